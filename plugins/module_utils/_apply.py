@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carry a plan out, and undo what was made when a step fails. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
+    Create,
+    CreateThick,
+    CreateThin,
+    Merge,
+    Remove,
+    Retag,
+    Step,
+)
+
+
+class Runner(Protocol):
+    """What applying needs: run one step's command, and look again."""
+
+    def run(self, arguments: Sequence[str]) -> Outcome:
+        """Run one modifying command to its end."""
+
+    def observe(self) -> Picture:
+        """What is there now."""
+
+
+def apply(plan: Plan, runner: Runner) -> Picture:
+    """Carry out the steps of ``plan`` in order; the picture after the last one.
+
+    Raises CommandFailed when a command fails: what a creation had made is removed again, a merge that LVM refused is
+    forgotten, and the error says what was undone and what is left.
+    """
+    done: list[Step] = []
+    for step in plan.steps:
+        outcome = runner.run(step.arguments())
+        if outcome.rc != 0:
+            raise _failure(step, outcome, done, runner)
+        done.append(step)
+    return runner.observe()
+
+
+def _failure(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:
+    if isinstance(step, (CreateThick, CreateThin)) or (isinstance(step, Retag) and step.purpose == "seal"):
+        return _undo_creation(step, outcome, done, runner)
+    if isinstance(step, Merge):
+        return _forget_refused_merges(step, outcome, done, runner)
+    left = ""
+    if isinstance(step, Remove):
+        names = ", ".join(volume.full_name for volume in _still_there(runner.observe(), step))
+        left = f"; still there: {names or 'nothing'}"
+    return _error(step, outcome, left, changed=any(one.changes for one in done) or bool(left))
+
+
+def _undo_creation(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:
+    begun = [one for one in (*done, step) if isinstance(one, (CreateThick, CreateThin))]
+    made = _made(runner.observe(), begun)
+    if made:
+        runner.run(Remove(volumes=tuple(volume.full_name for volume in made)).arguments())
+    left = _made(runner.observe(), begun) if made else ()
+    removed = [volume.full_name for volume in made if volume.uuid not in {other.uuid for other in left}]
+    told = f"; what this run had made was removed again ({', '.join(removed)})" if removed else "; nothing was made"
+    if left:
+        told += f"; still there, to be removed by hand: {', '.join(volume.full_name for volume in left)}"
+    before = [one for one in done if one not in begun]
+    return _error(step, outcome, told, changed=bool(left) or any(one.changes for one in before))
+
+
+def _made(picture: Picture, begun: Sequence[Create]) -> tuple[Volume, ...]:
+    """The LVs that ``begun`` creations left, whole or half; the tags tell them from what others own."""
+    candidates = ((picture.volume(create.vg, create.name), create) for create in begun)
+    return tuple(volume for volume, create in candidates if volume is not None and set(create.tags) <= set(volume.tags))
+
+
+def _forget_refused_merges(step: Merge, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:
+    picture = runner.observe()
+    refused = [volume for volume in picture.volumes if volume.full_name in step.snapshots and not volume.merging]
+    origins = [origin for snapshot in refused if (origin := picture.origin_of(snapshot)) is not None]
+    remembered = next((one for one in reversed(done) if isinstance(one, Retag)), None)
+    if origins and remembered is not None:
+        names = tuple(origin.full_name for origin in origins)
+        runner.run(Retag(purpose="forget", volumes=names, delete=remembered.add).arguments())
+    started = [name for name in step.snapshots if name not in {volume.full_name for volume in refused}]
+    told = f"; refused: {', '.join(volume.full_name for volume in refused) or 'none'}"
+    told += f"; begun or done: {', '.join(started) or 'none'} (run state: merged again to go on with them)"
+    extended = any(one.changes and not isinstance(one, Retag) for one in done)
+    return _error(step, outcome, told, changed=bool(started) or extended)
+
+
+def _still_there(picture: Picture, step: Remove) -> tuple[Volume, ...]:
+    return tuple(volume for volume in picture.volumes if volume.full_name in step.volumes)
+
+
+def _error(step: Step, outcome: Outcome, told: str, *, changed: bool) -> CommandFailed:
+    words = dict(step.render())
+    wanted = words.pop("step")
+    about = ", ".join(f"{key} {value}" for key, value in words.items())
+    said = outcome.stderr.strip() or outcome.stdout.strip() or "nothing"
+    return CommandFailed(
+        f"{wanted} failed ({about}): LVM exited with {outcome.rc} and said: {said}{told}",
+        cmd=list(outcome.argv),
+        rc=outcome.rc,
+        stderr=outcome.stderr,
+        stdout=outcome.stdout,
+        changed=changed,
+    )

@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The exceptions that reach a user, one for each layer. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class SafepointError(Exception):
+    """An end of the run that a user has to read: a message, and details for the module's result."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class Refused(SafepointError):
+    """The plan is refused before anything is touched; ``reasons`` holds every cause that was found."""
+
+    def __init__(self, summary: str, reasons: Sequence[str]) -> None:
+        super().__init__(f"{summary}: {'; '.join(reasons)}", reasons=list(reasons))
+        self.reasons = tuple(reasons)
+
+
+class InvalidParameter(SafepointError):
+    """A parameter has a value that cannot be understood."""
+
+
+class ReportFailed(SafepointError):
+    """LVM's report could not be had or understood."""
+
+
+class HostBusy(SafepointError):
+    """The host lock is held by somebody else."""
+
+
+class CommandFailed(SafepointError):
+    """A modifying LVM command failed; the details say what was undone and what is left."""

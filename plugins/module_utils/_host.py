@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host around LVM, read from /proc, /sys and /etc. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import MappingProxyType
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import clean_environment
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+    BlockDevice,
+    Boot,
+    DeviceNumber,
+    FstabEntry,
+    Host,
+    Initramfs,
+    Mount,
+)
+
+_SWAP = "[SWAP]"
+_LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
+
+
+def read_host(*, with_boot: bool) -> Host:
+    """The host as it is now; ``with_boot`` also looks into the initramfs of each kernel, which takes seconds."""
+    devices = dict(_block_devices(Path("/sys/class/block")))
+    mounts = parse_mountinfo(_read("/proc/self/mountinfo").splitlines(), devices)
+    swaps = parse_swaps(_read("/proc/swaps").splitlines())
+    return Host(
+        now=int(time.time()),
+        boot_id=_read("/proc/sys/kernel/random/boot_id").strip(),
+        mounts=tuple(_with_used(mount) for mount in mounts) + tuple(swaps),
+        devices=MappingProxyType(devices),
+        fstab=tuple(parse_fstab(_read("/etc/fstab").splitlines())),
+        root_argument=root_argument(_read("/proc/cmdline")),
+        boot=_read_boot(Path("/boot")) if with_boot else None,
+    )
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
+
+
+def parse_mountinfo(lines: Iterable[str], devices: Iterable[DeviceNumber]) -> Iterator[Mount]:
+    """The mounted block filesystems of /proc/self/mountinfo (proc_pid_mountinfo(5)), in its order.
+
+    A filesystem with a device number of its own making (btrfs) is told by its source when that is a block device.
+    """
+    known = set(devices)
+    for line in lines:
+        fields, _separator, rest = line.partition(" - ")
+        words, (fstype, source, *_options) = fields.split(), rest.split()
+        major, _colon, minor = words[2].partition(":")
+        number: DeviceNumber | None = (int(major), int(minor))
+        if number not in known:
+            number = _device_number(_unescape(source)) if source.startswith("/dev/") else None
+        if number is not None:
+            yield Mount(mountpoint=_unescape(words[4]), source=_unescape(source), fstype=fstype, device=number)
+
+
+def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
+    """The active swap areas on block devices of /proc/swaps (proc_swaps(5)); swap files belong to their filesystem."""
+    for line in lines:
+        words = line.split()
+        if len(words) > 1 and words[1] == "partition":
+            number = _device_number(_unescape(words[0]))
+            if number is not None:
+                yield Mount(mountpoint=_SWAP, source=_unescape(words[0]), fstype="swap", device=number)
+
+
+def parse_fstab(lines: Iterable[str]) -> Iterator[FstabEntry]:
+    """The entries of an fstab(5); swap entries have ``[SWAP]`` as their mountpoint."""
+    for line in lines:
+        words = line.split("#", 1)[0].split() if line.lstrip().startswith("#") else line.split()
+        if len(words) >= 3:
+            mountpoint = _SWAP if words[2] == "swap" else _unescape(words[1])
+            spec = _unescape(words[0])
+            yield FstabEntry(spec=spec, mountpoint=mountpoint, device=_device_number(_path_of(spec)))
+
+
+def root_argument(cmdline: str) -> str:
+    """What a kernel command line gives as root=; the last one counts (bootparam(7))."""
+    values = [word[len("root=") :] for word in cmdline.split() if word.startswith("root=")]
+    return values[-1] if values else ""
+
+
+def _unescape(text: str) -> str:
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
+
+
+def _path_of(spec: str) -> str:
+    key, equals, value = spec.partition("=")
+    return f"/dev/disk/{_LINKS[key]}/{value.strip(chr(34))}" if equals and key in _LINKS else spec
+
+
+def _device_number(path: str) -> DeviceNumber | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (os.major(status.st_rdev), os.minor(status.st_rdev)) if status.st_rdev else None
+
+
+def _with_used(mount: Mount) -> Mount:
+    try:
+        numbers = os.statvfs(mount.mountpoint)
+    except OSError:
+        return mount
+    used = (numbers.f_blocks - numbers.f_bfree) * numbers.f_frsize
+    return Mount(mount.mountpoint, mount.source, mount.fstype, mount.device, used)
+
+
+def _block_devices(root: Path) -> Iterator[tuple[DeviceNumber, BlockDevice]]:
+    for entry in sorted(root.iterdir()):
+        number = _sysfs_number(entry)
+        if number is not None:
+            slaves = (_sysfs_number(slave) for slave in _entries(entry / "slaves"))
+            yield (
+                number,
+                BlockDevice(
+                    name=entry.name,
+                    dm_name=_read(f"{entry}/dm/name").strip(),
+                    dm_uuid=_read(f"{entry}/dm/uuid").strip(),
+                    slaves=tuple(slave for slave in slaves if slave is not None),
+                    holders=tuple(holder.name for holder in _entries(entry / "holders")),
+                ),
+            )
+
+
+def _entries(directory: Path) -> list[Path]:
+    return sorted(directory.iterdir()) if directory.is_dir() else []
+
+
+def _sysfs_number(entry: Path) -> DeviceNumber | None:
+    major, colon, minor = _read(f"{entry}/dev").strip().partition(":")
+    return (int(major), int(minor)) if colon else None
+
+
+def _read_boot(boot: Path) -> Boot:
+    kernels = sorted(path.name.partition("-")[2] for path in boot.glob("vmlinuz-*"))
+    wanted = [kernel for kernel in kernels if "rescue" not in kernel]
+    return Boot(running_kernel=os.uname().release, initramfs=tuple(_read_initramfs(boot, kernel) for kernel in wanted))
+
+
+def _read_initramfs(boot: Path, kernel: str) -> Initramfs:
+    candidates = (boot / f"initrd.img-{kernel}", boot / f"initramfs-{kernel}.img", boot / f"initrd-{kernel}")
+    path = next((str(candidate) for candidate in candidates if candidate.is_file()), None)
+    modules_dir = Path("/lib/modules") / kernel
+    inside = _listed_modules(path) if path else None
+    builtin = modules_in(_read(str(modules_dir / "modules.builtin")).splitlines())
+    return Initramfs(
+        kernel=kernel,
+        path=path,
+        modules=None if inside is None else inside | builtin,
+        has_modules_dir=modules_dir.is_dir(),
+    )
+
+
+def _listed_modules(path: str) -> frozenset[str] | None:
+    """The modules in an initramfs by the host's own tool: lsinitramfs(8) of Debian or lsinitrd(1) of dracut."""
+    tool = shutil.which("lsinitramfs") or shutil.which("lsinitrd")
+    if tool is None:
+        return None
+    done = subprocess.run(  # noqa: S603
+        [tool, path],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=clean_environment(),
+        check=False,
+    )
+    return modules_in(done.stdout.splitlines()) if done.returncode == 0 else None
+
+
+def modules_in(lines: Iterable[str]) -> frozenset[str]:
+    """The kernel modules whose files are named in ``lines``, with underscores as the kernel has it."""
+    found = (_MODULE_FILE.search(line) for line in lines)
+    return frozenset(match[1].replace("-", "_") for match in found if match)

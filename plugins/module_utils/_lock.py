@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host lock: one run that changes snapsets at a time. Private to this collection.
+
+It is flock(2) on a root-owned file with a public path, so that a shell can take it too (flock(1)).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import HostBusy
+
+RUN_DIRECTORY = "/run/safepoint.lvm"
+LOCK_PATH = f"{RUN_DIRECTORY}/lock"
+
+_RETRY_SECONDS = 0.2
+
+
+@contextmanager
+def host_lock(purpose: str, *, timeout: int) -> Iterator[int]:
+    """Hold the host lock; yields its file descriptor, which a forked child keeps locked by keeping it open.
+
+    ``purpose`` is what others are told while they wait, ``timeout`` how many seconds to wait for them.
+
+    Raises HostBusy, naming the holder, when the time is over; or when the path is not safe to lock.
+    """
+    descriptor = _open_lock()
+    try:
+        _acquire(descriptor, timeout)
+        _write_holder(descriptor, f"{purpose} (PID {os.getpid()})")
+        yield descriptor
+        _write_holder(descriptor, "")
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock() -> int:
+    """The lock file, open; no symbolic link is followed, and nothing that others could have planted is used."""
+    try:
+        os.makedirs(RUN_DIRECTORY, mode=0o700, exist_ok=True)
+        directory = os.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _check_owner(directory, RUN_DIRECTORY)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(os.path.basename(LOCK_PATH), flags, 0o600, dir_fd=directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise HostBusy(f"the host lock {LOCK_PATH} cannot be used: {error.strerror} ({error.filename})") from error
+    _check_owner(descriptor, LOCK_PATH)
+    return descriptor
+
+
+def _check_owner(descriptor: int, path: str) -> None:
+    status = os.fstat(descriptor)
+    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise HostBusy(f"{path} is not safe: expected it to belong to root and to be writable by root alone; remove it")
+
+
+def _acquire(descriptor: int, timeout: int) -> None:
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise HostBusy(
+                    f"the host is busy: {_holder(descriptor)} holds {LOCK_PATH}; waited {timeout} s, "
+                    "try again later or raise lock_timeout"
+                ) from None
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+def _holder(descriptor: int) -> str:
+    text = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
+    return text or _holder_by_kernel(descriptor) or "an unknown process"
+
+
+def _holder_by_kernel(descriptor: int) -> str | None:
+    # A shell that took the lock writes nothing into it; the kernel knows its PID (proc_locks(5)).
+    inode = os.fstat(descriptor).st_ino
+    with open("/proc/locks", encoding="ascii") as locks:
+        for line in locks:
+            fields = line.split()
+            if "FLOCK" in fields and fields[-3].endswith(f":{inode}"):
+                return f"the process with PID {fields[-4]}"
+    return None
+
+
+def _write_holder(descriptor: int, text: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode(), 0)

@@ -1,0 +1,235 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is observed on a host, as frozen values. Private to this collection.
+
+Sizes are bytes, percents are exact fractions as LVM printed them, ``None`` means that it could not be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Literal
+
+Kind = Literal["thick", "thin"]
+DeviceNumber = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class VolumeGroup:
+    """A VG; ``free_extents`` counts what LVM may allocate from: PVs that are present and allocatable."""
+
+    name: str
+    uuid: str
+    extent_size: int
+    extent_count: int
+    free_extents: int
+    partial: bool = False
+    exported: bool = False
+    lock_type: str = ""
+    pv_uuids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An LV, hidden ones included. ``origin`` is a snapshot's origin by name, ``pool`` a thin volume's pool."""
+
+    vg: str
+    name: str
+    uuid: str
+    size: int
+    tags: tuple[str, ...] = ()
+    roles: frozenset[str] = frozenset()
+    layout: frozenset[str] = frozenset()
+    segtype: str = "linear"
+    origin: str = ""
+    pool: str = ""
+    thin_id: int | None = None
+    chunk_size: int = 0
+    active: bool | None = None
+    open: bool | None = None
+    suspended: bool | None = None
+    writable: bool = True
+    merging: bool = False
+    merge_failed: bool = False
+    invalid: bool | None = None
+    data_percent: Fraction | None = None
+    metadata_percent: Fraction | None = None
+    health: str = ""
+    created: int | None = None
+
+    @property
+    def full_name(self) -> str:
+        """VG/LV, as every LVM command takes it."""
+        return f"{self.vg}/{self.name}"
+
+    @property
+    def hidden(self) -> bool:
+        """Whether LVM keeps the LV to itself (a pool's data, a RAID leg, a merging snapshot)."""
+        return "private" in self.roles
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether it is a thin volume (a thin snapshot is one too); its snapshots are thin by nature."""
+        return self.segtype == "thin"
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether it is a pool of any sort (thin, cache, VDO)."""
+        return "pool" in self.layout
+
+    @property
+    def is_thick_snapshot(self) -> bool:
+        """Whether it is the COW store of a living origin; a sparse volume's hidden origin does not count."""
+        return "thicksnapshot" in self.roles and bool(self.origin) and not self.origin.endswith("_vorigin")
+
+    @property
+    def is_thin_snapshot(self) -> bool:
+        """Whether it is a thin volume whose origin still exists as LVM knows it."""
+        return self.is_thin and "thinsnapshot" in self.roles and bool(self.origin)
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it is a snapshot, thick or thin, of a living origin."""
+        return self.is_thick_snapshot or self.is_thin_snapshot
+
+    @property
+    def snapshot_kind(self) -> Kind:
+        """The kind of snapshot that is made of this LV when it is an origin."""
+        return "thin" if self.is_thin else "thick"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A mounted filesystem or an active swap area (mountpoint ``[SWAP]``); ``used`` is bytes, if it could be asked."""
+
+    mountpoint: str
+    source: str
+    fstype: str
+    device: DeviceNumber
+    used: int | None = None
+
+
+@dataclass(frozen=True)
+class BlockDevice:
+    """A block device of the kernel: what it lies on (``slaves``) and what lies on it (``holders``), by number."""
+
+    name: str
+    dm_name: str = ""
+    dm_uuid: str = ""
+    slaves: tuple[DeviceNumber, ...] = ()
+    holders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FstabEntry:
+    """A line of /etc/fstab; ``device`` is what its first field resolves to now, if anything."""
+
+    spec: str
+    mountpoint: str
+    device: DeviceNumber | None = None
+
+
+@dataclass(frozen=True)
+class Initramfs:
+    """The initramfs that one installed kernel boots with; ``path`` is None when there is none.
+
+    ``modules`` are the kernel modules inside it and those built into the kernel, with underscores; None: unreadable.
+    """
+
+    kernel: str
+    path: str | None
+    modules: frozenset[str] | None
+    has_modules_dir: bool = True
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What the next boot will use, read only when the root filesystem is to be protected."""
+
+    running_kernel: str
+    initramfs: tuple[Initramfs, ...] = ()
+
+
+@dataclass(frozen=True)
+class Host:
+    """The host around LVM: ``now`` in seconds since the epoch, mounts in the order of the kernel's table."""
+
+    now: int
+    boot_id: str
+    mounts: tuple[Mount, ...] = ()
+    devices: Mapping[DeviceNumber, BlockDevice] = field(default_factory=lambda: MappingProxyType({}))
+    fstab: tuple[FstabEntry, ...] = ()
+    root_argument: str = ""
+    boot: Boot | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything a plan is made from: one LVM report and the host around it.
+
+    ``unread`` is what LVM said when it could not read everything, else empty.
+    """
+
+    host: Host
+    volume_groups: tuple[VolumeGroup, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    unread: str = ""
+
+    def group(self, name: str) -> VolumeGroup | None:
+        """The VG of that name."""
+        return next((group for group in self.volume_groups if group.name == name), None)
+
+    def volume(self, vg: str, name: str) -> Volume | None:
+        """The LV of that name, hidden or not."""
+        return next(
+            (volume for volume in self.volumes if (volume.vg, volume.name) == (vg, name)),
+            None,
+        )
+
+    def by_uuid(self, uuid: str) -> Volume | None:
+        """The LV of that UUID."""
+        return next((volume for volume in self.volumes if volume.uuid == uuid), None)
+
+    def origin_of(self, snapshot: Volume) -> Volume | None:
+        """The living origin of a snapshot."""
+        return self.volume(snapshot.vg, snapshot.origin) if snapshot.is_snapshot else None
+
+    def snapshots_of(self, origin: Volume) -> Iterator[Volume]:
+        """Every snapshot of ``origin``, thick and thin, merging ones included."""
+        for volume in self.volumes:
+            if volume.vg == origin.vg and volume.is_snapshot and volume.origin == origin.name:
+                yield volume
+
+    def mounts_of(self, volume: Volume) -> tuple[Mount, ...]:
+        """Where ``volume`` is mounted or swapped on, directly or through one device on top of it (encryption)."""
+        return tuple(mount for mount in self.host.mounts if self.lv_below(mount.device) == volume)
+
+    def lv_below(self, device: DeviceNumber) -> Volume | None:
+        """The LV that ``device`` is, or that it lies on alone."""
+        found = self.host.devices.get(device)
+        while found is not None and not found.dm_uuid.startswith("LVM-"):
+            if len(found.slaves) != 1:
+                return None
+            found = self.host.devices.get(found.slaves[0])
+        return self._lv_of_device(found) if found else None
+
+    def _lv_of_device(self, device: BlockDevice) -> Volume | None:
+        # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
+        wanted = device.dm_uuid[len("LVM-") :].partition("-")[0]
+        for volume in self.volumes:
+            group = self.group(volume.vg)
+            if group and (group.uuid + volume.uuid).replace("-", "") == wanted:
+                return volume
+        return None
+
+    def device_of(self, volume: Volume) -> BlockDevice | None:
+        """The kernel's device of an active LV."""
+        for device in self.host.devices.values():
+            if device.dm_uuid.startswith("LVM-") and "-" not in device.dm_uuid[len("LVM-") :]:
+                if self._lv_of_device(device) == volume:
+                    return device
+        return None

@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way of every module: lock, observe, plan, apply, result. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, SafepointError
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import read_host
+from ansible_collections.safepoint.lvm.plugins.module_utils._lock import host_lock
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request, State, find
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import plan_present
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import Size, Unit, parse_size
+from ansible_collections.safepoint.lvm.plugins.module_utils._view import View, view_of
+
+PLANNERS: Mapping[State, Callable[[Picture, Request], Plan]] = {
+    "present": plan_present,
+    "merged": plan_merged,
+    "absent": plan_absent,
+}
+
+COMMON_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "state": {"type": "str", "choices": ["present", "merged", "absent"], "default": "present"},
+    "size": {"type": "str", "default": "auto"},
+    "min_headroom": {"type": "str"},
+    "reserve": {"type": "str", "default": "5%VG"},
+    "pool_reserve": {"type": "str", "default": "20%"},
+    "accept_loss_of": {"type": "list", "elements": "str", "default": []},
+    "lock_timeout": {"type": "int", "default": 60},
+}
+
+
+class Session:
+    """One run of a module on one host: LVM, the host around it, and what was done to them."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._lock = -1
+        self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
+
+    @contextmanager
+    def locked(self, purpose: str, timeout: int) -> Iterator[None]:
+        """Hold the host lock, unless in check mode, which changes nothing and waits for nobody."""
+        if self._module.check_mode:
+            yield
+            return
+        with host_lock(purpose, timeout=timeout) as descriptor:
+            self._lock = descriptor
+            yield
+
+    def observe(self, *, with_boot: bool = False) -> Picture:
+        """What is there now."""
+        report = self.lvm.report()
+        return Picture(
+            host=read_host(with_boot=with_boot),
+            volume_groups=report.volume_groups,
+            volumes=report.volumes,
+            unread=report.unread,
+        )
+
+    def run(self, arguments: Sequence[str]) -> Outcome:
+        """Run one modifying LVM command, and write it to the journal."""
+        outcome = self.lvm.modify(arguments, lock=self._lock)
+        self._module.log(f"{' '.join(outcome.argv)} (exit code {outcome.rc})")
+        return outcome
+
+
+_SIZE_UNITS: Mapping[str, tuple[Unit, ...]] = {
+    "size": ("auto", "bytes", "ORIGIN", "USED", "FREE", "VG"),
+    "min_headroom": ("bytes", "PERCENT"),
+    "reserve": ("bytes", "VG"),
+    "pool_reserve": ("bytes", "PERCENT"),
+}
+
+
+def size_parameter(text: str | None, name: str) -> Size | None:
+    """The value of the size parameter ``name`` with the units that it takes, or None when it was not given.
+
+    Raises InvalidParameter for anything that is no such size.
+    """
+    return None if text is None else parse_size(text, parameter=name, units=_SIZE_UNITS[name])
+
+
+def request_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the parameters in ``COMMON_ARGUMENTS`` give for a Request, by its field names."""
+    sizes = {name: size_parameter(params[name], name) for name in _SIZE_UNITS}
+    return {**sizes, "state": params["state"], "accept_loss_of": tuple(params["accept_loss_of"])}
+
+
+def run_info(module: AnsibleModule, tell: Callable[[Picture], Mapping[str, Any]]) -> None:
+    """End the module with what ``tell`` makes of the host as it is; its ``warnings`` are told as such."""
+    with _session(module) as session:
+        result = dict(tell(session.observe()))
+        for warning in result.pop("warnings"):
+            module.warn(warning)
+        module.exit_json(changed=False, commands=session.lvm.commands, **result)
+
+
+def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], Request]) -> None:
+    """Bring the host to what the module's parameters ask for; ``key`` is the result's name for the set.
+
+    Ends the module, with exit_json or fail_json.
+    """
+    with _session(module) as session:
+        request = build(module)
+        with session.locked(f"{request.title}, state {request.state}", module.params["lock_timeout"]):
+            result = _bring_about(module, session, request)
+        module.exit_json(**{key: result.pop("view"), **result})
+
+
+@contextmanager
+def _session(module: AnsibleModule) -> Iterator[Session]:
+    """A session whose errors end the module with a sentence; the only place where that is done."""
+    if os.geteuid() != 0:
+        module.fail_json(msg="LVM needs root: run this task with become")
+    session = Session(module)
+    try:
+        yield session
+    except SafepointError as error:
+        commands = [] if module.check_mode else session.lvm.commands
+        module.fail_json(msg=error.message, **{"changed": False, "commands": commands, **error.details})
+
+
+def _bring_about(module: AnsibleModule, session: Session, request: Request) -> dict[str, Any]:
+    before = session.observe(with_boot=request.state == "present")
+    plan = PLANNERS[request.state](before, request)
+    for warning in plan.warnings:
+        module.warn(warning)
+    now = before if module.check_mode or not plan.steps else apply(plan, session)
+    view = plan.after if module.check_mode else _view(now, request)
+    if not module.check_mode:
+        _check_begun(plan, now, request)
+    return {
+        "changed": plan.changes,
+        "reboot_required": view.reboot_required,
+        "poll_after": view.poll_after,
+        "planned": [dict(step.render()) for step in plan.steps],
+        "commands": [] if module.check_mode else session.lvm.commands,
+        "diff": {"before": _view(before, request).to_prediction(), "after": view.to_prediction()},
+        "view": view.to_prediction() if module.check_mode else view.to_result(now.host.now),
+    }
+
+
+def _view(picture: Picture, request: Request) -> View:
+    return view_of(picture, find(picture, request).current, name=request.name)
+
+
+def _check_begun(plan: Plan, now: Picture, request: Request) -> None:
+    """Fail when a merge that should have begun at the last boot is still pending after LVM was asked to look."""
+    current = find(now, request).current if plan.must_start else None
+    waiting = current.those("merge_pending") if current else ()
+    stuck = [member.label for member in waiting if member.origin_uuid in plan.must_start]
+    if stuck:
+        raise CommandFailed(
+            f"the merge of {', '.join(stuck)} was requested before the last boot and has still not begun: "
+            "its origin was activated without it; look into the journal for LVM's reason (journalctl -b -g lvm)",
+            changed=plan.changes,
+        )

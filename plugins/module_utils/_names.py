@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names of snapsets and snapshots, by the rules of LVM and of device-mapper. Private to this collection."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+SET_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}")
+_LV_NAME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
+
+# lib/misc/lvm-string.c of LVM 2.03: names that LVM keeps for its own volumes.
+_RESERVED_PREFIXES = ("snapshot", "pvmove")
+_RESERVED_PARTS = (
+    "_cdata",
+    "_cmeta",
+    "_corig",
+    "_cpool",
+    "_cvol",
+    "_wcorig",
+    "_mimage",
+    "_mlog",
+    "_rimage",
+    "_rmeta",
+    "_tdata",
+    "_tmeta",
+    "_vdata",
+    "_imeta",
+    "_iorig",
+    "_pmspare",
+    "_vorigin",
+)
+
+# A device-mapper name holds 127 bytes; LVM's own limit for metadata is "vg + lv + 3 < 128".
+_DM_NAME_BYTES = 127
+_METADATA_NAME_BYTES = 124
+COW_SUFFIX = "-cow"
+REAL_SUFFIX = "-real"
+
+
+def set_name_problem(name: str) -> str | None:
+    """Why ``name`` cannot be the name of a snapset, or None when it can."""
+    if SET_NAME.fullmatch(name):
+        return None
+    return (
+        f"{name!r} is not a snapset name: expected 1 to 64 characters of A-Z a-z 0-9 _ . -, "
+        "the first of them not a hyphen"
+    )
+
+
+def lv_name_problem(name: str) -> str | None:
+    """Why LVM would refuse ``name`` for a new LV, or None (lib/misc/lvm-string.c, LVM 2.03)."""
+    if not _LV_NAME.fullmatch(name) or name in (".", ".."):
+        return f"{name!r} is not an LV name: LVM takes A-Z a-z 0-9 + _ . - and no hyphen at the start"
+    if name.startswith(_RESERVED_PREFIXES):
+        return f"{name!r} is not an LV name: LVM keeps names that begin with {' or '.join(_RESERVED_PREFIXES)}"
+    for part in _RESERVED_PARTS:
+        if part in name:
+            return f"{name!r} is not an LV name: LVM keeps names that contain {part}"
+    return None
+
+
+def fits_device_mapper(vg: str, lv: str, suffix: str) -> bool:
+    """Whether the device VG-LV and its hidden sibling with ``suffix`` have names that the kernel can hold.
+
+    LVM doubles each hyphen inside a name, so hyphens count twice. It does not check this before it commits:
+    a thick snapshot with too long a name is left behind as a plain LV (seen with LVM 2.03.16 and 2.03.31).
+    """
+    length = len(_doubled(vg)) + 1 + len(_doubled(lv)) + len(suffix)
+    return length <= _DM_NAME_BYTES and len(vg) + len(lv) <= _METADATA_NAME_BYTES
+
+
+def _doubled(name: str) -> str:
+    return name.replace("-", "--")
+
+
+def device_path(vg: str, lv: str) -> str:
+    """The stable /dev/mapper path of an LV, for /etc/fstab and for messages."""
+    return f"/dev/mapper/{_doubled(vg)}-{_doubled(lv)}"
+
+
+def plain_snapshot_name(origin: str, set_name: str) -> str:
+    """The name a member gets when nothing stands against it."""
+    return f"{origin}_{set_name}"
+
+
+def hashed_snapshot_name(origin: str, set_name: str) -> str:
+    """A short name for a member whose plain one is reserved, too long or taken: ORIGIN_sp followed by 10 hex digits.
+
+    The origin is cut to 40 characters, hyphens become underscores; the digits come from the whole of both names.
+    """
+    digest = hashlib.sha256(f"{origin}/{set_name}".encode()).hexdigest()[:10]
+    start = origin[:40].replace("-", "_")
+    return f"{start}_sp{digest}"
+
+
+def generated_names(origin: str, set_name: str) -> tuple[str, str]:
+    """Every name that this collection would give the member of ``origin`` in ``set_name``."""
+    return plain_snapshot_name(origin, set_name), hashed_snapshot_name(origin, set_name)

@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the three plans share: the request, the plan itself, and looking up what it is about. Pure; private."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+    Picture,
+    Volume,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
+    generated_names,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import (
+    Selection,
+    Selector,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import AUTO, Size
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
+    Member,
+    Named,
+    Taking,
+    named,
+    single_taking,
+    takings,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Retag, Step
+from ansible_collections.safepoint.lvm.plugins.module_utils._view import View
+
+State = Literal["present", "merged", "absent"]
+
+
+@dataclass(frozen=True)
+class Single:
+    """What the module ``snapshot`` is about: the snapshot ``name`` of one origin."""
+
+    vg: str
+    origin: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for. ``name`` is a snapset's, or for a ``single`` that of the snapshot."""
+
+    name: str
+    reserve: Size
+    pool_reserve: Size
+    state: State = "present"
+    selector: Selector = Selector()
+    size: Size = AUTO
+    min_headroom: Size | None = None
+    accept_loss_of: tuple[str, ...] = ()
+    single: Single | None = None
+
+    @property
+    def title(self) -> str:
+        """The wish for messages."""
+        return f"snapshot {self.name}" if self.single else f"snapset {self.name}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ordered steps, each one LVM command, and the set as it will be after them.
+
+    ``taking`` is what the steps act on. ``must_start`` names the origins (by LV UUID) whose merge was requested
+    before the last boot: if it is still pending after the steps, that is an error.
+    """
+
+    steps: tuple[Step, ...]
+    after: View
+    warnings: tuple[str, ...] = ()
+    taking: Taking | None = None
+    must_start: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything on the host will be different."""
+        return any(step.changes for step in self.steps)
+
+
+def find(picture: Picture, request: Request) -> Named:
+    """Everything that exists under the name of ``request``.
+
+    Raises Refused when a snapshot for the module ``snapshot`` cannot be looked up, or belongs to a set.
+    """
+    if request.single is None:
+        return named(takings(picture), request.name)
+    single = request.single
+    summary = f"{request.title} cannot be {request.state}"
+    if picture.group(single.vg) is None:
+        raise Refused(summary, [f"there is no VG {single.vg} here (a foreign one is not visible)"])
+    origin, holder = (
+        picture.volume(single.vg, single.origin),
+        picture.volume(single.vg, single.name),
+    )
+    if holder is not None:
+        reason = _not_single(picture, holder, origin)
+        if reason is not None:
+            raise Refused(summary, [reason])
+    if origin is None:
+        if request.state == "absent":
+            return Named(current=None)
+        raise Refused(summary, [f"there is no LV {single.vg}/{single.origin}"])
+    taking = single_taking(picture, origin=origin, name=single.name)
+    return Named(current=taking)
+
+
+def _not_single(picture: Picture, holder: Volume, origin: Volume | None) -> str | None:
+    membership = _tags.parse_member(holder.tags)
+    if membership is not None:
+        return f"{holder.full_name} belongs to snapset {membership.set_name}: use the module snapset for it"
+    if origin is None or (picture.origin_of(holder) != origin and not _tags.is_single_of(holder.tags, origin.uuid)):
+        what = f"a snapshot of {holder.vg}/{holder.origin}" if holder.is_snapshot else "not a snapshot"
+        return f"{holder.full_name} exists and is {what}: it is never touched; choose another name"
+    return None
+
+
+def common_problems(picture: Picture, found: Named, volumes: Iterable[Volume]) -> Iterator[str]:
+    """What stands against any step: unreadable or unsuitable VGs, and two whole sets of one name.
+
+    ``volumes`` are the LVs that the request is about, besides those of what was found.
+    """
+    groups = {volume.vg for volume in volumes}
+    for taking in (found.current, *found.leftovers, *found.rivals):
+        if taking is not None:
+            groups |= {v.vg for m in taking.members for v in (m.origin, m.snapshot) if v is not None}
+    for group in picture.volume_groups:
+        if group.name in groups:
+            yield from group_problems(group)
+    if picture.unread and (found.current is None or found.current.those("lost")):
+        yield f"LVM could not read everything, so members may be hidden from us: {picture.unread}"
+    if found.rivals and found.current is not None:
+        ids = ", ".join(taking.set_id for taking in (found.current, *found.rivals))
+        yield (
+            f"two complete sets bear this name (ids {ids}): remove the members of one by hand, "
+            "lvs -o lv_full_name,lv_tags shows which is which"
+        )
+
+
+def differing(current: Taking, selection: Selection) -> str | None:
+    """Why what was chosen is not what the set has, or None when it is the same."""
+    chosen = {wanted.origin.uuid: wanted.origin.full_name for wanted in selection.wanted}
+    has = {m.origin_uuid: m.origin.full_name if m.origin else m.label for m in current.members if m.origin_uuid}
+    if chosen.keys() == has.keys():
+        return None
+    return (
+        f"it protects {', '.join(sorted(has.values()))}, but {', '.join(sorted(chosen.values())) or 'nothing'} "
+        "was asked for: a set is one moment and never gets or loses members"
+    )
+
+
+def holders_of(picture: Picture, volume: Volume) -> str:
+    """Who keeps ``volume`` open, in words."""
+    mounts = [mount.mountpoint for mount in picture.mounts_of(volume)]
+    if mounts:
+        return f"mounted at {', '.join(mounts)}"
+    device = picture.device_of(volume)
+    return f"used by {', '.join(device.holders)}" if device and device.holders else "held open by a process"
+
+
+def open_problem(picture: Picture, member: Member) -> str | None:
+    """Why a member's snapshot cannot be taken away, or None when nobody has it open."""
+    snapshot = member.snapshot
+    if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):
+        return None
+    return f"the snapshot {snapshot.full_name} itself is {holders_of(picture, snapshot)}: close it first"
+
+
+def removal_problems(picture: Picture, taking: Taking) -> Iterator[str]:
+    """Why what is left of ``taking`` cannot be removed whole."""
+    for member in taking.live:
+        problem = open_problem(picture, member)
+        if problem is None and member.state == "stray":
+            problem = _stray_problem(taking, member)
+        if problem is not None:
+            yield problem
+
+
+def _stray_problem(taking: Taking, member: Member) -> str | None:
+    volume = member.snapshot
+    if volume is None or _is_leftover(taking, member, volume):
+        return None
+    tags = " ".join(f"--deltag {tag}" for tag in _tags.ours(volume.tags))
+    return (
+        f"{volume.full_name} has the tags of a member but is no snapshot of its recorded origin any more, "
+        f"so it is not ours to remove: if it is to stay, type: lvchange {tags} {volume.full_name}"
+    )
+
+
+def _is_leftover(taking: Taking, member: Member, volume: Volume) -> bool:
+    # What a killed lvcreate leaves: a plain LV under the name that we gave, beside its recorded origin.
+    if member.origin is None or member.origin.vg != volume.vg or volume.is_snapshot or "origin" in volume.roles:
+        return False
+    return taking.single or volume.name in generated_names(member.origin.name, taking.name)
+
+
+def remembering(picture: Picture, name: str) -> tuple[Volume, ...]:
+    """The origins that carry an outcome of ``name``."""
+    return tuple(v for v in picture.volumes if any(o.set_name == name for o in _tags.outcomes_of(v.tags)))
+
+
+def forget(volumes: Sequence[Volume], name: str) -> tuple[Step, ...]:
+    """The step that deletes every outcome of ``name`` from ``volumes``; none when there is nothing to delete."""
+    tags = {o.to_tag() for v in volumes for o in _tags.outcomes_of(v.tags) if o.set_name == name}
+    names = tuple(volume.full_name for volume in volumes)
+    return (Retag(purpose="forget", volumes=names, delete=tuple(sorted(tags))),) if tags else ()

@@ -1,0 +1,336 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan for ``state: merged``: bring every origin of a set back, and know when it is. Pure; private."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+    Picture,
+    Volume,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
+    Plan,
+    Request,
+    common_problems,
+    differing,
+    find,
+    open_problem,
+    removal_problems,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import select
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
+    AUTO,
+    format_bytes,
+    used_bytes,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import (
+    Demand,
+    extension_demand,
+    room_problems,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
+    Member,
+    Named,
+    SetState,
+    Taking,
+    takings,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
+    Extend,
+    Merge,
+    Poll,
+    Remove,
+    Retag,
+    Start,
+    Step,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._view import (
+    MemberView,
+    View,
+    view_of,
+)
+
+
+def plan_merged(picture: Picture, request: Request) -> Plan:
+    """The plan that brings the origins of the set of ``request`` further back; it never waits.
+
+    Raises Refused with every reason that was found.
+    """
+    found = find(picture, request)
+    current = _existing(picture, request, found)
+    reasons = [
+        *common_problems(picture, found, ()),
+        *_not_the_same(picture, request, current),
+    ]
+    reasons += _standing_against(current)
+    reasons += [problem for taking in found.leftovers for problem in removal_problems(picture, taking)]
+    request_now = current.those("active")
+    for member in request_now:
+        reasons += _losses(picture, request, current, member)
+        problem = open_problem(picture, member)
+        reasons += [problem] if problem else []
+    demands = [d for member in request_now for d in _headroom(picture, request, member)]
+    reasons += room_problems(picture, demands, request.reserve)
+    if reasons:
+        raise Refused(f"{request.title} cannot be merged", reasons)
+    work = _work(picture, current)
+    return Plan(
+        steps=(
+            *_leftover_steps(found),
+            *_request_steps(picture, current, demands),
+            *_follow_steps(picture, current, work),
+        ),
+        after=_predicted(picture, request, current, work, demands),
+        taking=current,
+        must_start=tuple(member.origin_uuid for member in work.stale),
+    )
+
+
+def _existing(picture: Picture, request: Request, found: Named) -> Taking:
+    if found.current is not None and found.current.members:
+        return found.current
+    if request.single:
+        raise Refused(
+            f"{request.title} cannot be merged",
+            [f"there is no such snapshot of {request.single.origin}"],
+        )
+    existing = sorted({taking.name for taking in takings(picture)})
+    known = f"these exist: {', '.join(existing)}" if existing else "there is none on this host"
+    raise Refused(f"{request.title} cannot be merged", [f"there is no such snapset; {known}"])
+
+
+def _not_the_same(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+    if not request.selector.given:
+        return
+    selection = select(picture, request.selector)
+    yield from selection.reasons
+    difference = differing(current, selection)
+    if difference is not None and not selection.reasons:
+        yield difference
+
+
+def _standing_against(current: Taking) -> Iterator[str]:
+    if not current.sealed:
+        yield "its taking was interrupted, so it was never complete: take it again (state: present) or remove it"
+        return
+    lost, stray = current.those("lost"), current.those("stray")
+    if lost:
+        missing = [f"of {m.origin.full_name}" for m in lost if m.origin]
+        yield (
+            f"{len(lost)} of its {current.count} members are gone without having been rolled back "
+            f"{', '.join(missing)}".rstrip()
+            + ": going back with the rest would mix two states of the host"
+        )
+    for member in stray:
+        yield f"{member.label} is no snapshot of its recorded origin any more"
+    for member in current.those("invalid"):
+        yield _invalid(member)
+    for member in current.those("unknown"):
+        if member.origin:
+            yield (
+                f"{member.label} is not active, so whether it is still valid cannot be known, and LVM would accept an "
+                f"invalid one: lvchange -ay {member.origin.full_name}, then run again"
+            )
+    for member in current.those("merge_failed"):
+        if member.origin:
+            yield (
+                f"the merge into {member.origin.full_name} failed (an I/O error; see the kernel's log): mend the device, "
+                f"then lvchange -an {member.origin.full_name}; lvchange -ay {member.origin.full_name} goes on with it"
+            )
+
+
+def _invalid(member: Member) -> str:
+    if member.snapshot and member.snapshot.merging:
+        return (
+            f"{member.label} overflowed while its merge was pending: the rollback is lost, "
+            "the host keeps its new content or comes up with it; remove the set after the next reboot (state: absent)"
+        )
+    return f"{member.label} overflowed and is invalid: what it held is lost, so there is no way back by it"
+
+
+def _losses(picture: Picture, request: Request, current: Taking, member: Member) -> Iterator[str]:
+    """Why merging ``member`` would harm a sibling that nobody said may be harmed."""
+    if member.origin is None or member.snapshot is None:
+        return
+    used = used_bytes(member.snapshot.size, member.snapshot.data_percent or Fraction(0))
+    for sibling in picture.snapshots_of(member.origin):
+        owner = _owner(sibling)
+        if sibling == member.snapshot or owner in request.accept_loss_of or sibling.invalid:
+            continue
+        if sibling.is_thin_snapshot:
+            yield (
+                f"merging {member.label} would cut {sibling.full_name} ({owner}) off from its origin, so that it could "
+                f"never be merged: remove it first, or list {owner} in accept_loss_of"
+            )
+        elif sibling.is_thick_snapshot and member.kind == "thick" and _room_in(sibling) < used:
+            yield (
+                f"merging {member.label} may write {format_bytes(used)} into its sibling {sibling.full_name} ({owner}), "
+                f"which has {format_bytes(_room_in(sibling))} left and would overflow: extend or remove it first, "
+                f"or list {owner} in accept_loss_of"
+            )
+
+
+def _owner(sibling: Volume) -> str:
+    membership = _tags.parse_member(sibling.tags)
+    return membership.set_name if membership else sibling.full_name
+
+
+def _room_in(sibling: Volume) -> int:
+    return 0 if sibling.data_percent is None else sibling.size - used_bytes(sibling.size, sibling.data_percent)
+
+
+def _headroom(picture: Picture, request: Request, member: Member) -> Iterator[Demand]:
+    if member.kind == "thick" and member.origin and member.snapshot:
+        yield from extension_demand(
+            picture,
+            origin=member.origin,
+            snapshot=member.snapshot,
+            size=AUTO,
+            headroom=request.min_headroom,
+            insist=True,
+        )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What has to be done for members whose merge was requested before.
+
+    ``stale`` ones were requested before the last boot and have not begun: LVM is polled, then looked at again.
+    """
+
+    conclude: tuple[Member, ...]
+    start: tuple[Member, ...]
+    poll: tuple[Member, ...]
+    stale: tuple[Member, ...]
+
+
+def _work(picture: Picture, current: Taking) -> _Work:
+    pending = current.those("merge_pending")
+    stale = tuple(m for m in pending if m.outcome and m.outcome.boot_id not in ("", picture.host.boot_id))
+    start = tuple(m for m in pending if m not in stale and m.origin and not m.origin.open)
+    return _Work(
+        conclude=current.those("merged"),
+        start=start,
+        poll=(*current.those("merging"), *stale),
+        stale=stale,
+    )
+
+
+def _leftover_steps(found: Named) -> tuple[Step, ...]:
+    volumes = tuple(member.label for taking in found.leftovers for member in taking.live)
+    return (Remove(volumes=volumes),) if volumes else ()
+
+
+def _request_steps(picture: Picture, current: Taking, demands: Sequence[Demand]) -> Iterator[Step]:
+    for demand in demands:
+        yield Extend(
+            vg=demand.vg,
+            snapshot=demand.snapshot,
+            extents=demand.extents,
+            size=demand.size,
+        )
+    members = current.those("active")
+    if not members:
+        return
+    thin_ids = {
+        _tags.uuid_key(member.origin_uuid): member.snapshot.thin_id
+        for member in members
+        if member.snapshot and member.snapshot.thin_id is not None
+    }
+    outcome = _outcome(picture, current, "merging", boot_id=picture.host.boot_id, thin_ids=thin_ids)
+    yield Retag(
+        purpose="remember_merge",
+        volumes=_origins(members),
+        add=(outcome.to_tag(),),
+        delete=_old_outcomes(members),
+    )
+    yield Merge(snapshots=tuple(member.label for member in members))
+
+
+def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[Step]:
+    if work.start:
+        yield Start(origins=_origins(work.start))
+    if work.poll:
+        yield Poll(origins=_origins(work.poll))
+    if work.conclude:
+        yield Retag(
+            purpose="remember_rollback",
+            volumes=_origins(work.conclude),
+            add=(_outcome(picture, current, "rolled_back").to_tag(),),
+            delete=_old_outcomes(work.conclude),
+        )
+
+
+def _outcome(
+    picture: Picture,
+    current: Taking,
+    kind: _tags.OutcomeKind,
+    *,
+    boot_id: str = "",
+    thin_ids: Mapping[str, int] | None = None,
+) -> _tags.Outcome:
+    return _tags.Outcome(
+        kind=kind,
+        set_name=current.outcome_name,
+        set_id=current.set_id,
+        count=current.count,
+        at=picture.host.now,
+        boot_id=boot_id,
+        thin_ids=thin_ids or {},
+    )
+
+
+def _origins(members: Sequence[Member]) -> tuple[str, ...]:
+    return tuple(member.origin.full_name for member in members if member.origin)
+
+
+def _old_outcomes(members: Sequence[Member]) -> tuple[str, ...]:
+    # Whatever an origin remembers of another set is older than this merge: one outcome per origin, never a heap.
+    tags = {o.to_tag() for member in members if member.origin for o in _tags.outcomes_of(member.origin.tags)}
+    return tuple(sorted(tags))
+
+
+def _predicted(
+    picture: Picture,
+    request: Request,
+    current: Taking,
+    work: _Work,
+    demands: Sequence[Demand],
+) -> View:
+    before = view_of(picture, current, name=request.name)
+    started = {(m.origin.vg, m.origin.name) for m in work.start if m.origin}
+    sizes = {(demand.vg, demand.snapshot): demand.size for demand in demands}
+    members = tuple(_member_after(member, started, sizes) for member in before.members)
+    return replace(before, members=members, state=_state_after(members))
+
+
+def _member_after(
+    member: MemberView,
+    started: set[tuple[str, str]],
+    sizes: Mapping[tuple[str, str], int],
+) -> MemberView:
+    requested = member.state == "active"
+    if member.state == "merged":
+        return replace(member, state="rolled_back")
+    if not requested and (member.vg, member.origin) not in started:
+        return member
+    size = sizes.get((member.vg, member.snapshot or ""), member.size)
+    if requested and member.origin_open:
+        return replace(member, state="merge_pending", size=size)
+    if member.kind == "thin":
+        return replace(member, state="merged", snapshot=None, size=None)
+    return replace(member, state="merging", size=size)
+
+
+def _state_after(members: Sequence[MemberView]) -> SetState:
+    states = {member.public_state for member in members}
+    if "merging" in states:
+        return "merging"
+    return "merge_pending" if "merge_pending" in states else "rolled_back"

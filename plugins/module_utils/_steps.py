@@ -1,0 +1,229 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps a plan is made of, each exactly one LVM command. Pure; private to this collection.
+
+No step ever names LVs by tag or selection: a tag on an origin would otherwise reach the origin and its snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Union
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE
+
+POLL_SECONDS = 2
+"""How often LVM looks at a merge that this collection asked for; its own default is 15 (lvm.conf(5))."""
+
+
+@dataclass(frozen=True)
+class CreateThick:
+    """Make a thick snapshot with a store of ``extents`` extents, ``size`` bytes."""
+
+    vg: str
+    origin: str
+    name: str
+    extents: int
+    size: int
+    tags: tuple[str, ...]
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``; the chunk size is given because the size was computed for it."""
+        return (
+            *(
+                "lvcreate",
+                "--yes",
+                "--snapshot",
+                "--extents",
+                str(self.extents),
+                "--chunksize",
+                f"{CHUNK_SIZE}b",
+            ),
+            *(
+                "--name",
+                self.name,
+                *_tag_options("--addtag", self.tags),
+                f"{self.vg}/{self.origin}",
+            ),
+        )
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {
+            "step": "create",
+            "vg": self.vg,
+            "origin": self.origin,
+            "snapshot": self.name,
+            "kind": "thick",
+            "size": self.size,
+        }
+
+
+@dataclass(frozen=True)
+class CreateThin:
+    """Make a thin snapshot; it stays inactive, so that the host never sees its filesystem twice."""
+
+    vg: str
+    origin: str
+    name: str
+    tags: tuple[str, ...]
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``; without a size, or LVM would make a thick one (lvcreate(8))."""
+        return (
+            *("lvcreate", "--yes", "--snapshot", "--setactivationskip", "y"),
+            *(
+                "--name",
+                self.name,
+                *_tag_options("--addtag", self.tags),
+                f"{self.vg}/{self.origin}",
+            ),
+        )
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {
+            "step": "create",
+            "vg": self.vg,
+            "origin": self.origin,
+            "snapshot": self.name,
+            "kind": "thin",
+        }
+
+
+@dataclass(frozen=True)
+class Extend:
+    """Make the store of a thick snapshot ``extents`` extents, ``size`` bytes, large."""
+
+    vg: str
+    snapshot: str
+    extents: int
+    size: int
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``."""
+        return (
+            "lvextend",
+            "--yes",
+            "--extents",
+            str(self.extents),
+            f"{self.vg}/{self.snapshot}",
+        )
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {
+            "step": "extend",
+            "vg": self.vg,
+            "snapshot": self.snapshot,
+            "size": self.size,
+        }
+
+
+@dataclass(frozen=True)
+class Retag:
+    """Write tags: the seal on members, or what origins remember."""
+
+    purpose: Literal["seal", "remember_merge", "remember_rollback", "forget"]
+    volumes: tuple[str, ...]
+    add: tuple[str, ...] = ()
+    delete: tuple[str, ...] = ()
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``; adding a tag that is there or deleting one that is not does no harm (LVM 2.03)."""
+        return (
+            *("lvchange", "--yes"),
+            *_tag_options("--deltag", self.delete),
+            *_tag_options("--addtag", self.add),
+            *self.volumes,
+        )
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": self.purpose, "volumes": list(self.volumes)}
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Ask LVM to merge snapshots into their origins, in the background."""
+
+    snapshots: tuple[str, ...]
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``; plain --merge because one command takes thick and thin ones."""
+        return (
+            "lvconvert",
+            "--yes",
+            "--merge",
+            "--background",
+            "--interval",
+            str(POLL_SECONDS),
+            *self.snapshots,
+        )
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "merge", "volumes": list(self.snapshots)}
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start pending merges into origins that nobody has open any more."""
+
+    origins: tuple[str, ...]
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``."""
+        return ("lvchange", "--yes", "--refresh", *self.origins)
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "start", "volumes": list(self.origins)}
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Make somebody watch merges to their end; without that a drained merge stays in the metadata for ever."""
+
+    origins: tuple[str, ...]
+    changes = False
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``."""
+        return ("lvchange", "--yes", "--poll", "y", *self.origins)
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "poll", "volumes": list(self.origins)}
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove LVs that this collection made."""
+
+    volumes: tuple[str, ...]
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``."""
+        return ("lvremove", "--yes", *self.volumes)
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "remove", "volumes": list(self.volumes)}
+
+
+Create = Union[CreateThick, CreateThin]
+Step = Union[CreateThick, CreateThin, Extend, Retag, Merge, Start, Poll, Remove]
+
+
+def _tag_options(option: str, tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for tag in tags for word in (option, tag))

@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state of snapsets as LVM tags: how it is written and read. Private to this collection.
+
+LVM takes ``A-Za-z0-9._-+/=!:&#`` in a tag (lib/misc/lvm-string.c, LVM 2.03), so every value here keeps to these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+_MEMBER = "safepoint.member."
+_OUTCOME = "safepoint.outcome."
+SINGLE = "safepoint.single"
+_SINGLE_ORIGIN = f"{SINGLE}.origin="
+SEALED = f"{_MEMBER}sealed"
+
+OutcomeKind = Literal["merging", "rolled_back"]
+_OUTCOME_KINDS: tuple[OutcomeKind, ...] = ("merging", "rolled_back")
+
+
+@dataclass(frozen=True)
+class MemberTags:
+    """What a member carries from the moment ``lvcreate`` makes it.
+
+    ``set_id`` is one UUID for each taking, ``count`` the number of members, ``origin_uuid`` the origin's LV UUID,
+    ``taken`` seconds since the epoch, ``pv_set`` a hash of the VG's PVs (for an LV that holds the root filesystem).
+    """
+
+    set_name: str
+    set_id: str
+    count: int
+    origin_uuid: str
+    taken: int
+    pv_set: str | None = None
+    sealed: bool = False
+
+    def to_tags(self) -> tuple[str, ...]:
+        """The tags for ``lvcreate --addtag``; the seal is never among them, it comes when the last member exists."""
+        tags = [
+            f"{_MEMBER}set={self.set_name}",
+            f"{_MEMBER}id={self.set_id}",
+            f"{_MEMBER}count={self.count}",
+            f"{_MEMBER}origin={self.origin_uuid}",
+            f"{_MEMBER}taken={self.taken}",
+        ]
+        if self.pv_set is not None:
+            tags.append(f"{_MEMBER}pvs={self.pv_set}")
+        return tuple(tags)
+
+
+def parse_member(tags: Iterable[str]) -> MemberTags | None:
+    """The membership that ``tags`` describe, or None when they describe none.
+
+    Tags that were cut or edited by hand (a part missing, a number that is none) describe none.
+    """
+    values = dict(_key_values(tags, _MEMBER))
+    try:
+        return MemberTags(
+            set_name=values["set"],
+            set_id=values["id"],
+            count=int(values["count"]),
+            origin_uuid=values["origin"],
+            taken=int(values["taken"]),
+            pv_set=values.get("pvs"),
+            sealed="sealed" in values,
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _key_values(tags: Iterable[str], prefix: str) -> Iterable[tuple[str, str]]:
+    for tag in tags:
+        if tag.startswith(prefix):
+            key, _equals, value = tag[len(prefix) :].partition("=")
+            yield key, value
+
+
+def uuid_key(lv_uuid: str) -> str:
+    """The part of an LV UUID that stands for it inside a tag (10 of 32 characters, about 59 bits)."""
+    return lv_uuid.replace("-", "")[:10]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an origin remembers of a merge: ``merging`` from before the request, ``rolled_back`` when it has ended.
+
+    ``boot_id`` is the kernel's boot id at the request (``merging`` only), ``at`` seconds since the epoch, ``thin_ids``
+    the former thin device id of each thin member by its origin's ``uuid_key`` (``merging`` only): after a thin merge
+    the origin must have that id, and the member that could tell is gone. One tag holds them all because one
+    ``lvchange`` writes the same tag to every origin.
+    """
+
+    kind: OutcomeKind
+    set_name: str
+    set_id: str
+    count: int
+    at: int
+    boot_id: str = ""
+    thin_ids: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_tag(self) -> str:
+        """The tag as LVM stores it."""
+        parts = [self.set_name, self.set_id, str(self.count)]
+        if self.kind == "merging":
+            parts.append(self.boot_id)
+        parts.append(str(self.at))
+        if self.thin_ids:
+            parts.append("/".join(f"{key}={thin_id}" for key, thin_id in sorted(self.thin_ids.items())))
+        return f"{_OUTCOME}{self.kind}={':'.join(parts)}"
+
+
+def parse_outcome(tag: str) -> Outcome | None:
+    """The outcome that one tag describes, or None when it is not one of ours or was cut or edited by hand."""
+    for kind in _OUTCOME_KINDS:
+        start = f"{_OUTCOME}{kind}="
+        if tag.startswith(start):
+            return _parse_parts(kind, tag[len(start) :].split(":"))
+    return None
+
+
+def _parse_parts(kind: OutcomeKind, parts: list[str]) -> Outcome | None:
+    try:
+        name, set_id, count = parts[0], parts[1], int(parts[2])
+        if kind == "rolled_back":
+            return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=int(parts[3]))
+        thin_ids = _parse_thin_ids(parts[5]) if len(parts) > 5 else MappingProxyType({})
+        return Outcome(
+            kind=kind,
+            set_name=name,
+            set_id=set_id,
+            count=count,
+            boot_id=parts[3],
+            at=int(parts[4]),
+            thin_ids=thin_ids,
+        )
+    except (IndexError, ValueError):
+        return None
+
+
+def _parse_thin_ids(text: str) -> Mapping[str, int]:
+    pairs = (part.split("=") for part in text.split("/"))
+    return MappingProxyType({key: int(thin_id) for key, thin_id in pairs})
+
+
+def outcomes_of(tags: Iterable[str]) -> tuple[Outcome, ...]:
+    """Every outcome among ``tags``."""
+    parsed = (parse_outcome(tag) for tag in tags)
+    return tuple(outcome for outcome in parsed if outcome is not None)
+
+
+def single_tags(origin_uuid: str) -> tuple[str, ...]:
+    """The tags of a snapshot that the module ``snapshot`` makes of the origin with that LV UUID."""
+    return (SINGLE, f"{_SINGLE_ORIGIN}{origin_uuid}")
+
+
+def is_single_of(tags: Iterable[str], origin_uuid: str) -> bool:
+    """Whether ``tags`` say that their LV was made as a single snapshot of that origin."""
+    return f"{_SINGLE_ORIGIN}{origin_uuid}" in tags
+
+
+def ours(tags: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``tags`` that mark an LV as a member or as a single snapshot."""
+    return tuple(tag for tag in tags if tag.startswith((_MEMBER, SINGLE)))

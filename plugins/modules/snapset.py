@@ -1,0 +1,323 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Manage a named set of LVM snapshots as one."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: snapset
+short_description: Manage a named set of LVM snapshots as one
+version_added: 0.1.0
+author:
+  - The safepoint.lvm contributors (@safepoint-lvm)
+description:
+  - Takes LVM snapshots of several volumes as one named set, merges them back, or removes them. All or nothing.
+  - The set is told by tags on its LVs, never by names. A set that was interrupted, has lost a member or has
+    overflowed is known as such and never passes for a whole one.
+  - Everything that stands against a request is found and told before anything is touched.
+requirements:
+  - LVM 2.03 or newer on the managed host
+  - Python 3.9 or newer on the managed host
+extends_documentation_fragment:
+  - safepoint.lvm.attributes
+  - safepoint.lvm.planning
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description: Name of the set, 1 to 64 characters of C(A-Z a-z 0-9 _ . -), the first not a hyphen.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) takes the set if it does not exist, and otherwise extends members that are too small.
+      - V(merged) begins to bring the origins back to what they were, or goes on with it. It never waits. While a
+        volume is in use its merge is pending until the next reboot. Run it again until RV(snapset.state) is
+        C(rolled_back); the role P(safepoint.lvm.rollback#role) does that.
+      - V(absent) removes the set and what was kept for it.
+    type: str
+    choices: [present, merged, absent]
+    default: present
+  volumes:
+    description:
+      - The LVs to protect.
+      - With O(state=present), this or O(mountpoints) is required. Otherwise it is optional, and must be what the set
+        has when it is given.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      vg:
+        description: The VG.
+        type: str
+        required: true
+      lv:
+        description: The LV. Without it every LV of the VG that holds data, but no swap.
+        type: str
+      size:
+        description: A size for this one, instead of O(size). Not for thin volumes.
+        type: str
+  mountpoints:
+    description: Mountpoints whose LVs are to be protected. An LV that is named in two ways is one member.
+    type: list
+    elements: path
+    default: []
+  exclude:
+    description: LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes) and O(mountpoints) choose.
+    type: list
+    elements: str
+    default: []
+  ignore_uncovered:
+    description:
+      - Mountpoints that may stay without protection. One of O(mountpoints) that is not on LVM is refused unless it is
+        listed here.
+      - When C(/) is protected, so must be those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are
+        filesystems of their own, unless they are listed here.
+    type: list
+    elements: path
+    default: []
+seealso:
+  - module: safepoint.lvm.snapshot
+  - module: safepoint.lvm.snapset_info
+"""
+
+EXAMPLES = r"""
+- name: Take a safe point of the system
+  safepoint.lvm.snapset:
+    name: patch_2026_11
+    mountpoints: [/, /var]
+
+- name: Protect two volumes, with at least 40% of each snapshot free
+  safepoint.lvm.snapset:
+    name: before_migration
+    volumes:
+      - vg: data
+        lv: db
+        size: 20GiB
+      - vg: data
+        lv: files
+    min_headroom: 40%
+
+- name: Begin to go back, or go on with it
+  safepoint.lvm.snapset:
+    name: patch_2026_11
+    state: merged
+
+- name: Accept the change
+  safepoint.lvm.snapset:
+    name: patch_2026_11
+    state: absent
+"""
+
+RETURN = r"""
+snapset:
+  description: The set as it is after the run. In check mode, as it would be, without what only the real run can know.
+  type: dict
+  returned: success
+  sample:
+    name: patch_2026_11
+    id: 0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
+    state: active
+    created: "2026-11-22T13:05:54+00:00"
+    age: 3
+    rolled_back_at: null
+    members:
+      - vg: sysvg
+        origin: root
+        snapshot: root_patch_2026_11
+        kind: thick
+        mountpoints: [/]
+        size: 2155872256
+        used_percent: 0.01
+        state: active
+        merge_percent: null
+        auto_basis: cannot_overflow
+  contains:
+    name:
+      description: Name of the set.
+      type: str
+      returned: always
+    id:
+      description: One UUID for each taking; null when there is no set.
+      type: str
+      returned: not in check mode
+    state:
+      description:
+        - One of C(damaged), C(invalid), C(merge_failed), C(partly_merged), C(merging), C(merge_pending), C(incomplete),
+          C(active), C(rolled_back), C(absent); the first that fits.
+      type: str
+      returned: always
+    created:
+      description: When the set was taken (ISO 8601, UTC).
+      type: str
+      returned: not in check mode
+    age:
+      description: Seconds since then.
+      type: int
+      returned: not in check mode
+    rolled_back_at:
+      description: When the last origin was seen to be rolled back (ISO 8601, UTC).
+      type: str
+      returned: not in check mode
+    members:
+      description: The members, with sizes in bytes.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        vg:
+          description: The VG.
+          type: str
+          returned: always
+        origin:
+          description: The protected LV.
+          type: str
+          returned: always
+        snapshot:
+          description: The snapshot LV; null when it is gone into its origin.
+          type: str
+          returned: always
+        kind:
+          description: C(thick) or C(thin).
+          type: str
+          returned: always
+        mountpoints:
+          description: Where the origin is mounted.
+          type: list
+          elements: str
+          returned: always
+        size:
+          description: Size of a thick snapshot's store, or of a thin snapshot's volume.
+          type: int
+          returned: always
+        used_percent:
+          description: How full the store is, or how much of the thin volume is mapped.
+          type: float
+          returned: not in check mode
+        state:
+          description:
+            - One of C(active), C(unknown), C(invalid), C(merge_pending), C(merging), C(merge_failed), C(rolled_back),
+              C(lost), C(stray).
+          type: str
+          returned: always
+        merge_percent:
+          description: How far a running merge is; it begins at how much of the store was free.
+          type: float
+          returned: not in check mode
+        auto_basis:
+          description: For thick members, C(cannot_overflow) when the store has its maximum, otherwise C(estimate).
+          type: str
+          returned: not in check mode
+reboot_required:
+  description: Whether a merge waits for a volume that is in use.
+  type: bool
+  returned: success
+poll_after:
+  description: Seconds after which it is worth to run this task again; null when nothing is under way.
+  type: int
+  returned: success
+planned:
+  description: The steps, each of them one LVM command, the same in check mode and in the real run.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - step: create
+      vg: sysvg
+      origin: root
+      snapshot: root_patch_2026_11
+      kind: thick
+      size: 2155872256
+    - step: seal
+      volumes: [sysvg/root_patch_2026_11]
+commands:
+  description: Every LVM command that was run, in order; empty in check mode.
+  type: list
+  elements: list
+  returned: always
+reasons:
+  description: Every reason why the request was refused, before anything was touched.
+  type: list
+  elements: str
+  returned: when the request is refused
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import InvalidParameter
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
+    COMMON_ARGUMENTS,
+    request_parameters,
+    run_state,
+    size_parameter,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import set_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selector, VolumeSpec
+
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    **COMMON_ARGUMENTS,
+    "name": {"type": "str", "required": True},
+    "volumes": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "vg": {"type": "str", "required": True},
+            "lv": {"type": "str"},
+            "size": {"type": "str"},
+        },
+    },
+    "mountpoints": {"type": "list", "elements": "path", "default": []},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
+}
+
+
+def build_request(module: AnsibleModule) -> Request:
+    """The request that the parameters make; raises InvalidParameter for a name or a size that is none."""
+    name = module.params["name"]
+    problem = set_name_problem(name)
+    if problem is not None:
+        raise InvalidParameter(f"name: {problem}")
+    return Request(name=name, selector=_selector(module.params), **request_parameters(module.params))
+
+
+def _selector(params: Mapping[str, Any]) -> Selector:
+    selector = Selector(
+        volumes=tuple(_spec(item) for item in params["volumes"]),
+        mountpoints=tuple(_normal(path) for path in params["mountpoints"]),
+        exclude=tuple(params["exclude"]),
+        ignore_uncovered=tuple(_normal(path) for path in params["ignore_uncovered"]),
+    )
+    if params["state"] == "present" and not selector.given:
+        raise InvalidParameter("volumes or mountpoints: state present needs at least one of them, with an item")
+    return selector
+
+
+def _spec(item: Mapping[str, Any]) -> VolumeSpec:
+    return VolumeSpec(vg=item["vg"], lv=item["lv"], size=size_parameter(item["size"], "size"))
+
+
+def _normal(path: str) -> str:
+    return path.rstrip("/") or "/"
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True)
+    run_state(module, "snapset", build_request)
+
+
+if __name__ == "__main__":
+    main()

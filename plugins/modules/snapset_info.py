@@ -1,0 +1,140 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Show snapsets, what they protect and what they do not."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: snapset_info
+short_description: Show snapsets, what they protect and what they do not
+version_added: 0.1.0
+author:
+  - The safepoint.lvm contributors (@safepoint-lvm)
+description:
+  - Shows all snapsets of a host with their states, snapshots that belong to none, VGs, thin pools, and the coverage,
+    which is every mounted block filesystem and swap area, on which LV it lies or why it cannot be protected.
+  - Runs one LVM process, takes no lock and changes nothing.
+requirements:
+  - LVM 2.03 or newer on the managed host
+  - Python 3.9 or newer on the managed host
+extends_documentation_fragment:
+  - safepoint.lvm.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - This module changes nothing.
+  diff_mode:
+    support: N/A
+    details:
+      - This module changes nothing.
+  idempotent:
+    support: full
+options:
+  name:
+    description: List only the snapset of this name. The rest of the result is not affected.
+    type: str
+seealso:
+  - module: safepoint.lvm.snapset
+"""
+
+EXAMPLES = r"""
+- name: Look at everything
+  safepoint.lvm.snapset_info:
+  register: safepoint
+
+- name: Show what is mounted and not protected by any snapset
+  ansible.builtin.debug:
+    msg: "{{ safepoint.coverage | rejectattr('snapsets') | map(attribute='mountpoint') }}"
+"""
+
+RETURN = r"""
+snapsets:
+  description: The snapsets, each in the form of RV(safepoint.lvm.snapset#module:snapset).
+  type: list
+  elements: dict
+  returned: success
+unmanaged_snapshots:
+  description: Snapshots that belong to no snapset, with sizes in bytes.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - vg: data
+      snapshot: db_before_migration
+      origin: db
+      kind: thick
+      size: 2155872256
+      used_percent: 12.5
+      state: active
+volume_groups:
+  description: The VGs, with sizes in bytes. RV(volume_groups[].free) counts what LVM may allocate from.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - name: sysvg
+      size: 5364514816
+      free: 2147483648
+      extent_size: 4194304
+      partial: false
+      exported: false
+      lock_type: null
+thin_pools:
+  description: The thin pools and how full they are.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - vg: data
+      pool: pool0
+      size: 10737418240
+      data_percent: 41.3
+      metadata_percent: 12.1
+coverage:
+  description: Every mounted block filesystem, and swap areas with the mountpoint C([SWAP]).
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - mountpoint: /
+      source: /dev/mapper/sysvg-root
+      fstype: ext4
+      vg: sysvg
+      lv: root
+      kind: thick
+      protectable: true
+      reason: null
+      snapsets: [patch_2026_11]
+    - mountpoint: /boot
+      source: /dev/vda2
+      fstype: ext4
+      vg: null
+      lv: null
+      kind: null
+      protectable: false
+      reason: /dev/vda2 is not on LVM
+      snapsets: []
+commands:
+  description: The LVM command that was run.
+  type: list
+  elements: list
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import run_info
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
+    run_info(module, lambda picture: host_info(picture, module.params["name"]))
+
+
+if __name__ == "__main__":
+    main()

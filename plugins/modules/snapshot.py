@@ -1,0 +1,178 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Manage one LVM snapshot."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: snapshot
+short_description: Manage one LVM snapshot
+version_added: 0.1.0
+author:
+  - The safepoint.lvm contributors (@safepoint-lvm)
+description:
+  - Creates and extends, merges or removes one snapshot of one LV, thick or thin as the origin is.
+  - A snapshot is told by its VG, its name and its origin. One that was made by hand is accepted; a member of a snapset
+    is not, M(safepoint.lvm.snapset) manages that.
+  - It plans and refuses by the same rules as M(safepoint.lvm.snapset).
+requirements:
+  - LVM 2.03 or newer on the managed host
+  - Python 3.9 or newer on the managed host
+extends_documentation_fragment:
+  - safepoint.lvm.attributes
+  - safepoint.lvm.planning
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  vg:
+    description: The VG.
+    type: str
+    required: true
+  lv:
+    description: The LV to protect, the origin.
+    type: str
+    required: true
+  snapshot:
+    description: Name of the snapshot.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) creates the snapshot if it does not exist, and otherwise extends it when it is too small.
+      - V(merged) begins to bring the origin back to what it was, or goes on with it. It never waits; run it again until
+        RV(snapshot.state) is C(rolled_back).
+      - V(absent) removes the snapshot.
+    type: str
+    choices: [present, merged, absent]
+    default: present
+seealso:
+  - module: safepoint.lvm.snapset
+  - module: community.general.lvol
+"""
+
+EXAMPLES = r"""
+- name: Protect one volume
+  safepoint.lvm.snapshot:
+    vg: data
+    lv: db
+    snapshot: db_before_migration
+
+- name: Make sure that half of the snapshot is free
+  safepoint.lvm.snapshot:
+    vg: data
+    lv: db
+    snapshot: db_before_migration
+    min_headroom: 50%
+
+- name: Go back
+  safepoint.lvm.snapshot:
+    vg: data
+    lv: db
+    snapshot: db_before_migration
+    state: merged
+
+- name: Remove the snapshot
+  safepoint.lvm.snapshot:
+    vg: data
+    lv: db
+    snapshot: db_before_migration
+    state: absent
+"""
+
+RETURN = r"""
+snapshot:
+  description:
+    - The snapshot as it is after the run, in the form of RV(safepoint.lvm.snapset#module:snapset) with one member.
+      In check mode, as it would be.
+  type: dict
+  returned: success
+  sample:
+    name: db_before_migration
+    id: DCgL9u-9N0c-PTHk-vXQ0-ep4l-uSEl-HzcFYc
+    state: active
+    created: "2026-11-22T13:05:54+00:00"
+    age: 3
+    rolled_back_at: null
+    members:
+      - vg: data
+        origin: db
+        snapshot: db_before_migration
+        kind: thick
+        mountpoints: [/srv/db]
+        size: 2155872256
+        used_percent: 0.01
+        state: active
+        merge_percent: null
+        auto_basis: cannot_overflow
+reboot_required:
+  description: Whether the merge waits for a volume that is in use.
+  type: bool
+  returned: success
+poll_after:
+  description: Seconds after which it is worth to run this task again; null when nothing is under way.
+  type: int
+  returned: success
+planned:
+  description: The steps, each of them one LVM command, the same in check mode and in the real run.
+  type: list
+  elements: dict
+  returned: success
+commands:
+  description: Every LVM command that was run, in order; empty in check mode.
+  type: list
+  elements: list
+  returned: always
+reasons:
+  description: Every reason why the request was refused, before anything was touched.
+  type: list
+  elements: str
+  returned: when the request is refused
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import InvalidParameter
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
+    COMMON_ARGUMENTS,
+    request_parameters,
+    run_state,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import lv_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, Single
+
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    **COMMON_ARGUMENTS,
+    "vg": {"type": "str", "required": True},
+    "lv": {"type": "str", "required": True},
+    "snapshot": {"type": "str", "required": True},
+}
+
+
+def build_request(module: AnsibleModule) -> Request:
+    """The request that the parameters make; raises InvalidParameter for a name or a size that is none."""
+    params = module.params
+    problem = lv_name_problem(params["snapshot"])
+    if problem is not None:
+        raise InvalidParameter(f"snapshot: {problem}")
+    single = Single(vg=params["vg"], origin=params["lv"], name=params["snapshot"])
+    return Request(name=single.name, single=single, **request_parameters(params))
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True)
+    run_state(module, "snapshot", build_request)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,290 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a virtual machine: an overlay on a golden image, a QEMU process, and an SSH port on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import accel
+import image
+from host import LabError, cache_directory, tail
+from ssh import HOST, Access
+
+CacheMode = Literal["unsafe", "writethrough", "none"]
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+BOOT_SECONDS = {"kvm": 120, "tcg": 300}
+# Whether the guest is up: not while it shuts down, when its SSH server still answers.
+UP_CHECK = 'test "$(systemctl is-system-running)" != stopping && cat /proc/sys/kernel/random/boot_id'
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a virtual machine is made of; kept in its directory as vm.json."""
+
+    name: str
+    suite: str
+    backing: str
+    accelerator: accel.Accelerator
+    memory_mib: int
+    cache: CacheMode
+    disks: list[str]
+    pid: int
+    port: int
+
+
+def directory_of(name: str) -> Path:
+    """The directory of a virtual machine, which need not exist."""
+    if not NAME.fullmatch(name):
+        raise LabError(f"{name!r} is no name for a machine: expected small letters, digits and inner hyphens")
+    return cache_directory() / "vms" / name
+
+
+def all_guests() -> list[Guest]:
+    """Every virtual machine there is, running or not, in order of name."""
+    files = sorted((cache_directory() / "vms").glob("*/vm.json"))
+    return [Guest.find(file.parent.name) for file in files]
+
+
+@dataclass
+class Guest:
+    """One virtual machine."""
+
+    directory: Path
+    settings: Settings
+
+    @classmethod
+    def find(cls, name: str) -> Guest:
+        """The virtual machine of that name; LabError if there is none."""
+        directory = directory_of(name)
+        try:
+            stored = json.loads((directory / "vm.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise LabError(f"no virtual machine {name!r}; create it with: up {name} --image SUITE") from None
+        return cls(directory, Settings(**stored))
+
+    @classmethod
+    def create(
+        cls, name: str, golden: image.Image, *, memory_mib: int = 1024, disks: list[str], cache: CacheMode = "unsafe"
+    ) -> Guest:
+        """A new machine on an overlay of `golden`, not started. `disks`: sizes of empty disks as qemu-img takes them."""
+        accelerator = accel.accelerator(golden)
+        directory = directory_of(name)
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
+        files = []
+        try:
+            overlay = ["-F", "qcow2", "-b", str(golden.disk), str(directory / "system.qcow2")]
+            qemu_img("create", "-f", "qcow2", *overlay)
+            for number, size in enumerate(disks, start=1):
+                files.append(f"disk{number}.raw")
+                qemu_img("create", "-f", "raw", str(directory / files[-1]), size)
+        except LabError:
+            shutil.rmtree(directory)
+            raise
+        settings = Settings(
+            name=name,
+            suite=golden.suite,
+            backing=str(golden.directory),
+            accelerator=accelerator,
+            memory_mib=memory_mib,
+            cache=cache,
+            disks=files,
+            pid=0,
+            port=0,
+        )
+        guest = cls(directory, settings)
+        guest.save()
+        return guest
+
+    @property
+    def overlay(self) -> Path:
+        """The machine's own layer of its system disk."""
+        return self.directory / "system.qcow2"
+
+    @property
+    def serial_log(self) -> Path:
+        """What the guest wrote to its serial console, from every boot."""
+        return self.directory / "serial.log"
+
+    @property
+    def access(self) -> Access:
+        """How to reach the machine by SSH."""
+        return Access(self.settings.name, self.settings.port, image.private_key())
+
+    def save(self) -> None:
+        """Write vm.json, whole or not at all."""
+        draft = self.directory / "vm.json.new"
+        draft.write_text(json.dumps(asdict(self.settings), indent=2), encoding="utf-8")
+        draft.rename(self.directory / "vm.json")
+
+    def process(self) -> int | None:
+        """A file descriptor of the QEMU process, for the caller to close; None when the machine does not run."""
+        if not self.settings.pid:
+            return None
+        try:
+            descriptor = os.pidfd_open(self.settings.pid)
+            command_line = Path(f"/proc/{self.settings.pid}/cmdline").read_bytes()
+        except OSError:
+            return None
+        # The number may long belong to another process. A process that has ended has an empty command line.
+        if os.fsencode(self.overlay) in command_line:
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def running(self) -> bool:
+        """True while the QEMU process lives."""
+        descriptor = self.process()
+        if descriptor is None:
+            return False
+        os.close(descriptor)
+        return True
+
+    def start(self) -> None:
+        """Start QEMU, which then outlives this program; at the former port if that is still free."""
+        if self.running():
+            raise LabError(f"{self.settings.name!r} runs already")
+        for port in (self.settings.port or free_port(), free_port(), free_port(), free_port()):
+            if self.launch(port):
+                return
+        raise LabError(f"QEMU did not start; the end of {self.qemu_log}:\n{tail(self.qemu_log)}")
+
+    @property
+    def qemu_log(self) -> Path:
+        """QEMU's own messages since its last start."""
+        return self.directory / "qemu.log"
+
+    def launch(self, port: int) -> bool:
+        """Start QEMU at `port`; False if it ended at once because the port was taken."""
+        with self.qemu_log.open("wb") as log:
+            process = subprocess.Popen(
+                self.command_line(port), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        while process.poll() is None:
+            with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+                self.settings = replace(self.settings, pid=process.pid, port=port)
+                self.save()
+                return True
+            time.sleep(0.05)
+        if b"host forwarding" in self.qemu_log.read_bytes():
+            return False
+        raise LabError(f"QEMU ended at once; the end of {self.qemu_log}:\n{tail(self.qemu_log)}")
+
+    def command_line(self, port: int) -> list[str]:
+        """QEMU's command line."""
+        settings = self.settings
+        argv = ["qemu-system-x86_64", "-name", settings.name, *accel.arguments(settings.accelerator)]
+        argv += ["-smp", "2", "-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
+        argv += ["-chardev", f"file,id=serial,append=on,path={escaped(self.serial_log)}", "-serial", "chardev:serial"]
+        argv += ["-device", "virtio-rng-pci"]
+        # An empty romfile: SeaBIOS then does not wait for a network boot.
+        argv += ["-netdev", f"user,id=net,hostfwd=tcp:{HOST}:{port}-:22", "-device", "virtio-net-pci,netdev=net,romfile="]
+        for file in ("system.qcow2", *settings.disks):
+            path, kind, serial = self.directory / file, file.rpartition(".")[2], file.partition(".")[0]
+            drive = f"if=none,id={serial},format={kind},cache={settings.cache},discard=unmap,file={escaped(path)}"
+            argv += ["-drive", drive, "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
+        return argv
+
+    def wait(self, *, previous_boot: str = "") -> str:
+        """Wait until the guest is up, in a boot other than `previous_boot`; the identifier of the boot.
+
+        LabError with the end of the serial log when QEMU ends, or when the guest takes too long.
+        """
+        deadline = time.monotonic() + BOOT_SECONDS[self.settings.accelerator]
+        while time.monotonic() < deadline:
+            if not self.running():
+                raise self.failure("is not running")
+            if self.access.answers():
+                boot = self.boot_id()
+                if boot and boot != previous_boot:
+                    return boot
+            time.sleep(0.5)
+        raise self.failure(f"did not answer within {BOOT_SECONDS[self.settings.accelerator]} s")
+
+    def failure(self, what: str) -> LabError:
+        """The error of a machine that is not up, with what it said last."""
+        name = self.settings.name
+        log = tail(self.serial_log)
+        return LabError(f"{name!r} {what}; 'down {name}' removes it. The end of {self.serial_log}:\n{log}")
+
+    def boot_id(self) -> str:
+        """The identifier of the current boot; empty while the guest is not up."""
+        try:
+            done = subprocess.run(
+                self.access.command(["sh", "-c", UP_CHECK]), capture_output=True, text=True, check=False, timeout=60
+            )
+        except subprocess.TimeoutExpired:
+            return ""
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    def name_itself(self) -> None:
+        """Give the guest its host name, now and for later boots."""
+        name = shlex.quote(self.settings.name)
+        script = f"echo {name} >/etc/hostname; hostname {name}; echo 127.0.1.1 {name} >>/etc/hosts; sync"
+        if self.run(["sh", "-c", script]):
+            raise self.failure("took no host name")
+
+    def run(self, argv: list[str]) -> int:
+        """Run a command in the guest with this program's own input and output; its exit code."""
+        if not self.running():
+            raise LabError(f"{self.settings.name!r} is not running: boot it with 'start {self.settings.name}'")
+        return subprocess.run(self.access.command(argv), check=False).returncode
+
+    def reboot(self) -> None:
+        """Restart the guest in an orderly way and wait until it is up again."""
+        boot = self.wait()
+        self.run(["systemctl", "reboot"])
+        self.wait(previous_boot=boot)
+
+    def cut(self) -> None:
+        """Cut the power: QEMU is killed, and whatever the guest had not written is lost."""
+        descriptor = self.process()
+        if descriptor is None:
+            return
+        try:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            select.select([descriptor], [], [], 30)
+        finally:
+            os.close(descriptor)
+
+    def remove(self) -> None:
+        """End the machine and delete all that is its own."""
+        self.cut()
+        shutil.rmtree(self.directory)
+
+
+def qemu_img(*arguments: str) -> None:
+    """Run qemu-img; LabError with its message when it fails."""
+    done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"qemu-img failed: {done.stderr.strip()}")
+
+
+def escaped(path: Path) -> str:
+    """A path as QEMU's option lists want it."""
+    return str(path).replace(",", ",,")
+
+
+def free_port() -> int:
+    """A TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

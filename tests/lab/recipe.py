@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a golden image contains: suites, packages, disk layout and configuration files. Values only, nothing runs here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
+ALIASES = {"debian12": "bookworm", "debian13": "trixie"}
+
+PACKAGES = (
+    # The cloud kernel has every device-mapper target, loop, XFS and btrfs, and a third of the modules.
+    "linux-image-cloud-amd64",
+    "initramfs-tools",
+    "zstd",
+    "grub-pc",
+    "systemd-sysv",
+    "udev",
+    "dbus",
+    "openssh-server",
+    "python3",
+    "python3-pytest",
+    "lvm2",
+    "thin-provisioning-tools",
+    "e2fsprogs",
+    "xfsprogs",
+    "btrfs-progs",
+    "cryptsetup-bin",
+    "fdisk",
+    "rsync",
+    "psmisc",
+    "procps",
+    "kmod",
+    "iproute2",
+)
+
+# Nobody reads documentation in a throw-away guest, and a smaller root copies and boots faster.
+LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
+
+# Units that would wait for something, or do work of their own in the middle of a test.
+MASKED_UNITS = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty@tty1.service",
+    "serial-getty@ttyS0.service",
+    "systemd-networkd-wait-online.service",
+)
+ENABLED_UNITS = ("ssh.service", "systemd-networkd.service")
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A logical volume of the guest, or its plain /boot partition."""
+
+    name: str
+    size_mib: int
+    fstype: str
+    mountpoint: str
+
+
+DISK_MIB = 6144
+PV_START_MIB = 402  # 1 MiB of partition table, 1 MiB for GRUB's core image, 400 MiB of /boot
+VOLUME_GROUP = "sysvg"
+BOOT = Volume("boot", 400, "ext4", "/boot")
+# More than half of the volume group stays free: room for a snapshot of every volume.
+VOLUMES = (
+    Volume("root", 1536, "ext4", "/"),
+    Volume("var", 512, "xfs", "/var"),
+    Volume("home", 320, "xfs", "/home"),
+)
+
+PARTITIONS = f"""\
+label: gpt
+unit: sectors
+start=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649, name="bios-boot"
+start=4096, size={BOOT.size_mib * 2048}, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name="boot"
+start={PV_START_MIB * 2048}, type=E6D6D379-F507-44C2-A23C-238F2A3DF928, name="lvm"
+"""
+
+# Debian's own questions, answered: GRUB is installed by the image builder, onto the loop device of the image.
+DEBCONF = "grub-pc grub-pc/install_devices_empty boolean true\n"
+
+
+def fstab(*, boot_uuid: str) -> str:
+    """The guest's /etc/fstab: logical volumes by their /dev/mapper names, /boot by `boot_uuid`."""
+    lines = []
+    for volume in VOLUMES:
+        checked = 1 if volume.mountpoint == "/" else 0
+        options = "errors=remount-ro" if volume.fstype == "ext4" else "defaults"
+        lines.append(
+            f"/dev/mapper/{VOLUME_GROUP}-{volume.name} {volume.mountpoint} {volume.fstype} {options} 0 {checked}"
+        )
+    lines.append(f"UUID={boot_uuid} {BOOT.mountpoint} {BOOT.fstype} defaults 0 0")
+    return "\n".join(lines) + "\n"
+
+
+def configuration(*, boot_uuid: str, public_key: str) -> dict[str, str]:
+    """The files the guest gets in addition to its packages: absolute path to content."""
+    return {
+        "/etc/fstab": fstab(boot_uuid=boot_uuid),
+        "/etc/hostname": "guest\n",
+        "/etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+        # QEMU's user network answers DNS on this address.
+        "/etc/resolv.conf": "nameserver 10.0.2.3\n",
+        "/etc/systemd/network/lab.network": NETWORK,
+        "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
+        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
+        "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
+        "/etc/default/grub.d/lab.cfg": GRUB_DEFAULTS,
+        "/root/.ssh/authorized_keys": public_key,
+    }
+
+
+NETWORK = """\
+[Match]
+Name=eth*
+
+[Network]
+DHCP=ipv4
+IPv6AcceptRA=no
+LinkLocalAddressing=no
+
+[DHCPv4]
+UseHostname=no
+"""
+
+# A list of modules instead of "most": the initramfs is a fifth of the size, which software emulation notices.
+# Device-mapper modules and tools come from the hooks of lvm2 and thin-provisioning-tools, as on any Debian.
+INITRAMFS_HOOK = """\
+#!/bin/sh
+[ "$1" = prereqs ] && exit 0
+. /usr/share/initramfs-tools/hook-functions
+manual_add_modules virtio_pci virtio_blk ext4 xfs
+"""
+
+GRUB_DEFAULTS = """\
+GRUB_TIMEOUT=0
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5"
+GRUB_TERMINAL="serial"
+GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
+GRUB_DISABLE_OS_PROBER=true
+"""
+
+# Run once in the finished tree: what packaging leaves unique or undone.
+FINISH_SCRIPT = f"""\
+set -eu
+chmod 0755 /etc/initramfs-tools/hooks/lab
+chmod 0700 /root/.ssh
+chmod 0600 /root/.ssh/authorized_keys
+systemctl enable {" ".join(ENABLED_UNITS)}
+systemctl mask {" ".join(MASKED_UNITS)}
+"""
+
+# GRUB's argument is the disk. On the host the root file system lies on a loop device, for which update-grub would write
+# no menu entry; the names are those that update-grub finds by itself in the guest.
+GRUB_SCRIPT = f"""\
+set -eu
+override=/etc/default/grub.d/zz-build.cfg
+printf '%s\\n' GRUB_DEVICE=/dev/mapper/{VOLUME_GROUP}-root GRUB_DEVICE_UUID= GRUB_DEVICE_PARTUUID= >"$override"
+grub-install --target=i386-pc "$1"
+update-grub
+rm "$override"
+grep -q "root=/dev/mapper/{VOLUME_GROUP}-root" /boot/grub/grub.cfg
+"""

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talking to guests: commands, copies, and the same access written down for ssh and Ansible. Pure but for `answers`."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+# Every guest of an image has the same host key, and ports are used again: there is nothing a known_hosts could tell.
+OPTIONS = {
+    "StrictHostKeyChecking": "no",
+    "UserKnownHostsFile": "/dev/null",
+    "IdentitiesOnly": "yes",
+    "LogLevel": "ERROR",
+}
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach one guest."""
+
+    name: str
+    port: int
+    key: Path
+
+    def options(self) -> list[str]:
+        """The arguments of ssh, in front of the host; nothing is taken from the user's own configuration."""
+        return ["-F", "none", *(f"-o{name}={value}" for name, value in OPTIONS.items())]
+
+    def ssh(self) -> list[str]:
+        """The command line that ends before the remote command."""
+        return ["ssh", *self.options(), "-i", str(self.key), "-p", str(self.port), f"root@{HOST}"]
+
+    def command(self, argv: list[str]) -> list[str]:
+        """The command line that runs `argv` in the guest, argument by argument as given."""
+        return [*self.ssh(), "--", shlex.join(argv)]
+
+    def copy(self, *, source: str, destination: str) -> list[str]:
+        """The rsync command line for a copy; the remote side of the two starts with `guest:`."""
+        transport = shlex.join(["ssh", *self.options(), "-i", str(self.key), "-p", str(self.port)])
+        ends = [end.replace("guest:", f"root@{HOST}:", 1) for end in (source, destination)]
+        return ["rsync", "--archive", "--secluded-args", "--rsh", transport, "--", *ends]
+
+    def answers(self) -> bool:
+        """True if an SSH server greets at the port. QEMU accepts connections long before the guest does."""
+        try:
+            with socket.create_connection((HOST, self.port), timeout=5) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    def ssh_config(self) -> str:
+        """A `Host` block for an ssh configuration file."""
+        lines = [f"Host {self.name}", f"  HostName {HOST}", f"  Port {self.port}", "  User root"]
+        lines += [f'  IdentityFile "{self.key}"', *(f"  {name} {value}" for name, value in OPTIONS.items())]
+        return "\n".join(lines) + "\n"
+
+    def inventory_host(self) -> str:
+        """The guest's entry in a YAML inventory, at the depth of all.hosts."""
+        return f"""\
+    {self.name}:
+      ansible_host: {HOST}
+      ansible_port: {self.port}
+      ansible_user: root
+      ansible_ssh_private_key_file: '{str(self.key).replace("'", "''")}'
+      ansible_python_interpreter: /usr/bin/python3
+      ansible_ssh_common_args: {shlex.join(self.options())}
+"""
+
+
+def inventory(accesses: list[Access]) -> str:
+    """An Ansible inventory in YAML."""
+    return "all:\n  hosts:\n" + "".join(access.inventory_host() for access in accesses)

@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make `ansible_collections.safepoint.lvm` importable: link the checkout under that name and look there first."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+_ROOT = Path(__file__).resolve().parents[2]
+_CACHE = Path(os.environ.get("SAFEPOINT_CACHE") or _ROOT / ".cache").resolve()
+
+
+def _link_checkout() -> Path:
+    base = _CACHE / "link"
+    link = base / "ansible_collections" / "safepoint" / "lvm"
+    if link.resolve() != _ROOT:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        # Several runs may do this at the same time; each makes the same link.
+        fresh = link.with_name(f"lvm.{os.getpid()}")
+        fresh.symlink_to(_ROOT)
+        fresh.replace(link)
+    return base
+
+
+sys.path.insert(0, str(_link_checkout()))
+set_hypothesis_home_dir(_CACHE / "hypothesis")
+# The machines that run the tests may be slow and busy: time is no verdict.
+settings.register_profile("safepoint", deadline=None)
+settings.load_profile("safepoint")
