@@ -36,7 +36,8 @@ options:
     type: str
     default: 5%VG
   pool_reserve:
-    description: What has to be free in a thin pool before a snapshot is taken in it, absolute or in percent of the pool.
+    description:
+      - What has to be free in a thin pool before a snapshot is taken in it, absolute or in percent of the pool.
     type: str
     default: 20%
   accept_loss_of:

@@ -5,13 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
     Create,
     CreateThick,
@@ -21,6 +17,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
     Retag,
     Step,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan
 
 
 class Runner(Protocol):
@@ -53,11 +56,12 @@ def _failure(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner)
         return _undo_creation(step, outcome, done, runner)
     if isinstance(step, Merge):
         return _forget_refused_merges(step, outcome, done, runner)
-    left = ""
-    if isinstance(step, Remove):
-        names = ", ".join(volume.full_name for volume in _still_there(runner.observe(), step))
-        left = f"; still there: {names or 'nothing'}"
-    return _error(step, outcome, left, changed=any(one.changes for one in done) or bool(left))
+    changed = any(one.changes for one in done)
+    if not isinstance(step, Remove):
+        return _error(step, outcome, "", changed=changed)
+    left = _still_there(runner.observe(), step)
+    told = f"; still there: {', '.join(volume.full_name for volume in left) or 'nothing'}"
+    return _error(step, outcome, told, changed=changed or len(left) < len(step.volumes))
 
 
 def _undo_creation(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:

@@ -10,9 +10,9 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import clean_environment
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
@@ -24,6 +24,9 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
     Initramfs,
     Mount,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _SWAP = "[SWAP]"
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
@@ -84,10 +87,9 @@ def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
 def parse_fstab(lines: Iterable[str]) -> Iterator[FstabEntry]:
     """The entries of an fstab(5); swap entries have ``[SWAP]`` as their mountpoint."""
     for line in lines:
-        words = line.split("#", 1)[0].split() if line.lstrip().startswith("#") else line.split()
-        if len(words) >= 3:
-            mountpoint = _SWAP if words[2] == "swap" else _unescape(words[1])
-            spec = _unescape(words[0])
+        spec, mountpoint, fstype, *_options = [_unescape(word) for word in line.split()] + [""] * 3
+        if fstype and not spec.startswith("#"):
+            mountpoint = _SWAP if fstype == "swap" else mountpoint
             yield FstabEntry(spec=spec, mountpoint=mountpoint, device=_device_number(_path_of(spec)))
 
 
@@ -108,7 +110,7 @@ def _path_of(spec: str) -> str:
 
 def _device_number(path: str) -> DeviceNumber | None:
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except OSError:
         return None
     return (os.major(status.st_rdev), os.minor(status.st_rdev)) if status.st_rdev else None
@@ -174,7 +176,7 @@ def _listed_modules(path: str) -> frozenset[str] | None:
     tool = shutil.which("lsinitramfs") or shutil.which("lsinitrd")
     if tool is None:
         return None
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [tool, path],
         stdin=subprocess.DEVNULL,
         capture_output=True,

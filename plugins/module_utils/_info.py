@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture, Volume, VolumeGroup
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import origin_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import why_not_lvm
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking, member_state, takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture, Volume, VolumeGroup
 
 
 def host_info(picture: Picture, name: str | None) -> dict[str, Any]:

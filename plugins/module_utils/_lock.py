@@ -12,13 +12,18 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import HostBusy
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 RUN_DIRECTORY = "/run/safepoint.lvm"
-LOCK_PATH = f"{RUN_DIRECTORY}/lock"
+_LOCK_NAME = "lock"
+LOCK_PATH = f"{RUN_DIRECTORY}/{_LOCK_NAME}"
 
 _RETRY_SECONDS = 0.2
 
@@ -44,12 +49,12 @@ def host_lock(purpose: str, *, timeout: int) -> Iterator[int]:
 def _open_lock() -> int:
     """The lock file, open; no symbolic link is followed, and nothing that others could have planted is used."""
     try:
-        os.makedirs(RUN_DIRECTORY, mode=0o700, exist_ok=True)
+        Path(RUN_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
         directory = os.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             _check_owner(directory, RUN_DIRECTORY)
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(os.path.basename(LOCK_PATH), flags, 0o600, dir_fd=directory)
+            descriptor = os.open(_LOCK_NAME, flags, 0o600, dir_fd=directory)
         finally:
             os.close(directory)
     except OSError as error:
@@ -66,18 +71,21 @@ def _check_owner(descriptor: int, path: str) -> None:
 
 def _acquire(descriptor: int, timeout: int) -> None:
     end = time.monotonic() + timeout
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                raise HostBusy(
-                    f"the host is busy: {_holder(descriptor)} holds {LOCK_PATH}; waited {timeout} s, "
-                    "try again later or raise lock_timeout"
-                ) from None
-            time.sleep(_RETRY_SECONDS)
-        else:
-            return
+    while not _locked(descriptor):
+        if time.monotonic() >= end:
+            raise HostBusy(
+                f"the host is busy: {_holder(descriptor)} holds {LOCK_PATH}; waited {timeout} s, "
+                "try again later or raise lock_timeout"
+            )
+        time.sleep(_RETRY_SECONDS)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _holder(descriptor: int) -> str:
@@ -88,11 +96,10 @@ def _holder(descriptor: int) -> str:
 def _holder_by_kernel(descriptor: int) -> str | None:
     # A shell that took the lock writes nothing into it; the kernel knows its PID (proc_locks(5)).
     inode = os.fstat(descriptor).st_ino
-    with open("/proc/locks", encoding="ascii") as locks:
-        for line in locks:
-            fields = line.split()
-            if "FLOCK" in fields and fields[-3].endswith(f":{inode}"):
-                return f"the process with PID {fields[-4]}"
+    for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+        fields = line.split()
+        if "FLOCK" in fields and fields[-3].endswith(f":{inode}"):
+            return f"the process with PID {fields[-4]}"
     return None
 
 

@@ -14,19 +14,25 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import ReportFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._lock import RUN_DIRECTORY
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume, VolumeGroup
 from ansible_collections.safepoint.lvm.plugins.module_utils._report import parse_report, report_arguments
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import POLL_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume, VolumeGroup
 
 # Errors belong on stderr, and whoever watches a merge looks at it more often than every 15 seconds (lvm.conf(5)).
 _MODIFY_CONFIG = f"log{{report_command_log=0}} activation{{polling_interval={POLL_SECONDS}}}"
 _SUPERVISOR_FAILED = 255
+_STANDARD_STREAMS = (0, 1, 2)
 _IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 
 
@@ -62,7 +68,7 @@ class Lvm:
         Raises ReportFailed when LVM gave none. What LVM could not read is missing from the result and told.
         """
         argv = self._remember(report_arguments())
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -134,7 +140,7 @@ def _run_detached(argv: Sequence[str], stdout: IO[bytes], stderr: IO[bytes], kee
         signal.signal(number, signal.SIG_IGN)
     _close_all_but({stdout.fileno(), stderr.fileno(), *keep})
     try:
-        child = subprocess.Popen(  # noqa: S603
+        child = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -153,13 +159,10 @@ def _run_detached(argv: Sequence[str], stdout: IO[bytes], stderr: IO[bytes], kee
 def _close_all_but(kept: set[int]) -> None:
     # The module's own stdout and stderr are pipes of the connection: held open they would keep SSH waiting.
     null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
+    for standard in _STANDARD_STREAMS:
         os.dup2(null, standard)
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor > 2 and descriptor not in kept:
-            try:
-                os.close(descriptor)
-            except OSError:
-                # The directory listing's own descriptor is already closed.
-                continue
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        if int(entry.name) not in {*_STANDARD_STREAMS, *kept}:
+            # The descriptor that listed the directory is among them, and is closed already.
+            with suppress(OSError):
+                os.close(int(entry.name))

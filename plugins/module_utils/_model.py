@@ -8,11 +8,13 @@ Sizes are bytes, percents are exact fractions as LVM printed them, ``None`` mean
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from fractions import Fraction
 
 Kind = Literal["thick", "thin"]
 DeviceNumber = tuple[int, int]
@@ -229,7 +231,7 @@ class Picture:
     def device_of(self, volume: Volume) -> BlockDevice | None:
         """The kernel's device of an active LV."""
         for device in self.host.devices.values():
-            if device.dm_uuid.startswith("LVM-") and "-" not in device.dm_uuid[len("LVM-") :]:
-                if self._lv_of_device(device) == volume:
-                    return device
+            layered = "-" in device.dm_uuid[len("LVM-") :]
+            if device.dm_uuid.startswith("LVM-") and not layered and self._lv_of_device(device) == volume:
+                return device
         return None

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, SafepointError
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import read_host
@@ -23,6 +21,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import 
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import plan_present
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import Size, Unit, parse_size
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import View, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ansible.module_utils.basic import AnsibleModule
 
 PLANNERS: Mapping[State, Callable[[Picture, Request], Plan]] = {
     "present": plan_present,
@@ -47,6 +50,7 @@ class Session:
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
         self._lock = -1
+        self._subject = ""
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
 
     @contextmanager
@@ -69,10 +73,15 @@ class Session:
             unread=report.unread,
         )
 
+    def apply(self, plan: Plan, request: Request) -> Picture:
+        """Carry out ``plan``; each command goes to the journal with the set and its id."""
+        self._subject = f"{request.title} {plan.taking.set_id if plan.taking else '(new)'}"
+        return apply(plan, self)
+
     def run(self, arguments: Sequence[str]) -> Outcome:
         """Run one modifying LVM command, and write it to the journal."""
         outcome = self.lvm.modify(arguments, lock=self._lock)
-        self._module.log(f"{' '.join(outcome.argv)} (exit code {outcome.rc})")
+        self._module.log(f"{self._subject}: {' '.join(outcome.argv)} (exit code {outcome.rc})")
         return outcome
 
 
@@ -137,7 +146,7 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
     plan = PLANNERS[request.state](before, request)
     for warning in plan.warnings:
         module.warn(warning)
-    now = before if module.check_mode or not plan.steps else apply(plan, session)
+    now = before if module.check_mode or not plan.steps else session.apply(plan, request)
     view = plan.after if module.check_mode else _view(now, request)
     if not module.check_mode:
         _check_begun(plan, now, request)

@@ -89,10 +89,11 @@ def plain_snapshot_name(origin: str, set_name: str) -> str:
 def hashed_snapshot_name(origin: str, set_name: str) -> str:
     """A short name for a member whose plain one is reserved, too long or taken: ORIGIN_sp followed by 10 hex digits.
 
-    The origin is cut to 40 characters, hyphens become underscores; the digits come from the whole of both names.
+    The origin is cut to 40 characters and its hyphens, which count twice, become dots (underscores could
+    make a reserved name); the digits come from the whole of both names.
     """
     digest = hashlib.sha256(f"{origin}/{set_name}".encode()).hexdigest()[:10]
-    start = origin[:40].replace("-", "_")
+    start = origin[:40].replace("-", ".")
     return f"{start}_sp{digest}"
 
 

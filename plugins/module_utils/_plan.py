@@ -5,35 +5,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-    Picture,
-    Volume,
-)
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     generated_names,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import (
-    Selection,
-    Selector,
-)
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import AUTO, Size
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     Member,
     Named,
     Taking,
     named,
+    single_outcome_name,
     single_taking,
     takings,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Retag, Step
-from ansible_collections.safepoint.lvm.plugins.module_utils._view import View
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Remove, Retag, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+        Picture,
+        Volume,
+    )
+    from ansible_collections.safepoint.lvm.plugins.module_utils._selection import (
+        Selection,
+        Selector,
+    )
+    from ansible_collections.safepoint.lvm.plugins.module_utils._view import View
 
 State = Literal["present", "merged", "absent"]
 
@@ -55,7 +60,7 @@ class Request:
     reserve: Size
     pool_reserve: Size
     state: State = "present"
-    selector: Selector = Selector()
+    selector: Selector = NOTHING_CHOSEN
     size: Size = AUTO
     min_headroom: Size | None = None
     accept_loss_of: tuple[str, ...] = ()
@@ -65,6 +70,11 @@ class Request:
     def title(self) -> str:
         """The wish for messages."""
         return f"snapshot {self.name}" if self.single else f"snapset {self.name}"
+
+    @property
+    def outcome_name(self) -> str:
+        """The name under which origins remember what became of it."""
+        return single_outcome_name(self.name) if self.single else self.name
 
 
 @dataclass(frozen=True)
@@ -185,6 +195,12 @@ def removal_problems(picture: Picture, taking: Taking) -> Iterator[str]:
             yield problem
 
 
+def removal_steps(takings_to_remove: Sequence[Taking]) -> tuple[Step, ...]:
+    """The step that removes all that is left of these takings; none when nothing is."""
+    volumes = tuple(member.label for taking in takings_to_remove for member in taking.live)
+    return (Remove(volumes=volumes),) if volumes else ()
+
+
 def _stray_problem(taking: Taking, member: Member) -> str | None:
     volume = member.snapshot
     if volume is None or _is_leftover(taking, member, volume):
@@ -203,9 +219,15 @@ def _is_leftover(taking: Taking, member: Member, volume: Volume) -> bool:
     return taking.single or volume.name in generated_names(member.origin.name, taking.name)
 
 
-def remembering(picture: Picture, name: str) -> tuple[Volume, ...]:
-    """The origins that carry an outcome of ``name``."""
-    return tuple(v for v in picture.volumes if any(o.set_name == name for o in _tags.outcomes_of(v.tags)))
+def remembering(picture: Picture, request: Request) -> tuple[Volume, ...]:
+    """The origins that remember what ``request`` is about; a single snapshot's name means something only on its own."""
+    single, name = request.single, request.outcome_name
+    return tuple(
+        volume
+        for volume in picture.volumes
+        if single is None or (volume.vg, volume.name) == (single.vg, single.origin)
+        if any(outcome.set_name == name for outcome in _tags.outcomes_of(volume.tags))
+    )
 
 
 def forget(volumes: Sequence[Volume], name: str) -> tuple[Step, ...]:

@@ -5,14 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-    Picture,
-    Volume,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     Plan,
     Request,
@@ -22,6 +17,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     forget,
     remembering,
     removal_problems,
+    removal_steps,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import select
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
@@ -29,8 +25,14 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     Member,
     Taking,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Remove, Step
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+        Picture,
+    )
 
 
 def plan_absent(picture: Picture, request: Request) -> Plan:
@@ -39,49 +41,56 @@ def plan_absent(picture: Picture, request: Request) -> Plan:
     Raises Refused with every reason that was found.
     """
     found = find(picture, request)
-    after = View(name=request.name, state="absent")
     reasons = list(common_problems(picture, found, ()))
     living = [taking for taking in (found.current, *found.leftovers) if taking is not None]
     for taking in living:
         reasons += _still_going_back(taking)
         reasons += removal_problems(picture, taking)
-    if found.current is not None and found.current.live and request.selector.given:
-        selection = select(picture, request.selector)
-        difference = None if selection.reasons else differing(found.current, selection)
-        reasons += [*selection.reasons, *([difference] if difference else [])]
+    reasons += _not_the_same(picture, request, found.current)
     if reasons:
         raise Refused(f"{request.title} cannot be absent", reasons)
-    outcome_names = {taking.outcome_name for taking in living}
-    origins: dict[str, tuple[Volume, ...]] = {name: remembering(picture, name) for name in outcome_names}
-    steps: list[Step] = []
-    volumes = tuple(member.label for taking in living for member in taking.live)
-    if volumes:
-        steps.append(Remove(volumes=volumes))
-    for name, volumes_remembering in origins.items():
-        steps += forget(volumes_remembering, name)
-    return Plan(steps=tuple(steps), after=after, taking=found.current)
+    # Forgotten first: between the two, origins that remember a merge but have no member would tell of a rollback.
+    return Plan(
+        steps=(*forget(remembering(picture, request), request.outcome_name), *removal_steps(living)),
+        after=View(name=request.name, state="absent"),
+        taking=found.current,
+    )
+
+
+def _not_the_same(picture: Picture, request: Request, current: Taking | None) -> Iterator[str]:
+    whole = current is not None and current.live and current.sealed and not current.those("lost", "stray")
+    if current is None or not whole or not request.selector.given:
+        # What is left of a set that is not whole goes, whatever it was meant to be.
+        return
+    selection = select(picture, request.selector)
+    yield from selection.reasons
+    difference = differing(current, selection)
+    if difference is not None and not selection.reasons:
+        yield difference
 
 
 def _still_going_back(taking: Taking) -> Iterator[str]:
-    pending = [member for member in taking.members if member.snapshot and member.snapshot.merging]
+    for member in taking.those("invalid"):
+        yield from _lost_rollback(member)
+    for member in taking.those("merge_failed"):
+        yield f"the merge of {member.label} failed and its origin is in between: see state merged of this set"
+    # With a member lost nothing can finish the rollback any more, so what is already merged is let go.
+    running = taking.those("merging") if taking.those("lost", "stray") else taking.those("merging", "merged")
+    if running:
+        names = ", ".join(member.label for member in running)
+        yield f"{names} is being merged, which cannot be stopped: finish with state: merged"
+    for member in taking.those("merge_pending"):
+        yield _cancel(member)
     if taking.state == "partly_merged":
-        back = ", ".join(member.label for member in taking.members if member.state in GOING_BACK)
+        back = ", ".join(member.label for member in taking.those(*GOING_BACK))
         yield f"it is half rolled back ({back}): finish that with state: merged"
-    elif taking.state == "invalid" and pending:
-        yield from (problem for member in pending for problem in _lost_rollback(member))
-    elif taking.state == "merge_failed":
-        failed = ", ".join(member.label for member in taking.those("merge_failed"))
-        yield f"the merge of {failed} failed and its origin is in between: see state merged of this set"
-    elif taking.state == "merging":
-        yield "it is being merged, which cannot be stopped: finish with state: merged"
-    elif taking.state == "merge_pending":
-        yield from (_cancel(member) for member in pending)
 
 
 def _lost_rollback(member: Member) -> Iterator[str]:
     # Once the origin was activated again it is itself invalid as a merge target, runs on its new content, and LVM lets
     # the snapshot go; before that nothing removes it.
-    if member.origin is None or member.origin.invalid:
+    merging = member.snapshot is not None and member.snapshot.merging
+    if not merging or member.origin is None or member.origin.invalid:
         return
     yield (
         f"{member.label} overflowed while its merge was pending: LVM cannot remove it before "
@@ -100,5 +109,5 @@ def _cancel(member: Member) -> str:
     origin = member.origin.full_name
     return (
         f"{member.label} waits to be merged into {origin}: to cancel that, unmount it, then lvchange -an {origin}; "
-        f"lvremove {member.snapshot.full_name}; lvchange -ay {origin} (path {device_path(member.origin.vg, member.origin.name)})"
+        f"lvremove {member.snapshot.full_name}; lvchange -ay {origin}"
     )

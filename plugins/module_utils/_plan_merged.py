@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-    Picture,
-    Volume,
-)
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     Plan,
     Request,
@@ -23,6 +19,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     find,
     open_problem,
     removal_problems,
+    removal_steps,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import select
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
@@ -32,6 +29,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import (
     Demand,
+    cannot_overflow,
     extension_demand,
     room_problems,
 )
@@ -46,7 +44,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
     Extend,
     Merge,
     Poll,
-    Remove,
     Retag,
     Start,
     Step,
@@ -56,6 +53,14 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._view import (
     View,
     view_of,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+        Picture,
+        Volume,
+    )
 
 
 def plan_merged(picture: Picture, request: Request) -> Plan:
@@ -73,7 +78,7 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
     reasons += [problem for taking in found.leftovers for problem in removal_problems(picture, taking)]
     request_now = current.those("active")
     for member in request_now:
-        reasons += _losses(picture, request, current, member)
+        reasons += _losses(picture, request, member)
         problem = open_problem(picture, member)
         reasons += [problem] if problem else []
     demands = [d for member in request_now for d in _headroom(picture, request, member)]
@@ -83,7 +88,7 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
     work = _work(picture, current)
     return Plan(
         steps=(
-            *_leftover_steps(found),
+            *removal_steps(found.leftovers),
             *_request_steps(picture, current, demands),
             *_follow_steps(picture, current, work),
         ),
@@ -120,30 +125,37 @@ def _standing_against(current: Taking) -> Iterator[str]:
     if not current.sealed:
         yield "its taking was interrupted, so it was never complete: take it again (state: present) or remove it"
         return
-    lost, stray = current.those("lost"), current.those("stray")
+    lost = current.those("lost")
     if lost:
-        missing = [f"of {m.origin.full_name}" for m in lost if m.origin]
+        missing = ", ".join(f"of {member.origin.full_name}" for member in lost if member.origin)
         yield (
-            f"{len(lost)} of its {current.count} members are gone without having been rolled back "
-            f"{', '.join(missing)}".rstrip()
+            f"{len(lost)} of its {current.count} members are gone without having been rolled back {missing}".rstrip()
             + ": going back with the rest would mix two states of the host"
         )
-    for member in stray:
-        yield f"{member.label} is no snapshot of its recorded origin any more"
-    for member in current.those("invalid"):
-        yield _invalid(member)
-    for member in current.those("unknown"):
-        if member.origin:
-            yield (
-                f"{member.label} is not active, so whether it is still valid cannot be known, and LVM would accept an "
-                f"invalid one: lvchange -ay {member.origin.full_name}, then run again"
-            )
-    for member in current.those("merge_failed"):
-        if member.origin:
-            yield (
-                f"the merge into {member.origin.full_name} failed (an I/O error; see the kernel's log): mend the device, "
-                f"then lvchange -an {member.origin.full_name}; lvchange -ay {member.origin.full_name} goes on with it"
-            )
+    problems = (_member_problem(member) for member in current.members)
+    yield from (problem for problem in problems if problem is not None)
+
+
+def _member_problem(member: Member) -> str | None:
+    label = member.label
+    origin = member.origin.full_name if member.origin else "its origin"
+    if member.state == "stray":
+        return f"{label} is no snapshot of its recorded origin any more"
+    if member.state == "invalid":
+        return _invalid(member)
+    if member.state == "unknown":
+        return (
+            f"{label} is not active, so whether it is still valid cannot be known, and LVM would merge an invalid one: "
+            f"lvchange -ay {origin}, then run again"
+        )
+    if member.state == "merge_pending" and member.origin and not member.origin.active:
+        return f"{label} is merged at the next activation of {origin}: lvchange -ay {origin}, then run again"
+    if member.state == "merge_failed":
+        return (
+            f"the merge into {origin} failed, see the kernel's log: mend the device, then "
+            f"lvchange -an {origin}; lvchange -ay {origin} goes on with it"
+        )
+    return None
 
 
 def _invalid(member: Member) -> str:
@@ -155,7 +167,7 @@ def _invalid(member: Member) -> str:
     return f"{member.label} overflowed and is invalid: what it held is lost, so there is no way back by it"
 
 
-def _losses(picture: Picture, request: Request, current: Taking, member: Member) -> Iterator[str]:
+def _losses(picture: Picture, request: Request, member: Member) -> Iterator[str]:
     """Why merging ``member`` would harm a sibling that nobody said may be harmed."""
     if member.origin is None or member.snapshot is None:
         return
@@ -164,6 +176,8 @@ def _losses(picture: Picture, request: Request, current: Taking, member: Member)
         owner = _owner(sibling)
         if sibling == member.snapshot or owner in request.accept_loss_of or sibling.invalid:
             continue
+        if sibling.is_thick_snapshot and cannot_overflow(picture, member.origin, sibling):
+            continue
         if sibling.is_thin_snapshot:
             yield (
                 f"merging {member.label} would cut {sibling.full_name} ({owner}) off from its origin, so that it could "
@@ -171,7 +185,7 @@ def _losses(picture: Picture, request: Request, current: Taking, member: Member)
             )
         elif sibling.is_thick_snapshot and member.kind == "thick" and _room_in(sibling) < used:
             yield (
-                f"merging {member.label} may write {format_bytes(used)} into its sibling {sibling.full_name} ({owner}), "
+                f"merging {member.label} may write {format_bytes(used)} into {sibling.full_name} ({owner}) beside it, "
                 f"which has {format_bytes(_room_in(sibling))} left and would overflow: extend or remove it first, "
                 f"or list {owner} in accept_loss_of"
             )
@@ -221,11 +235,6 @@ def _work(picture: Picture, current: Taking) -> _Work:
         poll=(*current.those("merging"), *stale),
         stale=stale,
     )
-
-
-def _leftover_steps(found: Named) -> tuple[Step, ...]:
-    volumes = tuple(member.label for taking in found.leftovers for member in taking.live)
-    return (Remove(volumes=volumes),) if volumes else ()
 
 
 def _request_steps(picture: Picture, current: Taking, demands: Sequence[Demand]) -> Iterator[Step]:

@@ -5,17 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-    FstabEntry,
-    Host,
-    Initramfs,
-    Picture,
-    Volume,
-    VolumeGroup,
-)
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     REAL_SUFFIX,
     device_path,
@@ -25,6 +17,18 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
     Size,
     format_bytes,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+        FstabEntry,
+        Host,
+        Initramfs,
+        Picture,
+        Volume,
+        VolumeGroup,
+    )
 
 POOL_DATA_LIMIT = Fraction(80)
 POOL_METADATA_LIMIT = Fraction(75)
@@ -131,6 +135,11 @@ def _is_for(picture: Picture, entry: FstabEntry, origin: Volume, mountpoints: se
     return entry.device is not None and picture.lv_below(entry.device) == origin
 
 
+def thin_size_problem(origin: Volume) -> str:
+    """Why a size may not be given for a thin origin: LVM would make a thick snapshot of it."""
+    return f"{origin.full_name} is thin: its snapshots have no size of their own, so leave size out for it"
+
+
 def pool_problems(pool: Volume, reserve: Size) -> Iterator[str]:
     """Why no further snapshot may be taken in a thin pool; ``reserve`` (bytes or PERCENT) is what must be free."""
     data, metadata = pool.data_percent, pool.metadata_percent
@@ -138,7 +147,9 @@ def pool_problems(pool: Volume, reserve: Size) -> Iterator[str]:
         yield f"thin pool {pool.full_name} is not active, so its fill cannot be known: activate it first"
         return
     if data >= POOL_DATA_LIMIT:
-        yield f"thin pool {pool.full_name} has {float(data):.2f}% of its data used (limit {POOL_DATA_LIMIT}%): extend it"
+        yield (
+            f"thin pool {pool.full_name} has {float(data):.2f}% of its data used (limit {POOL_DATA_LIMIT}%): extend it"
+        )
     if metadata >= POOL_METADATA_LIMIT:
         yield (
             f"thin pool {pool.full_name} has {float(metadata):.2f}% of its metadata used "
@@ -148,7 +159,8 @@ def pool_problems(pool: Volume, reserve: Size) -> Iterator[str]:
     needed = reserve.amount if reserve.unit == "bytes" else pool.size * reserve.amount / 100
     if free < needed:
         yield (
-            f"thin pool {pool.full_name} has {format_bytes(free)} free, less than pool_reserve ({reserve.text}): extend it"
+            f"thin pool {pool.full_name} has {format_bytes(free)} free, less than pool_reserve ({reserve.text}): "
+            "extend it"
         )
 
 

@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-    Mount,
-    Picture,
-    Volume,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import Size
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+        Mount,
+        Picture,
+        Volume,
+    )
+    from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import Size
 
 SWAP = "[SWAP]"
 GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")
@@ -43,6 +46,9 @@ class Selector:
     def given(self) -> bool:
         """Whether anything was chosen at all."""
         return bool(self.volumes or self.mountpoints)
+
+
+NOTHING_CHOSEN = Selector()
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def select(picture: Picture, selector: Selector) -> Selection:
     wanted = tuple(
         sorted(
             (w for w in chosen.values() if w.origin.uuid not in excluded),
-            key=lambda w: w.origin.full_name,
+            key=lambda w: (w.origin.vg, w.origin.name),
         )
     )
     if selector.given and not wanted and not reasons:

@@ -9,14 +9,16 @@ Everything here is exact: integers and fractions, no floats. Bytes unless a name
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     InvalidParameter,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Unit = Literal["bytes", "ORIGIN", "USED", "FREE", "VG", "PERCENT", "auto"]
 
@@ -26,7 +28,14 @@ CHUNK_SIZE = 4096
 _EXCEPTION_BYTES = 16
 _MINIMUM_CHUNKS = 3
 _DEFAULT_HEADROOM_BYTES = 256 * 1024**2
-_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+_WHOLE = 100
+_PREFIXES = "KMGTP"
+_POWERS = {
+    "": 0,
+    "B": 0,
+    **{prefix: power for power, prefix in enumerate(_PREFIXES, start=1)},
+    **{f"{prefix}IB": power for power, prefix in enumerate(_PREFIXES, start=1)},
+}
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z%]*)")
 
 
@@ -56,8 +65,10 @@ def parse_size(text: str, *, parameter: str, units: Sequence[Unit]) -> Size:
     size = _from_match(match, stripped) if match else None
     if size is None or size.unit not in units:
         raise InvalidParameter(f"{parameter}: {text!r} is not a size here: expected {_expected(units)}")
-    if size.unit not in ("bytes", "VG", "ORIGIN", "USED") and size.amount > 100:
-        raise InvalidParameter(f"{parameter}: {text!r} is more than the whole of it: expected at most 100%")
+    if size.unit == "PERCENT" and size.amount >= _WHOLE:
+        raise InvalidParameter(f"{parameter}: {text!r} leaves nothing over: expected less than {_WHOLE}%")
+    if size.unit in ("FREE", "VG") and size.amount > _WHOLE:
+        raise InvalidParameter(f"{parameter}: {text!r} is more than there can be: expected at most {_WHOLE}%")
     return size
 
 
@@ -73,14 +84,8 @@ def _from_match(match: re.Match[str], text: str) -> Size | None:
         }
         known = relative.get(unit.upper())
         return None if known is None else Size(unit=known, amount=number, text=text)
-    prefix = unit.upper()
-    if prefix.endswith("IB") and len(prefix) == 3:
-        prefix = prefix[0]
-    elif prefix == "B":
-        prefix = ""
-    if prefix not in _POWERS:
-        return None
-    return Size(unit="bytes", amount=number * 1024 ** _POWERS[prefix], text=text)
+    power = _POWERS.get(unit.upper())
+    return None if power is None else Size(unit="bytes", amount=number * 1024**power, text=text)
 
 
 def _expected(units: Sequence[Unit]) -> str:

@@ -6,15 +6,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-    Picture,
-    Volume,
-    VolumeGroup,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Wanted
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
     Share,
     Size,
@@ -29,6 +23,16 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
     share_room,
     used_bytes,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+        Picture,
+        Volume,
+        VolumeGroup,
+    )
+    from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Wanted
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,15 @@ def extension_demand(
             extra=extents - now,
             extent_size=group.extent_size,
         )
+
+
+def cannot_overflow(picture: Picture, origin: Volume, snapshot: Volume) -> bool:
+    """Whether the store of a thick snapshot has its maximum."""
+    group = picture.group(origin.vg)
+    if group is None:
+        return False
+    maximum = cow_maximum_extents(origin.size, group.extent_size, snapshot.chunk_size)
+    return extents_for(snapshot.size, group.extent_size) >= maximum
 
 
 def freed_extents(picture: Picture, volumes: Sequence[Volume]) -> dict[str, int]:

@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-    Kind,
-    Picture,
-    Volume,
-)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+        Kind,
+        Picture,
+        Volume,
+    )
 
 MemberState = Literal[
     "active",
@@ -152,7 +155,9 @@ def _thick_state(origin: Volume, snapshot: Volume) -> MemberState:
     if snapshot.invalid or (snapshot.merging and origin.invalid):
         return "invalid"
     if snapshot.merging:
-        return "merge_pending" if origin.data_percent is None else "merging"
+        # A thin origin always has a data_percent; whether it is in use is the next best witness.
+        pending = bool(origin.open) if origin.is_thin else origin.data_percent is None
+        return "merge_pending" if pending else "merging"
     return "unknown" if snapshot.invalid is None or not snapshot.active else "active"
 
 

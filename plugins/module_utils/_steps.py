@@ -8,11 +8,13 @@ No step ever names LVs by tag or selection: a tag on an origin would otherwise r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 POLL_SECONDS = 2
 """How often LVM looks at a merge that this collection asked for; its own default is 15 (lvm.conf(5))."""

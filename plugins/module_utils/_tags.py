@@ -8,10 +8,12 @@ LVM takes ``A-Za-z0-9._-+/=!:&#`` in a tag (lib/misc/lvm-string.c, LVM 2.03), so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _MEMBER = "safepoint.member."
 _OUTCOME = "safepoint.outcome."
@@ -20,6 +22,7 @@ _SINGLE_ORIGIN = f"{SINGLE}.origin="
 SEALED = f"{_MEMBER}sealed"
 
 OutcomeKind = Literal["merging", "rolled_back"]
+_MOST_MEMBERS = 9999
 _OUTCOME_KINDS: tuple[OutcomeKind, ...] = ("merging", "rolled_back")
 
 
@@ -63,7 +66,7 @@ def parse_member(tags: Iterable[str]) -> MemberTags | None:
         return MemberTags(
             set_name=values["set"],
             set_id=values["id"],
-            count=int(values["count"]),
+            count=_count(values["count"]),
             origin_uuid=values["origin"],
             taken=int(values["taken"]),
             pv_set=values.get("pvs"),
@@ -71,6 +74,13 @@ def parse_member(tags: Iterable[str]) -> MemberTags | None:
         )
     except (KeyError, ValueError):
         return None
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= _MOST_MEMBERS:
+        raise ValueError(text)
+    return count
 
 
 def _key_values(tags: Iterable[str], prefix: str) -> Iterable[tuple[str, str]]:
@@ -119,16 +129,18 @@ def parse_outcome(tag: str) -> Outcome | None:
     for kind in _OUTCOME_KINDS:
         start = f"{_OUTCOME}{kind}="
         if tag.startswith(start):
-            return _parse_parts(kind, tag[len(start) :].split(":"))
+            outcome = _parse_parts(kind, tag[len(start) :].split(":"))
+            # Only what is written back the same can be deleted again.
+            return outcome if outcome is not None and outcome.to_tag() == tag else None
     return None
 
 
 def _parse_parts(kind: OutcomeKind, parts: list[str]) -> Outcome | None:
     try:
-        name, set_id, count = parts[0], parts[1], int(parts[2])
+        name, set_id, count = parts[0], parts[1], _count(parts[2])
         if kind == "rolled_back":
             return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=int(parts[3]))
-        thin_ids = _parse_thin_ids(parts[5]) if len(parts) > 5 else MappingProxyType({})
+        thin_ids = _parse_thin_ids(*parts[5:])
         return Outcome(
             kind=kind,
             set_name=name,
@@ -138,12 +150,12 @@ def _parse_parts(kind: OutcomeKind, parts: list[str]) -> Outcome | None:
             at=int(parts[4]),
             thin_ids=thin_ids,
         )
-    except (IndexError, ValueError):
+    except (IndexError, TypeError, ValueError):
         return None
 
 
-def _parse_thin_ids(text: str) -> Mapping[str, int]:
-    pairs = (part.split("=") for part in text.split("/"))
+def _parse_thin_ids(text: str = "") -> Mapping[str, int]:
+    pairs = (part.split("=") for part in text.split("/") if part)
     return MappingProxyType({key: int(thin_id) for key, thin_id in pairs})
 
 

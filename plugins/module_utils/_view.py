@@ -5,20 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-    Kind,
-    Picture,
-    Volume,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
-    cow_maximum_extents,
-    extents_for,
-)
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import cannot_overflow
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     Member,
     MemberState,
@@ -26,6 +17,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     Taking,
     merge_percent,
 )
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+        Kind,
+        Picture,
+        Volume,
+    )
 
 _FAST_BYTES = 256 * 1024**2
 
@@ -171,12 +169,6 @@ def mountpoints_of(picture: Picture, volume: Volume | None) -> tuple[str, ...]:
 
 
 def _basis_of(picture: Picture, origin: Volume | None, snapshot: Volume | None) -> str | None:
-    group = picture.group(origin.vg) if origin else None
-    if origin is None or snapshot is None or group is None or not snapshot.is_thick_snapshot:
+    if origin is None or snapshot is None or not snapshot.is_thick_snapshot:
         return None
-    return auto_basis(extents_for(snapshot.size, group.extent_size), origin.size, group.extent_size)
-
-
-def auto_basis(extents: int, origin_size: int, extent_size: int) -> str:
-    """``cannot_overflow`` for a store of the COW maximum, else ``estimate``."""
-    return "cannot_overflow" if extents >= cow_maximum_extents(origin_size, extent_size) else "estimate"
+    return "cannot_overflow" if cannot_overflow(picture, origin, snapshot) else "estimate"

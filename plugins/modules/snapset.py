@@ -250,10 +250,10 @@ reasons:
   returned: when the request is refused
 """
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
     COMMON_ARGUMENTS,
@@ -264,6 +264,9 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import set_name_problem
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selector, VolumeSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     **COMMON_ARGUMENTS,

@@ -126,6 +126,7 @@ commands:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import run_info
 

@@ -19,7 +19,7 @@ import reports
 from gates import GATES
 from jobs import Job, Outcome, run_all, run_command
 from paths import CACHE, RESULTS, ROOT
-from reports import Counts
+from reports import Case, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,6 +107,8 @@ def _pytest(environment: Environment, folder: Path) -> Outcome:
     argv = [environment.tool("python"), "-m", "pytest", "tests/unit", "--quiet", f"--junitxml={folder / 'unit.xml'}"]
     argv += [f"--override-ini=cache_dir={CACHE / 'pytest' / environment.name}"]
     outcome = run_command(argv, cwd=ROOT, env=environment.variables(SAFEPOINT_CACHE=str(CACHE)))
+    if not outcome.ok and not reports.count(folder).failed:
+        reports.write(folder / "broken-off.xml", environment.name, [Case("pytest", 0, outcome.output)])
     python = envs.choose_python(environment)
     version = f"Python {python.text}: " if python else ""
     return replace(outcome, remark=f"{version}{reports.count(folder)}")

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """KVM or software emulation: found out by booting a kernel once, then remembered.
 
 Where virtual machines are nested, /dev/kvm may exist and answer although no ordinary kernel gets through its boot.
@@ -10,10 +11,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from host import cache_directory, locked
+from host import cache_directory, locked, say
 
 if TYPE_CHECKING:
     from image import Image
@@ -27,23 +28,28 @@ PROOF = b"Attempted to kill init! exitcode=0x00000000"
 
 def arguments(accelerator: Accelerator) -> list[str]:
     """QEMU's options for an accelerator."""
-    threads = ",thread=multi" if accelerator == "tcg" else ""
-    return ["-accel", f"{accelerator}{threads}", "-cpu", "max"]
+    if accelerator == "kvm":
+        return ["-accel", "kvm", "-cpu", "max"]
+    # Page tables of five levels are one more to walk in software.
+    return ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]
 
 
 def accelerator(image: Image) -> Accelerator:
     """What guests on this machine run with; probed with the kernel of `image` once per release of the host's kernel."""
+    if not Path("/dev/kvm").exists():
+        return "tcg"
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        say("no permission for /dev/kvm, so guests run in slow emulation; members of the group kvm have it")
         return "tcg"
     memory = cache_directory() / "accelerator.json"
     with locked(memory.with_suffix(".lock")):
         release = os.uname().release
         known: dict[str, Accelerator] = json.loads(memory.read_text()) if memory.exists() else {}
         if release not in known:
-            print(f"trying KVM (once, up to {SECONDS} s)", file=sys.stderr, flush=True)
+            say(f"trying KVM (once, up to {SECONDS} s)")
             known[release] = "kvm" if boots(image, "kvm") else "tcg"
             memory.write_text(json.dumps(known))
-            print(f"guests will run with {known[release].upper()}", file=sys.stderr, flush=True)
+            say("guests will run with KVM" if known[release] == "kvm" else "KVM does not work here: slow emulation")
         return known[release]
 
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The life of a virtual machine: an overlay on a golden image, a QEMU process, and an SSH port on 127.0.0.1."""
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +26,8 @@ from host import LabError, cache_directory, tail
 from ssh import HOST, Access
 
 CacheMode = Literal["unsafe", "writethrough", "none"]
+PORTS_TRIED = 4
+OVERLAY = "system.qcow2"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 BOOT_SECONDS = {"kvm": 120, "tcg": 300}
 # Whether the guest is up: not while it shuts down, when its SSH server still answers.
@@ -43,7 +45,6 @@ class Settings:
     memory_mib: int
     cache: CacheMode
     disks: list[str]
-    pid: int
     port: int
 
 
@@ -88,40 +89,43 @@ class Guest:
             directory.mkdir(parents=True)
         except FileExistsError:
             raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
-        files = []
+        files = [f"disk{number}.raw" for number in range(1, len(disks) + 1)]
         try:
-            overlay = ["-F", "qcow2", "-b", str(golden.disk), str(directory / "system.qcow2")]
-            qemu_img("create", "-f", "qcow2", *overlay)
-            for number, size in enumerate(disks, start=1):
-                files.append(f"disk{number}.raw")
-                qemu_img("create", "-f", "raw", str(directory / files[-1]), size)
-        except LabError:
+            layer = ["-F", "qcow2", "-b", str(golden.disk), str(directory / OVERLAY)]
+            qemu_img("create", "-f", "qcow2", *layer)
+            for file, size in zip(files, disks):
+                qemu_img("create", "-f", "raw", str(directory / file), size)
+            settings = Settings(
+                name=name,
+                suite=golden.suite,
+                backing=str(golden.directory),
+                accelerator=accelerator,
+                memory_mib=memory_mib,
+                cache=cache,
+                disks=files,
+                port=free_port(),
+            )
+            guest = cls(directory, settings)
+            guest.save()
+            return guest
+        except BaseException:
             shutil.rmtree(directory)
             raise
-        settings = Settings(
-            name=name,
-            suite=golden.suite,
-            backing=str(golden.directory),
-            accelerator=accelerator,
-            memory_mib=memory_mib,
-            cache=cache,
-            disks=files,
-            pid=0,
-            port=0,
-        )
-        guest = cls(directory, settings)
-        guest.save()
-        return guest
 
     @property
     def overlay(self) -> Path:
         """The machine's own layer of its system disk."""
-        return self.directory / "system.qcow2"
+        return self.directory / OVERLAY
 
     @property
     def serial_log(self) -> Path:
         """What the guest wrote to its serial console, from every boot."""
         return self.directory / "serial.log"
+
+    @property
+    def pidfile(self) -> Path:
+        """Where QEMU writes its process number."""
+        return self.directory / "qemu.pid"
 
     @property
     def access(self) -> Access:
@@ -134,18 +138,24 @@ class Guest:
         draft.write_text(json.dumps(asdict(self.settings), indent=2), encoding="utf-8")
         draft.rename(self.directory / "vm.json")
 
+    @property
+    def pid(self) -> int:
+        """The process that QEMU's pidfile names, which may be gone; 0 without a pidfile."""
+        try:
+            return int(self.pidfile.read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return 0
+
     def process(self) -> int | None:
         """A file descriptor of the QEMU process, for the caller to close; None when the machine does not run."""
-        if not self.settings.pid:
-            return None
         try:
-            descriptor = os.pidfd_open(self.settings.pid)
-            command_line = Path(f"/proc/{self.settings.pid}/cmdline").read_bytes()
+            descriptor = os.pidfd_open(self.pid)
         except OSError:
             return None
-        # The number may long belong to another process. A process that has ended has an empty command line.
-        if os.fsencode(self.overlay) in command_line:
-            return descriptor
+        # The number may belong to another process by now. One that has ended has no command line any more.
+        with suppress(OSError):
+            if os.fsencode(self.overlay) in Path(f"/proc/{self.pid}/cmdline").read_bytes():
+                return descriptor
         os.close(descriptor)
         return None
 
@@ -158,45 +168,31 @@ class Guest:
         return True
 
     def start(self) -> None:
-        """Start QEMU, which then outlives this program; at the former port if that is still free."""
+        """Start QEMU, which then outlives this program; at another port if the former one is taken."""
         if self.running():
             raise LabError(f"{self.settings.name!r} runs already")
-        for port in (self.settings.port or free_port(), free_port(), free_port(), free_port()):
-            if self.launch(port):
+        for _ in range(PORTS_TRIED):
+            # With -daemonize QEMU returns when it listens, or has failed.
+            done = subprocess.run(self.command_line(), capture_output=True, text=True, check=False)
+            if done.returncode == 0:
                 return
-        raise LabError(f"QEMU did not start; the end of {self.qemu_log}:\n{tail(self.qemu_log)}")
+            if "host forwarding" not in done.stderr:
+                break
+            self.settings = replace(self.settings, port=free_port())
+            self.save()
+        raise LabError(f"QEMU did not start: {done.stderr.strip()}")
 
-    @property
-    def qemu_log(self) -> Path:
-        """QEMU's own messages since its last start."""
-        return self.directory / "qemu.log"
-
-    def launch(self, port: int) -> bool:
-        """Start QEMU at `port`; False if it ended at once because the port was taken."""
-        with self.qemu_log.open("wb") as log:
-            process = subprocess.Popen(
-                self.command_line(port), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        while process.poll() is None:
-            with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-                self.settings = replace(self.settings, pid=process.pid, port=port)
-                self.save()
-                return True
-            time.sleep(0.05)
-        if b"host forwarding" in self.qemu_log.read_bytes():
-            return False
-        raise LabError(f"QEMU ended at once; the end of {self.qemu_log}:\n{tail(self.qemu_log)}")
-
-    def command_line(self, port: int) -> list[str]:
+    def command_line(self) -> list[str]:
         """QEMU's command line."""
         settings = self.settings
         argv = ["qemu-system-x86_64", "-name", settings.name, *accel.arguments(settings.accelerator)]
         argv += ["-smp", "2", "-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
         argv += ["-chardev", f"file,id=serial,append=on,path={escaped(self.serial_log)}", "-serial", "chardev:serial"]
-        argv += ["-device", "virtio-rng-pci"]
+        argv += ["-device", "virtio-rng-pci", "-daemonize", "-pidfile", str(self.pidfile)]
         # An empty romfile: SeaBIOS then does not wait for a network boot.
-        argv += ["-netdev", f"user,id=net,hostfwd=tcp:{HOST}:{port}-:22", "-device", "virtio-net-pci,netdev=net,romfile="]
-        for file in ("system.qcow2", *settings.disks):
+        argv += ["-netdev", f"user,id=net,hostfwd=tcp:{HOST}:{settings.port}-:22"]
+        argv += ["-device", "virtio-net-pci,netdev=net,romfile="]
+        for file in (OVERLAY, *settings.disks):
             path, kind, serial = self.directory / file, file.rpartition(".")[2], file.partition(".")[0]
             drive = f"if=none,id={serial},format={kind},cache={settings.cache},discard=unmap,file={escaped(path)}"
             argv += ["-drive", drive, "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
@@ -217,6 +213,21 @@ class Guest:
                     return boot
             time.sleep(0.5)
         raise self.failure(f"did not answer within {BOOT_SECONDS[self.settings.accelerator]} s")
+
+    def boot(self) -> None:
+        """Start the machine and wait until it is up; end it again if that fails."""
+        self.start()
+        try:
+            self.wait()
+        except BaseException:
+            self.cut()
+            raise
+
+    def summary(self) -> str:
+        """One line about the machine."""
+        settings = self.settings
+        state = f"running, pid {self.pid}, ssh port {settings.port}" if self.running() else "off"
+        return f"{settings.name}: {settings.suite}, {settings.accelerator}, {settings.memory_mib} MiB, {state}"
 
     def failure(self, what: str) -> LabError:
         """The error of a machine that is not up, with what it said last."""
@@ -241,11 +252,19 @@ class Guest:
         if self.run(["sh", "-c", script]):
             raise self.failure("took no host name")
 
-    def run(self, argv: list[str]) -> int:
-        """Run a command in the guest with this program's own input and output; its exit code."""
+    def reach(self) -> Access:
+        """The access to a machine that runs; LabError if it does not."""
         if not self.running():
             raise LabError(f"{self.settings.name!r} is not running: boot it with 'start {self.settings.name}'")
-        return subprocess.run(self.access.command(argv), check=False).returncode
+        return self.access
+
+    def run(self, argv: list[str]) -> int:
+        """Run a command in the guest with this program's own input and output; its exit code."""
+        return subprocess.run(self.reach().command(argv), check=False).returncode
+
+    def copy(self, *, source: str, destination: str) -> int:
+        """Copy with rsync, whose exit code is returned; the path in the guest starts with `guest:`."""
+        return subprocess.run(self.reach().copy(source=source, destination=destination), check=False).returncode
 
     def reboot(self) -> None:
         """Restart the guest in an orderly way and wait until it is up again."""

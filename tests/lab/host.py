@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The machine the lab runs on: its tools, its cache directory, progress on the terminal and tool output in a log."""
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ def missing_packages() -> list[str]:
     return sorted(missing)
 
 
+def say(text: str) -> None:
+    """Tell the person at the keyboard something, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def require_tools() -> None:
     """Raise LabError unless every tool of the lab is installed."""
     if missing := missing_packages():
@@ -91,7 +97,7 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"waiting for another process that holds {path}", file=sys.stderr, flush=True)
+            say(f"waiting for another process that holds {path}")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -115,7 +121,7 @@ class Progress:
     def step(self, text: str) -> None:
         """Say what begins now."""
         seconds = time.monotonic() - self.started
-        print(f"[{seconds:4.0f} s] {text}", file=sys.stderr, flush=True)
+        say(f"[{seconds:4.0f} s] {text}")
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"## {text}\n")
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Golden images: a Debian whose root, /var and /home are LVM volumes, built on the host without a virtual machine.
 
 The kernel of the host need not know device-mapper. LVM's metadata is written by the LVM tools with `--driverloaded n`;
@@ -88,6 +89,7 @@ def build(name: str) -> Image:
         if not image.directory.is_dir():
             require_tools()
             assemble_apart(image)
+            remove_outdated(image)
     return image
 
 
@@ -118,6 +120,15 @@ def assemble_apart(image: Image) -> None:
         raise
     if child.returncode:
         raise LabError(f"the {recipe.SUITES[image.suite]} image was not built; see above")
+
+
+def remove_outdated(image: Image) -> None:
+    """Delete the images of the same suite that `image` replaces, but for those under a virtual machine's overlay."""
+    records = (cache_directory() / "vms").glob("*/vm.json")
+    in_use = {json.loads(record.read_text(encoding="utf-8"))["backing"] for record in records}
+    for directory in images_directory().glob(f"{image.suite}-*"):
+        if directory != image.directory and str(directory) not in in_use:
+            shutil.rmtree(directory)
 
 
 def assemble(suite: str) -> None:

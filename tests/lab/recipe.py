@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """What a golden image contains: suites, packages, disk layout and configuration files. Values only, nothing runs here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Code name to what people call it.
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 ALIASES = {"debian12": "bookworm", "debian13": "trixie"}
 
@@ -47,6 +49,7 @@ MASKED_UNITS = (
     "e2scrub_reap.service",
     "fstrim.timer",
     "getty@tty1.service",
+    "grub-common.service",
     "serial-getty@ttyS0.service",
     "systemd-networkd-wait-online.service",
 )
@@ -141,13 +144,13 @@ manual_add_modules virtio_pci virtio_blk ext4 xfs
 GRUB_DEFAULTS = """\
 GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5"
+GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5 mitigations=off"
 GRUB_TERMINAL="serial"
 GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_OS_PROBER=true
 """
 
-# Run once in the finished tree: what packaging leaves unique or undone.
+# Run once in the finished tree. With a machine-id, and /usr known as up to date, the first boot is like any other.
 FINISH_SCRIPT = f"""\
 set -eu
 chmod 0755 /etc/initramfs-tools/hooks/lab
@@ -155,6 +158,8 @@ chmod 0700 /root/.ssh
 chmod 0600 /root/.ssh/authorized_keys
 systemctl enable {" ".join(ENABLED_UNITS)}
 systemctl mask {" ".join(MASKED_UNITS)}
+systemd-machine-id-setup
+/usr/lib/systemd/systemd-update-done
 """
 
 # GRUB's argument is the disk. On the host the root file system lies on a loop device, for which update-grub would write

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Where guests' packages come from: the mirrors this machine's own APT uses for Debian."""
 
 from __future__ import annotations

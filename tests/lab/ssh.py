@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Talking to guests: commands, copies, and the same access written down for ssh and Ansible. Pure but for `answers`."""
+
+"""Talking to guests: commands, copies, and the same access written down for ssh and Ansible. Only `answers` does anything."""
 
 from __future__ import annotations
 
@@ -16,6 +17,9 @@ OPTIONS = {
     "UserKnownHostsFile": "/dev/null",
     "IdentitiesOnly": "yes",
     "LogLevel": "ERROR",
+    # A guest that reboots or crashes may say no goodbye; an emulated one may be silent for a while.
+    "ServerAliveInterval": "20",
+    "ServerAliveCountMax": "6",
 }
 
 
@@ -43,7 +47,7 @@ class Access:
         """The rsync command line for a copy; the remote side of the two starts with `guest:`."""
         transport = shlex.join(["ssh", *self.options(), "-i", str(self.key), "-p", str(self.port)])
         ends = [end.replace("guest:", f"root@{HOST}:", 1) for end in (source, destination)]
-        return ["rsync", "--archive", "--secluded-args", "--rsh", transport, "--", *ends]
+        return ["rsync", "--archive", "--protect-args", "--rsh", transport, "--", *ends]
 
     def answers(self) -> bool:
         """True if an SSH server greets at the port. QEMU accepts connections long before the guest does."""

@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan for a set that is to be made. Pure; private to this collection."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
+    COW_SUFFIX,
+    fits_device_mapper,
+    generated_names,
+    lv_name_problem,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
+    Plan,
+    Request,
+    forget,
+    remembering,
+    removal_problems,
+    removal_steps,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
+    boot_problems,
+    origin_problems,
+    pool_problems,
+    thin_size_problem,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selection, uncovered_with_root
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import Demand, freed_extents, size_snapshots
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Create, CreateThick, CreateThin, Retag, Step
+from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View, mountpoints_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking
+
+
+@dataclass(frozen=True)
+class _NewMember:
+    """A member to be made: its origin, its name, and for a thick one its store."""
+
+    origin: Volume
+    name: str
+    store: Demand | None
+
+    def step(self, tags: tuple[str, ...]) -> Create:
+        """The step that makes it, with ``tags`` from the first moment."""
+        vg, origin = self.origin.vg, self.origin.name
+        if self.store is None:
+            return CreateThin(vg=vg, origin=origin, name=self.name, tags=tags)
+        extents, size = self.store.extents, self.store.size
+        return CreateThick(vg=vg, origin=origin, name=self.name, extents=extents, size=size, tags=tags)
+
+    def view(self, picture: Picture) -> MemberView:
+        """It as it will be."""
+        return MemberView(
+            vg=self.origin.vg,
+            origin=self.origin.name,
+            snapshot=self.name,
+            kind=self.origin.snapshot_kind,
+            state="active" if self.store is None or self.origin.active else "unknown",
+            mountpoints=mountpoints_of(picture, self.origin),
+            size=self.store.size if self.store else self.origin.size,
+        )
+
+
+def plan_creation(
+    picture: Picture, request: Request, leftovers: Sequence[Taking], selection: Selection, reasons: Sequence[str]
+) -> Plan:
+    """The plan that removes ``leftovers`` of interrupted takings and takes the set afresh.
+
+    Raises Refused with ``reasons`` and all that is found besides.
+    """
+    removed = [member.snapshot for taking in leftovers for member in taking.live if member.snapshot]
+    found = [*reasons, *(problem for taking in leftovers for problem in removal_problems(picture, taking))]
+    found += _cannot_protect(picture, request, selection, removed)
+    stores, shortfalls = size_snapshots(
+        picture,
+        [item for item in selection.wanted if not item.origin.is_thin],
+        default=request.size,
+        reserve=request.reserve,
+        freed=freed_extents(picture, removed),
+    )
+    found += shortfalls
+    members = [_new_member(picture, request, item.origin, stores, removed, found) for item in selection.wanted]
+    if found:
+        raise Refused(f"{request.title} cannot be present", found)
+    created = tuple(_create_steps(picture, request, members))
+    return Plan(
+        steps=(*removal_steps(leftovers), *created, *_seal(request, created), *_forget_old(picture, request)),
+        after=View(name=request.name, state="active", members=tuple(member.view(picture) for member in members)),
+    )
+
+
+def _cannot_protect(
+    picture: Picture, request: Request, selection: Selection, removed: Sequence[Volume]
+) -> Iterator[str]:
+    origins = [item.origin for item in selection.wanted]
+    staying = replace(picture, volumes=tuple(volume for volume in picture.volumes if volume not in removed))
+    for item in selection.wanted:
+        yield from origin_problems(staying, item.origin)
+        if item.origin.is_thin and item.size is not None:
+            yield thin_size_problem(item.origin)
+    for pool in _pools_of(picture, origins):
+        yield from pool_problems(pool, request.pool_reserve)
+    yield from uncovered_with_root(picture, origins, request.selector.ignore_uncovered)
+    roots = [origin for origin in origins if _is_root(picture, origin)]
+    if roots:
+        yield from boot_problems(picture.host, thick=not roots[0].is_thin)
+
+
+def _pools_of(picture: Picture, origins: Sequence[Volume]) -> tuple[Volume, ...]:
+    names = dict.fromkeys((origin.vg, origin.pool) for origin in origins if origin.is_thin)
+    pools = (picture.volume(vg, pool) for vg, pool in names)
+    return tuple(pool for pool in pools if pool is not None)
+
+
+def _is_root(picture: Picture, origin: Volume) -> bool:
+    return "/" in mountpoints_of(picture, origin)
+
+
+def _new_member(
+    picture: Picture,
+    request: Request,
+    origin: Volume,
+    stores: Sequence[Demand],
+    removed: Sequence[Volume],
+    reasons: list[str],
+) -> _NewMember:
+    candidates = (request.name,) if request.single else generated_names(origin.name, request.name)
+    name, problem = _free_name(picture, origin, candidates, removed)
+    if problem is not None:
+        reasons.append(problem)
+    store = next((store for store in stores if (store.vg, store.origin) == (origin.vg, origin.name)), None)
+    return _NewMember(origin=origin, name=name, store=store)
+
+
+def _free_name(
+    picture: Picture, origin: Volume, candidates: Sequence[str], removed: Sequence[Volume]
+) -> tuple[str, str | None]:
+    """The first of ``candidates`` that a snapshot of ``origin`` can have, or the last one and why it cannot."""
+    problem: str | None = None
+    for name in candidates:
+        holder = picture.volume(origin.vg, name)
+        if holder is not None and holder not in removed:
+            problem = f"the name {holder.full_name} is needed and belongs to another LV: rename that, or this set"
+            if not _tags.ours(holder.tags):
+                break
+            continue
+        problem = _name_problem(origin, name)
+        if problem is None:
+            return name, None
+    return candidates[-1], problem
+
+
+def _name_problem(origin: Volume, name: str) -> str | None:
+    suffix = "" if origin.is_thin else COW_SUFFIX
+    if not fits_device_mapper(origin.vg, name, suffix):
+        return f"{origin.vg}/{name} is too long a name: device-mapper holds 127 bytes, hyphens count twice"
+    return lv_name_problem(name)
+
+
+def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMember]) -> Iterator[Create]:
+    set_id = uuid.uuid4().hex
+    for member in members:
+        if request.single:
+            yield member.step(_tags.single_tags(member.origin.uuid))
+        else:
+            tags = _tags.MemberTags(
+                set_name=request.name,
+                set_id=set_id,
+                count=len(members),
+                origin_uuid=member.origin.uuid,
+                taken=picture.host.now,
+                pv_set=_pv_set(picture, member.origin),
+            )
+            yield member.step(tags.to_tags())
+
+
+def _pv_set(picture: Picture, origin: Volume) -> str | None:
+    # A PV that joins the VG of / after the taking is unknown to what a rollback brings back (the devices file).
+    group = picture.group(origin.vg)
+    if group is None or not _is_root(picture, origin):
+        return None
+    return hashlib.sha256(" ".join(group.pv_uuids).encode()).hexdigest()[:16]
+
+
+def _seal(request: Request, created: Sequence[Create]) -> tuple[Step, ...]:
+    if request.single:
+        return ()
+    return (Retag(purpose="seal", volumes=tuple(f"{step.vg}/{step.name}" for step in created), add=(_tags.SEALED,)),)
+
+
+def _forget_old(picture: Picture, request: Request) -> tuple[Step, ...]:
+    return forget(remembering(picture, request), request.outcome_name)

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run the tests of this directory inside a virtual machine of the lab, on real LVM.
+
+    python tests/guest NAME                             # everything
+    python tests/guest NAME -- test_merge.py -k thin    # what follows -- goes to pytest
+
+NAME is a machine that runs (see tests/lab). The ansible-core that the modules meet there is the one of the Python that
+runs this program. pytest's output is shown as it comes, and its exit code is this program's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+CHECKOUT = TESTS.parents[1]
+# Of ansible-core a module needs no more than this; Ansible itself sends even less.
+ANSIBLE_PARTS = ("__init__.py", "release.py", "module_utils", "_vendor")
+REMOTE = "/root/safepoint-guest"
+REPORT = f"{REMOTE}/junit.xml"
+PYTEST = (
+    *("env", f"PYTHONPATH={REMOTE}:{REMOTE}/tests", "python3", "-u", "-m", "pytest"),
+    *("-v", "-ra", "-p", "no:cacheprovider", "-W", "error", "--import-mode=importlib", "--strict-markers"),
+    *("--durations=10", "--tb=short", f"--rootdir={REMOTE}/tests", f"--junitxml={REPORT}", "-o", "junit_family=xunit2"),
+)
+
+
+def main() -> int:
+    """Push, run, fetch the report; pytest's exit code."""
+    options = _parser().parse_args()
+    with tempfile.TemporaryDirectory() as staging:
+        stage(Path(staging), options.plugins)
+        lab("push", options.name, f"{staging}/", REMOTE).check_returncode()
+    lab("run", options.name, "--", "rm", "-f", REPORT).check_returncode()
+    chosen = [f"{REMOTE}/tests/{word}" if word.startswith("test_") else word for word in options.pytest]
+    where = [] if any(word.startswith("test_") for word in options.pytest) else [f"{REMOTE}/tests"]
+    code = lab("run", options.name, "--", *PYTEST, *where, *chosen).returncode
+    if options.junitxml is not None:
+        options.junitxml.parent.mkdir(parents=True, exist_ok=True)
+        fetched = lab("pull", options.name, REPORT, str(options.junitxml)).returncode
+        code = code or fetched
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python tests/guest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", metavar="NAME", help="a running machine of the lab")
+    parser.add_argument("--junitxml", type=Path, metavar="PATH", help="where to put pytest's report")
+    parser.add_argument(
+        "--plugins", type=Path, metavar="DIR", default=CHECKOUT / "plugins", help="test these plugins, not the checkout's"
+    )
+    parser.add_argument("pytest", nargs="*", metavar="ARGUMENT", help="arguments for pytest, after --")
+    return parser
+
+
+def stage(directory: Path, plugins: Path) -> None:
+    """Lay out in ``directory`` what a guest gets: the needed part of ansible-core, the collection, the tests."""
+    spec = find_spec("ansible")
+    if spec is None or spec.origin is None:
+        sys.exit("tests/guest: this Python has no ansible-core; run it with one that has")
+    unwanted = shutil.ignore_patterns("__pycache__", "powershell", "csharp")
+    for part in ANSIBLE_PARTS:
+        source, target = Path(spec.origin).parent / part, directory / "ansible" / part
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=unwanted)
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy2(source, target)
+    collection = directory / "ansible_collections" / "safepoint" / "lvm"
+    shutil.copytree(plugins, collection / "plugins", ignore=unwanted)
+    shutil.copytree(TESTS, directory / "tests", ignore=unwanted)
+
+
+def lab(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of the lab with this program's own output."""
+    return subprocess.run([sys.executable, str(CHECKOUT / "tests" / "lab"), *arguments], check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

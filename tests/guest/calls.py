@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Calling the collection's modules, and what every call has to keep to.
+
+Each call is a forked child of this process, in which Ansible and the modules are loaded already: starting Python anew
+takes seconds in an emulated machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import ansible.module_utils.basic as basic
+import storage
+
+Arguments = Mapping[str, Any]
+Result = dict[str, Any]
+
+_MODULES = {
+    name: importlib.import_module(f"ansible_collections.safepoint.lvm.plugins.modules.{name}")
+    for name in ("snapset", "snapshot", "snapset_info")
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A module that was started and may still run."""
+
+    pid: int
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+    def result(self) -> Result:
+        """What the module printed, when it has ended."""
+        os.waitpid(self.pid, 0)
+        with self.stdout, self.stderr:
+            self.stdout.seek(0)
+            self.stderr.seek(0)
+            printed, errors = self.stdout.read().decode(), self.stderr.read().decode()
+        assert not errors, errors
+        result: Result = json.loads(printed)
+        result.pop("invocation", None)
+        return result
+
+
+def start(module: str, arguments: Arguments, *, check: bool = False, env: Mapping[str, str] | None = None) -> Running:
+    """Start a module with ``arguments``, in check mode or not, with ``env`` added to its environment."""
+    stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+    pid = os.fork()
+    if pid == 0:
+        _be_module(module, arguments, check=check, env=env or {}, output=(stdout.fileno(), stderr.fileno()))
+    return Running(pid, stdout, stderr)
+
+
+def _be_module(
+    module: str, arguments: Arguments, *, check: bool, env: Mapping[str, str], output: tuple[int, int]
+) -> None:
+    code = 1
+    try:
+        for target, source in enumerate(output, start=1):
+            os.dup2(source, target)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+        os.environ.update(env)
+        internal = {
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+            "_ansible_remote_tmp": "/tmp",
+            "_ansible_module_name": f"safepoint.lvm.{module}",
+        }
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, **internal}}).encode()
+        # Only ansible-core 2.19 and newer know of profiles.
+        basic._ANSIBLE_PROFILE = "legacy"
+        _MODULES[module].main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def call(module: str, arguments: Arguments, *, check: bool = False, env: Mapping[str, str] | None = None) -> Result:
+    """Run a module to its end, however that is."""
+    return start(module, arguments, check=check, env=env).result()
+
+
+def ok(module: str, arguments: Arguments, *, check: bool = False, env: Mapping[str, str] | None = None) -> Result:
+    """Run a module that has to succeed."""
+    result = call(module, arguments, check=check, env=env)
+    assert "failed" not in result, result["msg"]
+    return result
+
+
+def refused(module: str, arguments: Arguments, *patterns: str) -> Result:
+    """Run a module that has to refuse, in check mode and for real, with nothing touched and a reason per pattern."""
+    before = storage.seqnos()
+    results = [call(module, arguments, check=check) for check in (True, False)]
+    assert storage.seqnos() == before
+    for result in results:
+        assert result.get("failed"), f"not refused: {result}"
+        assert result["changed"] is False
+        assert [pattern for pattern in patterns if not re.search(pattern, result["msg"])] == [], result["msg"]
+        assert "Traceback" not in str(result)
+    assert results[0]["msg"] == results[1]["msg"]
+    assert results[0]["commands"] == []
+    assert len(results[1]["commands"]) == 1
+    return results[1]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The results of four runs of one task: in check mode, for real, for real again, in check mode again."""
+
+    check: Result
+    real: Result
+    again: Result
+    again_check: Result
+
+
+def four_runs(module: str, arguments: Arguments, *, commands: int, changed: bool = True) -> Runs:
+    """Run a task four times; hold it to its prediction, to idempotence and to its budget of LVM processes."""
+    check = predicted(module, arguments)
+    real = fulfilled(module, arguments, check, commands=commands)
+    assert real["changed"] is changed
+    after = storage.seqnos()
+    again = ok(module, arguments)
+    again_check = ok(module, arguments, check=True)
+    for result in (again, again_check):
+        assert result["changed"] is False
+        assert result["planned"] == []
+        assert result["diff"]["before"] == result["diff"]["after"] == real["diff"]["after"]
+    assert len(again["commands"]) == 1
+    assert again_check["commands"] == []
+    assert storage.seqnos() == after
+    return Runs(check, real, again, again_check)
+
+
+def predicted(module: str, arguments: Arguments) -> Result:
+    """Run a task in check mode, which touches nothing; the prediction."""
+    before = storage.seqnos()
+    check = ok(module, arguments, check=True)
+    assert check["commands"] == []
+    assert storage.seqnos() == before
+    return check
+
+
+def fulfilled(module: str, arguments: Arguments, check: Result, *, commands: int) -> Result:
+    """Run a task for real and compare it with what check mode said; the result."""
+    real = ok(module, arguments)
+    for key in ("changed", "reboot_required", "planned", "diff"):
+        assert real[key] == check[key], key
+    assert len(real["commands"]) == commands, "\n".join(map(str, real["commands"]))
+    assert all(argv[0].endswith("/lvm") for argv in real["commands"])
+    return real
+
+
+def predicted_and_done(module: str, arguments: Arguments, *, commands: int) -> Result:
+    """Run a task in check mode and for real, where a repetition would do something else."""
+    return fulfilled(module, arguments, predicted(module, arguments), commands=commands)
+
+
+def states(result: Result, key: str = "snapset") -> tuple[str, list[str]]:
+    """The state of the set in a result, and those of its members in order."""
+    return result[key]["state"], [member["state"] for member in result[key]["members"]]
+
+
+def verbs(commands: Sequence[Sequence[str]]) -> list[str]:
+    """Which LVM commands were run, in order."""
+    return [argv[1] for argv in commands]

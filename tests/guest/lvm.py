@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Running programs and LVM by hand, as an administrator would, and looking at what LVM says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+_ENVIRONMENT = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
+
+
+def run(*argv: str, stdin: str = "") -> str:
+    """Run a program that has to succeed; its standard output."""
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, env=_ENVIRONMENT)
+    assert done.returncode == 0, f"{' '.join(argv)}: {done.returncode}: {done.stderr}{done.stdout}"
+    return done.stdout
+
+
+def tried(*argv: str) -> bool:
+    """Run a program that may fail; whether it did not."""
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=_ENVIRONMENT).returncode == 0
+
+
+def report(command: str, fields: str, *arguments: str) -> list[dict[str, str]]:
+    """The rows of lvs, vgs or pvs with ``fields``; sizes in bytes."""
+    options = ("--reportformat", "json", "--units", "b", "--nosuffix", "-o", fields)
+    text = run(command, *options, "--config", "log{report_command_log=0} report{mark_hidden_devices=0}", *arguments)
+    rows: list[dict[str, str]] = json.loads(text)["report"][0][command.removesuffix("s")]
+    return rows
+
+
+def lv(name: str, fields: str) -> dict[str, str]:
+    """The ``fields`` of the LV ``name`` (VG/LV)."""
+    return report("lvs", fields, "-a", name)[0]
+
+
+def names(vg: str) -> set[str]:
+    """The names of all visible LVs of a VG."""
+    return {row["lv_name"] for row in report("lvs", "lv_name", vg)}
+
+
+def tags(name: str) -> set[str]:
+    """The tags of the LV ``name`` (VG/LV)."""
+    return set(filter(None, lv(name, "lv_tags")["lv_tags"].split(",")))

@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The volumes that the tests work on: VGs on loop devices over sparse files in memory, and their way back to clean.
+
+===== ======================================================================================
+thick origins a (40 MiB, ext4), a_x (12 MiB), b (40 MiB), c (20 MiB)
+other an origin of the same name: a (40 MiB)
+thin  a pool (120 MiB) with t1 (40 MiB, ext4) and t2 (40 MiB), beside it z (12 MiB, linear)
+===== ======================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import lvm
+
+BASE = Path("/run/safepoint-guest")
+MIB = 1024**2
+EXTENT = 4 * MIB
+SIZES = {"thick": 480, "other": 160, "thin": 320}
+VOLUMES = {
+    "thick/a": 40,
+    "thick/a_x": 12,
+    "thick/b": 40,
+    "thick/c": 20,
+    "other/a": 40,
+    "thin/pool": 120,
+    "thin/t1": 40,
+    "thin/t2": 40,
+    "thin/z": 12,
+}
+FILESYSTEMS = ("thick/a", "thin/t1")
+_SEQNO = re.compile(rb"seqno = (\d+)")
+# LVM writes its metadata into the first MiB of a PV, one version after the other.
+_METADATA_AREA = MIB
+
+
+def set_up() -> None:
+    """Make the volumes; whatever an earlier run left goes first."""
+    tear_down()
+    BASE.mkdir(parents=True)
+    lvm.run("mount", "-t", "tmpfs", "-o", "size=75%,mode=700", "safepoint-guest", str(BASE))
+    for vg, size in SIZES.items():
+        lvm.run("vgcreate", vg, new_disk(vg, size))
+    for name in VOLUMES:
+        _make(name)
+    for name in FILESYSTEMS:
+        lvm.run("mkfs.ext4", "-q", "-L", name.replace("/", "-"), f"/dev/{name}")
+
+
+def _make(name: str) -> None:
+    vg, lv = name.split("/")
+    size = f"{VOLUMES[name]}m"
+    if lv == "pool":
+        lvm.run("lvcreate", "-y", "-q", "--type", "thin-pool", "-L", size, "--poolmetadatasize", "4m", "-n", lv, vg)
+    elif lv.startswith("t"):
+        lvm.run("lvcreate", "-y", "-q", "-V", size, "--thinpool", f"{vg}/pool", "-n", lv)
+    else:
+        lvm.run("lvcreate", "-y", "-q", "-L", size, "-n", lv, vg)
+
+
+def new_disk(name: str, size: int) -> str:
+    """A loop device of ``size`` MiB over a sparse file; the device's path."""
+    file = BASE / f"{name}.disk"
+    with file.open("wb") as disk:
+        disk.truncate(size * MIB)
+    return lvm.run("losetup", "--find", "--show", str(file)).strip()
+
+
+def tear_down() -> None:
+    """Take everything away: mounts, device-mapper devices, loop devices, files. A device in use is an error."""
+    unmount_all()
+    devices = [line.split() for line in lvm.run("losetup", "--noheadings", "--output", "NAME,BACK-FILE").splitlines()]
+    ours = [name for name, file, *_ in devices if Path(file).is_relative_to(BASE)]
+    for device in ours:
+        _remove_holders(Path(device).name)
+        lvm.run("losetup", "--detach", device)
+    if BASE.is_mount():
+        lvm.run("umount", str(BASE))
+    shutil.rmtree(BASE, ignore_errors=True)
+
+
+def _remove_holders(device: str) -> None:
+    for holder in sorted((Path("/sys/class/block") / device / "holders").iterdir()):
+        with suppress(FileNotFoundError):
+            _remove_holders(holder.name)
+            name = (holder / "dm" / "name").read_text().strip()
+            lvm.run("dmsetup", "remove", "--retry", "--force", name)
+
+
+def unmount_all() -> None:
+    """Unmount whatever a test has mounted below the tests' directory."""
+    points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for point in reversed(points):
+        if point.startswith(f"{BASE}/mnt/"):
+            lvm.run("umount", point)
+
+
+@contextmanager
+def mounted(name: str, *options: str, at: str = "") -> Iterator[Path]:
+    """Mount the LV ``name`` (VG/LV); yields where. A test may unmount it earlier."""
+    point = BASE / "mnt" / (at or name.replace("/", "-"))
+    point.mkdir(parents=True, exist_ok=True)
+    lvm.run("mount", *options, f"/dev/{name}", str(point))
+    try:
+        yield point
+    finally:
+        if point.is_mount():
+            lvm.run("umount", str(point))
+
+
+def write(name: str, mib: float, *, at: float = 0) -> None:
+    """Write ``mib`` MiB that differ each time to the LV ``name`` (VG/LV), beginning ``at`` MiB; on disk when done."""
+    pattern = (str(time.time_ns()).encode() * 4096)[: 64 * 1024]
+    with open(f"/dev/{name}", "r+b", buffering=0) as device:  # noqa: PTH123
+        device.seek(int(at * MIB))
+        for _ in range(int(mib * MIB) // len(pattern)):
+            device.write(pattern)
+    lvm.run("sync", f"/dev/{name}")
+
+
+def seqnos() -> dict[str, int]:
+    """How often LVM has written the metadata of each disk, read from the disk itself: no process, no lock."""
+    return {file.name: _seqno(file) for file in sorted(BASE.glob("*.disk"))}
+
+
+def _seqno(file: Path) -> int:
+    with file.open("rb") as disk:
+        return max((int(number) for number in _SEQNO.findall(disk.read(_METADATA_AREA))), default=0)
+
+
+class Keeper:
+    """Brings the volumes back to how they were made, if a test changed anything."""
+
+    def __init__(self) -> None:
+        self._clean = seqnos()
+
+    def restore(self) -> None:
+        """Remove what is not ours, forget outcomes, activate everything."""
+        unmount_all()
+        if seqnos() == self._clean and all(Path("/dev", name).exists() for name in VOLUMES if name != "thin/pool"):
+            return
+        rows = lvm.report("lvs", "lv_full_name,lv_name,lv_role,origin,lv_tags,lv_merging,lv_layout", "-a", *SIZES)
+        origins = {f"{row['lv_full_name'].split('/')[0]}/{row['origin']}" for row in rows if row["lv_merging"] and row["origin"]}
+        for origin in sorted(origins):
+            _end_merge(origin)
+        if origins:
+            rows = lvm.report("lvs", "lv_full_name,lv_name,lv_role,origin,lv_tags,lv_merging,lv_layout", "-a", *SIZES)
+        extra = [row["lv_full_name"] for row in rows if "private" not in row["lv_role"] and row["lv_full_name"] not in VOLUMES]
+        if extra:
+            lvm.run("lvremove", "-y", "-q", *extra)
+        tagged = [row for row in rows if row["lv_full_name"] in VOLUMES and row["lv_tags"]]
+        for row in tagged:
+            words = [word for tag in row["lv_tags"].split(",") for word in ("--deltag", tag)]
+            lvm.run("lvchange", "-q", *words, row["lv_full_name"])
+        lvm.run("vgchange", "-q", "-ay", *SIZES)
+        self._clean = seqnos()
+
+
+def _end_merge(origin: str) -> None:
+    # Closed and inactive, a thick snapshot that waits or merges can be removed, which cancels it.
+    lvm.run("lvchange", "-y", "-an", origin)
+    vg, name = origin.split("/")
+    rows = lvm.report("lvs", "lv_full_name,origin,lv_merging,segtype", "-a", vg)
+    merging = [row for row in rows if row["origin"] == name and row["lv_merging"]]
+    for row in merging:
+        if row["segtype"] != "thin":
+            lvm.run("lvremove", "-y", row["lv_full_name"])
+    lvm.run("lvchange", "-y", "-ay", "--poll", "y", origin)

@@ -1,0 +1,221 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Short ways to say what is on a host: VGs, LVs, snapshots and mounts as the model has them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+    BlockDevice,
+    Host,
+    Mount,
+    Picture,
+    Volume,
+    VolumeGroup,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, Single, State
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selector, VolumeSpec
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE, Size, Unit, parse_size
+from ansible_collections.safepoint.lvm.plugins.module_utils._tags import SEALED, MemberTags, Outcome, OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MIB = 1024**2
+GIB = 1024**3
+EXTENT = 4 * MIB
+NOW = 1_800_000_000
+BOOT = "11111111-2222-3333-4444-555555555555"
+OLD_BOOT = "99999999-8888-7777-6666-555555555555"
+SET_ID = "0123456789abcdef0123456789abcdef"
+EVERY_UNIT: tuple[Unit, ...] = ("bytes", "ORIGIN", "USED", "FREE", "VG", "PERCENT", "auto")
+
+
+def lvm_uuid(text: str) -> str:
+    """A UUID in LVM's form, always the same for one text."""
+    digits = hashlib.sha256(text.encode()).hexdigest()[:32]
+    cuts = (0, 6, 10, 14, 18, 22, 26, 32)
+    return "-".join(digits[start:end] for start, end in zip(cuts, cuts[1:]))
+
+
+def group(name: str = "vg", *, extents: int = 1000, free: int = 500, **more: Any) -> VolumeGroup:
+    more = {"pv_uuids": (lvm_uuid(f"pv of {name}"),), "extent_size": EXTENT, **more}
+    return VolumeGroup(name=name, uuid=lvm_uuid(name), extent_count=extents, free_extents=free, **more)
+
+
+def volume(full_name: str, size: int = 200 * MIB, **more: Any) -> Volume:
+    """An ordinary, active LV that nobody has open."""
+    vg, _slash, name = full_name.partition("/")
+    facts: dict[str, Any] = {
+        "uuid": lvm_uuid(full_name),
+        "roles": frozenset({"public"}),
+        "layout": frozenset({"linear"}),
+        "active": True,
+        "open": False,
+        "suspended": False,
+        "created": NOW - 86400,
+    }
+    return Volume(vg=vg, name=name, size=size, **{**facts, **more})
+
+
+def inactive(lv: Volume) -> Volume:
+    """The same LV without a device: what only the kernel knows, nobody knows."""
+    return replace(lv, active=False, open=None, suspended=None, invalid=None, data_percent=None)
+
+
+def thin_pool(full_name: str = "vg/pool", size: int = 1 * GIB, *, data: int = 10, metadata: int = 10) -> Volume:
+    return volume(
+        full_name,
+        size,
+        roles=frozenset({"private"}),
+        layout=frozenset({"thin", "pool"}),
+        segtype="thin-pool",
+        data_percent=Fraction(data),
+        metadata_percent=Fraction(metadata),
+    )
+
+
+def thin(full_name: str, size: int = 200 * MIB, *, thin_id: int = 1, **more: Any) -> Volume:
+    facts: dict[str, Any] = {"segtype": "thin", "pool": "pool", "data_percent": Fraction(10), **more}
+    return volume(full_name, size, layout=frozenset({"thin", "sparse"}), thin_id=thin_id, **facts)
+
+
+def thick_snapshot(origin: Volume, name: str, size: int = 40 * MIB, *, used: Any = 0, **more: Any) -> Volume:
+    """A thick snapshot whose store is ``used`` percent full."""
+    facts: dict[str, Any] = {
+        "roles": frozenset({"public", "snapshot", "thicksnapshot"}),
+        "origin": origin.name,
+        "chunk_size": CHUNK_SIZE,
+        "active": origin.active,
+        "invalid": False if origin.active else None,
+        "data_percent": Fraction(used) if origin.active else None,
+        "open": False if origin.active else None,
+        "created": NOW - 3600,
+    }
+    return volume(f"{origin.vg}/{name}", size, **{**facts, **more})
+
+
+def thin_snapshot(origin: Volume, name: str, *, thin_id: int = 7, **more: Any) -> Volume:
+    """A thin snapshot, inactive as this collection makes it."""
+    facts: dict[str, Any] = {
+        "roles": frozenset({"public", "snapshot", "thinsnapshot"}),
+        "origin": origin.name,
+        "pool": origin.pool,
+        "active": False,
+        "open": None,
+        "suspended": None,
+        "data_percent": None,
+        "created": NOW - 3600,
+    }
+    return thin(f"{origin.vg}/{name}", origin.size, thin_id=thin_id, **{**facts, **more})
+
+
+def snapshot(origin: Volume, name: str, **more: Any) -> Volume:
+    """A snapshot of the origin's own kind."""
+    return thin_snapshot(origin, name, **more) if origin.is_thin else thick_snapshot(origin, name, **more)
+
+
+def member_tags(
+    origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, sealed: bool = True
+) -> tuple[str, ...]:
+    tags = MemberTags(set_name=name, set_id=set_id, count=count, origin_uuid=origin.uuid, taken=NOW - 3600).to_tags()
+    return (*tags, SEALED) if sealed else tags
+
+
+def outcome_tag(
+    kind: OutcomeKind, *, name: str = "s", set_id: str = SET_ID, count: int = 1, boot_id: str = BOOT, **more: Any
+) -> str:
+    boot = {"boot_id": boot_id} if kind == "merging" else {}
+    at = NOW - 60
+    return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=at, **boot, **more).to_tag()
+
+
+def member(origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, **more: Any) -> Volume:
+    """The snapshot of ``origin`` that belongs to the set ``name``, sealed unless said otherwise."""
+    tags = member_tags(origin, name=name, set_id=set_id, count=count, sealed=more.pop("sealed", True))
+    return snapshot(origin, f"{origin.name}_{name}", tags=tags, **more)
+
+
+def pending(origin: Volume, snap: Volume, *, boot_id: str = BOOT, count: int = 1) -> tuple[Volume, Volume]:
+    """Origin and snapshot of the set ``s`` after a merge was requested while the origin was in use."""
+    tag = outcome_tag("merging", boot_id=boot_id, count=count, thin_ids=_thin_ids(origin, snap))
+    hidden = replace(snap, merging=True, roles=(snap.roles - {"public"}) | {"private"})
+    return replace(origin, open=True, merging=not origin.is_thin, tags=(tag,)), hidden
+
+
+def _thin_ids(origin: Volume, snap: Volume) -> Mapping[str, int]:
+    return {} if snap.thin_id is None else {origin.uuid.replace("-", "")[:10]: snap.thin_id}
+
+
+def merging(origin: Volume, snap: Volume, *, left: Any = 50) -> tuple[Volume, Volume]:
+    """The same while the kernel merges and has ``left`` percent of the store still to write back."""
+    waiting, hidden = pending(origin, snap)
+    return replace(waiting, open=False, data_percent=Fraction(left)), replace(hidden, data_percent=Fraction(left))
+
+
+def picture(
+    volumes: Iterable[Volume] = (),
+    *,
+    groups: Iterable[VolumeGroup] | None = None,
+    mounts: Mapping[str, Volume] | None = None,
+    fstypes: Mapping[str, str] | None = None,
+    used: int | None = None,
+    unread: str = "",
+    **host: Any,
+) -> Picture:
+    """A host with those LVs; VGs that are not given are made up. Mounted LVs are open."""
+    mounts, fstypes = mounts or {}, fstypes or {}
+    mounted = {lv.full_name for lv in mounts.values()}
+    lvs = tuple(replace(lv, open=True) if lv.full_name in mounted else lv for lv in volumes)
+    vgs = tuple(groups) if groups is not None else tuple(group(vg) for vg in dict.fromkeys(lv.vg for lv in lvs))
+    numbers = {lv.full_name: (253, place) for place, lv in enumerate(lvs)}
+    uuids = {vg.name: vg.uuid for vg in vgs}
+    devices = {numbers[lv.full_name]: _device(lv, uuids.get(lv.vg, ""), place) for place, lv in enumerate(lvs)}
+    seen = tuple(
+        Mount(path, f"/dev/mapper/{lv.vg}-{lv.name}", fstypes.get(path, "ext4"), numbers[lv.full_name], used)
+        for path, lv in mounts.items()
+    )
+    facts: dict[str, Any] = {"mounts": seen, "devices": MappingProxyType(devices), **host}
+    return Picture(host=Host(now=NOW, boot_id=BOOT, **facts), volume_groups=vgs, volumes=lvs, unread=unread)
+
+
+def _device(lv: Volume, vg_uuid: str, place: int) -> BlockDevice:
+    dm_uuid = "LVM-" + (vg_uuid + lv.uuid).replace("-", "")
+    return BlockDevice(name=f"dm-{place}", dm_name=f"{lv.vg}-{lv.name}", dm_uuid=dm_uuid)
+
+
+def size(text: str) -> Size:
+    return parse_size(text, parameter="size", units=EVERY_UNIT)
+
+
+def request(*volumes: str, name: str = "s", state: State = "present", **more: Any) -> Request:
+    """A wish for a set of LVs given as VG/LV or VG/LV=SIZE; sizes among ``more`` are given as text."""
+    texts = {"reserve": "0%VG", "pool_reserve": "0%", **more}
+    sizes = {key: size(texts.pop(key)) for key in ("size", "min_headroom", "reserve", "pool_reserve") if key in texts}
+    paths: dict[str, Any] = {
+        key: tuple(texts.pop(key, ())) for key in ("mountpoints", "exclude", "ignore_uncovered")
+    }
+    selector = Selector(volumes=tuple(_spec(text) for text in volumes), **paths)
+    return Request(name=name, state=state, selector=selector, **sizes, **texts)
+
+
+def single_request(full_name: str, name: str = "snap", state: State = "present", **more: Any) -> Request:
+    """A wish for one snapshot of the module ``snapshot``."""
+    vg, _slash, lv = full_name.partition("/")
+    return replace(request(name=name, state=state, **more), single=Single(vg=vg, origin=lv, name=name))
+
+
+def _spec(text: str) -> VolumeSpec:
+    full_name, _equals, amount = text.partition("=")
+    vg, _slash, lv = full_name.partition("/")
+    return VolumeSpec(vg=vg, lv=lv or None, size=size(amount) if amount else None)
+
+
+def labels(volumes: Sequence[Volume]) -> list[str]:
+    return [lv.full_name for lv in volumes]

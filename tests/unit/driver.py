@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plan and carry out, as the modules do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request, State, find
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import plan_present
+from ansible_collections.safepoint.lvm.plugins.module_utils._view import View, view_of
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from model_lvm import ModelLvm
+
+PLANNERS = {"present": plan_present, "merged": plan_merged, "absent": plan_absent}
+
+
+def plan(picture: Picture, request: Request) -> Plan:
+    return PLANNERS[request.state](picture, request)
+
+
+def reasons(picture: Picture, request: Request) -> tuple[str, ...]:
+    """Every reason of the refusal; none when it is not refused."""
+    try:
+        plan(picture, request)
+    except Refused as refused:
+        return refused.reasons
+    return ()
+
+
+def step_names(one: Plan) -> list[str]:
+    return [step.render()["step"] for step in one.steps]
+
+
+def argvs(one: Plan) -> list[str]:
+    return [" ".join(step.arguments()) for step in one.steps]
+
+
+def bring_about(model: ModelLvm, request: Request) -> Plan:
+    """Do what a module does: plan, and carry out. Raises what planning and applying raise."""
+    one = plan(model.observe(), request)
+    if one.steps:
+        apply(one, model)
+    return one
+
+
+def view(picture: Picture, request: Request) -> View:
+    return view_of(picture, find(picture, request).current, name=request.name)
+
+
+def shown(picture: Picture, request: Request) -> dict[str, Any]:
+    """The set as check mode and the diff show it: without what differs between two runs."""
+    return view(picture, request).to_prediction()

@@ -1,0 +1,299 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A small LVM in memory, on which plans are carried out.
+
+It is for tests of what this collection does when commands succeed, fail half-way or are never heard of again. It decides
+nothing about LVM itself: whether the real one behaves like this is tested in virtual machines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Callable, Literal
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE, cow_maximum_extents, extents_for
+from builders import lvm_uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Fault = Literal["refused", "half", "killed_before", "killed_half", "killed_after"]
+FAULTS: tuple[Fault, ...] = ("refused", "half", "killed_before", "killed_half", "killed_after")
+_WITH_VALUE = ("--extents", "--chunksize", "--name", "--addtag", "--deltag", "--setactivationskip", "--interval", "--poll")
+_THIN_ROLES = frozenset({"public", "snapshot", "thinsnapshot"})
+_THICK_ROLES = frozenset({"public", "snapshot", "thicksnapshot"})
+
+
+class Killed(Exception):  # noqa: N818
+    """The module is gone: it neither learns how the command ended nor undoes anything."""
+
+
+class _CommandError(Exception):
+    """LVM exits with 5 and says this."""
+
+
+@dataclass(frozen=True)
+class _Command:
+    name: str
+    operands: tuple[str, ...]
+    options: Mapping[str, tuple[str, ...]]
+
+    def one(self, option: str) -> str:
+        (value,) = self.options[option]
+        return value
+
+    def all(self, option: str) -> tuple[str, ...]:
+        return self.options.get(option, ())
+
+
+def _parse(arguments: Sequence[str]) -> _Command:
+    options: dict[str, tuple[str, ...]] = {}
+    operands: list[str] = []
+    words = iter(arguments[1:])
+    for word in words:
+        if word.startswith("--"):
+            options[word] = (*options.get(word, ()), *([next(words)] if word in _WITH_VALUE else []))
+        else:
+            operands.append(word)
+    return _Command(name=arguments[0], operands=tuple(operands), options=options)
+
+
+@dataclass
+class ModelLvm:
+    """A host: ``faults`` says what goes wrong with which of the commands to come, counted from 0."""
+
+    picture: Picture
+    faults: dict[int, Fault] = field(default_factory=dict)
+    commands: list[tuple[str, ...]] = field(default_factory=list)
+    watched: set[str] = field(default_factory=set)
+    _serial: int = 100
+
+    def observe(self) -> Picture:
+        """What is there now."""
+        return self.picture
+
+    def run(self, arguments: Sequence[str]) -> Outcome:
+        """Run one command. Raises Killed for such a fault."""
+        fault = self.faults.pop(len(self.commands), None)
+        self.commands.append(tuple(arguments))
+        command = _parse(arguments)
+        if fault == "killed_before":
+            raise Killed
+        rc, said = (5, "refused by the test") if fault == "refused" else self._execute(command, half=fault)
+        if fault in ("killed_half", "killed_after"):
+            raise Killed
+        return Outcome(argv=("lvm", *arguments), rc=rc, stdout="", stderr=said)
+
+    def _execute(self, command: _Command, half: Fault | None) -> tuple[int, str]:
+        broken = half in ("half", "killed_half")
+        if command.name == "lvcreate":
+            return self._each(command, lambda name: self._create(command, name, broken=broken), command.operands)
+        handlers: dict[str, Callable[[str], None]] = {
+            "lvextend": lambda name: self._extend(name, int(command.one("--extents"))),
+            "lvchange": lambda name: self._change(command, name),
+            "lvconvert": self._merge,
+            "lvremove": self._remove,
+        }
+        # Half a command on several LVs: the first half of them is done.
+        reached = command.operands[: len(command.operands) // 2] if broken else command.operands
+        rc, said = self._each(command, handlers[command.name], reached)
+        return (5, said or "half of it was done") if broken else (rc, said)
+
+    def _each(self, command: _Command, act: Callable[[str], None], names: Sequence[str]) -> tuple[int, str]:
+        # LVM goes on with the next LV after an error and exits with the worst code.
+        errors = []
+        for name in names:
+            try:
+                act(name)
+            except _CommandError as error:
+                errors.append(f"{command.name}: {error}")
+        return (5, "\n".join(errors)) if errors else (0, "")
+
+    # What is there
+
+    def get(self, full_name: str) -> Volume:
+        """The LV of that name; LVM says so when there is none."""
+        vg, _slash, name = full_name.partition("/")
+        found = self.picture.volume(vg, name)
+        if found is None:
+            raise _CommandError(f"Failed to find logical volume {full_name}")
+        return found
+
+    def put(self, volume: Volume, **changes: Any) -> Volume:
+        """Let ``volume`` have ``changes``."""
+        changed = replace(volume, **changes)
+        others = tuple(changed if other.uuid == volume.uuid else other for other in self.picture.volumes)
+        self.picture = replace(self.picture, volumes=others)
+        return changed
+
+    def _add(self, volume: Volume) -> None:
+        self.picture = replace(self.picture, volumes=(*self.picture.volumes, volume))
+
+    def drop(self, volume: Volume) -> None:
+        """Let ``volume`` be gone; whatever it took from its VG is free again."""
+        self.picture = replace(self.picture, volumes=tuple(v for v in self.picture.volumes if v.uuid != volume.uuid))
+        if not volume.is_thin:
+            self._allocate(volume.vg, -extents_for(volume.size, self._extent_size(volume.vg)))
+
+    def _extent_size(self, vg: str) -> int:
+        return next(group.extent_size for group in self.picture.volume_groups if group.name == vg)
+
+    def _allocate(self, vg: str, extents: int) -> None:
+        groups = []
+        for group in self.picture.volume_groups:
+            free = group.free_extents - extents if group.name == vg else group.free_extents
+            if free < 0:
+                raise _CommandError(f"Volume group {vg} has insufficient free space")
+            groups.append(replace(group, free_extents=free))
+        self.picture = replace(self.picture, volume_groups=tuple(groups))
+
+    # Commands
+
+    def _create(self, command: _Command, origin_name: str, *, broken: bool) -> None:
+        origin, name = self.get(origin_name), command.one("--name")
+        if self.picture.volume(origin.vg, name) is not None:
+            raise _CommandError(f"Logical Volume {name} already exists in volume group {origin.vg}")
+        if any(snap.merging for snap in self.picture.snapshots_of(origin) if not snap.is_thin):
+            raise _CommandError("Snapshots of an origin that has a merging snapshot are not supported")
+        self._serial += 1
+        fresh = Volume(
+            vg=origin.vg,
+            name=name,
+            uuid=lvm_uuid(f"{name} {self._serial}"),
+            size=origin.size,
+            tags=command.all("--addtag"),
+            created=self.picture.host.now,
+            active=origin.active,
+        )
+        if "--extents" not in command.options:
+            self._create_thin(origin, fresh, broken=broken)
+        else:
+            self._create_thick(origin, fresh, int(command.one("--extents")), broken=broken)
+
+    def _create_thin(self, origin: Volume, fresh: Volume, *, broken: bool) -> None:
+        if broken or not origin.is_thin:
+            raise _CommandError("Failed to suspend thin snapshot origin")
+        thin = {"segtype": "thin", "pool": origin.pool, "thin_id": self._serial, "layout": origin.layout}
+        self._add(replace(fresh, **thin, roles=_THIN_ROLES, origin=origin.name, active=False))
+
+    def _create_thick(self, origin: Volume, fresh: Volume, extents: int, *, broken: bool) -> None:
+        extent_size = self._extent_size(origin.vg)
+        extents = min(extents, cow_maximum_extents(origin.size, extent_size))
+        self._allocate(origin.vg, extents)
+        plain = replace(fresh, size=extents * extent_size, roles=frozenset({"public"}), open=False)
+        if broken:
+            # Committed as a plain LV, never attached to its origin.
+            self._add(replace(plain, active=False))
+            raise _CommandError("Aborting. Manual intervention required")
+        known = {"invalid": False, "data_percent": Fraction(0)} if origin.active else {"invalid": None, "open": None}
+        self._add(replace(plain, roles=_THICK_ROLES, origin=origin.name, chunk_size=CHUNK_SIZE, **known))
+
+    def _extend(self, name: str, extents: int) -> None:
+        snapshot = self.get(name)
+        extent_size = self._extent_size(snapshot.vg)
+        origin = self.picture.origin_of(snapshot)
+        if snapshot.merging or origin is None:
+            raise _CommandError("Can't resize internal logical volume")
+        now = extents_for(snapshot.size, extent_size)
+        extents = min(extents, cow_maximum_extents(origin.size, extent_size, snapshot.chunk_size))
+        if extents <= now:
+            raise _CommandError(f"New size ({extents} extents) matches existing size ({now} extents)")
+        self._allocate(snapshot.vg, extents - now)
+        used = (snapshot.data_percent or Fraction(0)) * now / extents
+        self.put(snapshot, size=extents * extent_size, data_percent=used)
+
+    def _change(self, command: _Command, name: str) -> None:
+        volume = self.get(name)
+        if "--refresh" in command.options:
+            self._start(volume)
+        elif "--poll" in command.options:
+            self.watched.add(volume.uuid)
+        elif volume.hidden:
+            raise _CommandError(f"Operation not permitted on hidden LV {name}")
+        else:
+            kept = [tag for tag in volume.tags if tag not in command.all("--deltag")]
+            self.put(volume, tags=tuple(dict.fromkeys((*kept, *command.all("--addtag")))))
+
+    def _merge(self, name: str) -> None:
+        snapshot = self.get(name)
+        origin = self.picture.origin_of(snapshot)
+        if origin is None or snapshot.merging:
+            raise _CommandError(f"{name} is not a mergeable logical volume")
+        siblings = list(self.picture.snapshots_of(origin))
+        if any(sibling.merging for sibling in siblings):
+            raise _CommandError("Cannot merge snapshot into the origin with a merging snapshot")
+        if snapshot.invalid:
+            raise _CommandError("Unable to merge invalidated snapshot LV")
+        if snapshot.is_thin and any(not sibling.is_thin for sibling in siblings):
+            raise _CommandError("Merging into the old snapshot origin is not supported")
+        hidden = (snapshot.roles - {"public"}) | {"private"}
+        origin = self.put(origin, merging=not origin.is_thin)
+        snapshot = self.put(snapshot, merging=True, roles=hidden)
+        if not snapshot.open:
+            self._start(origin)
+
+    def _start(self, origin: Volume) -> None:
+        """Start what is pending, if nobody has ``origin`` open; a silent success if somebody has."""
+        snapshot = next((snap for snap in self.picture.snapshots_of(origin) if snap.merging), None)
+        if snapshot is None or origin.open:
+            return
+        if snapshot.is_thin:
+            self._replace_origin(origin, snapshot)
+        elif origin.active:
+            self.put(origin, data_percent=snapshot.data_percent, invalid=bool(snapshot.invalid))
+            self.watched.add(origin.uuid)
+
+    def _replace_origin(self, origin: Volume, snapshot: Volume) -> None:
+        siblings = [snap for snap in self.picture.snapshots_of(origin) if snap.uuid != snapshot.uuid]
+        self.drop(snapshot)
+        self.put(origin, thin_id=snapshot.thin_id, size=snapshot.size, merging=False)
+        for sibling in siblings:
+            self.put(sibling, origin="")
+
+    def _remove(self, name: str) -> None:
+        volume = self.get(name)
+        origin = self.picture.origin_of(volume)
+        if origin is not None and volume.merging:
+            # An origin that was activated over an overflowed store runs on its new content, and lets the store go.
+            if origin.active and not origin.invalid:
+                raise _CommandError(f"Can't remove merging snapshot logical volume {name}")
+            self.put(origin, merging=False, invalid=None)
+        if volume.open:
+            raise _CommandError(f"Logical volume {name} contains a filesystem in use")
+        for snapshot in list(self.picture.snapshots_of(volume)):
+            if not snapshot.is_thin:
+                self.drop(snapshot)
+        self.drop(volume)
+
+    # What happens without us
+
+    def settle(self) -> None:
+        """Let every merge end that somebody watches."""
+        for origin in self.picture.volumes:
+            running = origin.merging and origin.data_percent is not None and not origin.invalid
+            if running and origin.uuid in self.watched:
+                for snapshot in list(self.picture.snapshots_of(origin)):
+                    if snapshot.merging:
+                        self.drop(snapshot)
+                self.put(origin, merging=False, data_percent=None, invalid=None)
+                self.watched.discard(origin.uuid)
+
+    def reboot(self, boot_id: str) -> None:
+        """Boot again: pending merges start, and nobody watches them."""
+        self.picture = replace(self.picture, host=replace(self.picture.host, boot_id=boot_id))
+        for origin in self.picture.volumes:
+            if any(snap.merging for snap in self.picture.snapshots_of(origin)):
+                opened = origin.open
+                self._start(self.put(origin, open=False))
+                self.put(self.get(origin.full_name), open=opened)
+        self.watched.clear()
+
+    def write(self, snapshot: Volume, used: int) -> None:
+        """Let writes to the origin fill the store of a thick snapshot to ``used`` percent; above 100 it is invalid."""
+        if snapshot.is_thick_snapshot and snapshot.active and not snapshot.invalid:
+            invalid = used > 100
+            self.put(snapshot, data_percent=Fraction(min(used, 100)), invalid=invalid)

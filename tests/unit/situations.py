@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be found of the set ``s`` of va/a (thick) and vt/t (thin), each situation as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Callable
+
+import builders as b
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+
+A = b.volume("va/a")
+T = b.thin("vt/t", thin_id=1)
+OTHER = b.volume("va/b")
+POOL = b.thin_pool("vt/pool")
+A_MEMBER = b.member(A, count=2)
+T_MEMBER = b.member(T, count=2)
+GROUPS = (b.group("va", free=500), b.group("vt", free=500))
+
+MERGING = b.outcome_tag("merging", count=2)
+# The same with the thin device id that vt/t must have once its member has gone into it.
+MERGING_THIN = b.outcome_tag("merging", count=2, thin_ids={T.uuid.replace("-", "")[:10]: T_MEMBER.thin_id})
+ROLLED_BACK = b.outcome_tag("rolled_back", count=2)
+
+
+def of(*volumes: Volume, **more: Any) -> Picture:
+    """A host with ``volumes``, vt/pool and va/b, an LV that is in no set."""
+    return b.picture((*volumes, OTHER, POOL), groups=GROUPS, **more)
+
+
+def nothing() -> Picture:
+    return of(A, T)
+
+
+def active() -> Picture:
+    return of(A, T, A_MEMBER, T_MEMBER)
+
+
+def half_sealed() -> Picture:
+    return of(A, T, A_MEMBER, b.member(T, count=2, sealed=False))
+
+
+def unsealed() -> Picture:
+    return of(A, T, b.member(A, count=2, sealed=False))
+
+
+def half_made() -> Picture:
+    """A killed lvcreate has left a plain LV with the tags and the name of a member."""
+    made = b.member(A, count=2, sealed=False)
+    plain = b.volume(made.full_name, 40 * b.MIB, tags=made.tags, active=False, open=None)
+    return of(A, T, plain)
+
+
+def invalid() -> Picture:
+    return of(A, T, replace(A_MEMBER, invalid=True), T_MEMBER)
+
+
+def unknown() -> Picture:
+    origin = b.inactive(A)
+    return of(origin, T, b.inactive(A_MEMBER), T_MEMBER)
+
+
+def lost() -> Picture:
+    return of(A, T, T_MEMBER)
+
+
+def stray() -> Picture:
+    """Somebody has split the thick member off and gave it another name."""
+    split = b.volume("va/mine", 40 * b.MIB, tags=A_MEMBER.tags)
+    return of(A, T, split, T_MEMBER)
+
+
+def partly_requested() -> Picture:
+    return of(*b.pending(A, A_MEMBER, count=2), T, T_MEMBER)
+
+
+def partly_done() -> Picture:
+    return of(replace(A, tags=(ROLLED_BACK,)), T, T_MEMBER)
+
+
+def pending() -> Picture:
+    return of(*b.pending(A, A_MEMBER, count=2), *b.pending(T, T_MEMBER, count=2))
+
+
+def pending_closed() -> Picture:
+    picture = pending()
+    closed = tuple(replace(lv, open=False) if lv.name in ("a", "t") else lv for lv in picture.volumes)
+    return replace(picture, volumes=closed)
+
+
+def pending_since_last_boot() -> Picture:
+    old = {"boot_id": b.OLD_BOOT, "count": 2}
+    return of(*b.pending(A, A_MEMBER, **old), *b.pending(T, T_MEMBER, **old))
+
+
+def merging() -> Picture:
+    origin, snapshot = b.merging(A, A_MEMBER)
+    return of(origin, snapshot, replace(T, tags=(ROLLED_BACK,)))
+
+
+def merged() -> Picture:
+    """Both members have gone into their origins, which nobody has written down yet."""
+    return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,), thin_id=T_MEMBER.thin_id))
+
+
+def merged_elsewhere() -> Picture:
+    """The thin member is gone, but its origin does not have its device id: somebody removed it."""
+    return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,)))
+
+
+def merge_failed() -> Picture:
+    origin, snapshot = b.merging(A, A_MEMBER)
+    failed = {"merge_failed": True, "data_percent": None}
+    return of(replace(origin, **failed), replace(snapshot, **failed), replace(T, tags=(ROLLED_BACK,)))
+
+
+def overflowed_pending() -> Picture:
+    """The store overflowed after the merge was requested, and the host has not been booted since."""
+    origin, snapshot = b.pending(A, A_MEMBER, count=2)
+    return of(origin, replace(snapshot, invalid=True), replace(T, tags=(ROLLED_BACK,)))
+
+
+def overflowed_after_boot() -> Picture:
+    """The same after the next activation: the origin goes on with its new content."""
+    origin, snapshot = b.pending(A, A_MEMBER, count=2, boot_id=b.OLD_BOOT)
+    return of(replace(origin, invalid=True), replace(snapshot, invalid=True), replace(T, tags=(ROLLED_BACK,)))
+
+
+def rolled_back() -> Picture:
+    return of(replace(A, tags=(ROLLED_BACK,)), replace(T, tags=(ROLLED_BACK,)))
+
+
+def name_taken() -> Picture:
+    return of(A, T, b.volume("va/a_s"))
+
+
+def name_of_other_set() -> Picture:
+    """Another set's member has the name: va/a_x of set y is also what va/a of set x_y ... has."""
+    other = b.snapshot(OTHER, "a_s", tags=b.member_tags(OTHER, name="z"))
+    return of(A, T, other)
+
+
+def snapshot_mounted() -> Picture:
+    return of(A, T, A_MEMBER, T_MEMBER, mounts={"/mnt/old": A_MEMBER})
+
+
+def snapshot_open() -> Picture:
+    return of(A, T, A_MEMBER, replace(T_MEMBER, active=True, open=True))
+
+
+ALL: dict[str, Callable[[], Picture]] = {
+    one.__name__: one
+    for one in (
+        nothing,
+        active,
+        half_sealed,
+        unsealed,
+        half_made,
+        invalid,
+        unknown,
+        lost,
+        stray,
+        partly_requested,
+        partly_done,
+        pending,
+        pending_closed,
+        pending_since_last_boot,
+        merging,
+        merged,
+        merged_elsewhere,
+        merge_failed,
+        overflowed_pending,
+        overflowed_after_boot,
+        rolled_back,
+        name_taken,
+        name_of_other_set,
+        snapshot_mounted,
+        snapshot_open,
+    )
+}

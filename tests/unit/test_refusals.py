@@ -1,0 +1,289 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is refused before anything is touched, each with a reason that names the thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import driver
+import pytest
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, FstabEntry, Initramfs
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+
+A = b.volume("vg/a")
+T = b.thin("vg/t")
+PUBLIC = frozenset({"public"})
+
+
+def _roles(*words: str) -> frozenset[str]:
+    return PUBLIC | set(words)
+
+
+# What is wrong with the origin vg/a, and the reason in words that no other refusal has.
+ORIGINS: dict[str, tuple[dict[str, Any], str]] = {
+    "a pool": ({"layout": frozenset({"thin", "pool"})}, "vg/a is a pool, which cannot be an origin"),
+    "hidden": ({"roles": frozenset({"private"})}, "vg/a is an LV that LVM keeps to itself"),
+    "sparse": ({"layout": frozenset({"virtual"})}, "vg/a is a sparse volume"),
+    "sparse by its origin": ({"origin": "a_vorigin"}, "vg/a is a sparse volume"),
+    "external origin": ({"roles": _roles("origin", "extthinorigin")}, "vg/a is the external origin of thin volumes"),
+    "integrity": ({"layout": frozenset({"raid", "integrity"})}, "vg/a is a RAID volume with integrity"),
+    "old mirror": ({"layout": frozenset({"mirror"})}, "vg/a is a mirror of the old type"),
+    "read-only": ({"writable": False}, "vg/a is read-only: LVM would never merge into it"),
+    "unhealthy": ({"health": "partial"}, "vg/a is not healthy (partial): repair it first"),
+    "suspended": ({"suspended": True}, "vg/a is suspended: find out why, then dmsetup resume /dev/mapper/vg-a"),
+}
+
+
+@pytest.mark.parametrize("case", ORIGINS)
+def test_origin(case: str) -> None:
+    facts, expected = ORIGINS[case]
+    (reason,) = driver.reasons(b.picture([replace(A, **facts)]), b.request("vg/a"))
+    assert reason.startswith(expected)
+
+
+@pytest.mark.parametrize("layout", ["linear", "striped", "raid,raid1", "cache", "writecache"])
+def test_origins_that_lvm_takes(layout: str) -> None:
+    origin = replace(A, layout=frozenset(layout.split(",")))
+    assert driver.reasons(b.picture([origin]), b.request("vg/a")) == ()
+
+
+@pytest.mark.parametrize("origin", [A, T])
+def test_a_snapshot_as_origin(origin: Volume) -> None:
+    picture = b.picture([origin, b.snapshot(origin, "snap"), b.thin_pool()])
+    (reason,) = driver.reasons(picture, b.request("vg/snap"))
+    assert reason == "vg/snap is a snapshot, which cannot be an origin"
+
+
+@pytest.mark.parametrize("origin", [A, T])
+def test_an_origin_with_a_merging_snapshot(origin: Volume) -> None:
+    snapshot = b.snapshot(origin, "old", merging=True)
+    (reason,) = driver.reasons(b.picture([origin, snapshot, b.thin_pool()]), b.request(f"vg/{origin.name}"))
+    assert reason.startswith(f"vg/old is being merged into vg/{origin.name}")
+
+
+def test_a_thin_origin_with_a_thick_snapshot() -> None:
+    picture = b.picture([T, b.thick_snapshot(T, "cow"), b.thin_pool()])
+    (reason,) = driver.reasons(picture, b.request("vg/t"))
+    assert reason.startswith("vg/t is thin and has a thick snapshot (vg/cow)")
+
+
+@pytest.mark.parametrize("more", [b.thick_snapshot(A, "one"), b.thick_snapshot(A, "invalid_one", invalid=True)])
+def test_other_snapshots_of_a_thick_origin_do_no_harm(more: Volume) -> None:
+    assert driver.reasons(b.picture([A, more]), b.request("vg/a")) == ()
+
+
+def test_a_name_too_long_for_the_hidden_device() -> None:
+    # vg-NAME-real has to fit, while the snapshot gets a short, hashed name.
+    for length, refused in ((119, False), (120, True)):
+        reasons = driver.reasons(b.picture([b.volume(f"vg/{'a' * length}")]), b.request(f"vg/{'a' * length}"))
+        assert any("too long a name" in reason for reason in reasons) == refused
+
+
+GROUPS: dict[str, tuple[dict[str, Any], str]] = {
+    "partial": ({"partial": True}, "VG vg is partial (a PV is missing)"),
+    "exported": ({"exported": True}, "VG vg is exported: vgimport vg"),
+    "shared": ({"lock_type": "sanlock"}, "VG vg is shared (lock type sanlock)"),
+}
+
+
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
+@pytest.mark.parametrize("case", GROUPS)
+def test_group(case: str, state: Any) -> None:
+    facts, expected = GROUPS[case]
+    volumes = [A] if state == "present" else [A, b.member(A)]
+    (reason,) = driver.reasons(b.picture(volumes, groups=[b.group(**facts)]), b.request("vg/a", state=state))
+    assert reason.startswith(expected)
+
+
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
+def test_a_sick_group_that_has_nothing_to_do_with_the_set(state: Any) -> None:
+    volumes = [A, b.member(A)] if state != "present" else [A]
+    groups = [b.group(), b.group("sick", partial=True, exported=True, lock_type="dlm")]
+    picture = b.picture([*volumes, b.volume("sick/x")], groups=groups)
+    assert driver.reasons(picture, b.request("vg/a", state=state)) == ()
+
+
+@pytest.mark.parametrize(("state", "members"), [("present", 0), ("merged", 1), ("absent", 0), ("absent", 1)])
+def test_what_lvm_could_not_read_may_hide_members(state: Any, members: int) -> None:
+    # One of two members is visible, or none.
+    picture = b.picture([A, *[b.member(A, count=2)] * members], unread="/dev/sdx: checksum error")
+    reasons = driver.reasons(picture, b.request("vg/a", state=state))
+    assert any("members may be hidden from us: /dev/sdx: checksum error" in reason for reason in reasons), reasons
+
+
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
+def test_a_whole_set_has_no_hidden_members(state: Any) -> None:
+    picture = b.picture([A, b.member(A)], unread="/dev/sdx: checksum error")
+    assert driver.reasons(picture, b.request("vg/a", state=state)) == ()
+
+
+def test_a_set_of_which_all_that_is_left_is_hidden_has_none_to_merge() -> None:
+    assert driver.reasons(b.picture([A], unread="checksum error"), b.request(state="merged"))
+
+
+# Thin pools
+
+POOLS: dict[str, tuple[dict[str, Any], dict[str, str], str | None]] = {
+    "just enough data": ({"data": Fraction("79.99")}, {}, None),
+    "data": ({"data": 80}, {}, "thin pool vg/pool has 80.00% of its data used (limit 80%)"),
+    "just enough metadata": ({"metadata": Fraction("74.99")}, {}, None),
+    "metadata": ({"metadata": 75}, {}, "thin pool vg/pool has 75.00% of its metadata used (limit 75%)"),
+    "just enough reserve": ({"data": 70}, {"pool_reserve": "30%"}, None),
+    "reserve": ({"data": 70}, {"pool_reserve": "30.01%"}, "thin pool vg/pool has 307.2 MiB free, less than pool_reserve"),
+    "reserve in bytes": ({"data": 70}, {"pool_reserve": "308MiB"}, "thin pool vg/pool has 307.2 MiB free"),
+}
+
+
+@pytest.mark.parametrize("case", POOLS)
+def test_pool(case: str) -> None:
+    facts, wish, expected = POOLS[case]
+    reasons = driver.reasons(b.picture([T, b.thin_pool(**facts)]), b.request("vg/t", **wish))
+    assert len(reasons) == (expected is not None)
+    assert all(reason.startswith(expected or "") for reason in reasons)
+
+
+def test_a_pool_that_is_not_active() -> None:
+    pool = replace(b.inactive(b.thin_pool()), metadata_percent=None)
+    (reason,) = driver.reasons(b.picture([T, pool]), b.request("vg/t"))
+    assert reason.startswith("thin pool vg/pool is not active")
+
+
+def test_a_pool_is_complained_about_once() -> None:
+    picture = b.picture([T, b.thin("vg/u"), b.thin_pool(data=90)])
+    assert len(driver.reasons(picture, b.request("vg/t", "vg/u"))) == 1
+
+
+# The host around LVM
+
+
+def _mounted(mountpoint: str = "/srv", fstype: str = "ext4", **host: Any) -> Picture:
+    return b.picture([A], mounts={mountpoint: A}, fstypes={mountpoint: fstype}, **host)
+
+
+@pytest.mark.parametrize("spec", ["UUID=1", "LABEL=x", "/dev/disk/by-uuid/1", "/dev/disk/by-label/x"])
+def test_fstab_that_names_the_content(spec: str) -> None:
+    (reason,) = driver.reasons(_mounted(fstab=(FstabEntry(spec, "/srv"),)), b.request("vg/a"))
+    assert reason.startswith(f"/etc/fstab mounts /srv by {spec}")
+    assert "write /dev/mapper/vg-a instead" in reason
+
+
+def test_fstab_that_names_the_content_of_an_unmounted_origin() -> None:
+    picture = b.picture([A], fstab=(FstabEntry("UUID=1", "/mnt", device=(253, 0)),))
+    assert driver.reasons(picture, b.request("vg/a"))
+
+
+@pytest.mark.parametrize("spec", ["/dev/mapper/vg-a", "/dev/vg/a", "PARTUUID=1"])
+def test_fstab_that_names_the_device(spec: str) -> None:
+    assert driver.reasons(_mounted(fstab=(FstabEntry(spec, "/srv"),)), b.request("vg/a")) == ()
+
+
+def test_fstab_of_another_filesystem() -> None:
+    picture = _mounted(fstab=(FstabEntry("UUID=1", "/boot", device=(8, 1)), FstabEntry("UUID=2", "/gone")))
+    assert driver.reasons(picture, b.request("vg/a")) == ()
+
+
+def test_a_thin_snapshot_stays_inactive_so_that_fstab_may_name_the_content() -> None:
+    picture = b.picture([T, b.thin_pool()], mounts={"/srv": T}, fstab=(FstabEntry("UUID=1", "/srv"),))
+    assert driver.reasons(picture, b.request("vg/t")) == ()
+
+
+@pytest.mark.parametrize(("mountpoint", "refused"), [("/", True), ("/srv", False)])
+def test_root_argument_that_names_the_content(mountpoint: str, refused: bool) -> None:  # noqa: FBT001
+    reasons = driver.reasons(_mounted(mountpoint, root_argument="UUID=1"), b.request("vg/a"))
+    assert [reason.partition(",")[0] for reason in reasons] == ["the kernel was booted with root=UUID=1"] * refused
+
+
+def test_btrfs_is_refused_for_thick_snapshots_alone() -> None:
+    (reason,) = driver.reasons(_mounted(fstype="btrfs"), b.request("vg/a"))
+    assert reason.startswith("vg/a holds btrfs at /srv")
+    picture = b.picture([T, b.thin_pool()], mounts={"/srv": T}, fstypes={"/srv": "btrfs"})
+    assert driver.reasons(picture, b.request("vg/t")) == ()
+
+
+GOOD = Initramfs("6.1", "/boot/initrd.img-6.1", frozenset({"dm_snapshot"}))
+BOOTS: dict[str, tuple[tuple[Initramfs, ...], str | None]] = {
+    "bootable": ((GOOD,), None),
+    "no kernel": ((replace(GOOD, kernel="6.2"),), "the running kernel 6.1 is not in /boot"),
+    "no modules": ((replace(GOOD, has_modules_dir=False),), "kernel 6.1 is in /boot but has no /lib/modules/6.1"),
+    "no initramfs": ((replace(GOOD, path=None),), "kernel 6.1 has no initramfs in /boot"),
+    "unreadable": ((replace(GOOD, modules=None),), "/boot/initrd.img-6.1 cannot be listed"),
+    "no dm-snapshot": ((replace(GOOD, modules=frozenset()),), "/boot/initrd.img-6.1 has no dm_snapshot"),
+    "only dm-thin-pool": ((replace(GOOD, modules=frozenset({"dm_thin_pool"})),), "/boot/initrd.img-6.1 has no dm_snapshot"),
+    "the other kernel": ((GOOD, replace(GOOD, kernel="6.2", path=None)), "kernel 6.2 has no initramfs in /boot"),
+}
+
+
+@pytest.mark.parametrize("case", BOOTS)
+def test_a_root_host_that_could_not_boot_again(case: str) -> None:
+    initramfs, expected = BOOTS[case]
+    reasons = driver.reasons(_mounted("/", boot=Boot("6.1", initramfs)), b.request("vg/a"))
+    assert len(reasons) == (expected is not None)
+    assert all(reason.startswith(expected or "") for reason in reasons)
+
+
+def test_a_thin_root_needs_another_module() -> None:
+    def reasons(module: str) -> tuple[str, ...]:
+        boot = Boot("6.1", (replace(GOOD, modules=frozenset({module})),))
+        return driver.reasons(b.picture([T, b.thin_pool()], mounts={"/": T}, boot=boot), b.request("vg/t"))
+
+    assert reasons("dm_thin_pool") == ()
+    (reason,) = reasons("dm_snapshot")
+    assert reason.startswith("/boot/initrd.img-6.1 has no dm_thin_pool")
+
+
+@pytest.mark.parametrize("separate", ["/usr", "/var", "/var/lib", "/etc", "/opt"])
+def test_what_belongs_to_root_goes_with_it(separate: str) -> None:
+    other = b.volume("vg/b")
+    picture = b.picture([A, other], mounts={"/": A, separate: other})
+    (reason,) = driver.reasons(picture, b.request("vg/a"))
+    assert reason.startswith(f"/ is protected, but {separate} is a filesystem of its own and is not")
+    assert driver.reasons(picture, b.request("vg/a", "vg/b")) == ()
+    assert driver.reasons(picture, b.request("vg/a", ignore_uncovered=[separate])) == ()
+    assert driver.reasons(picture, b.request("vg/b")) == ()
+
+
+def test_home_does_not_go_with_root() -> None:
+    other = b.volume("vg/b")
+    assert driver.reasons(b.picture([A, other], mounts={"/": A, "/home": other}), b.request("vg/a")) == ()
+
+
+def test_a_size_for_a_thin_volume() -> None:
+    (reason,) = driver.reasons(b.picture([T, b.thin_pool()]), b.request("vg/t=1GiB"))
+    assert reason.startswith("vg/t is thin: its snapshots have no size")
+    assert driver.reasons(b.picture([T, b.thin_pool()]), b.request("vg/t", size="1GiB")) == ()
+
+
+def test_every_reason_is_found_at_once() -> None:
+    """One refusal of each family, all of them in one answer."""
+    sick = replace(A, health="partial", writable=False)
+    picture = b.picture(
+        [sick, T, b.thin_pool(data=90), b.volume("vg/b"), b.volume("vg/b_s"), b.volume("x/y")],
+        groups=[b.group(free=3), b.group("x", exported=True)],
+        mounts={"/": sick},
+        root_argument="LABEL=root",
+        boot=Boot("6.1", ()),
+    )
+    reasons = driver.reasons(picture, b.request("vg/a", "vg/t=1GiB", "vg/b", "x/y", "vg/no", "no/a", "vg/b"))
+    for part in (
+        "volumes names vg/b 2 times",
+        "no LV vg/no",
+        "no VG no",
+        "VG x is exported",
+        "vg/a is read-only",
+        "vg/a is not healthy",
+        "root=LABEL=root",
+        "vg/t is thin",
+        "thin pool vg/pool",
+        "running kernel 6.1",
+        "VG vg has too little space",
+        "the name vg/b_s is needed",
+    ):
+        assert sum(part in reason for reason in reasons) == 1, part
+    assert len(reasons) == 12

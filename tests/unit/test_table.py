@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What present, merged and absent mean in every situation: the table of docs/architecture.md, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Union
+
+import builders as b
+import driver
+import pytest
+import situations
+from model_lvm import ModelLvm
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import State
+
+CREATE = ["create", "create", "seal"]
+MERGE = ["remember_merge", "merge"]
+Expected = Union[list[str], str]
+
+# Steps, or the part of the reason that tells this refusal from all others.
+TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
+    # found:                 present, merged, absent
+    "nothing": (CREATE, "no such snapset; there is none on this host", []),
+    "unsealed": (["remove", *CREATE], "its taking was interrupted", ["remove"]),
+    "half_made": (["remove", *CREATE], "its taking was interrupted", ["remove"]),
+    "active": ([], MERGE, ["remove"]),
+    "half_sealed": (["seal"], MERGE, ["remove"]),
+    "invalid": ("va/a_s overflowed and is invalid", "va/a_s overflowed and is invalid", ["remove"]),
+    "unknown": ([], "lvchange -ay va/a, then run again", ["remove"]),
+    "lost": ("1 of its 2 members are gone", "1 of its 2 members are gone", ["remove"]),
+    "stray": ("1 of its 2 members are gone", "va/mine is no snapshot of its recorded origin", "--deltag"),
+    "partly_requested": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
+    "partly_done": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
+    "pending": ("being rolled back (state merge_pending)", [], "to cancel that, unmount it, then lvchange -an va/a"),
+    "pending_closed": ("being rolled back (state merge_pending)", ["start"], "no way to cancel a pending thin merge"),
+    "pending_since_last_boot": ("being rolled back (state merge_pending)", ["poll"], "waits to be merged into vt/t"),
+    "merging": ("being rolled back (state merging)", ["poll"], "is being merged, which cannot be stopped"),
+    "merged": ("being rolled back (state merging)", ["remember_rollback"], "is being merged"),
+    "merged_elsewhere": (CREATE + ["forget"], "1 of its 2 members are gone", ["forget"]),
+    "merge_failed": ("the merge of va/a_s failed", "the merge into va/a failed", "the merge of va/a_s failed"),
+    "overflowed_pending": ("va/a_s overflowed", "the rollback is lost", "before va/a is next activated"),
+    "overflowed_after_boot": ("va/a_s overflowed", "the rollback is lost", ["remove", "forget"]),
+    "rolled_back": (CREATE + ["forget"], [], ["forget"]),
+    "name_taken": ("the name va/a_s is needed", "no such snapset", []),
+    "name_of_other_set": (CREATE, "no such snapset; these exist: z", []),
+    "snapshot_mounted": ([], "va/a_s itself is mounted at /mnt/old", "va/a_s itself is mounted at /mnt/old"),
+    "snapshot_open": ([], "vt/t_s itself is held open by a process", "vt/t_s itself is held open by a process"),
+}
+CASES = [
+    pytest.param(row, state, expected, id=f"{row}-{state}")
+    for row, all_expected in TABLE.items()
+    for state, expected in zip(("present", "merged", "absent"), all_expected)
+]
+REFUSED = [case for case in CASES if isinstance(case.values[2], str)]
+PLANNED = [case for case in CASES if not isinstance(case.values[2], str)]
+
+
+def test_every_situation_is_in_the_table() -> None:
+    assert TABLE.keys() == situations.ALL.keys()
+
+
+@pytest.mark.parametrize(("row", "state", "expected"), REFUSED)
+def test_refused(row: str, state: State, expected: str) -> None:
+    reasons = driver.reasons(situations.ALL[row](), b.request("va/a", "vt/t", state=state))
+    assert any(expected in reason for reason in reasons), reasons
+
+
+@pytest.mark.parametrize(("row", "state", "expected"), PLANNED)
+def test_planned_and_predicted(row: str, state: State, expected: list[str]) -> None:
+    model = ModelLvm(situations.ALL[row]())
+    request = b.request("va/a", "vt/t", state=state)
+    plan = driver.bring_about(model, request)
+    assert driver.step_names(plan) == expected
+    assert plan.changes == any(step != "poll" for step in expected)
+    assert plan.after.to_prediction() == driver.shown(model.observe(), request)
+    assert plan.after.reboot_required == driver.view(model.observe(), request).reboot_required
+
+
+REBOOT = {"pending", "pending_since_last_boot", "partly_requested"}
+
+
+@pytest.mark.parametrize("row", [row for row, expected in TABLE.items() if not isinstance(expected[1], str)])
+def test_reboot_is_required_for_pending_merges_alone(row: str) -> None:
+    plan = driver.plan(situations.ALL[row](), b.request(state="merged"))
+    assert plan.after.reboot_required == (row in REBOOT)
+
+
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
+def test_other_members_than_asked_for(state: State) -> None:
+    (reason,) = driver.reasons(situations.active(), b.request("va/a", "va/b", state=state))
+    assert "it protects va/a, vt/t, but va/a, va/b was asked for" in reason
+
+
+def test_merge_requested_before_the_last_boot_must_have_begun() -> None:
+    plan = driver.plan(situations.pending_since_last_boot(), b.request(state="merged"))
+    assert plan.must_start == (situations.A.uuid, situations.T.uuid)
+    assert driver.plan(situations.pending(), b.request(state="merged")).must_start == ()
+
+
+def test_unknown_validity_is_a_warning() -> None:
+    (warning,) = driver.plan(situations.unknown(), b.request("va/a", "vt/t")).warnings
+    assert warning == "va/a_s is not active, so whether it is still valid cannot be known"
+
+
+def test_states_of_the_other_set_do_not_matter() -> None:
+    other = b.member(situations.OTHER, name="z")
+    picture = replace(situations.active(), volumes=(*situations.active().volumes, replace(other, invalid=True)))
+    assert driver.step_names(driver.plan(picture, b.request(state="merged"))) == MERGE
+
+
+def test_two_whole_sets_of_one_name() -> None:
+    rival = b.member(situations.OTHER, set_id="f" * 32)
+    picture = replace(situations.active(), volumes=(*situations.active().volumes, rival))
+    for state in ("present", "merged", "absent"):
+        reasons = driver.reasons(picture, b.request("va/a", "vt/t", state=state))
+        assert any(b.SET_ID in reason and "f" * 32 in reason for reason in reasons), reasons
+
+
+@pytest.mark.parametrize(("state", "then"), [("present", []), ("merged", MERGE), ("absent", [])])
+def test_leftovers_of_the_name_beside_a_whole_set_go(state: State, then: list[str]) -> None:
+    leftover = b.member(situations.OTHER, set_id="f" * 32, sealed=False)
+    picture = replace(situations.active(), volumes=(*situations.active().volumes, leftover))
+    plan = driver.plan(picture, b.request(state=state) if state != "present" else b.request("va/a", "vt/t"))
+    assert driver.step_names(plan) == ["remove", *then]
+    removed = plan.steps[0].arguments()[2:]
+    assert removed == (("va/a_s", "vt/t_s", "va/b_s") if state == "absent" else ("va/b_s",))
+
+
+def test_members_whose_removal_lvm_would_refuse_half_way() -> None:
+    """A lost member does not hide that another one is being merged."""
+    origin, snapshot = b.pending(situations.A, b.member(situations.A, count=3), count=3)
+    picture = situations.of(origin, snapshot, situations.T, b.member(situations.T, count=3))
+    assert driver.reasons(picture, b.request(state="absent"))
