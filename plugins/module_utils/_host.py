@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import clean_environment
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+    SWAP,
     BlockDevice,
     Boot,
     DeviceNumber,
@@ -28,7 +29,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SWAP = "[SWAP]"
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
@@ -81,7 +81,7 @@ def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
         if len(words) > 1 and words[1] == "partition":
             number = _device_number(_unescape(words[0]))
             if number is not None:
-                yield Mount(mountpoint=_SWAP, source=_unescape(words[0]), fstype="swap", device=number)
+                yield Mount(mountpoint=SWAP, source=_unescape(words[0]), fstype="swap", device=number)
 
 
 def parse_fstab(lines: Iterable[str]) -> Iterator[FstabEntry]:
@@ -89,7 +89,7 @@ def parse_fstab(lines: Iterable[str]) -> Iterator[FstabEntry]:
     for line in lines:
         spec, mountpoint, fstype, *_options = [_unescape(word) for word in line.split()] + [""] * 3
         if fstype and not spec.startswith("#"):
-            mountpoint = _SWAP if fstype == "swap" else mountpoint
+            mountpoint = SWAP if fstype == "swap" else mountpoint
             yield FstabEntry(spec=spec, mountpoint=mountpoint, device=_device_number(_path_of(spec)))
 
 

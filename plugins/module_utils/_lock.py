@@ -39,9 +39,11 @@ def host_lock(purpose: str, *, timeout: int) -> Iterator[int]:
     descriptor = _open_lock()
     try:
         _acquire(descriptor, timeout)
-        _write_holder(descriptor, f"{purpose} (PID {os.getpid()})")
-        yield descriptor
-        _write_holder(descriptor, "")
+        _write_holder(descriptor, f"{purpose} ({_process(os.getpid())})")
+        try:
+            yield descriptor
+        finally:
+            _write_holder(descriptor, "")
     finally:
         os.close(descriptor)
 
@@ -89,17 +91,26 @@ def _locked(descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    text = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
-    return text or _holder_by_kernel(descriptor) or "an unknown process"
+    """Who holds the lock, by what a run of ours wrote into it, or by the kernel when somebody else took it."""
+    written = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
+    locker = _locker(descriptor)
+    if locker is not None and _process(locker) not in written:
+        return _process(locker)
+    # The kernel does not tell a locker that has died: then its running LVM command still keeps the lock.
+    return written or "an unknown process"
 
 
-def _holder_by_kernel(descriptor: int) -> str | None:
-    # A shell that took the lock writes nothing into it; the kernel knows its PID (proc_locks(5)).
+def _process(pid: int) -> str:
+    return f"PID {pid}"
+
+
+def _locker(descriptor: int) -> int | None:
+    """The PID that took the lock, as proc_locks(5) shows it, or None."""
     inode = os.fstat(descriptor).st_ino
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
         fields = line.split()
-        if "FLOCK" in fields and fields[-3].endswith(f":{inode}"):
-            return f"the process with PID {fields[-4]}"
+        if "FLOCK" in fields and "->" not in fields and fields[-3].endswith(f":{inode}"):
+            return int(fields[-4])
     return None
 
 

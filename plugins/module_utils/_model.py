@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Kind = Literal["thick", "thin"]
 DeviceNumber = tuple[int, int]
 
+SWAP = "[SWAP]"
+"""What stands for the mountpoint of an active swap area."""
+
 
 @dataclass(frozen=True)
 class VolumeGroup:

@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     )
     from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import Size
 
-SWAP = "[SWAP]"
 GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")
 """Filesystems that, when they are separate, have to go back together with /, or the host is two halves."""
 

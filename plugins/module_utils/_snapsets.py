@@ -230,15 +230,20 @@ def _living_member(
     outcomes: dict[str, _tags.Outcome],
 ) -> Member:
     recorded = picture.by_uuid(tags.origin_uuid)
-    origin = picture.origin_of(volume)
-    state: MemberState = "stray" if origin is None or origin != recorded else member_state(origin, volume)
-    return Member(
-        state=state,
-        origin=recorded,
-        snapshot=volume,
-        origin_uuid=tags.origin_uuid,
-        outcome=outcomes.get(tags.origin_uuid),
-    )
+    outcome = outcomes.get(tags.origin_uuid)
+    state: MemberState = "stray"
+    if recorded is not None and picture.origin_of(volume) == recorded:
+        state = _since_boot(picture, recorded, outcome, member_state(recorded, volume))
+    return Member(state=state, origin=recorded, snapshot=volume, origin_uuid=tags.origin_uuid, outcome=outcome)
+
+
+def _since_boot(picture: Picture, origin: Volume, outcome: _tags.Outcome | None, state: MemberState) -> MemberState:
+    # A thin origin that is active in a later boot than the request's was activated with its merge: what is left is
+    # to take the snapshot out of the metadata, which LVM does when it is polled.
+    requested_before = outcome is not None and outcome.boot_id not in ("", picture.host.boot_id)
+    if state == "merge_pending" and origin.is_thin and origin.active and requested_before:
+        return "merging"
+    return state
 
 
 def _gone_member(origin: Volume, outcome: _tags.Outcome) -> Member:
@@ -301,7 +306,9 @@ def single_taking(picture: Picture, *, origin: Volume, name: str) -> Taking | No
     )
     snapshot = picture.volume(origin.vg, name)
     if snapshot is not None:
-        state = member_state(origin, snapshot) if picture.origin_of(snapshot) == origin else "stray"
+        state: MemberState = "stray"
+        if picture.origin_of(snapshot) == origin:
+            state = _since_boot(picture, origin, outcome, member_state(origin, snapshot))
         member = Member(
             state=state,
             origin=origin,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import cannot_overflow
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     Member,
@@ -96,7 +97,7 @@ class View:
         running = [member for member in self.members if member.public_state == "merging"]
         if not running:
             return None
-        left = sum((m.size or 0) * (100 - (m.merge_percent or 0)) / 100 for m in running)
+        left = sum((m.size or 0) * (100 - (m.merge_percent or 0)) / 100 for m in running if m.kind == "thick")
         return max(2, min(30, int(left / _FAST_BYTES)))
 
     def to_result(self, now: int) -> dict[str, Any]:
@@ -163,9 +164,9 @@ def _member_view(picture: Picture, member: Member, witness: Volume) -> MemberVie
 
 
 def mountpoints_of(picture: Picture, volume: Volume | None) -> tuple[str, ...]:
-    """Where ``volume`` is mounted, each mountpoint once."""
+    """Where ``volume`` is mounted, each mountpoint once; swap is not mounted anywhere."""
     mounts = picture.mounts_of(volume) if volume else ()
-    return tuple(dict.fromkeys(mount.mountpoint for mount in mounts))
+    return tuple(dict.fromkeys(mount.mountpoint for mount in mounts if mount.mountpoint != SWAP))
 
 
 def _basis_of(picture: Picture, origin: Volume | None, snapshot: Volume | None) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Callable
 
 import sanity
@@ -19,7 +20,8 @@ from tree import Tree, build_artefact, copy_checkout
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COLLECTION = "ansible_collections/safepoint/lvm/"
+# What stands before a path of the checkout in the words of a tool that works on a copy.
+_COPY = re.compile(r"\S*ansible_collections/safepoint/lvm/")
 
 
 def _on_checkout(tool: str, *arguments: str) -> Outcome:
@@ -28,7 +30,11 @@ def _on_checkout(tool: str, *arguments: str) -> Outcome:
 
 def _on_copy(tree: Tree, tool: str, *arguments: str) -> Outcome:
     env = MAIN.variables(ANSIBLE_COLLECTIONS_PATH=str(tree.base))
-    return run_command([MAIN.tool(tool), *arguments], cwd=tree.home, env=env)
+    return _with_paths_of_checkout(run_command([MAIN.tool(tool), *arguments], cwd=tree.home, env=env))
+
+
+def _with_paths_of_checkout(outcome: Outcome) -> Outcome:
+    return replace(outcome, output=_COPY.sub("", outcome.output))
 
 
 def ruff_check() -> Outcome:
@@ -46,7 +52,7 @@ def mypy() -> Outcome:
     tree = copy_checkout("mypy")
     outcomes = [_mypy_program(tree, program) for program in _programs(tree.home)]
     bad = [outcome for outcome in outcomes if not outcome.ok]
-    return Outcome(ok=not bad, output="\n".join(outcome.output.replace(_COLLECTION, "") for outcome in bad))
+    return _with_paths_of_checkout(Outcome(ok=not bad, output="\n".join(outcome.output for outcome in bad)))
 
 
 def _programs(home: Path) -> list[list[Path]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import lvm
 import pytest
 import storage
-from calls import four_runs, ok, refused, states, verbs
+from calls import absent, four_runs, merged, ok, present, refused, states, verbs
 
 SETS = {
     "thick": ["thick/a"],
@@ -17,20 +17,41 @@ SETS = {
 }
 
 
-def volumes(*names: str) -> list[dict[str, str]]:
-    return [dict(zip(("vg", "lv"), name.split("/"))) for name in names]
-
-
 @pytest.mark.parametrize("origins", SETS.values(), ids=SETS)
 def test_taking_and_removing(origins: list[str]) -> None:
-    taken = four_runs("snapset", {"name": "s", "volumes": volumes(*origins)}, commands=len(origins) + 3)
+    taken = four_runs("snapset", present("s", *origins), commands=len(origins) + 3)
     assert states(taken.real) == ("active", ["active"] * len(origins))
     assert verbs(taken.real["commands"]) == ["fullreport", *["lvcreate"] * len(origins), "lvchange", "fullreport"]
-    for origin in origins:
-        row = lvm.lv(f"{origin}_s", "origin,lv_role,lv_tags,lv_size")
+    assert not any(word.startswith("@") for argv in taken.real["commands"] for word in argv)
+    for origin, member in zip(origins, taken.real["snapset"]["members"]):
+        row = lvm.lv(f"{origin}_s", "origin,lv_role,lv_tags,lv_size,lv_active")
         assert row["origin"] == origin.split("/")[1]
         assert "snapshot" in row["lv_role"]
         assert "safepoint.member.sealed" in row["lv_tags"].split(",")
-    removed = four_runs("snapset", {"name": "s", "state": "absent"}, commands=3)
+        assert int(row["lv_size"]) == member["size"]
+        assert member["kind"] == ("thin" if "/t" in origin else "thick")
+        # A thick store this large cannot overflow; a thin snapshot stays inactive, so that nobody sees its filesystem.
+        assert member["auto_basis"] == (None if member["kind"] == "thin" else "cannot_overflow")
+        assert bool(row["lv_active"]) is (member["kind"] == "thick")
+    removed = four_runs("snapset", absent("s"), commands=3)
     assert states(removed.real) == ("absent", [])
     assert {f"{vg}/{name}" for vg in storage.SIZES for name in lvm.names(vg)} == set(storage.VOLUMES)
+
+
+def test_nothing_is_there() -> None:
+    refused("snapset", merged("s"), "no such snapset", "none on this host")
+    gone = ok("snapset", absent("s"))
+    assert (gone["changed"], verbs(gone["commands"]), states(gone)) == (False, ["fullreport"], ("absent", []))
+
+
+def test_other_members_than_asked_for() -> None:
+    ok("snapset", present("s", "thick/b", "thin/t2"))
+    both = ("thick/b, thin/t2", "thick/b, thick/c")
+    refused("snapset", present("s", "thick/b", "thick/c"), *both)
+    refused("snapset", present("s", "thick/b"), *both[:1])
+    refused("snapset", {**merged("s"), "volumes": present("", "thick/b", "thick/c")["volumes"]}, *both)
+    refused("snapset", {**absent("s"), "volumes": present("", "thick/b", "thick/c")["volumes"]}, *both)
+    refused("snapset", merged("other"), "no such snapset", "these exist: s$")
+    for task in (merged("s"), absent("s")):
+        same = {**task, "volumes": present("", "thin/t2", "thick/b")["volumes"]}
+        assert ok("snapset", same, check=True)["changed"]

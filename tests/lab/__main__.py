@@ -19,6 +19,7 @@ import argparse
 import sys
 from typing import Any, Callable, get_args
 
+import assembly
 import guest
 import host
 import image
@@ -53,7 +54,7 @@ def _build(options: argparse.Namespace) -> None:
 
 def _assemble(options: argparse.Namespace) -> None:
     """Do the part of `build` that needs root; `build` calls this."""
-    image.assemble(options.image)
+    assembly.assemble(options.image)
 
 
 def _up(options: argparse.Namespace) -> None:
@@ -150,7 +151,7 @@ UP: tuple[Argument, ...] = (
         },
     ),
 )
-COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], "int | None"], tuple[Argument, ...]]] = {
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], tuple[Argument, ...]]] = {
     "setup": (_setup, ()),
     "build": (_build, (IMAGE,)),
     "assemble": (_assemble, (IMAGE,)),

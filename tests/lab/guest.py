@@ -79,38 +79,37 @@ class Guest:
         return cls(directory, Settings(**stored))
 
     @classmethod
-    def create(
-        cls, name: str, golden: image.Image, *, memory_mib: int = 1024, disks: list[str], cache: CacheMode = "unsafe"
-    ) -> Guest:
-        """A new machine on an overlay of `golden`, not started. `disks`: sizes of empty disks as qemu-img takes them."""
-        accelerator = accel.accelerator(golden)
+    def create(cls, name: str, golden: image.Image, *, memory_mib: int, cache: CacheMode, disks: list[str]) -> Guest:
+        """A new machine on an overlay of `golden`, not started; `disks` are sizes of empty disks, such as 2G."""
         directory = directory_of(name)
+        settings = Settings(
+            name=name,
+            suite=golden.suite,
+            backing=str(golden.directory),
+            accelerator=accel.accelerator(golden),
+            memory_mib=memory_mib,
+            cache=cache,
+            disks=[f"disk{number}.raw" for number in range(1, len(disks) + 1)],
+            port=free_port(),
+        )
+        guest = cls(directory, settings)
         try:
             directory.mkdir(parents=True)
         except FileExistsError:
             raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
-        files = [f"disk{number}.raw" for number in range(1, len(disks) + 1)]
         try:
-            layer = ["-F", "qcow2", "-b", str(golden.disk), str(directory / OVERLAY)]
-            qemu_img("create", "-f", "qcow2", *layer)
-            for file, size in zip(files, disks):
-                qemu_img("create", "-f", "raw", str(directory / file), size)
-            settings = Settings(
-                name=name,
-                suite=golden.suite,
-                backing=str(golden.directory),
-                accelerator=accelerator,
-                memory_mib=memory_mib,
-                cache=cache,
-                disks=files,
-                port=free_port(),
-            )
-            guest = cls(directory, settings)
+            guest.make_disks(golden.disk, disks)
             guest.save()
-            return guest
         except BaseException:
             shutil.rmtree(directory)
             raise
+        return guest
+
+    def make_disks(self, golden_disk: Path, sizes: list[str]) -> None:
+        """Create the overlay and the empty disks."""
+        qemu_img("create", "-f", "qcow2", "-F", "qcow2", "-b", str(golden_disk), str(self.overlay))
+        for file, size in zip(self.settings.disks, sizes):
+            qemu_img("create", "-f", "raw", str(self.directory / file), size)
 
     @property
     def overlay(self) -> Path:

@@ -1,13 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Golden images: a Debian whose root, /var and /home are LVM volumes, built on the host without a virtual machine.
-
-The kernel of the host need not know device-mapper. LVM's metadata is written by the LVM tools with `--driverloaded n`;
-each volume is one contiguous range of the disk, so that a second loop device at that offset can be formatted, mounted
-and filled. The guest's own tools (in its own tree, by chroot) format, partition into volumes and install GRUB: their
-versions fit the guest's kernel, and the host needs none of them.
-"""
+"""Golden images in the cache, and the SSH key that all of them trust."""
 
 from __future__ import annotations
 
@@ -15,27 +9,16 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import uuid
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import recipe
-from host import LAB, LabError, Progress, as_root, cache_directory, locked, require_tools
-from sources import host_mirror
+from host import LAB, LabError, as_root, cache_directory, locked, require_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-MIB = 1024 * 1024
-LVM_CONFIG = (
-    'devices{{filter=["a|^{device}$|","r|.*|"] use_devicesfile=0 hints="none" obtain_device_list_from_udev=0}} '
-    "activation{{udev_sync=0 udev_rules=0 monitoring=0}} backup{{backup=0 archive=0}} global{{use_lvmpolld=0}}"
-)
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -85,7 +68,7 @@ def build(name: str) -> Image:
     images_directory().mkdir(parents=True, exist_ok=True)
     with locked(images_directory() / f"{suite}.lock"):
         make_key()
-        image = Image(suite, images_directory() / f"{suite}-{fingerprint(suite)}")
+        image = current(suite)
         if not image.directory.is_dir():
             require_tools()
             assemble_apart(image)
@@ -101,10 +84,15 @@ def make_key() -> None:
             subprocess.run(argv, check=True)
 
 
+def current(suite: str) -> Image:
+    """The Image that fits the recipe as it is now; its directory exists if it has been built."""
+    return Image(suite, images_directory() / f"{suite}-{fingerprint(suite)}")
+
+
 def fingerprint(suite: str) -> str:
     """Twelve hexadecimal digits that change with anything that shapes an image."""
     parts = [suite.encode(), private_key().with_suffix(".pub").read_bytes()]
-    parts += [(LAB / name).read_bytes() for name in ("recipe.py", "image.py")]
+    parts += [(LAB / name).read_bytes() for name in ("recipe.py", "assembly.py")]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
@@ -129,196 +117,3 @@ def remove_outdated(image: Image) -> None:
     for directory in images_directory().glob(f"{image.suite}-*"):
         if directory != image.directory and str(directory) not in in_use:
             shutil.rmtree(directory)
-
-
-def assemble(suite: str) -> None:
-    """Build the image of `suite` and move it into place. Needs root and a mount namespace of its own."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    image = Image(suite, images_directory() / f"{suite}-{fingerprint(suite)}")
-    log = images_directory() / f"{suite}.log"
-    log.unlink(missing_ok=True)
-    progress = Progress(log)
-    with working_directory(images_directory() / f"{suite}.partial") as work:
-        Builder(progress, work, suite).build()
-        hand_over(work / "image", log)
-        (work / "image").rename(image.directory)
-    progress.step(f"{recipe.SUITES[suite]} image ready")
-
-
-@contextmanager
-def working_directory(path: Path) -> Iterator[Path]:
-    """A directory that contains `mounts`, the place for mounts; removed afterwards with all that is mounted there."""
-    mounts = str(path / "mounts")
-    remove = ["rm", "-rf", "--one-file-system", str(path)]
-    subprocess.run(remove, check=True)  # what a killed run has left
-    os.makedirs(mounts)
-    try:
-        subprocess.run(["mount", "--bind", mounts, mounts], check=True)
-        yield path
-    finally:
-        # Lazily, because a tool that was interrupted may still be about to end.
-        subprocess.run(["umount", "--recursive", "--lazy", mounts], check=False)
-        subprocess.run(remove, check=False)
-
-
-def hand_over(*paths: Path) -> None:
-    """Give files made under sudo to the user who called it."""
-    if "SUDO_UID" in os.environ:
-        owner = f"{os.environ['SUDO_UID']}:{os.environ['SUDO_GID']}"
-        subprocess.run(["chown", "--recursive", owner, *map(str, paths)], check=True)
-
-
-@dataclass(frozen=True)
-class ByteRange:
-    """Where something lies on the disk, in bytes."""
-
-    offset: int
-    size: int
-
-
-def volume_ranges(report: dict[str, Any], *, pv_start: int) -> dict[str, ByteRange]:
-    """The range of each logical volume on the disk, from a JSON report of `pvs --segments`.
-
-    `pv_start` is the offset of the physical volume on the disk in bytes. LabError for a volume in several pieces.
-    """
-    ranges: dict[str, ByteRange] = {}
-    for row in report["report"][0]["pvseg"]:
-        name, extent = row["lv_name"], int(row["vg_extent_size"])
-        if not name:
-            continue
-        if name in ranges:
-            raise LabError(f"volume {name} of the image is not contiguous: the volume group was not empty")
-        offset = pv_start + int(row["pe_start"]) + int(row["pvseg_start"]) * extent
-        ranges[name] = ByteRange(offset, int(row["pvseg_size"]) * extent)
-    return ranges
-
-
-class Builder:
-    """One build: from packages to a bootable disk, inside the directory `work`."""
-
-    def __init__(self, progress: Progress, work: Path, suite: str) -> None:
-        self.run = progress.run
-        self.step = progress.step
-        self.suite = suite
-        self.work = work
-        self.rootfs = work / "mounts" / "rootfs"
-        self.target = work / "mounts" / "target"
-        self.disk = work / "disk.raw"
-        self.boot_uuid = str(uuid.uuid4())
-
-    def build(self) -> None:
-        """Leave the finished files in `work`/image."""
-        title = recipe.SUITES[self.suite]
-        self.step(f"building the {title} image: installing packages (1-2 min)")
-        self.install_packages()
-        with ExitStack() as stack:
-            self.step("writing partitions, volume group and file systems")
-            volumes = self.lay_out(stack)
-            self.mount_volumes(stack, volumes)
-            self.step("copying the system")
-            self.run("cp", "--archive", "--one-file-system", f"{self.rootfs}/.", str(self.target))
-            self.step("installing GRUB")
-            self.make_bootable(stack)
-        self.step("converting to qcow2")
-        result = self.work / "image"
-        result.mkdir()
-        for name in ("vmlinuz", "initrd.img"):
-            (newest,) = (self.rootfs / "boot").glob(f"{name}-*")
-            shutil.copyfile(newest, result / name)
-        self.run("qemu-img", "convert", "-O", "qcow2", str(self.disk), str(result / "disk.qcow2"))
-
-    def install_packages(self) -> None:
-        """Fill `rootfs`. Configuration comes before the packages: their scripts then see it."""
-        staging = self.work / "staging"
-        public_key = private_key().with_suffix(".pub").read_text(encoding="utf-8")
-        for path, content in recipe.configuration(boot_uuid=self.boot_uuid, public_key=public_key).items():
-            file = staging / path.lstrip("/")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(content, encoding="utf-8")
-            file.chmod(0o755 if "/hooks/" in path else 0o644)
-        debconf = self.work / "debconf"
-        debconf.write_text(recipe.DEBCONF, encoding="utf-8")
-        self.run(
-            "mmdebstrap",
-            "--mode=root",
-            "--variant=apt",
-            "--architectures=amd64",
-            f"--include={','.join(recipe.PACKAGES)}",
-            *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.LEFT_OUT),
-            f"--essential-hook=sync-in {staging} /",
-            f'--essential-hook=chroot "$1" debconf-set-selections < {debconf}',
-            self.suite,
-            str(self.rootfs),
-            "-",
-            stdin=host_mirror().lines(self.suite),
-        )
-        # Again: the host's resolv.conf and hostname were in use while packages were installed.
-        self.run("cp", "--recursive", f"{staging}/.", str(self.rootfs))
-        self.run("chroot", str(self.rootfs), "sh", stdin=recipe.FINISH_SCRIPT)
-
-    def lay_out(self, stack: ExitStack) -> dict[str, str]:
-        """Partition the disk, create the volume group and the file systems; the block device of each volume."""
-        with self.disk.open("wb") as disk:
-            disk.truncate(recipe.DISK_MIB * MIB)
-        self.run("sfdisk", "--quiet", str(self.disk), stdin=recipe.PARTITIONS)
-        self.loop = stack.enter_context(self.attached("--partscan"))
-        self.run("partx", "--update", self.loop)  # for kernels that cannot read partition tables themselves
-        self.enter_tree(stack, self.rootfs)
-        devices = {recipe.BOOT.name: f"{self.loop}p2"}
-        for name, place in self.create_volumes(f"{self.loop}p3").items():
-            devices[name] = stack.enter_context(
-                self.attached("--offset", str(place.offset), "--sizelimit", str(place.size))
-            )
-        for volume in (recipe.BOOT, *recipe.VOLUMES):
-            options = ["-q", "-U", self.boot_uuid] if volume is recipe.BOOT else ["-q"]
-            self.run("chroot", str(self.rootfs), f"mkfs.{volume.fstype}", *options, devices[volume.name])
-        return devices
-
-    def create_volumes(self, device: str) -> dict[str, ByteRange]:
-        """Write the volume group's metadata to `device`; where each volume lies on the disk."""
-        options = ["--driverloaded", "n", "--config", LVM_CONFIG.format(device=device)]
-
-        def lvm(command: str, *arguments: str) -> str:
-            return self.run("chroot", str(self.rootfs), "lvm", command, *options, *arguments)
-
-        lvm("pvcreate", "--quiet", device)
-        lvm("vgcreate", "--quiet", recipe.VOLUME_GROUP, device)
-        for volume in recipe.VOLUMES:
-            size = ["--size", f"{volume.size_mib}m", "--name", volume.name, recipe.VOLUME_GROUP]
-            lvm("lvcreate", "--quiet", "--activate", "n", "--zero", "n", "--wipesignatures", "n", *size)
-        fields = "lv_name,pvseg_start,pvseg_size,pe_start,vg_extent_size"
-        json_bytes = ["--reportformat", "json", "--units", "b", "--nosuffix", "--options", fields]
-        report = json.loads(lvm("pvs", "--segments", *json_bytes, device))
-        return volume_ranges(report, pv_start=recipe.PV_START_MIB * MIB)
-
-    def mount_volumes(self, stack: ExitStack, devices: dict[str, str]) -> None:
-        """Mount the volumes below `target`, parents first."""
-        for volume in sorted((recipe.BOOT, *recipe.VOLUMES), key=lambda each: each.mountpoint):
-            place = self.target / volume.mountpoint.lstrip("/")
-            place.mkdir(parents=True, exist_ok=True)
-            self.mount(stack, place, devices[volume.name])
-
-    def make_bootable(self, stack: ExitStack) -> None:
-        """Install GRUB on the disk, with a menu that boots from the volume group."""
-        self.enter_tree(stack, self.target)
-        self.run("chroot", str(self.target), "sh", "-s", self.loop, stdin=recipe.GRUB_SCRIPT)
-
-    def enter_tree(self, stack: ExitStack, tree: Path) -> None:
-        """Make `tree` ready for chroot."""
-        for name in ("dev", "proc", "sys"):
-            self.mount(stack, tree / name, "--bind", f"/{name}")
-
-    def mount(self, stack: ExitStack, place: Path, *what: str) -> None:
-        """Mount `what` (arguments of mount) on `place` until the stack unwinds."""
-        self.run("mount", *what, str(place))
-        stack.callback(self.run, "umount", str(place))
-
-    @contextmanager
-    def attached(self, *options: str) -> Iterator[str]:
-        """A loop device on the disk (or a part of it); losetup's options say which."""
-        device = self.run("losetup", "--find", "--show", *options, str(self.disk)).strip()
-        try:
-            yield device
-        finally:
-            # Should a mount have survived, the kernel detaches the device when that ends.
-            self.run("losetup", "--detach", device)

@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a golden image contains: suites, packages, disk layout and configuration files. Values only, nothing runs here."""
+"""What a golden image contains: packages, disk layout and configuration files. Values only, nothing runs here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Code name to what people call it.
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 ALIASES = {"debian12": "bookworm", "debian13": "trixie"}
 
@@ -159,7 +158,8 @@ chmod 0600 /root/.ssh/authorized_keys
 systemctl enable {" ".join(ENABLED_UNITS)}
 systemctl mask {" ".join(MASKED_UNITS)}
 systemd-machine-id-setup
-/usr/lib/systemd/systemd-update-done
+done=/usr/lib/systemd/systemd-update-done
+[ ! -x $done ] || $done  # Debian 12 has none, and no units that would ask
 """
 
 # GRUB's argument is the disk. On the host the root file system lies on a loop device, for which update-grub would write

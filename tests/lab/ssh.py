@@ -1,14 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Talking to guests: commands, copies, and the same access written down for ssh and Ansible. Only `answers` does anything."""
+"""Talking to guests: the command lines of ssh and rsync, and the same access written down for ssh and Ansible."""
 
 from __future__ import annotations
 
 import shlex
 import socket
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOST = "127.0.0.1"
 # Every guest of an image has the same host key, and ports are used again: there is nothing a known_hosts could tell.

@@ -69,7 +69,7 @@ def inactive(lv: Volume) -> Volume:
     return replace(lv, active=False, open=None, suspended=None, invalid=None, data_percent=None)
 
 
-def thin_pool(full_name: str = "vg/pool", size: int = 1 * GIB, *, data: int = 10, metadata: int = 10) -> Volume:
+def thin_pool(full_name: str = "vg/pool", size: int = 1000 * MIB, *, data: int = 10, metadata: int = 10) -> Volume:
     return volume(
         full_name,
         size,
@@ -198,9 +198,7 @@ def request(*volumes: str, name: str = "s", state: State = "present", **more: An
     """A wish for a set of LVs given as VG/LV or VG/LV=SIZE; sizes among ``more`` are given as text."""
     texts = {"reserve": "0%VG", "pool_reserve": "0%", **more}
     sizes = {key: size(texts.pop(key)) for key in ("size", "min_headroom", "reserve", "pool_reserve") if key in texts}
-    paths: dict[str, Any] = {
-        key: tuple(texts.pop(key, ())) for key in ("mountpoints", "exclude", "ignore_uncovered")
-    }
+    paths: dict[str, Any] = {key: tuple(texts.pop(key, ())) for key in ("mountpoints", "exclude", "ignore_uncovered")}
     selector = Selector(volumes=tuple(_spec(text) for text in volumes), **paths)
     return Request(name=name, state=state, selector=selector, **sizes, **texts)
 

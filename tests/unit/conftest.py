@@ -31,5 +31,5 @@ def _link_checkout() -> Path:
 sys.path.insert(0, str(_link_checkout()))
 set_hypothesis_home_dir(_CACHE / "hypothesis")
 # The machines that run the tests may be slow and busy: time is no verdict.
-settings.register_profile("safepoint", deadline=None)
+settings.register_profile("safepoint", parent=settings.default, deadline=None)
 settings.load_profile("safepoint")

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request, State, find
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request, find
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import plan_present
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Wanted, select
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import View, view_of
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from collections.abc import Iterable
+
     from model_lvm import ModelLvm
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
 
 PLANNERS = {"present": plan_present, "merged": plan_merged, "absent": plan_absent}
 
@@ -47,8 +51,12 @@ def bring_about(model: ModelLvm, request: Request) -> Plan:
     """Do what a module does: plan, and carry out. Raises what planning and applying raise."""
     one = plan(model.observe(), request)
     if one.steps:
-        apply(one, model)
+        carry_out(one, model)
     return one
+
+
+def carry_out(one: Plan, model: ModelLvm) -> None:
+    assert apply(one, model) == model.observe()
 
 
 def view(picture: Picture, request: Request) -> View:
@@ -58,3 +66,20 @@ def view(picture: Picture, request: Request) -> View:
 def shown(picture: Picture, request: Request) -> dict[str, Any]:
     """The set as check mode and the diff show it: without what differs between two runs."""
     return view(picture, request).to_prediction()
+
+
+def selected(picture: Picture, request: Request) -> tuple[Wanted, ...]:
+    return select(picture, request.selector).wanted
+
+
+def told_truly(*, changed: bool, before: Picture, after: Picture) -> bool:
+    """Whether ``changed`` is what happened; a merge that was asked for in vain may be told either way."""
+    return before.volumes != after.volumes if changed else _facts(before) == _facts(after)
+
+
+def _facts(picture: Picture) -> Any:
+    return sorted((lv.full_name, lv.uuid, lv.size, lv.merging, sorted(_telling(lv.tags))) for lv in picture.volumes)
+
+
+def _telling(tags: Iterable[str]) -> list[str]:
+    return [tag for tag in tags if not tag.startswith("safepoint.outcome.merging=")]

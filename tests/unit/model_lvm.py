@@ -3,8 +3,8 @@
 
 """A small LVM in memory, on which plans are carried out.
 
-It is for tests of what this collection does when commands succeed, fail half-way or are never heard of again. It decides
-nothing about LVM itself: whether the real one behaves like this is tested in virtual machines.
+It is for tests of what this collection does when commands succeed, fail half-way or are never heard of again. It
+decides nothing about LVM itself: whether the real one behaves like this is tested in virtual machines.
 """
 
 from __future__ import annotations
@@ -13,22 +13,32 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Callable, Literal
 
+from builders import lvm_uuid
+
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE, cow_maximum_extents, extents_for
-from builders import lvm_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Fault = Literal["refused", "half", "killed_before", "killed_half", "killed_after"]
 FAULTS: tuple[Fault, ...] = ("refused", "half", "killed_before", "killed_half", "killed_after")
-_WITH_VALUE = ("--extents", "--chunksize", "--name", "--addtag", "--deltag", "--setactivationskip", "--interval", "--poll")
+_WITH_VALUE = (
+    "--extents",
+    "--chunksize",
+    "--name",
+    "--addtag",
+    "--deltag",
+    "--setactivationskip",
+    "--interval",
+    "--poll",
+)
 _THIN_ROLES = frozenset({"public", "snapshot", "thinsnapshot"})
 _THICK_ROLES = frozenset({"public", "snapshot", "thicksnapshot"})
 
 
-class Killed(Exception):  # noqa: N818
+class Killed(Exception):
     """The module is gone: it neither learns how the command ended nor undoes anything."""
 
 
@@ -60,6 +70,14 @@ def _parse(arguments: Sequence[str]) -> _Command:
         else:
             operands.append(word)
     return _Command(name=arguments[0], operands=tuple(operands), options=options)
+
+
+def _error_of(act: Callable[[str], None], name: str) -> str:
+    try:
+        act(name)
+    except _CommandError as error:
+        return str(error)
+    return ""
 
 
 @dataclass
@@ -105,12 +123,7 @@ class ModelLvm:
 
     def _each(self, command: _Command, act: Callable[[str], None], names: Sequence[str]) -> tuple[int, str]:
         # LVM goes on with the next LV after an error and exits with the worst code.
-        errors = []
-        for name in names:
-            try:
-                act(name)
-            except _CommandError as error:
-                errors.append(f"{command.name}: {error}")
+        errors = [f"{command.name}: {error}" for name in names if (error := _error_of(act, name))]
         return (5, "\n".join(errors)) if errors else (0, "")
 
     # What is there
@@ -261,7 +274,7 @@ class ModelLvm:
             # An origin that was activated over an overflowed store runs on its new content, and lets the store go.
             if origin.active and not origin.invalid:
                 raise _CommandError(f"Can't remove merging snapshot logical volume {name}")
-            self.put(origin, merging=False, invalid=None)
+            self.put(origin, merging=False, invalid=None, data_percent=None)
         if volume.open:
             raise _CommandError(f"Logical volume {name} contains a filesystem in use")
         for snapshot in list(self.picture.snapshots_of(volume)):

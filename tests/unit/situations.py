@@ -59,6 +59,11 @@ def invalid() -> Picture:
     return of(A, T, replace(A_MEMBER, invalid=True), T_MEMBER)
 
 
+def asked_in_vain() -> Picture:
+    """A rollback was written down, but LVM was never asked for it."""
+    return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,)), A_MEMBER, T_MEMBER)
+
+
 def unknown() -> Picture:
     origin = b.inactive(A)
     return of(origin, T, b.inactive(A_MEMBER), T_MEMBER)
@@ -160,6 +165,7 @@ ALL: dict[str, Callable[[], Picture]] = {
         half_sealed,
         unsealed,
         half_made,
+        asked_in_vain,
         invalid,
         unknown,
         lost,

@@ -13,10 +13,11 @@ import builders as b
 import driver
 import pytest
 import situations
+from model_lvm import ModelLvm
+
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_device_mapper, lv_name_problem
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateThick, Extend
-from model_lvm import ModelLvm
 
 
 def test_exact_commands_of_a_taking(monkeypatch: pytest.MonkeyPatch) -> None:

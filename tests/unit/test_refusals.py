@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import builders as b
 import driver
 import pytest
+
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, FstabEntry, Initramfs
 
 if TYPE_CHECKING:
@@ -136,8 +137,8 @@ POOLS: dict[str, tuple[dict[str, Any], dict[str, str], str | None]] = {
     "just enough metadata": ({"metadata": Fraction("74.99")}, {}, None),
     "metadata": ({"metadata": 75}, {}, "thin pool vg/pool has 75.00% of its metadata used (limit 75%)"),
     "just enough reserve": ({"data": 70}, {"pool_reserve": "30%"}, None),
-    "reserve": ({"data": 70}, {"pool_reserve": "30.01%"}, "thin pool vg/pool has 307.2 MiB free, less than pool_reserve"),
-    "reserve in bytes": ({"data": 70}, {"pool_reserve": "308MiB"}, "thin pool vg/pool has 307.2 MiB free"),
+    "reserve": ({"data": 70}, {"pool_reserve": "30.01%"}, "thin pool vg/pool has 300 MiB free, less than pool_reserve"),
+    "reserve in bytes": ({"data": 70}, {"pool_reserve": "301MiB"}, "thin pool vg/pool has 300 MiB free"),
 }
 
 
@@ -215,7 +216,10 @@ BOOTS: dict[str, tuple[tuple[Initramfs, ...], str | None]] = {
     "no initramfs": ((replace(GOOD, path=None),), "kernel 6.1 has no initramfs in /boot"),
     "unreadable": ((replace(GOOD, modules=None),), "/boot/initrd.img-6.1 cannot be listed"),
     "no dm-snapshot": ((replace(GOOD, modules=frozenset()),), "/boot/initrd.img-6.1 has no dm_snapshot"),
-    "only dm-thin-pool": ((replace(GOOD, modules=frozenset({"dm_thin_pool"})),), "/boot/initrd.img-6.1 has no dm_snapshot"),
+    "only dm-thin-pool": (
+        (replace(GOOD, modules=frozenset({"dm_thin_pool"})),),
+        "/boot/initrd.img-6.1 has no dm_snapshot",
+    ),
     "the other kernel": ((GOOD, replace(GOOD, kernel="6.2", path=None)), "kernel 6.2 has no initramfs in /boot"),
 }
 
@@ -226,6 +230,13 @@ def test_a_root_host_that_could_not_boot_again(case: str) -> None:
     reasons = driver.reasons(_mounted("/", boot=Boot("6.1", initramfs)), b.request("vg/a"))
     assert len(reasons) == (expected is not None)
     assert all(reason.startswith(expected or "") for reason in reasons)
+
+
+def test_how_the_host_boots_matters_for_root_alone() -> None:
+    root = b.volume("vg/root")
+    picture = b.picture([A, root], mounts={"/srv": A, "/": root}, boot=Boot("6.1", ()))
+    assert driver.reasons(picture, b.request("vg/a")) == ()
+    assert driver.reasons(picture, b.request("vg/root"))
 
 
 def test_a_thin_root_needs_another_module() -> None:

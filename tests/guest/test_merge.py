@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Going back with volumes that nobody uses: the content returns, and the set remembers it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import lvm
+import pytest
+import storage
+from calls import absent, four_runs, merged, ok, predicted_and_done, present, rolled_back, states, verbs
+
+FORMER = bytes(range(256)) * 4096
+
+
+def write_former(origin: str) -> None:
+    with storage.mounted(origin) as root:
+        (root / "kept").write_bytes(FORMER)
+        (root / "removed").write_text("here before")
+
+
+def change(origin: str) -> None:
+    with storage.mounted(origin) as root:
+        (root / "kept").write_bytes(FORMER[::-1])
+        (root / "removed").unlink()
+        (root / "new").write_text("written later")
+
+
+def check_former(root: Path) -> None:
+    assert (root / "kept").read_bytes() == FORMER
+    assert (root / "removed").read_text() == "here before"
+    assert not (root / "new").exists()
+
+
+@pytest.mark.parametrize("origin", ["thick/a", "thin/t1"])
+def test_content_comes_back(origin: str) -> None:
+    write_former(origin)
+    ok("snapset", present("s", origin))
+    thin_id = lvm.lv(f"{origin}_s", "thin_id")["thin_id"]
+    change(origin)
+    requested = predicted_and_done("snapset", merged("s"), commands=4)
+    assert verbs(requested["commands"]) == ["fullreport", "lvchange", "lvconvert", "fullreport"]
+    assert requested["changed"]
+    assert not requested["reboot_required"]
+    assert requested["snapset"]["state"] in ("merging", "rolled_back")
+    assert requested["poll_after"] > 0
+    done = rolled_back("snapset", merged("s"))
+    assert verbs(done["commands"]) == ["fullreport", "lvchange", "fullreport"]
+    assert done["changed"]
+    assert done["poll_after"] is None
+    assert done["snapset"]["rolled_back_at"]
+    assert not Path(f"/dev/{origin}_s").exists()
+    assert lvm.lv(origin, "thin_id")["thin_id"] == thin_id
+    with storage.mounted(origin) as root:
+        check_former(root)
+    for check in (False, True):
+        again = ok("snapset", merged("s"), check=check)
+        assert (again["changed"], again["planned"], states(again)[0]) == (False, [], "rolled_back")
+    assert len(ok("snapset", merged("s"))["commands"]) == 1
+
+
+def test_what_a_rollback_leaves_behind() -> None:
+    """An outcome on the origin, which the next taking and a removal delete, each with one command more."""
+    for forget, commands in ((present("s", "thick/c"), 1 + 3 + 1), (absent("s"), 3)):
+        ok("snapset", present("s", "thick/c"))
+        ok("snapset", merged("s"))
+        rolled_back("snapset", merged("s"))
+        assert [tag for tag in lvm.tags("thick/c") if tag.startswith("safepoint.outcome.rolled_back=s:")]
+        four_runs("snapset", forget, commands=commands)
+        assert not lvm.tags("thick/c")
+        ok("snapset", absent("s"))
+
+
+def test_a_set_of_every_kind() -> None:
+    origins = ("thick/b", "thin/t2", "thin/z")
+    before = [digest(origin) for origin in origins]
+    ok("snapset", present("s", *origins))
+    for origin in origins:
+        storage.write(origin, 4, at=2)
+    assert [digest(origin) for origin in origins] != before
+    task = {**merged("s"), "volumes": present("", *origins)["volumes"]}
+    predicted_and_done("snapset", task, commands=4)
+    rolled_back("snapset", task)
+    assert [digest(origin) for origin in origins] == before
+
+
+def digest(name: str) -> str:
+    with open(f"/dev/{name}", "rb") as device:  # noqa: PTH123
+        return hashlib.file_digest(device, "sha256").hexdigest()

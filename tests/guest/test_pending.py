@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A merge that waits because its origin is in use: what is refused, how it starts, how it is cancelled or lost."""
+
+from __future__ import annotations
+
+import re
+
+import lvm
+import pytest
+import storage
+from calls import (
+    absent,
+    call,
+    four_runs,
+    merged,
+    ok,
+    predicted_and_done,
+    present,
+    refused,
+    rolled_back,
+    states,
+    verbs,
+)
+
+
+def test_pending_then_closed() -> None:
+    origins = ("thick/a", "thin/t1")
+    with storage.mounted("thick/a") as thick, storage.mounted("thin/t1") as thin:
+        ok("snapset", present("s", *origins))
+        for root in (thick, thin):
+            (root / "later").write_text("x")
+        requested = predicted_and_done("snapset", merged("s"), commands=4)
+        assert requested["reboot_required"]
+        assert requested["poll_after"] is None
+        assert states(requested) == ("merge_pending", ["merge_pending"] * 2)
+        for check in (False, True):
+            again = ok("snapset", merged("s"), check=check)
+            assert (again["changed"], again["reboot_required"], again["planned"]) == (False, True, [])
+        assert len(again["commands"]) == 0
+        refused("snapset", present("s", *origins), "being rolled back")
+        refused("snapset", absent("s"), "thick/a_s waits .*lvremove thick/a_s", "thin/t1_s waits")
+        refused("snapset", present("n", *origins), "thick/a_s is being merged", "thin/t1_s is being merged")
+        for root in (thick, thin):
+            lvm.run("umount", str(root))
+        started = predicted_and_done("snapset", merged("s"), commands=3)
+        assert verbs(started["commands"]) == ["fullreport", "lvchange", "fullreport"]
+        assert started["changed"]
+        assert not started["reboot_required"]
+        done = rolled_back("snapset", merged("s"))
+        assert states(done) == ("rolled_back", ["rolled_back"] * 2)
+    for origin in origins:
+        with storage.mounted(origin) as root:
+            assert not (root / "later").exists()
+
+
+def test_cancelling_as_told() -> None:
+    with storage.mounted("thick/a") as root:
+        ok("snapset", present("s", "thick/a"))
+        (root / "later").write_text("x")
+        ok("snapset", merged("s"))
+        told = call("snapset", absent("s"))["msg"]
+        lvm.run("umount", str(root))
+    for command in re.findall(r"\b(lv(?:change|remove) [^;(,]*[^;(, ])", told):
+        lvm.run(*command.replace("lvremove", "lvremove -y").split())
+    with storage.mounted("thick/a") as root:
+        assert (root / "later").exists()
+        (root / "later").unlink()
+    # The content was never brought back, so nobody may say that it was.
+    claimed = call("snapset", merged("s"))
+    assert claimed.get("failed"), claimed["snapset"]
+    ok("snapset", absent("s"))
+    assert not lvm.tags("thick/a")
+
+
+def test_requested_before_the_last_boot() -> None:
+    with storage.mounted("thick/a"):
+        ok("snapset", present("s", "thick/a"))
+        ok("snapset", merged("s"))
+        (tag,) = lvm.tags("thick/a")
+        earlier = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "01234567-89ab-cdef-0123-456789abcdef", tag)
+        assert earlier != tag
+        lvm.run("lvchange", "--deltag", tag, "--addtag", earlier, "thick/a")
+        stuck = call("snapset", merged("s"))
+        assert stuck.get("failed")
+        assert "before the last boot" in stuck["msg"]
+        assert verbs(stuck["commands"]) == ["fullreport", "lvchange", "fullreport"]
+
+
+def test_overflowed_while_pending() -> None:
+    with storage.mounted("thick/a") as root:
+        ok("snapset", present("s", "thick/a", size="8MiB"))
+        ok("snapset", merged("s"))
+        (root / "large").write_bytes(bytes(range(256)) * 4096 * 12)
+        lvm.run("sync", "-f", str(root))
+        refused("snapset", present("s", "thick/a"), "overflowed")
+        refused("snapset", merged("s"), "thick/a_s overflowed while its merge was pending", "rollback is lost")
+        refused("snapset", absent("s"), "thick/a_s overflowed", "next activated")
+        (root / "large").unlink()
+    lvm.run("lvchange", "-an", "thick/a")
+    lvm.run("lvchange", "-ay", "thick/a")
+    refused("snapset", merged("s"), "rollback is lost")
+    four_runs("snapset", absent("s"), commands=4)
+    assert lvm.names("thick") == {"a", "a_x", "b", "c"}
+    assert not lvm.tags("thick/a")
+    refused("snapset", merged("s"), "no such snapset")
+
+
+@pytest.mark.parametrize("remembered", [True, False], ids=["interrupted", "by hand"])
+def test_partly_merged(remembered: bool) -> None:  # noqa: FBT001
+    """One member on its way back, the other not: after an interruption, or because somebody typed lvconvert."""
+    with storage.mounted("thick/a") as root:
+        ok("snapset", present("s", "thick/a", "thin/t2"))
+        (root / "later").write_text("x")
+        before = lvm.tags("thin/t2_s")
+        if remembered:
+            ok("snapset", merged("s"))
+            # As if it had ended between the two: the thin member is back on its feet, under its former name and tags.
+            lvm.run("lvchange", "-an", "thin/t2")
+            lvm.run("lvcreate", "-q", "-s", "-n", "t2_s", *tag_options(before), "thin/t2")
+            lvm.run("lvchange", "-ay", "thin/t2")
+        else:
+            lvm.run("lvconvert", "--merge", "thick/a_s")
+        assert states({"snapset": ok("snapset_info", {"name": "s"})["snapsets"][0]})[0] == "partly_merged"
+        refused("snapset", present("s", "thick/a", "thin/t2"), "being rolled back")
+        refused("snapset", absent("s"), "half rolled back")
+        on = predicted_and_done("snapset", merged("s"), commands=4)
+        assert on["reboot_required"]
+        lvm.run("umount", str(root))
+    rolled_back("snapset", merged("s"))
+    with storage.mounted("thick/a") as root:
+        assert not (root / "later").exists()
+
+
+def tag_options(tags: set[str]) -> list[str]:
+    return [word for tag in sorted(tags) for word in ("--addtag", tag)]

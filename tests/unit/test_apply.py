@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is undone when a command fails, and what the error says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import driver
+import pytest
+import situations
+from model_lvm import Fault, ModelLvm
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+
+BOTH = b.request("va/a", "vt/t")
+MERGED = b.request(state="merged")
+
+
+def _failed(start: Picture, request: Any, faults: dict[int, Fault]) -> tuple[ModelLvm, CommandFailed]:
+    model = ModelLvm(start, faults=dict(faults))
+    with pytest.raises(CommandFailed) as caught:
+        driver.bring_about(model, request)
+    return model, caught.value
+
+
+def test_the_first_creation_is_refused() -> None:
+    model, error = _failed(situations.nothing(), BOTH, {0: "refused"})
+    assert len(model.commands) == 1
+    assert error.details["changed"] is False
+    assert error.message.startswith("create failed (vg va, origin a, snapshot a_s, kind thick")
+    assert "LVM exited with 5 and said: refused by the test; nothing was made" in error.message
+    assert error.details["cmd"][:2] == ["lvm", "lvcreate"]
+    assert (error.details["rc"], error.details["stderr"]) == (5, "refused by the test")
+
+
+def test_a_later_creation_is_refused() -> None:
+    model, error = _failed(situations.nothing(), BOTH, {1: "refused"})
+    assert model.commands[2] == ("lvremove", "--yes", "va/a_s")
+    assert model.observe() == situations.nothing()
+    assert error.details["changed"] is False
+    assert "what this run had made was removed again (va/a_s)" in error.message
+
+
+def test_a_creation_that_leaves_a_plain_lv() -> None:
+    model, error = _failed(situations.nothing(), b.request("va/a"), {0: "half"})
+    assert model.observe() == situations.nothing()
+    assert "removed again (va/a_s)" in error.message
+
+
+def test_the_seal_is_refused() -> None:
+    for fault in ("refused", "half"):
+        model, _error = _failed(situations.nothing(), BOTH, {2: fault})
+        assert model.commands[3] == ("lvremove", "--yes", "va/a_s", "vt/t_s")
+        assert model.observe() == situations.nothing()
+
+
+def test_the_removal_fails_too() -> None:
+    model, error = _failed(situations.nothing(), BOTH, {2: "refused", 3: "half"})
+    assert error.details["changed"] is True
+    assert "removed again (va/a_s); still there, to be removed by hand: vt/t_s" in error.message
+    assert model.get("vt/t_s").tags
+
+
+def test_what_others_have_is_never_removed() -> None:
+    """Between the plan and the command somebody made an LV of that name."""
+    model = ModelLvm(situations.nothing())
+    plan = driver.plan(model.observe(), b.request("va/a"))
+    theirs = b.volume("va/a_s", tags=("theirs",))
+    model.picture = replace(model.picture, volumes=(*model.picture.volumes, theirs))
+    with pytest.raises(CommandFailed) as caught:
+        driver.carry_out(plan, model)
+    assert caught.value.message.endswith("nothing was made")
+    assert model.get("va/a_s") == theirs
+    assert len(model.commands) == 1
+
+
+def test_leftovers_that_went_before_are_a_change() -> None:
+    _model, error = _failed(situations.unsealed(), BOTH, {1: "refused"})
+    assert error.details["changed"] is True
+
+
+def test_a_merge_that_is_refused_is_forgotten() -> None:
+    model, error = _failed(situations.active(), MERGED, {1: "refused"})
+    assert model.observe() == situations.active()
+    assert error.details["changed"] is False
+    assert "refused: va/a_s, vt/t_s; begun or done: none" in error.message
+
+
+def test_a_merge_that_is_half_refused() -> None:
+    model, error = _failed(situations.active(), MERGED, {1: "half"})
+    assert error.details["changed"] is True
+    assert "refused: vt/t_s; begun or done: va/a_s (run state: merged again to go on with them)" in error.message
+    assert model.get("vt/t").tags == ()
+    assert model.get("va/a").tags != ()
+    assert driver.view(model.observe(), MERGED).state == "partly_merged"
+
+
+def test_an_extension_before_a_refused_merge_is_a_change() -> None:
+    request = b.request(state="merged", min_headroom="60MiB")
+    _model, error = _failed(situations.active(), request, {2: "refused"})
+    assert error.details["changed"] is True
+
+
+@pytest.mark.parametrize(("fault", "changed", "left"), [("refused", False, "va/a_s, vt/t_s"), ("half", True, "vt/t_s")])
+def test_a_removal_that_fails(fault: Fault, changed: bool, left: str) -> None:  # noqa: FBT001
+    _model, error = _failed(situations.active(), b.request(state="absent"), {0: fault})
+    assert error.details["changed"] is changed
+    assert f"still there: {left}" in error.message
+
+
+def test_an_extension_that_fails_after_another() -> None:
+    other = b.member(situations.OTHER, count=2)
+    start = b.picture([situations.A, situations.OTHER, b.member(situations.A, count=2), other])
+    request = b.request("va/a=80MiB", "va/b=80MiB")
+    for place, changed in ((0, False), (1, True)):
+        _model, error = _failed(start, request, {place: "refused"})
+        assert error.details["changed"] is changed
+        assert error.message.startswith("extend failed (vg va, snapshot ")
+
+
+def test_every_command_is_one_that_was_planned() -> None:
+    model = ModelLvm(situations.nothing())
+    plan = driver.bring_about(model, BOTH)
+    assert model.commands == [step.arguments() for step in plan.steps]

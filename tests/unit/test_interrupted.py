@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every command of every plan goes wrong in every way, and the same request is made once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import driver
+import pytest
+import situations
+from model_lvm import FAULTS, Fault, Killed, ModelLvm
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
+
+STATES = ("present", "merged", "absent")
+LARGER = b.request("va/a=100MiB", "vt/t")
+
+
+def _begun() -> list[tuple[str, Request, int]]:
+    """Every situation, every wish that is not refused there, and every one of its steps."""
+    found = []
+    for situation, build in situations.ALL.items():
+        for request in (*(b.request("va/a", "vt/t", state=state) for state in STATES), LARGER):
+            if not driver.reasons(build(), request):
+                steps = driver.plan(build(), request).steps
+                found += [(situation, request, place) for place in range(len(steps))]
+    return found
+
+
+CASES = [
+    pytest.param(
+        situation, request, place, fault, id=f"{situation}-{request.state}-{request.size.text}-{place}-{fault}"
+    )
+    for situation, request, place in _begun()
+    for fault in FAULTS
+]
+
+
+def _finish(model: ModelLvm, request: Request) -> dict[str, Any]:
+    """Ask until nothing is left to do, with LVM going on in between; the set as it is then."""
+    for _round in range(6):
+        before = model.observe()
+        driver.bring_about(model, request)
+        model.settle()
+        if model.observe() == before:
+            return driver.shown(before, request)
+    pytest.fail("no end")
+
+
+def _ids(picture: Picture) -> set[str]:
+    return {taking.set_id for taking in takings(picture)}
+
+
+@pytest.mark.parametrize(("situation", "request_", "place", "fault"), CASES)
+def test_once_more(situation: str, request_: Request, place: int, fault: Fault) -> None:
+    start = situations.ALL[situation]()
+    undisturbed = _finish(ModelLvm(start), request_)
+    model = ModelLvm(start, faults={place: fault})
+    with pytest.raises((CommandFailed, Killed)) as caught:
+        driver.bring_about(model, request_)
+    after = model.observe()
+    if isinstance(caught.value, CommandFailed):
+        assert driver.told_truly(changed=caught.value.details["changed"], before=start, after=after)
+        whole = driver.view(after, request_).state == "active"
+        if request_.state == "present" and not whole:
+            assert _ids(after) <= _ids(start), "something of this run is left"
+    try:
+        assert _finish(model, request_) == undisturbed
+    except Refused as refused:
+        pytest.fail(f"refused: {refused}")
+    origins = {lv.uuid for lv in start.volumes if lv.name in ("a", "b", "t", "pool")}
+    assert origins <= {lv.uuid for lv in model.observe().volumes}

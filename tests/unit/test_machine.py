@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Any sequence of wishes, faults and events ends in what was planned or in nothing, and never in a dead end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import builders as b
+import driver
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from model_lvm import FAULTS, Fault, Killed, ModelLvm
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request
+
+ORIGINS = ("va/a", "va/b", "vt/t")
+FOREIGN = "va/daily"
+SETS = ("s", "z")
+ORIGIN = st.sampled_from(ORIGINS)
+CHOICES = st.sampled_from([ORIGINS, ("va/a", "vt/t"), ("va/a",), ("va/b", "vt/t")])
+SIZES = st.sampled_from(["auto", "40MiB", "80MiB", "100%ORIGIN"])
+FAULT = st.sampled_from([None, None, None, *FAULTS])
+PLACE = st.integers(0, 4)
+
+
+def _host() -> Picture:
+    a, t = b.volume("va/a", open=True), b.thin("vt/t", open=True)
+    foreign = b.thick_snapshot(a, "daily", 204 * b.MIB)
+    groups = [b.group("va", free=160), b.group("vt")]
+    return b.picture([a, b.volume("va/b"), t, b.thin_pool("vt/pool"), foreign], groups=groups)
+
+
+class SafePoints(RuleBasedStateMachine):
+    """A host with a thick origin in use, one that is not, and a thin one in use; two names of sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = ModelLvm(_host())
+        self.boots = 0
+
+    @initialize(chosen=CHOICES)
+    def begin(self, *, chosen: tuple[str, ...]) -> None:
+        self._wish(b.request(*chosen))
+
+    @rule(chosen=CHOICES, name=st.sampled_from(SETS), size=SIZES, fault=FAULT, place=PLACE)
+    def take(self, *, chosen: tuple[str, ...], name: str, size: str, fault: Fault | None, place: int) -> None:
+        self._wish(b.request(*chosen, name=name, size=size), fault, place)
+
+    @rule(name=st.sampled_from(SETS), fault=FAULT, place=PLACE)
+    def go_back(self, *, name: str, fault: Fault | None, place: int) -> None:
+        self._wish(b.request(name=name, state="merged", accept_loss_of=SETS), fault, place)
+
+    @rule(name=st.sampled_from(SETS), fault=FAULT, place=PLACE)
+    def let_go(self, *, name: str, fault: Fault | None, place: int) -> None:
+        self._wish(b.request(name=name, state="absent"), fault, place)
+
+    def _wish(self, request: Request, fault: Fault | None = None, place: int = 0) -> None:
+        before = self.model.observe()
+        self.model.faults = {} if fault is None else {len(self.model.commands) + place: fault}
+        plan, error = self._tried(request)
+        self.model.faults = {}
+        now = self.model.observe()
+        if plan is not None:
+            self._is_as_planned(plan, request)
+        elif isinstance(error, Refused):
+            assert now == before
+        else:
+            assert fault is not None, f"planned what cannot be done: {error}"
+            told = isinstance(error, CommandFailed)
+            assert not told or driver.told_truly(changed=error.details["changed"], before=before, after=now)
+
+    def _tried(self, request: Request) -> tuple[Plan, None] | tuple[None, Refused | CommandFailed | Killed]:
+        try:
+            return driver.bring_about(self.model, request), None
+        except (Refused, CommandFailed, Killed) as error:
+            return None, error
+
+    def _is_as_planned(self, plan: Plan, request: Request) -> None:
+        now = self.model.observe()
+        assert plan.after.to_prediction() == driver.shown(now, request)
+        assert plan.after.reboot_required == driver.view(now, request).reboot_required
+        if request.state != "merged":
+            assert driver.plan(now, request).steps == ()
+
+    @rule(name=ORIGIN)
+    def open_or_close(self, *, name: str) -> None:
+        origin = self.model.get(name)
+        self.model.put(origin, open=not origin.open)
+
+    @rule()
+    def go_on(self) -> None:
+        self.model.settle()
+
+    @rule()
+    def reboot(self) -> None:
+        self.boots += 1
+        self.model.reboot(f"boot-{self.boots}")
+
+    @rule(name=ORIGIN, used=st.sampled_from([5, 60, 95, 101]))
+    def write(self, *, name: str, used: int) -> None:
+        for snapshot in self._snapshots(name):
+            if (snapshot.data_percent or 0) <= used and not (used > 100 and snapshot.full_name == FOREIGN):
+                self.model.write(snapshot, used)
+
+    def _snapshots(self, name: str) -> list[Volume]:
+        return list(self.model.observe().snapshots_of(self.model.get(name)))
+
+    @rule(name=ORIGIN)
+    def somebody_removes_a_member(self, *, name: str) -> None:
+        for snapshot in self._snapshots(name):
+            if snapshot.full_name != FOREIGN and not snapshot.merging:
+                self.model.drop(snapshot)
+                return
+
+    @invariant()
+    def origins_and_foreign_snapshots_are_there(self) -> None:
+        for name in (*ORIGINS, FOREIGN, "vt/pool"):
+            assert self.model.get(name).uuid == b.lvm_uuid(name)
+
+    @invariant()
+    def no_origin_remembers_two_outcomes(self) -> None:
+        for name in ORIGINS:
+            assert len(_tags.outcomes_of(self.model.get(name).tags)) <= 1
+
+    @invariant()
+    def everything_can_be_told(self) -> None:
+        assert host_info(self.model.observe(), None)["coverage"] == []
+
+    def teardown(self) -> None:
+        """From wherever the host is, each set can be brought to its end and be let go."""
+        for name in ORIGINS:
+            self.model.put(self.model.get(name), open=False)
+        self.reboot()
+        for name in SETS:
+            for state in ("merged", "absent"):
+                self._to_the_end(b.request(name=name, state=state, accept_loss_of=SETS))
+        for volume in self.model.observe().volumes:
+            assert not _tags.ours(volume.tags), volume
+            assert not _tags.outcomes_of(volume.tags), volume
+
+    def _to_the_end(self, request: Request) -> None:
+        for _round in range(6):
+            try:
+                driver.bring_about(self.model, request)
+            except Refused:
+                assert request.state == "merged"
+                return
+            self.model.settle()
+
+
+def test_any_sequence() -> None:
+    run_state_machine_as_test(SafePoints, settings=settings(max_examples=150, stateful_step_count=20))

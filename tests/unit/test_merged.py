@@ -1,0 +1,249 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans of state merged: the commands, what would be harmed, and how far back the origins are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import driver
+import pytest
+import situations
+from model_lvm import ModelLvm
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Extend, Retag
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+
+MERGED = b.request(state="merged")
+A = situations.A
+FULL = 204 * b.MIB
+
+
+def test_exact_commands_of_a_rollback() -> None:
+    older = b.outcome_tag("rolled_back", name="older", set_id="f" * 32)
+    origin = replace(A, tags=(older, "somebody's"), open=True)
+    plan = driver.plan(
+        situations.of(origin, situations.T, situations.A_MEMBER, situations.T_MEMBER),
+        b.request(state="merged", min_headroom="100MiB"),
+    )
+    key = situations.T.uuid.replace("-", "")[:10]
+    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{key}=7"
+    assert driver.argvs(plan) == [
+        "lvextend --yes --extents 26 va/a_s",
+        f"lvchange --yes --deltag {older} --addtag {tag} va/a vt/t",
+        "lvconvert --yes --merge --background --interval 2 va/a_s vt/t_s",
+    ]
+    assert [dict(step.render()) for step in plan.steps] == [
+        {"step": "extend", "vg": "va", "snapshot": "a_s", "size": 104 * b.MIB},
+        {"step": "remember_merge", "volumes": ["va/a", "vt/t"]},
+        {"step": "merge", "volumes": ["va/a_s", "vt/t_s"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("situation", "commands"),
+    [
+        ("pending_closed", ["lvchange --yes --refresh va/a vt/t"]),
+        ("pending_since_last_boot", ["lvchange --yes --poll y va/a vt/t"]),
+        ("merging", ["lvchange --yes --poll y va/a"]),
+    ],
+)
+def test_exact_commands_that_follow(situation: str, commands: list[str]) -> None:
+    assert driver.argvs(driver.plan(situations.ALL[situation](), MERGED)) == commands
+
+
+def test_exact_command_that_concludes() -> None:
+    plan = driver.plan(situations.merged(), MERGED)
+    tag = f"safepoint.outcome.rolled_back=s:{b.SET_ID}:2:{b.NOW}"
+    assert driver.argvs(plan) == [
+        f"lvchange --yes --deltag {situations.MERGING_THIN} --addtag {tag} va/a vt/t",
+    ]
+    assert plan.after.state == "rolled_back"
+
+
+def test_only_the_origins_of_this_merge_are_written_to() -> None:
+    plan = driver.plan(situations.partly_done(), MERGED)
+    assert [step.volumes for step in plan.steps if isinstance(step, Retag)] == [("vt/t",)]
+    assert driver.argvs(plan)[-1].endswith("--interval 2 vt/t_s")
+
+
+def test_an_unknown_set_names_those_that_exist() -> None:
+    volumes = [A, b.member(A, name="y"), replace(situations.OTHER, tags=(b.outcome_tag("rolled_back", name="x"),))]
+    (reason,) = driver.reasons(b.picture(volumes), MERGED)
+    assert reason == "there is no such snapset; these exist: x, y"
+
+
+# From the request to the end
+
+
+def _closed_and_open(*, thin_open: bool) -> ModelLvm:
+    origin = replace(situations.T, open=thin_open)
+    return ModelLvm(situations.of(A, origin, situations.A_MEMBER, situations.T_MEMBER))
+
+
+def test_rollback_of_closed_origins() -> None:
+    model = _closed_and_open(thin_open=False)
+    assert driver.bring_about(model, MERGED).after.poll_after == 2
+    assert driver.view(model.observe(), MERGED).state == "merging"
+    model.settle()
+    plan = driver.bring_about(model, MERGED)
+    assert driver.step_names(plan) == ["remember_rollback"]
+    assert driver.view(model.observe(), MERGED).rolled_back_at == b.NOW
+    assert driver.bring_about(model, MERGED).steps == ()
+
+
+def test_rollback_through_a_reboot() -> None:
+    model = _closed_and_open(thin_open=True)
+    model.put(model.get("va/a"), open=True)
+    assert driver.bring_about(model, MERGED).after.reboot_required
+    model.reboot("next")
+    plan = driver.bring_about(model, MERGED)
+    # The thin one is done by being activated, the thick one has drained and waits for somebody to look.
+    assert driver.step_names(plan) == ["poll", "remember_rollback"]
+    assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
+    model.settle()
+    assert driver.bring_about(model, MERGED).after.state == "rolled_back"
+
+
+def test_a_pending_merge_starts_once_the_origin_is_closed() -> None:
+    model = _closed_and_open(thin_open=True)
+    driver.bring_about(model, MERGED)
+    model.settle()
+    assert driver.step_names(driver.bring_about(model, MERGED)) == ["remember_rollback"]
+    model.put(model.get("vt/t"), open=False)
+    plan = driver.bring_about(model, MERGED)
+    assert driver.step_names(plan) == ["start"]
+    assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
+    assert driver.bring_about(model, MERGED).after.state == "rolled_back"
+
+
+def test_a_pending_merge_into_an_origin_that_is_not_active_is_refused() -> None:
+    """There is nothing to refresh, and whether the store is still valid cannot be known."""
+    origin, snapshot = b.pending(A, b.member(A))
+    picture = b.picture([b.inactive(origin), b.inactive(snapshot)])
+    reasons = driver.reasons(picture, MERGED)
+    assert any("lvchange -ay va/a" in reason for reason in reasons), reasons
+
+
+# Headroom
+
+
+def _headroom(*, store: int = 40, used: int = 0, free: int = 500, **wish: Any) -> list[int]:
+    snapshot = replace(b.member(A), size=store * b.MIB, data_percent=Fraction(used))
+    picture = b.picture([A, snapshot], groups=[b.group("va", free=free)])
+    plan = driver.plan(picture, b.request(state="merged", **wish))
+    return [step.extents for step in plan.steps if isinstance(step, Extend)]
+
+
+@pytest.mark.parametrize(
+    ("case", "extents"),
+    [
+        ({"used": 80}, []),
+        ({"used": 89}, []),
+        ({"used": 90}, [11]),
+        ({"used": 99}, [11]),
+        ({"used": 99, "store": 204}, []),
+        ({"used": 80, "min_headroom": "50%"}, [17]),
+        ({"used": 80, "min_headroom": "99.9%"}, [51]),
+        ({"used": 80, "min_headroom": "1%"}, []),
+        ({"used": 80, "min_headroom": "1GiB"}, [51]),
+        ({"used": 80, "size": "1GiB"}, []),
+    ],
+)
+def test_room_for_what_is_written_until_the_merge_begins(case: dict[str, Any], extents: list[int]) -> None:
+    assert _headroom(**case) == extents
+
+
+def test_default_headroom_of_a_large_store() -> None:
+    origin = b.volume("vg/large", 100 * b.GIB)
+    for used, grown in ((97, False), (98, True)):
+        snapshot = replace(b.member(origin), size=10 * b.GIB, data_percent=Fraction(used))
+        picture = b.picture([origin, snapshot], groups=[b.group(free=5000)])
+        assert (driver.step_names(driver.plan(picture, MERGED))[0] == "extend") == grown
+
+
+def test_no_room_for_headroom() -> None:
+    snapshot = replace(b.member(A), data_percent=Fraction(95))
+    picture = b.picture([A, snapshot], groups=[b.group("va", free=0)])
+    (reason,) = driver.reasons(picture, MERGED)
+    assert reason.startswith("VG va has too little space")
+
+
+# Siblings
+
+
+def _with_sibling(sibling: Volume, origin: Volume = A, used: int = 50) -> Picture:
+    mine = b.member(origin, size=80 * b.MIB, used=used) if not origin.is_thin else b.member(origin)
+    return b.picture([origin, mine, sibling, b.thin_pool(f"{origin.vg}/pool")])
+
+
+SIBLINGS: dict[str, tuple[Picture, str | None]] = {
+    "thin": (
+        _with_sibling(b.thin_snapshot(situations.T, "daily"), situations.T),
+        "vt/daily (vt/daily) off from its origin",
+    ),
+    "thin of a set": (
+        _with_sibling(b.member(situations.T, name="z"), situations.T),
+        "vt/t_z (z) off from its origin",
+    ),
+    "thick with room": (_with_sibling(b.thick_snapshot(A, "daily", 48 * b.MIB)), None),
+    "thick without room": (
+        _with_sibling(b.thick_snapshot(A, "daily", 36 * b.MIB)),
+        "may write 40 MiB into va/daily (va/daily)",
+    ),
+    "thick of a set without room": (
+        _with_sibling(b.member(A, name="z", used=10)),
+        "into va/a_z (z) beside it, which has 36 MiB left",
+    ),
+    "invalid": (_with_sibling(b.thick_snapshot(A, "daily", 20 * b.MIB, invalid=True)), None),
+    "at its maximum": (_with_sibling(b.thick_snapshot(A, "daily", FULL, used=90)), None),
+}
+
+
+@pytest.mark.parametrize("case", SIBLINGS)
+def test_siblings_that_the_merge_would_harm(case: str) -> None:
+    picture, expected = SIBLINGS[case]
+    reasons = driver.reasons(picture, MERGED)
+    assert len(reasons) == (expected is not None)
+    assert all(expected is not None and expected in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("case", SIBLINGS)
+def test_a_loss_that_is_accepted(case: str) -> None:
+    picture, _expected = SIBLINGS[case]
+    assert driver.reasons(picture, b.request(state="merged", accept_loss_of=("z", "vt/daily", "va/daily"))) == ()
+
+
+def test_a_loss_of_others_is_not_accepted() -> None:
+    picture, _expected = SIBLINGS["thin of a set"]
+    assert driver.reasons(picture, b.request(state="merged", accept_loss_of=("s", "vt/daily")))
+
+
+@pytest.mark.parametrize(("state", "used"), [("present", 0), ("absent", 0)])
+def test_siblings_matter_for_merging_alone(state: Any, used: int) -> None:
+    picture = _with_sibling(b.thin_snapshot(situations.T, "daily"), situations.T, used)
+    assert driver.reasons(picture, b.request("vt/t", state=state)) == ()
+
+
+def test_a_thin_origin_that_went_another_way_is_not_rolled_back() -> None:
+    """The outcome is believed only when the origin has the device that the member had."""
+    for thin_id, state in ((situations.T_MEMBER.thin_id, "merging"), (5, "damaged")):
+        origin = replace(situations.T, tags=(situations.MERGING_THIN,), thin_id=thin_id)
+        picture = situations.of(replace(A, tags=(situations.MERGING_THIN,)), origin)
+        assert driver.view(picture, MERGED).state == state
+
+
+def test_an_interrupted_request_is_made_again() -> None:
+    """The tag was written, LVM was never asked: the member is active, and is asked for."""
+    tag = b.outcome_tag("merging")
+    plan = driver.plan(situations.of(replace(A, tags=(tag,)), b.member(A)), MERGED)
+    (retag,) = (step for step in plan.steps if isinstance(step, Retag))
+    assert retag.delete == (tag,)
+    assert [_tags.parse_outcome(tag) is not None for tag in retag.add] == [True]

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which LVs are meant by volumes, mountpoints and exclude."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import driver
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import select
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+
+ROOT, VAR, SWAP = b.volume("vg/root"), b.volume("vg/var"), b.volume("vg/swap")
+DATA = b.volume("data/var")
+POOL, THIN = b.thin_pool("data/pool"), b.thin("data/thin")
+HIDDEN = b.volume("data/pool_tdata", roles=frozenset({"private", "thin", "pool", "data"}))
+OLD = b.thick_snapshot(VAR, "var_old")
+ALL = (ROOT, VAR, SWAP, OLD, DATA, POOL, THIN, HIDDEN)
+MOUNTS = {"/": ROOT, "/var": VAR, "/srv": DATA, "/srv/again": DATA, "[SWAP]": SWAP}
+# Numbers of devices that are no LVs.
+PLAIN, RAID, CRYPT, BTRFS = (8, 1), (9, 0), (252, 0), (0, 40)
+
+
+def _host(*volumes: Volume) -> Picture:
+    """The LVs above and a plain partition, an array of two disks, an encrypted LV and a btrfs of two devices."""
+    picture = b.picture((*ALL, *volumes), mounts=MOUNTS)
+    number = next(number for number, device in picture.host.devices.items() if device.dm_name == "data-thin")
+    devices = {
+        **picture.host.devices,
+        PLAIN: BlockDevice("sda1"),
+        RAID: BlockDevice("md0", slaves=((8, 2), (8, 3))),
+        CRYPT: BlockDevice("dm-90", dm_name="secret", dm_uuid="CRYPT-LUKS2-1", slaves=(number,)),
+    }
+    mounts = (
+        Mount("/boot", "/dev/sda1", "ext4", PLAIN),
+        Mount("/raid", "/dev/md0", "ext4", RAID),
+        Mount("/secret", "/dev/mapper/secret", "xfs", CRYPT),
+        Mount("/btrfs", "/dev/sdb", "btrfs", BTRFS),
+    )
+    host = replace(picture.host, mounts=(*picture.host.mounts, *mounts), devices=MappingProxyType(devices))
+    return replace(picture, host=host)
+
+
+def _chosen(*volumes: str, **more: Any) -> list[str]:
+    return [wanted.origin.full_name for wanted in driver.selected(_host(), b.request(*volumes, **more))]
+
+
+@pytest.mark.parametrize(
+    ("volumes", "more", "chosen"),
+    [
+        (["vg/var", "data/var"], {}, ["data/var", "vg/var"]),
+        ([], {"mountpoints": ["/", "/var"]}, ["vg/root", "vg/var"]),
+        ([], {"mountpoints": ["/srv", "/srv/again"]}, ["data/var"]),
+        ([], {"mountpoints": ["/secret"]}, ["data/thin"]),
+        (["vg/var"], {"mountpoints": ["/var"]}, ["vg/var"]),
+        (["vg/var"], {"mountpoints": ["/"]}, ["vg/root", "vg/var"]),
+        (["vg"], {}, ["vg/root", "vg/var"]),
+        (["data"], {}, ["data/thin", "data/var"]),
+        (["vg"], {"exclude": ["vg/var"]}, ["vg/root"]),
+        (["vg"], {"exclude": ["/"]}, ["vg/var"]),
+        ([], {"mountpoints": ["/", "/boot"], "ignore_uncovered": ["/boot"]}, ["vg/root"]),
+        (["vg/swap"], {}, ["vg/swap"]),
+    ],
+)
+def test_chosen(volumes: list[str], more: dict[str, Any], chosen: list[str]) -> None:
+    assert _chosen(*volumes, **more) == chosen
+    assert select(_host(), b.request(*volumes, **more).selector).reasons == ()
+
+
+@pytest.mark.parametrize("volumes", [["vg/var=40MiB"], ["vg/var=40MiB", "vg"], ["vg", "vg/var=40MiB"]])
+def test_an_own_size_stays_with_its_volume(volumes: list[str]) -> None:
+    for more in ({}, {"mountpoints": ["/var"]}):
+        wanted = driver.selected(_host(), b.request(*volumes, **more))
+        sizes = {item.origin.full_name: item.size.text for item in wanted if item.size}
+        assert sizes == {"vg/var": "40MiB"}
+
+
+def test_a_size_of_a_whole_group_is_that_of_each() -> None:
+    wanted = driver.selected(_host(), b.request("vg=40MiB"))
+    assert [item.size.text for item in wanted if item.size] == ["40MiB", "40MiB"]
+
+
+REASONS: dict[str, tuple[list[str], dict[str, Any], str]] = {
+    "unknown group": (
+        ["no/x"],
+        {},
+        "there is no VG no here (a foreign one is not visible); VGs of this host: vg, data",
+    ),
+    "unknown volume": (["vg/x"], {}, "there is no LV vg/x"),
+    "unknown mountpoint": ([], {"mountpoints": ["/x"]}, "nothing is mounted at /x"),
+    "volume twice": (["vg/var", "vg/var"], {}, "volumes names vg/var 2 times"),
+    "group twice": (["vg", "vg"], {}, "volumes names VG vg 2 times"),
+    "mountpoint twice": ([], {"mountpoints": ["/var", "/var"]}, "mountpoints names /var 2 times"),
+    "partition": (
+        [],
+        {"mountpoints": ["/boot"]},
+        "/boot cannot be protected: /dev/sda1 is not on LVM; leave it out, or name it in ignore_uncovered",
+    ),
+    "array": ([], {"mountpoints": ["/raid"]}, "/raid cannot be protected: /dev/md0 lies on several devices;"),
+    "btrfs": (
+        [],
+        {"mountpoints": ["/btrfs"]},
+        "/btrfs cannot be protected: /dev/sdb is not a block device of this host;",
+    ),
+    "unknown exclude": (
+        ["vg"],
+        {"exclude": ["/x"]},
+        "exclude names /x, which is neither an LV (VG/LV) nor a mountpoint",
+    ),
+    "nothing left": (["vg/var"], {"exclude": ["/var"]}, "nothing is left to protect"),
+    "nothing but ignored": (
+        [],
+        {"mountpoints": ["/boot"], "ignore_uncovered": ["/boot"]},
+        "nothing is left to protect",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_what_cannot_be_understood(case: str) -> None:
+    volumes, more, expected = REASONS[case]
+    (reason,) = select(_host(), b.request(*volumes, **more).selector).reasons
+    assert reason.startswith(expected)
+
+
+def test_a_host_without_groups() -> None:
+    (reason,) = driver.reasons(b.picture(), b.request("vg/x"))
+    assert reason.endswith("VGs of this host: none")
+
+
+def test_of_two_mounts_at_one_place_the_last_counts() -> None:
+    picture = _host()
+    over = Mount("/var", "/dev/mapper/data-var", "ext4", picture.host.mounts[2].device)
+    picture = replace(picture, host=replace(picture.host, mounts=(*picture.host.mounts, over)))
+    (wanted,) = driver.selected(picture, b.request(mountpoints=["/var"]))
+    assert wanted.origin.full_name == "data/var"
+
+
+@pytest.mark.parametrize(("state", "given"), [("merged", []), ("merged", ["vg/var"]), ("absent", ["vg/var"])])
+def test_what_is_chosen_may_be_left_out_once_the_set_is_there(state: Any, given: list[str]) -> None:
+    assert driver.reasons(_host(b.member(VAR)), b.request(*given, state=state)) == ()
+
+
+def test_hidden_devices_of_an_lv_count_as_the_lv() -> None:
+    """An origin with a thick snapshot is mounted from a device, whose data is in one with a suffix in its UUID."""
+    picture = _host()
+    lv_uuid = (b.group("vg").uuid + VAR.uuid).replace("-", "")
+    devices = {(253, 99): BlockDevice("dm-99", dm_name="vg-var-real", dm_uuid=f"LVM-{lv_uuid}-real")}
+    host = replace(picture.host, devices=MappingProxyType(devices))
+    found = replace(picture, host=host).lv_below((253, 99))
+    assert found is not None
+    assert found.full_name == "vg/var"
+    assert replace(picture, host=host).device_of(found) is None

@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What tags and LVs together say of a set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import builders as b
+import driver
+import pytest
+import situations
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
+    Member,
+    MemberState,
+    SetState,
+    Taking,
+    merge_percent,
+    named,
+    takings,
+)
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+
+A, B = b.volume("vg/a"), b.volume("vg/b")
+
+STATES: dict[str, SetState] = {
+    "nothing": "absent",
+    "unsealed": "incomplete",
+    "half_made": "incomplete",
+    "active": "active",
+    "asked_in_vain": "active",
+    "half_sealed": "active",
+    "invalid": "invalid",
+    "unknown": "active",
+    "lost": "damaged",
+    "stray": "damaged",
+    "partly_requested": "partly_merged",
+    "partly_done": "partly_merged",
+    "pending": "merge_pending",
+    "pending_closed": "merge_pending",
+    "pending_since_last_boot": "merge_pending",
+    "merging": "merging",
+    "merged": "merging",
+    "merged_elsewhere": "damaged",
+    "merge_failed": "merge_failed",
+    "overflowed_pending": "invalid",
+    "overflowed_after_boot": "invalid",
+    "rolled_back": "rolled_back",
+    "name_taken": "absent",
+    "name_of_other_set": "absent",
+    "snapshot_mounted": "active",
+    "snapshot_open": "active",
+}
+
+
+@pytest.mark.parametrize("situation", situations.ALL)
+def test_state_of_the_set(situation: str) -> None:
+    assert driver.view(situations.ALL[situation](), b.request()).state == STATES[situation]
+
+
+# The order of docs/architecture.md: the first that fits.
+ORDER: tuple[tuple[SetState, tuple[MemberState, ...]], ...] = (
+    ("damaged", ("lost", "stray")),
+    ("invalid", ("invalid",)),
+    ("merge_failed", ("merge_failed",)),
+    ("merging", ("merging", "merged")),
+    ("merge_pending", ("merge_pending",)),
+)
+MEMBER_STATES: tuple[MemberState, ...] = (
+    "active",
+    "unknown",
+    "invalid",
+    "merge_pending",
+    "merging",
+    "merge_failed",
+    "merged",
+    "rolled_back",
+    "lost",
+    "stray",
+)
+
+
+def _expected(states: set[MemberState]) -> SetState:
+    for state, telling in ORDER[:3]:
+        if states & set(telling):
+            return state
+    back = states - {"active", "unknown"}
+    if back and back != states:
+        return "partly_merged"
+    for state, telling in ORDER[3:]:
+        if states & set(telling):
+            return state
+    return "rolled_back" if back else "active"
+
+
+@given(st.sets(st.sampled_from(MEMBER_STATES), min_size=1, max_size=4))
+def test_the_first_state_that_fits(states: set[MemberState]) -> None:
+    members = tuple(Member(state=state) for state in states)
+    taking = Taking(name="s", set_id="1", count=len(members), created=0, members=members)
+    assert taking.state == _expected(states)
+
+
+def _taken(origin: Volume, set_id: str, *, sealed: bool = True, name: str = "s") -> Volume:
+    tags = b.member_tags(origin, name=name, set_id=set_id * 32, sealed=sealed)
+    return b.snapshot(origin, f"{origin.name}_{set_id}", tags=tags)
+
+
+def _remembering(origin: Volume, set_id: str, *, at: int, name: str = "s") -> Volume:
+    tag = f"safepoint.outcome.rolled_back={name}:{set_id * 32}:1:{at}"
+    return replace(origin, tags=(*origin.tags, tag))
+
+
+NAMED: dict[str, tuple[Picture, tuple[str | None, str, str]]] = {
+    "sealed before unsealed": (
+        b.picture([A, B, _taken(A, "1", sealed=False), _taken(B, "2")]),
+        ("2", "1", ""),
+    ),
+    "two unsealed": (b.picture([A, B, _taken(A, "1", sealed=False), _taken(B, "2", sealed=False)]), ("1", "2", "")),
+    "two sealed": (b.picture([A, B, _taken(A, "1"), _taken(B, "2")]), ("1", "", "2")),
+    "living before remembered": (
+        b.picture([_remembering(A, "1", at=b.NOW), B, _taken(B, "2", sealed=False)]),
+        ("2", "", ""),
+    ),
+    "the youngest that is remembered": (
+        b.picture([_remembering(A, "1", at=200), _remembering(B, "2", at=100)]),
+        ("1", "", ""),
+    ),
+    "another name": (b.picture([A, _taken(A, "1", name="z")]), (None, "", "")),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_of_several_takings_with_one_name(case: str) -> None:
+    picture, (current, leftovers, rivals) = NAMED[case]
+    found = named(takings(picture), "s")
+    assert (found.current.set_id[0] if found.current else None) == current
+    assert "".join(taking.set_id[0] for taking in found.leftovers) == leftovers
+    assert "".join(taking.set_id[0] for taking in found.rivals) == rivals
+
+
+def test_a_rollback_that_a_later_one_took_the_place_of_is_forgotten() -> None:
+    """Two origins were rolled back; one of them once more, by another set."""
+    first = b.outcome_tag("rolled_back", name="first", count=2)
+    later = b.outcome_tag("rolled_back", name="later", set_id="f" * 32)
+    picture = b.picture([replace(A, tags=(later,)), replace(B, tags=(first,))])
+    assert [taking.name for taking in takings(picture)] == ["later"]
+
+
+def test_what_a_set_tells_of_itself() -> None:
+    (taking,) = takings(situations.active())
+    assert (taking.name, taking.set_id, taking.count, taking.created) == ("s", b.SET_ID, 2, b.NOW - 3600)
+    assert [member.kind for member in taking.members] == ["thick", "thin"]
+    assert taking.rolled_back_at is None
+    assert driver.view(situations.rolled_back(), b.request()).rolled_back_at == b.NOW - 60
+
+
+@pytest.mark.parametrize(("left", "percent"), [(50, 50), (Fraction("24.50"), Fraction("75.50")), (0, 100)])
+def test_how_far_a_merge_is(left: Fraction, percent: Fraction) -> None:
+    origin, snapshot = b.merging(A, b.member(A), left=left)
+    (taking,) = takings(b.picture([origin, snapshot]))
+    assert merge_percent(taking.members[0]) == percent
+
+
+@pytest.mark.parametrize(("situation", "percents"), [("merged", [100, 100]), ("pending", [None, None])])
+def test_how_far_it_is_before_and_after(situation: str, percents: list[int | None]) -> None:
+    (taking,) = takings(situations.ALL[situation]())
+    assert [merge_percent(member) for member in taking.members] == percents
+
+
+def test_a_sparse_volumes_store_is_no_snapshot() -> None:
+    sparse = b.thick_snapshot(b.volume("vg/x_vorigin"), "x")
+    assert not sparse.is_snapshot
+    assert takings(b.picture([sparse])) == ()
+
+
+def test_a_member_of_an_origin_in_another_group_is_none() -> None:
+    """A VG was copied whole: the same tags and names, but another origin."""
+    copy = replace(_taken(b.volume("copy/a"), "1"), tags=_taken(A, "1").tags)
+    (taking,) = takings(b.picture([b.volume("copy/a"), copy]))
+    assert [member.state for member in taking.members] == ["stray"]

@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+import string
+from dataclasses import replace
+
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+
+# lib/misc/lvm-string.c of LVM 2.03.
+LVM_TAKES = re.compile(r"[A-Za-z0-9._\-+/=!:&#]+")
+HEX = st.text("0123456789abcdef", min_size=32, max_size=32)
+BOOT_IDS = st.uuids().map(str)
+SINGLE_NAMES = strategies.lv_names.map(lambda name: f"/{name}")
+
+MEMBERS = st.builds(
+    _tags.MemberTags,
+    set_name=strategies.set_names,
+    set_id=HEX,
+    count=strategies.counts,
+    origin_uuid=strategies.lv_uuids,
+    taken=strategies.seconds,
+    pv_set=st.none() | HEX,
+)
+MERGING = st.builds(
+    _tags.Outcome,
+    kind=st.just("merging"),
+    set_name=strategies.set_names | SINGLE_NAMES,
+    set_id=HEX | strategies.lv_uuids,
+    count=strategies.counts,
+    at=strategies.seconds,
+    boot_id=BOOT_IDS,
+    thin_ids=st.dictionaries(strategies.lv_uuids.map(_tags.uuid_key), st.integers(0, 2**24), max_size=4),
+)
+OUTCOMES = MERGING | MERGING.map(lambda o: replace(o, kind="rolled_back", boot_id="", thin_ids={}))
+# What somebody may have done to a tag of ours, and anything else.
+PARTS = st.sampled_from(
+    ["safepoint.member.", "safepoint.outcome.", "merging=", "rolled_back=", "count=", "id=", ":", "="]
+)
+ANY_TAGS = st.lists(PARTS | st.text(string.printable, max_size=6), max_size=8).map("".join)
+
+
+@given(MEMBERS)
+def test_members_are_read_as_they_were_written(member: _tags.MemberTags) -> None:
+    tags = member.to_tags()
+    assert all(LVM_TAKES.fullmatch(tag) for tag in tags)
+    assert _tags.parse_member(["another", *reversed(tags)]) == member
+    assert _tags.ours(["another", *tags]) == tags
+    assert _tags.parse_member([*tags, _tags.SEALED]) == replace(member, sealed=True)
+
+
+@given(MEMBERS)
+def test_the_seal_is_never_given_at_creation(member: _tags.MemberTags) -> None:
+    assert _tags.SEALED not in replace(member, sealed=True).to_tags()
+
+
+@given(MEMBERS, st.integers(0, 4))
+def test_a_membership_with_a_part_missing_is_none(member: _tags.MemberTags, missing: int) -> None:
+    tags = list(member.to_tags())
+    del tags[missing]
+    assert _tags.parse_member(tags) is None
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x", "", "99999999999"])
+def test_a_membership_with_a_strange_count_is_none(count: str) -> None:
+    member = _tags.MemberTags(set_name="s", set_id="1", count=1, origin_uuid="u", taken=0)
+    tags = [f"safepoint.member.count={count}" if ".count=" in tag else tag for tag in member.to_tags()]
+    assert _tags.parse_member(tags) is None
+
+
+@given(OUTCOMES)
+def test_outcomes_are_read_as_they_were_written(outcome: _tags.Outcome) -> None:
+    tag = outcome.to_tag()
+    assert LVM_TAKES.fullmatch(tag)
+    assert _tags.outcomes_of(["another", tag]) == (outcome,)
+    assert _tags.ours([tag]) == ()
+
+
+@given(OUTCOMES, st.data())
+def test_a_cut_outcome_is_none_or_means_what_it_says(outcome: _tags.Outcome, data: st.DataObject) -> None:
+    cut = outcome.to_tag()[: data.draw(st.integers(0, 60))]
+    parsed = _tags.parse_outcome(cut)
+    assert parsed is None or parsed.to_tag() == cut
+
+
+@given(st.lists(ANY_TAGS, max_size=5))
+def test_no_tag_is_too_strange_to_be_read(tags: list[str]) -> None:
+    _tags.parse_member(tags)
+    for outcome in _tags.outcomes_of(tags):
+        # Whatever is understood can also be deleted again.
+        assert outcome.to_tag() in tags
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "safepoint.outcome.rolled_back=s:id:1:0100",
+        "safepoint.outcome.rolled_back=s:id:1:100:more",
+        "safepoint.outcome.rolled_back=s:id:1_0:100",
+        "safepoint.outcome.rolled_back=s:id:0:100",
+        "safepoint.outcome.rolled_back=s:id:99999999999:100",
+        "safepoint.outcome.merging=s:id:1:boot:100:a=1=2",
+        "safepoint.outcome.merging=s:id:1:100",
+        "safepoint.outcome.done=s:id:1:100",
+    ],
+)
+def test_outcomes_that_nobody_here_wrote(tag: str) -> None:
+    assert _tags.parse_outcome(tag) is None
+
+
+def test_single_snapshots() -> None:
+    tags = _tags.single_tags("uuid-1")
+    assert tags == ("safepoint.single", "safepoint.single.origin=uuid-1")
+    assert _tags.is_single_of(tags, "uuid-1")
+    assert not _tags.is_single_of(tags, "uuid-2")
+    assert _tags.ours(["x", *tags]) == tags
+    assert _tags.parse_member(tags) is None
+
+
+def test_exact_tags() -> None:
+    """What is written on hosts; a change of any of them makes older sets unreadable."""
+    member = _tags.MemberTags(set_name="s", set_id="1f", count=2, origin_uuid="a-b", taken=5, pv_set="c0")
+    prefix = "safepoint.member."
+    values = ("set=s", "id=1f", "count=2", "origin=a-b", "taken=5", "pvs=c0")
+    assert member.to_tags() == tuple(prefix + value for value in values)
+    outcome = _tags.Outcome(
+        kind="merging", set_name="s", set_id="1f", count=2, at=7, boot_id="b", thin_ids={"x": 3, "a": 4}
+    )
+    assert outcome.to_tag() == "safepoint.outcome.merging=s:1f:2:b:7:a=4/x=3"
+    assert replace(outcome, kind="rolled_back", thin_ids={}).to_tag() == "safepoint.outcome.rolled_back=s:1f:2:7"
+    assert _tags.SEALED == "safepoint.member.sealed"

@@ -1,0 +1,209 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What modules return of a set, and of a host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import driver
+import pytest
+import situations
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+
+A, T = situations.A, situations.T
+
+
+def _host() -> Picture:
+    """An active set with an origin that is mounted twice, and a daily snapshot that nobody here made."""
+    thick = replace(situations.A_MEMBER, data_percent=Fraction("12.34"))
+    daily = b.thick_snapshot(situations.OTHER, "daily", 64 * b.MIB, used=3)
+    picture = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
+    boot = Mount("/boot", "/dev/sda1", "ext4", (8, 1))
+    devices = {**picture.host.devices, (8, 1): BlockDevice("sda1")}
+    return replace(picture, host=replace(picture.host, mounts=(*picture.host.mounts, boot), devices=devices))
+
+
+THICK: dict[str, Any] = {
+    "vg": "va",
+    "origin": "a",
+    "snapshot": "a_s",
+    "kind": "thick",
+    "mountpoints": ["/a", "/again"],
+    "size": 40 * b.MIB,
+    "state": "active",
+}
+THIN: dict[str, Any] = {
+    "vg": "vt",
+    "origin": "t",
+    "snapshot": "t_s",
+    "kind": "thin",
+    "mountpoints": ["[SWAP]"],
+    "size": 200 * b.MIB,
+    "state": "active",
+}
+UNKNOWN = {"used_percent": None, "merge_percent": None, "auto_basis": None}
+
+
+def test_a_set_in_full() -> None:
+    result = driver.view(_host(), b.request()).to_result(b.NOW)
+    assert result == {
+        "name": "s",
+        "id": b.SET_ID,
+        "state": "active",
+        "created": "2027-01-15T07:00:00+00:00",
+        "age": 3600,
+        "rolled_back_at": None,
+        "members": [
+            {**THICK, **UNKNOWN, "used_percent": 12.34, "auto_basis": "estimate"},
+            {**THIN, **UNKNOWN},
+        ],
+    }
+
+
+def test_a_prediction_has_nothing_that_cannot_be_known() -> None:
+    prediction = driver.view(_host(), b.request()).to_prediction()
+    assert prediction == {"name": "s", "state": "active", "members": [THICK, THIN]}
+
+
+def test_a_set_that_is_rolled_back() -> None:
+    result = driver.view(situations.rolled_back(), b.request()).to_result(b.NOW)
+    assert (result["created"], result["age"]) == (None, None)
+    assert result["rolled_back_at"] == "2027-01-15T07:59:00+00:00"
+    assert [(member["snapshot"], member["size"], member["state"]) for member in result["members"]] == [
+        (None, None, "rolled_back"),
+        (None, None, "rolled_back"),
+    ]
+
+
+def test_a_member_that_has_gone_into_its_origin_is_shown_as_merging() -> None:
+    result = driver.view(situations.merged(), b.request()).to_result(b.NOW)
+    assert [(member["state"], member["merge_percent"]) for member in result["members"]] == [("merging", 100.0)] * 2
+
+
+@pytest.mark.parametrize(("size", "basis"), [(200, "estimate"), (204, "cannot_overflow"), (300, "cannot_overflow")])
+def test_basis_of_a_store(size: int, basis: str) -> None:
+    picture = b.picture([A, b.member(A, size=size * b.MIB)])
+    assert [member.auto_basis for member in driver.view(picture, b.request()).members] == [basis]
+
+
+@pytest.mark.parametrize(
+    ("state", "size", "percent", "seconds"),
+    [
+        ("active", b.GIB, None, None),
+        ("merge_pending", b.GIB, None, None),
+        ("merging", b.MIB, None, 2),
+        ("merging", 4 * b.GIB, None, 16),
+        ("merging", 4 * b.GIB, 50.0, 8),
+        ("merging", 400 * b.GIB, None, 30),
+        ("merged", None, 100.0, 2),
+    ],
+)
+def test_when_to_look_again(state: Any, size: int | None, percent: float | None, seconds: int | None) -> None:
+    member = MemberView("vg", "a", "s", "thick", state, size=size, merge_percent=percent)
+    assert View(name="s", state="merging", members=(member,)).poll_after == seconds
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_age() -> None:
+    assert View(name="s", state="active", created=b.NOW).to_result(b.NOW - 5)["age"] == 0
+
+
+# The host
+
+
+def test_info() -> None:
+    info = host_info(_host(), None)
+    assert [(found["name"], found["state"]) for found in info["snapsets"]] == [("s", "active")]
+    assert info["unmanaged_snapshots"] == [
+        {
+            "vg": "va",
+            "snapshot": "daily",
+            "origin": "b",
+            "kind": "thick",
+            "size": 64 * b.MIB,
+            "used_percent": 3.0,
+            "state": "active",
+        }
+    ]
+    assert info["volume_groups"][0] == {
+        "name": "va",
+        "size": 4000 * b.MIB,
+        "free": 2000 * b.MIB,
+        "extent_size": b.EXTENT,
+        "partial": False,
+        "exported": False,
+        "lock_type": None,
+    }
+    assert info["thin_pools"] == [
+        {"vg": "vt", "pool": "pool", "size": 1000 * b.MIB, "data_percent": 10.0, "metadata_percent": 10.0}
+    ]
+    assert info["warnings"] == []
+
+
+def test_coverage() -> None:
+    on_lv = {"source": "/dev/mapper/va-a", "fstype": "ext4", "vg": "va", "lv": "a", "kind": "thick"}
+    good = {"protectable": True, "reason": None, "snapsets": ["s"]}
+    first, second, swap, boot = host_info(_host(), None)["coverage"]
+    assert first == {"mountpoint": "/a", **on_lv, **good}
+    assert second == {"mountpoint": "/again", **on_lv, **good}
+    assert (swap["mountpoint"], swap["lv"], swap["kind"], swap["snapsets"]) == ("[SWAP]", "t", "thin", ["s"])
+    assert boot == {
+        "mountpoint": "/boot",
+        "source": "/dev/sda1",
+        "fstype": "ext4",
+        "vg": None,
+        "lv": None,
+        "kind": None,
+        "protectable": False,
+        "reason": "/dev/sda1 is not on LVM",
+        "snapsets": [],
+    }
+
+
+def test_coverage_tells_why_not() -> None:
+    sick = replace(A, health="partial", writable=False)
+    (found,) = host_info(b.picture([sick], mounts={"/": sick}), None)["coverage"]
+    assert not found["protectable"]
+    assert found["reason"].count("va/a is") == 2
+
+
+def test_a_set_that_is_gone_covers_nothing() -> None:
+    origin = replace(A, tags=(b.outcome_tag("rolled_back"),))
+    (found,) = host_info(b.picture([origin], mounts={"/": origin}), None)["coverage"]
+    assert found["snapsets"] == []
+
+
+def test_one_name_alone() -> None:
+    other = b.member(situations.OTHER, name="z")
+    picture = replace(_host(), volumes=(*_host().volumes, other))
+    assert [found["name"] for found in host_info(picture, None)["snapsets"]] == ["s", "z"]
+    assert [found["name"] for found in host_info(picture, "z")["snapsets"]] == ["z"]
+    assert host_info(picture, "no")["snapsets"] == []
+    assert host_info(picture, "no")["coverage"] == host_info(picture, None)["coverage"]
+
+
+def test_warnings() -> None:
+    picture = b.picture([A], groups=[b.group("va", partial=True), b.group("vb")], unread="a checksum error")
+    assert host_info(picture, None)["warnings"] == [
+        "LVM could not read everything: a checksum error",
+        "VG va is partial: a PV is missing",
+    ]
+
+
+@pytest.mark.parametrize("situation", situations.ALL)
+def test_every_situation_can_be_told(situation: str) -> None:
+    """Nothing is too broken to be shown, and everything is JSON."""
+    picture = situations.ALL[situation]()
+    shown = {found["name"]: found["state"] for found in host_info(picture, None)["snapsets"]}
+    state = driver.view(picture, b.request()).state
+    assert shown.get("s", "absent") == state
