@@ -28,7 +28,7 @@ INVENTORY = RESULTS / "inventory.yml"
 MACHINE = "demo"
 SNAPSET = "before_upgrade"
 
-# What a person would try: each of these works on a sound host and fails on the ruined one, the last the other way round.
+# What a person would try. All of it works on a sound host and fails on the ruined one, but the last.
 PROBES = (
     ("the program that the kernel starts", "ls -lL /sbin/init", True),
     ("the package manager", "dpkg-query --show bash", True),

@@ -74,6 +74,15 @@ def new_disk(name: str, size: int) -> str:
     return lvm.run("losetup", "--find", "--show", str(file)).strip()
 
 
+def remove_disks(*devices: str) -> None:
+    """Detach loop devices that a test made, whatever lies on them, and delete their files."""
+    for device in devices:
+        _remove_holders(Path(device).name)
+        file = lvm.run("losetup", "--noheadings", "--output", "BACK-FILE", device).strip()
+        lvm.run("losetup", "--detach", device)
+        Path(file).unlink()
+
+
 def tear_down() -> None:
     """Take everything away: mounts, device-mapper devices, loop devices, files. A device in use is an error."""
     unmount_all()

@@ -88,6 +88,7 @@ class ModelLvm:
     faults: dict[int, Fault] = field(default_factory=dict)
     commands: list[tuple[str, ...]] = field(default_factory=list)
     watched: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
     _serial: int = 100
 
     def observe(self) -> Picture:
@@ -224,7 +225,7 @@ class ModelLvm:
         if "--refresh" in command.options:
             self._start(volume)
         elif "--poll" in command.options:
-            self.watched.add(volume.uuid)
+            self._poll(volume)
         elif volume.hidden:
             raise _CommandError(f"Operation not permitted on hidden LV {name}")
         else:
@@ -249,16 +250,22 @@ class ModelLvm:
         if not snapshot.open:
             self._start(origin)
 
-    def _start(self, origin: Volume) -> None:
+    def _start(self, origin: Volume, *, even_open: bool = False) -> None:
         """Start what is pending, if nobody has ``origin`` open; a silent success if somebody has."""
         snapshot = next((snap for snap in self.picture.snapshots_of(origin) if snap.merging), None)
-        if snapshot is None or origin.open:
+        if snapshot is None or (origin.open and not even_open):
             return
         if snapshot.is_thin:
             self._replace_origin(origin, snapshot)
         elif origin.active:
             self.put(origin, data_percent=snapshot.data_percent, invalid=bool(snapshot.invalid))
             self.watched.add(origin.uuid)
+
+    def _poll(self, origin: Volume) -> None:
+        self.watched.add(origin.uuid)
+        if origin.uuid in self.begun:
+            self.begun.discard(origin.uuid)
+            self._start(origin, even_open=True)
 
     def _replace_origin(self, origin: Volume, snapshot: Volume) -> None:
         siblings = [snap for snap in self.picture.snapshots_of(origin) if snap.uuid != snapshot.uuid]
@@ -296,13 +303,14 @@ class ModelLvm:
                 self.watched.discard(origin.uuid)
 
     def reboot(self, boot_id: str) -> None:
-        """Boot again: pending merges start, and nobody watches them."""
+        """Boot again: pending merges start, and nobody watches them; a thin one is over once LVM is polled."""
         self.picture = replace(self.picture, host=replace(self.picture.host, boot_id=boot_id))
         for origin in self.picture.volumes:
             if any(snap.merging for snap in self.picture.snapshots_of(origin)):
-                opened = origin.open
-                self._start(self.put(origin, open=False))
-                self.put(self.get(origin.full_name), open=opened)
+                if origin.is_thin:
+                    self.begun.add(origin.uuid)
+                else:
+                    self._start(origin, even_open=True)
         self.watched.clear()
 
     def write(self, snapshot: Volume, used: int) -> None:

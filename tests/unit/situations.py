@@ -98,8 +98,15 @@ def pending_closed() -> Picture:
 
 
 def pending_since_last_boot() -> Picture:
-    old = {"boot_id": b.OLD_BOOT, "count": 2}
-    return of(*b.pending(A, A_MEMBER, **old), *b.pending(T, T_MEMBER, **old))
+    """The host was booted after the request, and the thick merge has not begun."""
+    waiting = b.pending(A, A_MEMBER, boot_id=b.OLD_BOOT, count=2)
+    return of(*waiting, replace(T, tags=(ROLLED_BACK,)))
+
+
+def begun_at_boot() -> Picture:
+    """The thin origin was activated with its merge, and LVM has not been polled since."""
+    begun = b.pending(T, T_MEMBER, boot_id=b.OLD_BOOT, count=2)
+    return of(replace(A, tags=(ROLLED_BACK,)), *begun)
 
 
 def merging() -> Picture:
@@ -144,7 +151,7 @@ def name_taken() -> Picture:
 
 
 def name_of_other_set() -> Picture:
-    """Another set's member has the name: va/a_x of set y is also what va/a of set x_y ... has."""
+    """Another set's member has the name that a member of this one would get."""
     other = b.snapshot(OTHER, "a_s", tags=b.member_tags(OTHER, name="z"))
     return of(A, T, other)
 
@@ -175,6 +182,7 @@ ALL: dict[str, Callable[[], Picture]] = {
         pending,
         pending_closed,
         pending_since_last_boot,
+        begun_at_boot,
         merging,
         merged,
         merged_elsewhere,

@@ -47,9 +47,11 @@ class SafePoints(RuleBasedStateMachine):
         self.model = ModelLvm(_host())
         self.boots = 0
 
-    @initialize(chosen=CHOICES)
-    def begin(self, *, chosen: tuple[str, ...]) -> None:
-        self._wish(b.request(*chosen))
+    @initialize(first=CHOICES, second=CHOICES, both=st.booleans())
+    def begin(self, *, first: tuple[str, ...], second: tuple[str, ...], both: bool) -> None:
+        self._wish(b.request(*first, name="s", size="80MiB"))
+        if both:
+            self._wish(b.request(*second, name="z", size="80MiB"))
 
     @rule(chosen=CHOICES, name=st.sampled_from(SETS), size=SIZES, fault=FAULT, place=PLACE)
     def take(self, *, chosen: tuple[str, ...], name: str, size: str, fault: Fault | None, place: int) -> None:
@@ -158,4 +160,4 @@ class SafePoints(RuleBasedStateMachine):
 
 
 def test_any_sequence() -> None:
-    run_state_machine_as_test(SafePoints, settings=settings(max_examples=150, stateful_step_count=20))
+    run_state_machine_as_test(SafePoints, settings=settings(max_examples=200, stateful_step_count=15))

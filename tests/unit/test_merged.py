@@ -51,7 +51,8 @@ def test_exact_commands_of_a_rollback() -> None:
     ("situation", "commands"),
     [
         ("pending_closed", ["lvchange --yes --refresh va/a vt/t"]),
-        ("pending_since_last_boot", ["lvchange --yes --poll y va/a vt/t"]),
+        ("pending_since_last_boot", ["lvchange --yes --poll y va/a"]),
+        ("begun_at_boot", ["lvchange --yes --poll y vt/t"]),
         ("merging", ["lvchange --yes --poll y va/a"]),
     ],
 )
@@ -105,8 +106,8 @@ def test_rollback_through_a_reboot() -> None:
     assert driver.bring_about(model, MERGED).after.reboot_required
     model.reboot("next")
     plan = driver.bring_about(model, MERGED)
-    # The thin one is done by being activated, the thick one has drained and waits for somebody to look.
-    assert driver.step_names(plan) == ["poll", "remember_rollback"]
+    # Both began when they were activated, and neither ends before somebody looks.
+    assert driver.argvs(plan) == ["lvchange --yes --poll y va/a vt/t"]
     assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
     model.settle()
     assert driver.bring_about(model, MERGED).after.state == "rolled_back"
@@ -224,6 +225,18 @@ def test_a_loss_that_is_accepted(case: str) -> None:
 def test_a_loss_of_others_is_not_accepted() -> None:
     picture, _expected = SIBLINGS["thin of a set"]
     assert driver.reasons(picture, b.request(state="merged", accept_loss_of=("s", "vt/daily")))
+
+
+@pytest.mark.parametrize("origin", [A, situations.T])
+@pytest.mark.parametrize("begun", [b.pending, b.merging])
+def test_a_second_merge_into_one_origin_is_refused(origin: Volume, begun: Any) -> None:
+    if origin.is_thin and begun is b.merging:
+        pytest.skip("a thin merge is never half-way")
+    busy, other = begun(origin, b.member(origin, name="z", set_id="f" * 32))
+    mine = b.member(origin)
+    picture = b.picture([busy, other, mine, b.thin_pool(f"{origin.vg}/pool")])
+    reasons = driver.reasons(picture, b.request(state="merged", accept_loss_of=("z",)))
+    assert any(other.full_name in reason for reason in reasons), reasons
 
 
 @pytest.mark.parametrize(("state", "used"), [("present", 0), ("absent", 0)])

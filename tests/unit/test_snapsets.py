@@ -47,6 +47,7 @@ STATES: dict[str, SetState] = {
     "pending": "merge_pending",
     "pending_closed": "merge_pending",
     "pending_since_last_boot": "merge_pending",
+    "begun_at_boot": "merging",
     "merging": "merging",
     "merged": "merging",
     "merged_elsewhere": "damaged",

@@ -48,7 +48,7 @@ THIN: dict[str, Any] = {
     "origin": "t",
     "snapshot": "t_s",
     "kind": "thin",
-    "mountpoints": ["[SWAP]"],
+    "mountpoints": [],
     "size": 200 * b.MIB,
     "state": "active",
 }

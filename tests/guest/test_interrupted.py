@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takings that were interrupted: what they leave is never taken for a set, and goes with the next task."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import lvm
+import storage
+from calls import absent, call, four_runs, merged, ok, predicted_and_done, present, refused, start, states, verbs
+
+SEALED = "safepoint.member.sealed"
+ORIGINS = ("thick/b", "thick/c", "thin/t2")
+
+
+def leave_leftovers() -> str:
+    """What a kill between the two commits of a thick member leaves: whole members, and a plain LV with our tags."""
+    taken = ok("snapset", present("s", *ORIGINS))
+    members = [f"{origin}_s" for origin in ORIGINS]
+    lvm.run("lvchange", "--deltag", SEALED, *members)
+    tags = lvm.tags("thick/c_s")
+    lvm.run("lvremove", "-y", "thick/c_s")
+    options = [word for tag in sorted(tags) for word in ("--addtag", tag)]
+    lvm.run("lvcreate", "-q", "-y", "-L", "8m", "-n", "c_s", *options, "thick")
+    set_id: str = taken["snapset"]["id"]
+    return set_id
+
+
+def test_leftovers_make_room_for_a_new_set() -> None:
+    former = leave_leftovers()
+    refused("snapset", merged("s"), "never complete")
+    taken = predicted_and_done("snapset", present("s", *ORIGINS), commands=3 + 3 + 1)
+    assert verbs(taken["commands"])[1] == "lvremove"
+    assert taken["snapset"]["id"] != former
+    assert states(taken) == ("active", ["active"] * 3)
+    assert not ok("snapset", present("s", *ORIGINS))["changed"]
+
+
+def test_leftovers_are_removed() -> None:
+    leave_leftovers()
+    (shown,) = ok("snapset_info", {"name": "s"})["snapsets"]
+    assert shown["state"] == "incomplete"
+    four_runs("snapset", absent("s"), commands=3)
+    assert {f"{vg}/{name}" for vg in storage.SIZES for name in lvm.names(vg)} == set(storage.VOLUMES)
+
+
+def test_a_half_done_sealing_is_finished() -> None:
+    task = present("s", "thick/c", "thin/t2")
+    ok("snapset", task)
+    lvm.run("lvchange", "--deltag", SEALED, "thin/t2_s")
+    assert ok("snapset", merged("s"), check=True)["changed"]
+    sealed = four_runs("snapset", task, commands=3)
+    assert [step["step"] for step in sealed.real["planned"]] == ["seal"]
+    assert SEALED in lvm.tags("thin/t2_s")
+
+
+def two_takings() -> None:
+    """Two sets by the same name: one of thick/b, one of thick/c."""
+    ok("snapset", present("s", "thick/b"))
+    ok("snapset", present("r", "thick/c"))
+    lvm.run("lvchange", "--deltag", "safepoint.member.set=r", "--addtag", "safepoint.member.set=s", "thick/c_r")
+
+
+def test_two_whole_sets_of_one_name() -> None:
+    two_takings()
+    for task in (present("s", "thick/b"), merged("s"), absent("s")):
+        refused("snapset", task, "two complete sets bear this name")
+
+
+def test_leftovers_beside_a_whole_set() -> None:
+    two_takings()
+    lvm.run("lvchange", "--deltag", SEALED, "thick/c_r")
+    kept = four_runs("snapset", present("s", "thick/b"), commands=3)
+    assert [step["step"] for step in kept.real["planned"]] == ["remove"]
+    assert lvm.names("thick") == {"a", "a_x", "b", "b_s", "c"}
+
+
+def test_a_module_is_killed_while_it_creates() -> None:
+    """LVM goes on to the end of its command and the lock stays until then; the next run starts afresh."""
+    task = present("s", "thick/b", "thick/c")
+    running = start("snapset", task)
+    while not (creating := commands_running("lvcreate")):
+        time.sleep(0.02)
+    os.kill(running.pid, signal.SIGKILL)
+    os.waitpid(running.pid, 0)
+    if commands_running("lvcreate") == creating:
+        busy = call("snapset", {**absent("s"), "lock_timeout": 0})
+        assert busy.get("failed") is True or not commands_running("lvcreate"), busy
+    taken = ok("snapset", task)
+    assert states(taken) == ("active", ["active"] * 2)
+    assert verbs(taken["commands"])[:2] == ["fullreport", "lvremove"]
+    assert lvm.lv("thick/b", "lv_suspended")["lv_suspended"] == ""
+
+
+def commands_running(verb: str) -> list[int]:
+    """The processes that run ``lvm verb``."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if len(words) > 1 and words[0].endswith(b"lvm") and words[1] == verb.encode():
+            found.append(int(entry.name))
+    return found

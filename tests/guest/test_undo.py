@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Commands that LVM itself refuses half-way: what was begun is undone and told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lvm
+import storage
+from calls import call, merged, ok, present, states, verbs
+
+ORIGINS = ("thick/c", "thin/t2", "thin/z")
+
+
+@contextmanager
+def name_taken_in_the_kernel(name: str) -> Iterator[None]:
+    """A device of that name, of which LVM's metadata know nothing: creating an LV that needs it fails."""
+    lvm.run("dmsetup", "create", name, "--table", "0 8 zero")
+    try:
+        yield
+    finally:
+        lvm.run("dmsetup", "remove", "--retry", name)
+
+
+def test_a_creation_that_fails_half_way() -> None:
+    with name_taken_in_the_kernel("thin-z_s"):
+        failed = call("snapset", present("s", *ORIGINS))
+    assert failed.get("failed")
+    assert failed["changed"] is False
+    assert verbs(failed["commands"])[:4] == ["fullreport", *["lvcreate"] * 3]
+    assert "thin/z" in str(failed["cmd"])
+    assert failed["rc"] == 5
+    assert failed["stderr"]
+    assert "removed again (thick/c_s, thin/t2_s" in failed["msg"]
+    assert {f"{vg}/{name}" for vg in storage.SIZES for name in lvm.names(vg)} == set(storage.VOLUMES)
+    assert not any(lvm.tags(origin) for origin in ORIGINS)
+    assert ok("snapset", present("s", *ORIGINS))["changed"]
+
+
+def test_the_first_creation_fails() -> None:
+    with name_taken_in_the_kernel("thick-c_s"):
+        failed = call("snapset", present("s", "thick/c", "thin/t2"))
+    assert failed.get("failed")
+    assert failed["changed"] is False
+    assert lvm.names("thick") == {"a", "a_x", "b", "c"}
+
+
+def test_a_merge_that_lvm_refuses() -> None:
+    """The origin became read-only since: nobody may remember a merge that was never begun."""
+    ok("snapset", present("s", "thick/c"))
+    lvm.run("lvchange", "-p", "r", "thick/c")
+    try:
+        failed = call("snapset", merged("s"))
+        assert failed.get("failed")
+        assert "read-only" in failed["msg"]
+        assert failed["changed"] is False
+        assert not lvm.tags("thick/c")
+        assert states({"snapset": ok("snapset_info", {})["snapsets"][0]}) == ("active", ["active"])
+    finally:
+        lvm.run("lvchange", "-p", "rw", "thick/c")
