@@ -107,7 +107,8 @@ def _cancel(member: Member) -> str:
             "pending thin merge: finish with state: merged"
         )
     origin = member.origin.full_name
+    forgetting = f"lvchange --deltag {member.outcome.to_tag()} {origin}; " if member.outcome else ""
     return (
-        f"{member.label} waits to be merged into {origin}: to cancel that, unmount it, then lvchange -an {origin}; "
-        f"lvremove {member.snapshot.full_name}; lvchange -ay {origin}"
+        f"{member.label} waits to be merged into {origin}: to cancel that, unmount it, then {forgetting}"
+        f"lvchange -an {origin}; lvremove {member.snapshot.full_name}; lvchange -ay {origin}"
     )

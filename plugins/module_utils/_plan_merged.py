@@ -246,21 +246,27 @@ def _request_steps(picture: Picture, current: Taking, demands: Sequence[Demand])
             size=demand.size,
         )
     members = current.those("active")
-    if not members:
-        return
+    # Somebody may have requested a merge without us: its origin has to remember it before the member is gone.
+    begun = tuple(member for member in current.those("merge_pending", "merging") if member.outcome is None)
+    if members or begun:
+        yield _remember(picture, current, (*members, *begun))
+    if members:
+        yield Merge(snapshots=tuple(member.label for member in members))
+
+
+def _remember(picture: Picture, current: Taking, members: Sequence[Member]) -> Retag:
     thin_ids = {
         _tags.uuid_key(member.origin_uuid): member.snapshot.thin_id
         for member in members
         if member.snapshot and member.snapshot.thin_id is not None
     }
     outcome = _outcome(picture, current, "merging", boot_id=picture.host.boot_id, thin_ids=thin_ids)
-    yield Retag(
+    return Retag(
         purpose="remember_merge",
         volumes=_origins(members),
         add=(outcome.to_tag(),),
         delete=_old_outcomes(members),
     )
-    yield Merge(snapshots=tuple(member.label for member in members))
 
 
 def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[Step]:

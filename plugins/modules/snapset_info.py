@@ -71,7 +71,7 @@ unmanaged_snapshots:
       used_percent: 12.5
       state: active
 volume_groups:
-  description: The VGs, with sizes in bytes. RV(volume_groups[].free) counts what LVM may allocate from.
+  description: The VGs, with sizes in bytes.
   type: list
   elements: dict
   returned: success
@@ -83,6 +83,35 @@ volume_groups:
       partial: false
       exported: false
       lock_type: null
+  contains:
+    name:
+      description: Name of the VG.
+      type: str
+      returned: always
+    size:
+      description: Size of all extents.
+      type: int
+      returned: always
+    free:
+      description: What LVM may allocate from, which is free on PVs that are present and allocatable.
+      type: int
+      returned: always
+    extent_size:
+      description: Size of an extent.
+      type: int
+      returned: always
+    partial:
+      description: Whether a PV is missing.
+      type: bool
+      returned: always
+    exported:
+      description: Whether the VG is exported.
+      type: bool
+      returned: always
+    lock_type:
+      description: Lock type of a shared VG; null for one of this host alone.
+      type: str
+      returned: always
 thin_pools:
   description: The thin pools and how full they are.
   type: list
@@ -118,6 +147,44 @@ coverage:
       protectable: false
       reason: /dev/vda2 is not on LVM
       snapsets: []
+  contains:
+    mountpoint:
+      description: Where it is mounted; C([SWAP]) for swap.
+      type: str
+      returned: always
+    source:
+      description: The device as the kernel names it.
+      type: str
+      returned: always
+    fstype:
+      description: Type of the filesystem.
+      type: str
+      returned: always
+    vg:
+      description: VG of the LV below it; null when it is not on LVM.
+      type: str
+      returned: always
+    lv:
+      description: The LV below it, also below encryption; null when it is not on LVM.
+      type: str
+      returned: always
+    kind:
+      description: Which kind of snapshot would be taken of it, C(thick) or C(thin).
+      type: str
+      returned: always
+    protectable:
+      description: Whether a snapshot of it could be taken and merged again.
+      type: bool
+      returned: always
+    reason:
+      description: Why not.
+      type: str
+      returned: always
+    snapsets:
+      description: Names of the snapsets that protect it.
+      type: list
+      elements: str
+      returned: always
 commands:
   description: The LVM command that was run.
   type: list

@@ -112,6 +112,36 @@ snapshot:
         state: active
         merge_percent: null
         auto_basis: cannot_overflow
+  contains:
+    name:
+      description: Name of the snapshot.
+      type: str
+      returned: always
+    id:
+      description: LV UUID of the snapshot; null when there is none and its origin remembers none.
+      type: str
+      returned: not in check mode
+    state:
+      description: State, as in RV(safepoint.lvm.snapset#module:snapset.state).
+      type: str
+      returned: always
+    created:
+      description: When the snapshot was made (ISO 8601, UTC).
+      type: str
+      returned: not in check mode
+    age:
+      description: Seconds since then.
+      type: int
+      returned: not in check mode
+    rolled_back_at:
+      description: When the origin was seen to be rolled back (ISO 8601, UTC).
+      type: str
+      returned: not in check mode
+    members:
+      description: The one member, as in RV(safepoint.lvm.snapset#module:snapset.members).
+      type: list
+      elements: dict
+      returned: always
 reboot_required:
   description: Whether the merge waits for a volume that is in use.
   type: bool

@@ -9,6 +9,7 @@ import argparse
 import functools
 import shutil
 import sys
+from typing import TYPE_CHECKING, Callable
 
 import envs
 import stages
@@ -16,6 +17,9 @@ from gates import GATES
 from paths import CACHE, RESULTS, ToolError, is_ours_to_delete
 from stages import Stage
 from tree import build_artefact
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def _setup(options: argparse.Namespace) -> bool:
@@ -54,14 +58,24 @@ def _clean(_options: argparse.Namespace) -> bool:
     return True
 
 
+def _one_of(known: Collection[str]) -> Callable[[str], str]:
+    # The `choices` of argparse refuse an empty list of names.
+    def checked(name: str) -> str:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return name
+
+    return checked
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tests/env", description="Environments, checks and tests of safepoint.lvm.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     setup = commands.add_parser("setup", help="build the Python environments")
-    setup.add_argument("names", nargs="*", metavar="ENVIRONMENT", choices=[*[one.name for one in envs.ALL], []])
+    setup.add_argument("names", nargs="*", metavar="ENVIRONMENT", type=_one_of([one.name for one in envs.ALL]))
     setup.set_defaults(run=_setup)
     lint = commands.add_parser("lint", help="run the static checks, all or those named")
-    lint.add_argument("names", nargs="*", metavar="CHECK", choices=[*GATES, []], help=", ".join(GATES))
+    lint.add_argument("names", nargs="*", metavar="CHECK", type=_one_of(GATES), help=", ".join(GATES))
     lint.set_defaults(run=_lint)
     commands.add_parser("unit", help="run the unit tests on every controller").set_defaults(run=_unit)
     test = commands.add_parser("test", help="run everything and count")

@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Python environments of the tests: `<cache>/envs/NAME`, each with the exact versions of `pins/NAME.txt`."""
+"""The Python environments of the tests: `<cache>/envs/NAME`, each with the exact versions of `pins/NAME.txt`.
+
+To renew a pins file, install the packages of its first block without versions into an empty virtual
+environment, and write down what `pip freeze` says.
+"""
 
 from __future__ import annotations
 
@@ -109,6 +113,8 @@ def build(environment: Environment) -> None:
     target = ENVS / f"{environment.name}-{_key(environment, python)}"
     with _locked(environment):
         if not _is_valid(target):
+            # Whoever looks for it must not find the one of other pins, should this one fail.
+            environment.home.unlink(missing_ok=True)
             _make(environment, python, target)
         _point(environment.home, target)
         _remove_others(environment, target)

@@ -57,7 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", metavar="NAME", help="a running machine of the lab")
     parser.add_argument("--junitxml", type=Path, metavar="PATH", help="where to put pytest's report")
     parser.add_argument(
-        "--plugins", type=Path, metavar="DIR", default=CHECKOUT / "plugins", help="test these plugins, not the checkout's"
+        "--plugins",
+        type=Path,
+        metavar="DIR",
+        default=CHECKOUT / "plugins",
+        help="test these plugins, not the checkout's",
     )
     parser.add_argument("pytest", nargs="*", metavar="ARGUMENT", help="arguments for pytest, after --")
     return parser

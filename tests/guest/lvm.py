@@ -21,7 +21,10 @@ def run(*argv: str, stdin: str = "") -> str:
 
 def tried(*argv: str) -> bool:
     """Run a program that may fail; whether it did not."""
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=_ENVIRONMENT).returncode == 0
+    return (
+        subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=_ENVIRONMENT).returncode
+        == 0
+    )
 
 
 def report(command: str, fields: str, *arguments: str) -> list[dict[str, str]]:

@@ -15,11 +15,14 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lvm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BASE = Path("/run/safepoint-guest")
 MIB = 1024**2
@@ -130,8 +133,7 @@ def write(name: str, mib: float, *, at: float = 0) -> None:
     pattern = (str(time.time_ns()).encode() * 4096)[: 64 * 1024]
     with open(f"/dev/{name}", "r+b", buffering=0) as device:  # noqa: PTH123
         device.seek(int(at * MIB))
-        for _ in range(int(mib * MIB) // len(pattern)):
-            device.write(pattern)
+        device.writelines(pattern for _ in range(int(mib * MIB) // len(pattern)))
     lvm.run("sync", f"/dev/{name}")
 
 
@@ -157,12 +159,20 @@ class Keeper:
         if seqnos() == self._clean and all(Path("/dev", name).exists() for name in VOLUMES if name != "thin/pool"):
             return
         rows = lvm.report("lvs", "lv_full_name,lv_name,lv_role,origin,lv_tags,lv_merging,lv_layout", "-a", *SIZES)
-        origins = {f"{row['lv_full_name'].split('/')[0]}/{row['origin']}" for row in rows if row["lv_merging"] and row["origin"]}
+        origins = {
+            f"{row['lv_full_name'].split('/')[0]}/{row['origin']}"
+            for row in rows
+            if row["lv_merging"] and row["origin"]
+        }
         for origin in sorted(origins):
             _end_merge(origin)
         if origins:
             rows = lvm.report("lvs", "lv_full_name,lv_name,lv_role,origin,lv_tags,lv_merging,lv_layout", "-a", *SIZES)
-        extra = [row["lv_full_name"] for row in rows if "private" not in row["lv_role"] and row["lv_full_name"] not in VOLUMES]
+        extra = [
+            row["lv_full_name"]
+            for row in rows
+            if "private" not in row["lv_role"] and row["lv_full_name"] not in VOLUMES
+        ]
         if extra:
             lvm.run("lvremove", "-y", "-q", *extra)
         tagged = [row for row in rows if row["lv_full_name"] in VOLUMES and row["lv_tags"]]

@@ -27,7 +27,9 @@ def test_a_member_is_lost(lost: str) -> None:
     refused("snapset", task, "1 of its 2 members are gone", "protect the wrong state")
     refused("snapset", merged("s"), "1 of its 2 members are gone")
     four_runs("snapset", absent("s"), commands=3)
-    assert lvm.names(lost.split("/")[0]) == {name.split("/")[1] for name in storage.VOLUMES if name.startswith(lost[:4])}
+    assert lvm.names(lost.split("/", maxsplit=1)[0]) == {
+        name.split("/")[1] for name in storage.VOLUMES if name.startswith(lost[:4])
+    }
 
 
 def test_a_member_overflowed() -> None:

@@ -53,7 +53,9 @@ def test_by_headroom() -> None:
     assert extents("thick/b_s") == 4
     absolute = predicted("snapset", present("s", "thick/b", "thick/c", min_headroom="16MiB"))
     assert [(step["snapshot"], step["size"]) for step in absolute["planned"]] == [("b_s", 24 * MIB), ("c_s", 20 * MIB)]
-    refused("snapset", present("s", "thick/b", "thick/c", min_headroom="16MiB", reserve="100%VG"), "VG thick has too little")
+    refused(
+        "snapset", present("s", "thick/b", "thick/c", min_headroom="16MiB", reserve="100%VG"), "VG thick has too little"
+    )
 
 
 def test_headroom_before_a_merge() -> None:

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lvm
 import pytest
 import storage
 from calls import absent, merged, ok, present, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GROUPS = {
     "partial": ("half/o", "VG half is partial"),
@@ -45,13 +48,17 @@ def _share(vg: str, disk: str) -> None:
     backup = storage.BASE / "common.vg"
     lvm.run("vgcfgbackup", "-q", "-f", str(backup), vg)
     text = backup.read_text()
-    backup.write_text(re.sub(r'(\n\tformat = "lvm2")', r'\1\n\tlock_type = "sanlock"\n\tlock_args = "1.0.0:lvmlock"', text))
+    backup.write_text(
+        re.sub(r'(\n\tformat = "lvm2")', r'\1\n\tlock_type = "sanlock"\n\tlock_args = "1.0.0:lvmlock"', text)
+    )
     lvm.run("vgcfgrestore", "-q", "-y", "-f", str(backup), vg)
     assert Path(disk).exists()
 
 
 def test_all_of_them_are_refused_at_once() -> None:
-    refused("snapset", present("s", *(name for name, _ in GROUPS.values()), "thick/b"), *(p for _, p in GROUPS.values()))
+    refused(
+        "snapset", present("s", *(name for name, _ in GROUPS.values()), "thick/b"), *(p for _, p in GROUPS.values())
+    )
 
 
 @pytest.mark.parametrize("name", GROUPS)

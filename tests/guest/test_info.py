@@ -32,7 +32,11 @@ def test_every_section() -> None:
     assert one["created"].endswith("+00:00")
     (unmanaged,) = shown["unmanaged_snapshots"]
     assert {key: unmanaged[key] for key in ("vg", "snapshot", "origin", "kind", "state", "size")} == {
-        **{"vg": "thick", "snapshot": "by_hand", "origin": "b", "kind": "thick", "state": "active"},
+        "vg": "thick",
+        "snapshot": "by_hand",
+        "origin": "b",
+        "kind": "thick",
+        "state": "active",
         "size": 8 * storage.MIB,
     }
 
@@ -56,7 +60,9 @@ def test_groups_and_pools_are_as_lvm_says() -> None:
     row = lvm.lv("thin/pool", "lv_size,data_percent,metadata_percent")
     (pool,) = shown["thin_pools"]
     assert pool == {
-        **{"vg": "thin", "pool": "pool", "size": int(row["lv_size"])},
+        "vg": "thin",
+        "pool": "pool",
+        "size": int(row["lv_size"]),
         **{key: float(row[key]) for key in ("data_percent", "metadata_percent")},
     }
 
@@ -74,4 +80,8 @@ def test_coverage_of_the_guest() -> None:
     assert coverage["/boot"]["reason"].endswith("is not on LVM")
     assert (coverage["[SWAP]"]["vg"], coverage["[SWAP]"]["lv"]) == ("thick", "c")
     mounted = {line.split()[0] for line in lvm.run("findmnt", "--real", "-rno", "TARGET").splitlines()}
-    assert set(coverage) - {"[SWAP]"} == {point for point in mounted if point in coverage} >= {"/", "/boot", "/home", "/var"}
+    assert (
+        set(coverage) - {"[SWAP]"}
+        == {point for point in mounted if point in coverage}
+        >= {"/", "/boot", "/home", "/var"}
+    )

@@ -55,3 +55,10 @@ def test_other_members_than_asked_for() -> None:
     for task in (merged("s"), absent("s")):
         same = {**task, "volumes": present("", "thin/t2", "thick/b")["volumes"]}
         assert ok("snapset", same, check=True)["changed"]
+
+
+def test_check_mode_refuses_with_the_same_words() -> None:
+    ok("snapset", present("s", "thick/c", size="8MiB"))
+    storage.write("thick/c", 12)
+    for task in (present("s", "thick/c"), merged("s"), present("t", "nowhere/x", "thin/pool", "thick/nothing")):
+        assert refused("snapset", task, check=True)["msg"] == refused("snapset", task)["msg"]

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lvm
 import pytest
 import storage
 from calls import absent, merged, ok, predicted_and_done, present, refused, rolled_back, states, verbs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # How much of its time the kernel may spend on copying for snapshots, in percent.
 THROTTLE = Path("/sys/module/dm_snapshot/parameters/snapshot_copy_throttle")

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lvm
 import pytest
 import storage
 from calls import absent, ok, present, refused, volumes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROBLEMS = {
     "no VG": ("nowhere/x", "there is no VG nowhere"),

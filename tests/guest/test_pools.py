@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import lvm
 import pytest
 import storage
 from calls import ok, present, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Of 2 MiB, which is what LVM makes at least: 512 blocks, of which each of these devices takes one for its only mapping.
 DEVICES = 390
@@ -22,7 +25,9 @@ def _pools(keeper: storage.Keeper) -> Iterator[None]:
     disk = storage.new_disk("full", 96)
     lvm.run("vgcreate", "-q", "-s", "1m", "full", disk)
     for pool in ("data", "metadata"):
-        lvm.run("lvcreate", "-q", "-y", "--type", "thin-pool", "-L", "16m", "--poolmetadatasize", "2m", "-n", pool, "full")
+        lvm.run(
+            "lvcreate", "-q", "-y", "--type", "thin-pool", "-L", "16m", "--poolmetadatasize", "2m", "-n", pool, "full"
+        )
         lvm.run("lvcreate", "-q", "-y", "-V", "24m", "--thinpool", f"full/{pool}", "-n", f"v{pool}")
     storage.write("full/vdata", 13)
     _fill_metadata()
@@ -50,11 +55,17 @@ def _fill_metadata() -> None:
 
 
 def test_data_are_nearly_full() -> None:
-    refused("snapset", present("s", "full/vdata", pool_reserve="0"), r"full/data has 8\d\.\d+% of its data used \(limit 80%\)")
+    refused(
+        "snapset",
+        present("s", "full/vdata", pool_reserve="0"),
+        r"full/data has 8\d\.\d+% of its data used \(limit 80%\)",
+    )
 
 
 def test_metadata_are_nearly_full() -> None:
-    refused("snapset", present("s", "full/vmetadata"), r"full/metadata has 7\d\.\d+% of its metadata used \(limit 75%\)")
+    refused(
+        "snapset", present("s", "full/vmetadata"), r"full/metadata has 7\d\.\d+% of its metadata used \(limit 75%\)"
+    )
 
 
 def test_both_at_once_and_for_a_single_snapshot() -> None:

@@ -9,15 +9,17 @@ What concerns the guest's own / is only ever run in check mode here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lvm
 import pytest
 import storage
 from calls import Result, absent, call, four_runs, merged, ok, present, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FSTAB = Path("/etc/fstab")
 
@@ -43,7 +45,7 @@ def test_by_mountpoint() -> None:
 
 def test_an_lv_named_in_two_ways_is_one_member() -> None:
     with storage.mounted("thick/a") as here, storage.mounted("thick/a", at="there") as there:
-        both = ok("snapset", {**by_mountpoint(here, there), **{"volumes": present("", "thick/a")["volumes"]}}, check=True)
+        both = ok("snapset", {**by_mountpoint(here, there), "volumes": present("", "thick/a")["volumes"]}, check=True)
         assert chosen(both) == ["thick/a"]
         assert both["snapset"]["members"][0]["mountpoints"] == [str(here), str(there)]
 
@@ -58,7 +60,12 @@ def test_what_is_left_out() -> None:
         less = {**whole, "exclude": ["thick/b", "thin/z", str(root)]}
         assert chosen(ok("snapset", less, check=True)) == ["thick/a_x", "thick/c", "thin/t1", "thin/t2"]
         refused("snapset", {**by_mountpoint(root), "exclude": [str(root)]}, "nothing is left to protect")
-    refused("snapset", {**whole, "exclude": ["thick/nothing", "/nowhere"]}, "exclude names thick/nothing", "exclude names /nowhere")
+    refused(
+        "snapset",
+        {**whole, "exclude": ["thick/nothing", "/nowhere"]},
+        "exclude names thick/nothing",
+        "exclude names /nowhere",
+    )
 
 
 def test_what_is_mounted_on_something_else() -> None:
@@ -153,7 +160,9 @@ def test_an_initramfs_without_the_module() -> None:
     kernel = lvm.run("uname", "-r").strip()
     image = Path(f"/boot/initrd.img-{kernel}")
     with aside(image):
-        lvm.run("sh", "-c", f"cd /usr/lib/systemd && find . -name 'systemd-r*' | cpio --quiet -o -H newc | gzip >{image}")
+        lvm.run(
+            "sh", "-c", f"cd /usr/lib/systemd && find . -name 'systemd-r*' | cpio --quiet -o -H newc | gzip >{image}"
+        )
         try:
             assert "has no dm_snapshot" in failed_check(by_mountpoint("/", "/var"))
         finally:

@@ -22,7 +22,7 @@ def single(origin: str, name: str = "one", **more: Any) -> dict[str, Any]:
 def test_taking_merging_and_removing(origin: str) -> None:
     taken = four_runs("snapshot", single(origin), commands=3)
     assert states(taken.real, "snapshot") == ("active", ["active"])
-    row = lvm.lv(f"{origin.split('/')[0]}/one", "origin,lv_uuid,lv_tags")
+    row = lvm.lv(f"{origin.split('/', maxsplit=1)[0]}/one", "origin,lv_uuid,lv_tags")
     assert row["origin"] == origin.split("/")[1]
     assert taken.real["snapshot"]["id"] == row["lv_uuid"]
     assert "safepoint.single" in row["lv_tags"].split(",")

@@ -41,7 +41,10 @@ def test_every_unit_is_what_lvm_allocates() -> None:
         numbers = os.statvfs(root)
         used = (numbers.f_blocks - numbers.f_bfree) * numbers.f_frsize
         assert used > EXTENT, "too little for a test of %USED"
-        task = {"name": "s", "volumes": [{**one, "size": sizes[f"{one['vg']}/{one['lv']}"]} for one in present("", *sizes)["volumes"]]}
+        task = {
+            "name": "s",
+            "volumes": [{**one, "size": sizes[f"{one['vg']}/{one['lv']}"]} for one in present("", *sizes)["volumes"]],
+        }
         taken = four_runs("snapset", task, commands=len(sizes) + 3)
     assert allocated(taken.real) == {
         "thick/a": min(11, -(-3 * used // EXTENT)),
@@ -58,7 +61,9 @@ def test_every_unit_is_what_lvm_allocates() -> None:
     assert {origin for origin, basis in bases.items() if basis == "cannot_overflow"} - {"thick/a"} == {"thick/a_x"}
 
 
-@pytest.mark.parametrize(("origin", "size"), [("thick/b", "50%ORIGIN"), ("thick/a", "33%ORIGIN"), ("thick/c", "150%ORIGIN")])
+@pytest.mark.parametrize(
+    ("origin", "size"), [("thick/b", "50%ORIGIN"), ("thick/a", "33%ORIGIN"), ("thick/c", "150%ORIGIN")]
+)
 def test_percent_of_the_origin_is_what_lvcreate_means(origin: str, size: str) -> None:
     lvm.run("lvcreate", "-q", "-s", "-l", size, "-n", "by_hand", origin)
     by_hand = int(lvm.lv("thick/by_hand", "lv_size")["lv_size"])
@@ -100,7 +105,12 @@ def test_automatic_sizes_share_what_may_be_used() -> None:
 
 def test_too_little_space() -> None:
     everything = present("s", "thick/b", "other/a", reserve="100%VG")
-    refused("snapset", everything, "VG thick has too little space: .*thick/b|VG thick.* for b", "VG other has too little space")
+    refused(
+        "snapset",
+        everything,
+        "VG thick has too little space: .*thick/b|VG thick.* for b",
+        "VG other has too little space",
+    )
     exactly = str((FREE - 5) * EXTENT)
     assert ok("snapset", present("s", "thick/b", size="20MiB", reserve=exactly), check=True)["changed"]
     refused("snapset", present("s", "thick/b", size="21MiB", reserve=exactly), "VG thick has too little space")

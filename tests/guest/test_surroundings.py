@@ -8,13 +8,16 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lvm
 import storage
 from calls import absent, call, merged, ok, present, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOCK = Path("/run/safepoint.lvm/lock")
 

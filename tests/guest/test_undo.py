@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import lvm
 import storage
 from calls import call, merged, ok, present, states, verbs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ORIGINS = ("thick/c", "thin/t2", "thin/z")
 

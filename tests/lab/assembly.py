@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1024 * 1024
+DISK = "disk.raw"
 LVM_CONFIG = (
     'devices{{filter=["a|^{device}$|","r|.*|"] use_devicesfile=0 hints="none" obtain_device_list_from_udev=0}} '
     "activation{{udev_sync=0 udev_rules=0 monitoring=0}} backup{{backup=0 archive=0}} global{{use_lvmpolld=0}}"
@@ -56,7 +57,8 @@ def working_directory(path: Path) -> Iterator[Path]:
     """A directory that contains `mounts`, the place for mounts; removed afterwards with all that is mounted there."""
     mounts = path / "mounts"
     remove = ["rm", "-rf", "--one-file-system", str(path)]
-    subprocess.run(remove, check=True)  # what a killed run has left
+    detach_all(path / DISK)  # what a killed run has left
+    subprocess.run(remove, check=True)
     mounts.mkdir(parents=True)
     try:
         subprocess.run(["mount", "--bind", str(mounts), str(mounts)], check=True)
@@ -65,6 +67,14 @@ def working_directory(path: Path) -> Iterator[Path]:
         # Lazily, because a tool that was interrupted may still be about to end.
         subprocess.run(["umount", "--recursive", "--lazy", str(mounts)], check=False)
         subprocess.run(remove, check=False)
+
+
+def detach_all(disk: Path) -> None:
+    """Detach every loop device that lies on `disk`."""
+    argv = ["losetup", "--noheadings", "--output", "NAME", "--associated", str(disk)]
+    found = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.split()
+    for device in found:
+        subprocess.run(["losetup", "--detach", device], check=False)
 
 
 def hand_over(*paths: Path) -> None:
@@ -109,7 +119,7 @@ class Builder:
         self.work = work
         self.rootfs = work / "mounts" / "rootfs"
         self.target = work / "mounts" / "target"
-        self.disk = work / "disk.raw"
+        self.disk = work / DISK
         self.boot_uuid = str(uuid.uuid4())
 
     def build(self) -> None:

@@ -185,7 +185,7 @@ class Guest:
         """QEMU's command line."""
         settings = self.settings
         argv = ["qemu-system-x86_64", "-name", settings.name, *accel.arguments(settings.accelerator)]
-        argv += ["-smp", "2", "-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
+        argv += ["-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
         argv += ["-chardev", f"file,id=serial,append=on,path={escaped(self.serial_log)}", "-serial", "chardev:serial"]
         argv += ["-device", "virtio-rng-pci", "-daemonize", "-pidfile", str(self.pidfile)]
         # An empty romfile: SeaBIOS then does not wait for a network boot.

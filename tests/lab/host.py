@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,9 @@ CHECKOUT = LAB.parents[1]
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # An ordinary user's PATH lacks the directories of half the tools.
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+
+# Serial consoles move the cursor and colour their words.
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 # What the lab runs on the host, and the Debian package of each. Everything else runs in the guest's own tree.
 TOOLS = {
@@ -103,12 +107,12 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def tail(path: Path, *, lines: int = 20) -> str:
-    """The last `lines` lines of a log file, indented; a note if it cannot be read."""
+    """The last `lines` lines of a log file, indented and without control sequences; a note if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return f"  (no log: {error})"
-    return "\n".join(f"  {line.rstrip()}" for line in text.splitlines()[-lines:])
+    return "\n".join(f"  {line.rstrip()}" for line in CONTROL.sub("", text).splitlines()[-lines:])
 
 
 @dataclass

@@ -110,6 +110,8 @@ def configuration(*, boot_uuid: str, public_key: str) -> dict[str, str]:
         # QEMU's user network answers DNS on this address.
         "/etc/resolv.conf": "nameserver 10.0.2.3\n",
         "/etc/systemd/network/lab.network": NETWORK,
+        # In software emulation on a busy host a mount may take minutes, which is no reason to give the boot up.
+        "/etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
         "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
         "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
         "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
@@ -143,7 +145,7 @@ manual_add_modules virtio_pci virtio_blk ext4 xfs
 GRUB_DEFAULTS = """\
 GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5 mitigations=off"
+GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5 mitigations=off init_on_alloc=0"
 GRUB_TERMINAL="serial"
 GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_OS_PROBER=true

@@ -315,6 +315,7 @@ class ModelLvm:
 
     def write(self, snapshot: Volume, used: int) -> None:
         """Let writes to the origin fill the store of a thick snapshot to ``used`` percent; above 100 it is invalid."""
-        if snapshot.is_thick_snapshot and snapshot.active and not snapshot.invalid:
-            invalid = used > 100
-            self.put(snapshot, data_percent=Fraction(min(used, 100)), invalid=invalid)
+        origin = self.picture.origin_of(snapshot)
+        going_back = origin is not None and origin.merging and origin.data_percent is not None
+        if snapshot.is_thick_snapshot and snapshot.active and not snapshot.invalid and not going_back:
+            self.put(snapshot, data_percent=Fraction(min(used, 100)), invalid=used > 100)

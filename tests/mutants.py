@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Break the planner in many small ways, and see that the unit tests notice each of them.
+
+Runs with the Python of an environment that has pytest and Hypothesis: `python tests/mutants.py [WORD]`; with a WORD
+only the mutants whose file or promise contains it. Ends with 1 when a mutant survives, or cannot be made any more.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mutants_table import MUTANTS, Mutant
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("plugins", "tests/unit", "pyproject.toml")
+# The sequences of test_machine.py take long to fail, because the shortest one is looked for; the lab is no planner.
+PYTEST = (
+    "-m",
+    "pytest",
+    "tests/unit",
+    "--exitfirst",
+    "--quiet",
+    "--ignore=tests/unit/test_machine.py",
+    "--ignore=tests/unit/test_lab.py",
+)
+AT_ONCE = 2
+_NOTHING = Mutant(promise="the tests pass when nothing is broken", file="", old="", new="")
+
+
+def main() -> int:
+    """Try the tests on the code as it is, then on every mutant."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    wanted = [mutant for mutant in MUTANTS if word in mutant.file or word in mutant.promise]
+    status, output = _tested(_NOTHING)
+    if status:
+        print(output)
+        print("The unit tests fail as they are: mend that first.")
+        return 1
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        killed = list(pool.map(_try, wanted))
+    print(f"{killed.count(True)} of {len(killed)} mutants killed")
+    return 0 if all(killed) else 1
+
+
+def _try(mutant: Mutant) -> bool:
+    started = time.monotonic()
+    problem = _cannot_be_made(mutant)
+    # 1: tests failed; 2: one could not even be collected.
+    killed = problem is None and _tested(mutant)[0] in (1, 2)
+    verdict = problem or ("killed" if killed else "SURVIVED")
+    print(f"{verdict:8} {mutant.file}: {mutant.promise} ({time.monotonic() - started:.0f} s)", flush=True)
+    return killed
+
+
+def _cannot_be_made(mutant: Mutant) -> str | None:
+    text = _source(ROOT, mutant).read_text()
+    if text.count(mutant.old) != 1:
+        return f"OUTDATED ({text.count(mutant.old)} times in the file: {mutant.old.strip()!r})"
+    compile(text.replace(mutant.old, mutant.new), mutant.file, "exec")
+    return None
+
+
+def _source(root: Path, mutant: Mutant) -> Path:
+    return root / "plugins" / "module_utils" / mutant.file
+
+
+def _tested(mutant: Mutant) -> tuple[int, str]:
+    """The exit code and the output of pytest on a copy of the checkout that has the mutant."""
+    with tempfile.TemporaryDirectory(prefix="mutant.") as directory:
+        copy = Path(directory)
+        for name in COPIED:
+            _copy(ROOT / name, copy / name)
+        if mutant.file:
+            source = _source(copy, mutant)
+            source.write_text(source.read_text().replace(mutant.old, mutant.new))
+        done = subprocess.run(
+            [sys.executable, *PYTEST],
+            cwd=copy,
+            env={**os.environ, "SAFEPOINT_CACHE": str(copy / ".cache"), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    return done.returncode, done.stdout
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

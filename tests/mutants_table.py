@@ -1,0 +1,202 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The mutants: small changes of the planner that each break a promise. `old` has to be in the file exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change of `old` to `new` in one file of plugins/module_utils, and the promise that it breaks."""
+
+    promise: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = (
+    Mutant(
+        "hyphens count twice in the name of a device",
+        "_names.py",
+        'return name.replace("-", "--")',
+        "return name",
+    ),
+    Mutant(
+        "LVM's own names are never given",
+        "_names.py",
+        "        if part in name:",
+        "        if name.endswith(part):",
+    ),
+    Mutant(
+        "a set with a part of its tags cut is none",
+        "_tags.py",
+        "    if not 1 <= count <= _MOST_MEMBERS:",
+        "    if not count <= _MOST_MEMBERS:",
+    ),
+    Mutant(
+        "an outcome is only understood when it can be deleted again",
+        "_tags.py",
+        "return outcome if outcome is not None and outcome.to_tag() == tag else None",
+        "return outcome",
+    ),
+    Mutant(
+        "the seal is never given at creation",
+        "_tags.py",
+        "        if self.pv_set is not None:\n",
+        "        tags += [SEALED]\n        if self.pv_set is not None:\n",
+    ),
+    Mutant(
+        "a store at its maximum holds the header too",
+        "_sizes.py",
+        "(1 + origin_chunks + metadata_chunks) * chunk_size",
+        "(origin_chunks + metadata_chunks) * chunk_size",
+    ),
+    Mutant(
+        "%ORIGIN means what lvcreate means by it",
+        "_sizes.py",
+        "return min(maximum, overhead + ceil_fraction(percent * origin_extents / 100))",
+        "return min(maximum, ceil_fraction(percent * origin_extents / 100))",
+    ),
+    Mutant(
+        "what the two decimals of a percentage hide is counted as used",
+        "_sizes.py",
+        "size * (used_percent + Fraction(1, 100)) / 100",
+        "size * used_percent / 100",
+    ),
+    Mutant(
+        "room is shared in proportion to what each wants",
+        "_sizes.py",
+        "(room - minimums) * (share.estimate - share.minimum) // wanted",
+        "(room - minimums) // len(shares)",
+    ),
+    Mutant(
+        "the reserve is left free",
+        "_sizing.py",
+        "return group.free_extents + freed.get(group.name, 0) - reserve_extents(group, reserve)",
+        "return group.free_extents + freed.get(group.name, 0)",
+    ),
+    Mutant(
+        "removing a thin volume gives nothing back to its VG",
+        "_sizing.py",
+        "if group is not None and not volume.is_thin:",
+        "if group is not None:",
+    ),
+    Mutant(
+        "sizes relative to what changes act at creation only",
+        "_sizing.py",
+        'if size.unit in ("bytes", "ORIGIN", "VG"):',
+        'if size.unit in ("bytes", "ORIGIN", "VG", "FREE"):',
+    ),
+    Mutant(
+        "a pool at its limit takes no further snapshot",
+        "_rules.py",
+        "if data >= POOL_DATA_LIMIT:",
+        "if data > POOL_DATA_LIMIT:",
+    ),
+    Mutant(
+        "an fstab that names the content is refused for an origin that is not mounted, too",
+        "_rules.py",
+        "    return entry.device is not None and picture.lv_below(entry.device) == origin",
+        "    return False",
+    ),
+    Mutant(
+        "no snapshot is taken of an origin that is going back",
+        "_rules.py",
+        "        if snapshot.merging:",
+        "        if snapshot.merging and not snapshot.is_thin:",
+    ),
+    Mutant(
+        "of several mounts at one place the last counts",
+        "_selection.py",
+        "reversed(picture.host.mounts)",
+        "picture.host.mounts",
+    ),
+    Mutant(
+        "what goes with / is protected or ignored by name",
+        "_selection.py",
+        'GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")',
+        'GOES_WITH_ROOT = ("/usr", "/var", "/etc", "/opt")',
+    ),
+    Mutant(
+        "a merge is pending until the origin tells how far it is",
+        "_snapsets.py",
+        'return "merge_pending" if ',
+        'return "merging" if ',
+    ),
+    Mutant(
+        "a thin origin is rolled back only when it has its member's device",
+        "_snapsets.py",
+        "is not None and thin_id != origin.thin_id:",
+        "is not None and thin_id == -1:",
+    ),
+    Mutant(
+        "one sealed member seals the set",
+        "_snapsets.py",
+        "sealed=any(sealed_ones) or bool(gone),",
+        "sealed=all(sealed_ones) or bool(gone),",
+    ),
+    Mutant(
+        "a name that is another LV's is not taken",
+        "_plan_create.py",
+        "        if holder is not None and holder not in removed:",
+        "        if holder is not None and holder in removed:",
+    ),
+    Mutant(
+        "the outcome of an older set of the name goes with a new taking",
+        "_plan_create.py",
+        "*_seal(request, created), *_forget_old(picture, request)),",
+        "*_seal(request, created)),",
+    ),
+    Mutant(
+        "only what is too small is extended, and a half-done sealing is finished",
+        "_plan_present.py",
+        "steps=(*removal_steps(leftovers), *_seal(current), *_extend_steps(demands)),",
+        "steps=(*removal_steps(leftovers), *_extend_steps(demands)),",
+    ),
+    Mutant(
+        "the outcome is written down before LVM is asked to merge",
+        "_plan_merged.py",
+        "        add=(outcome.to_tag(),),\n        delete=_old_outcomes(members),\n",
+        "        delete=_old_outcomes(members),\n",
+    ),
+    Mutant(
+        "nobody's thin snapshot loses its origin unasked",
+        "_plan_merged.py",
+        "        if sibling.is_thin_snapshot:",
+        "        if sibling.is_thin_snapshot and sibling.active:",
+    ),
+    Mutant(
+        "what is merging is polled to its end",
+        "_plan_merged.py",
+        'poll=(*current.those("merging"), *stale),',
+        "poll=stale,",
+    ),
+    Mutant(
+        "outcomes are forgotten before the members go",
+        "_plan_absent.py",
+        "steps=(*forget(remembering(picture, request), request.outcome_name), *removal_steps(living)),",
+        "steps=(*removal_steps(living), *forget(remembering(picture, request), request.outcome_name)),",
+    ),
+    Mutant(
+        "a pending merge is not removed",
+        "_plan_absent.py",
+        'for member in taking.those("merge_pending"):',
+        'for member in taking.those("merge_failed"):',
+    ),
+    Mutant(
+        "an LV that is no longer the member is not removed",
+        "_plan.py",
+        "    return taking.single or volume.name in generated_names(member.origin.name, taking.name)",
+        "    return True",
+    ),
+    Mutant(
+        "a member whose snapshot is mounted is not removed",
+        "_plan.py",
+        "if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):",
+        "if snapshot is None or not picture.mounts_of(snapshot):",
+    ),
+)
