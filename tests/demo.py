@@ -151,7 +151,7 @@ def messages(lines: Iterator[str]) -> Iterator[str]:
         if re.match(r"ok: \[.*\] => \{$", line):
             body = ["{"]
             while body[-1] != "}":
-                body.append(next(lines).rstrip("\n"))
+                body.append(next(lines, "}").rstrip("\n"))
             message = json.loads("".join(body))["msg"]
             yield from [message] if isinstance(message, str) else message
 

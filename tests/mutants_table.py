@@ -124,8 +124,8 @@ MUTANTS = (
     Mutant(
         "a merge is pending until the origin tells how far it is",
         "_snapsets.py",
-        'return "merge_pending" if ',
-        'return "merging" if ',
+        "if origin.is_thin else origin.data_percent is None",
+        "if origin.is_thin else origin.data_percent is not None",
     ),
     Mutant(
         "a thin origin is rolled back only when it has its member's device",

@@ -80,7 +80,7 @@ class Programs:
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], log: Path, limit: int) -> str | None:
         """Run a program with its output in a file; why it did not end well, or None. Raises Stopped."""
-        with log.open("ab") as output, self.lock:
+        with self.lock, log.open("ab") as output:
             if self.stopped:
                 raise Stopped
             process = subprocess.Popen(

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+# Before they are imported for the first time.
 pytest.register_assert_rewrite("calls", "lvm", "storage")
-
-from typing import TYPE_CHECKING
 
 import storage  # noqa: E402
 

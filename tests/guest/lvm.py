@@ -19,14 +19,6 @@ def run(*argv: str, stdin: str = "") -> str:
     return done.stdout
 
 
-def tried(*argv: str) -> bool:
-    """Run a program that may fail; whether it did not."""
-    return (
-        subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=_ENVIRONMENT).returncode
-        == 0
-    )
-
-
 def report(command: str, fields: str, *arguments: str) -> list[dict[str, str]]:
     """The rows of lvs, vgs or pvs with ``fields``; sizes in bytes."""
     options = ("--reportformat", "json", "--units", "b", "--nosuffix", "-o", fields)

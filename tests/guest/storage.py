@@ -90,7 +90,7 @@ def tear_down() -> None:
     """Take everything away: mounts, device-mapper devices, loop devices, files. A device in use is an error."""
     unmount_all()
     devices = [line.split() for line in lvm.run("losetup", "--noheadings", "--output", "NAME,BACK-FILE").splitlines()]
-    ours = [name for name, file, *_ in devices if Path(file).is_relative_to(BASE)]
+    ours = [name for name, file, *_rest in devices if Path(file).is_relative_to(BASE)]
     for device in ours:
         _remove_holders(Path(device).name)
         lvm.run("losetup", "--detach", device)
@@ -133,7 +133,7 @@ def write(name: str, mib: float, *, at: float = 0) -> None:
     pattern = (str(time.time_ns()).encode() * 4096)[: 64 * 1024]
     with open(f"/dev/{name}", "r+b", buffering=0) as device:  # noqa: PTH123
         device.seek(int(at * MIB))
-        device.writelines(pattern for _ in range(int(mib * MIB) // len(pattern)))
+        device.writelines(pattern for _block in range(int(mib * MIB) // len(pattern)))
     lvm.run("sync", f"/dev/{name}")
 
 

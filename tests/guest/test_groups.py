@@ -57,7 +57,9 @@ def _share(vg: str, disk: str) -> None:
 
 def test_all_of_them_are_refused_at_once() -> None:
     refused(
-        "snapset", present("s", *(name for name, _ in GROUPS.values()), "thick/b"), *(p for _, p in GROUPS.values())
+        "snapset",
+        present("s", *(name for name, _problem in GROUPS.values()), "thick/b"),
+        *(problem for _name, problem in GROUPS.values()),
     )
 
 

@@ -95,7 +95,7 @@ def load(device: str, table: str) -> None:
 
 
 def wait_for_failure() -> None:
-    for _ in range(60):
+    for _round in range(60):
         if ok("snapset_info", {"name": "s"})["snapsets"][0]["state"] == "merge_failed":
             return
     pytest.fail("the merge did not fail")

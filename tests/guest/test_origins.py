@@ -65,8 +65,9 @@ def odd(keeper: storage.Keeper) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def reasons(odd: None) -> list[str]:
+def reasons(request: pytest.FixtureRequest) -> list[str]:
     """Why all of them together are refused."""
+    request.getfixturevalue("odd")
     lvm.run("lvcreate", "-q", "-s", "-L", "8m", "-n", "taken", "thick/c")
     lvm.run("lvcreate", "-q", "-s", "-n", "taken", "thin/t2")
     lvm.run("lvcreate", "-q", "-s", "-L", "8m", "-n", "thick", "thin/t1")

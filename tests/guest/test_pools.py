@@ -42,7 +42,7 @@ def _fill_metadata() -> None:
     lvm.run("lvchange", "-q", "-an", "full/vmetadata", "full/metadata")
     lvm.run("lvcreate", "-q", "-y", "-L", "2m", "-n", "filled", "full")
     lvm.run("lvchange", "-q", "-y", "-ay", "full/metadata_tmeta")
-    head, *_ = lvm.run("thin_dump", "/dev/full/metadata_tmeta").partition("<device")
+    head, *_rest = lvm.run("thin_dump", "/dev/full/metadata_tmeta").partition("<device")
     lvm.run("lvchange", "-q", "-an", "full/metadata_tmeta")
     one = '<device dev_id="{}" mapped_blocks="1" transaction="0" creation_time="0" snap_time="0">'
     one += '<single_mapping origin_block="0" data_block="0" time="0"/></device>'

@@ -29,7 +29,7 @@ CacheMode = Literal["unsafe", "writethrough", "none"]
 PORTS_TRIED = 4
 OVERLAY = "system.qcow2"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-BOOT_SECONDS = {"kvm": 120, "tcg": 300}
+BOOT_SECONDS = {"kvm": 120, "tcg": 900}
 # Whether the guest is up: not while it shuts down, when its SSH server still answers.
 UP_CHECK = 'test "$(systemctl is-system-running)" != stopping && cat /proc/sys/kernel/random/boot_id'
 
@@ -170,7 +170,7 @@ class Guest:
         """Start QEMU, which then outlives this program; at another port if the former one is taken."""
         if self.running():
             raise LabError(f"{self.settings.name!r} runs already")
-        for _ in range(PORTS_TRIED):
+        for _attempt in range(PORTS_TRIED):
             # With -daemonize QEMU returns when it listens, or has failed.
             done = subprocess.run(self.command_line(), capture_output=True, text=True, check=False)
             if done.returncode == 0:

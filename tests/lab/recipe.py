@@ -111,7 +111,8 @@ def configuration(*, boot_uuid: str, public_key: str) -> dict[str, str]:
         "/etc/resolv.conf": "nameserver 10.0.2.3\n",
         "/etc/systemd/network/lab.network": NETWORK,
         # In software emulation on a busy host a mount may take minutes, which is no reason to give the boot up.
-        "/etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
+        "/etc/systemd/system.conf.d/lab.conf": "[Manager]\n"
+        "DefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
         "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
         "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
         "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,

@@ -18,7 +18,7 @@ PORT = 8080
 def create() -> None:
     """Fill a new database with orders."""
     DATABASE.parent.mkdir(exist_ok=True)
-    with closing(sqlite3.connect(DATABASE)) as database, database:
+    with sqlite3.connect(DATABASE) as database:
         database.execute("CREATE TABLE orders (number INTEGER PRIMARY KEY, cents INTEGER, note TEXT)")
         rows = ((number, number * 7919 % 100_000, f"order {number:06}") for number in range(1, 20_001))
         database.executemany("INSERT INTO orders VALUES (?, ?, ?)", rows)

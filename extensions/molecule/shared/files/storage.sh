@@ -24,7 +24,12 @@ clean() {
         remove_holders "${device##*/}"
         losetup --detach "$device"
     done
-    ! mountpoint -q "$base" || umount "$base"
+    # A loop device is let go when the last of those that look at it (udev) closes it.
+    for _ in $(seq 30); do
+        mountpoint -q "$base" || return 0
+        umount "$base" || sleep 1
+    done
+    return 1
 }
 
 # disk NAME MIB: print a new block device.

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""See the tests of this directory fail: take one rule out of the plugins at a time and run the test that is to notice.
+
+    python tests/guest/breaks.py NAME [BREAK...]
+
+NAME is a running machine of the lab. Exits with 0 when every test failed as it should.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+PLUGINS = TESTS.parents[1] / "plugins"
+
+
+@dataclass(frozen=True)
+class Break:
+    """A rule taken out: in ``file`` of module_utils ``old`` becomes ``new``, and ``test`` has to fail."""
+
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+BREAKS = {
+    "groups": Break(
+        "_rules.py",
+        "if group.partial:",
+        "if not group.name:",
+        "test_groups.py::test_a_set_in_a_partial_group",
+    ),
+    "origins": Break(
+        "_rules.py",
+        '(origin.is_snapshot, "a snapshot")',
+        '(False, "a snapshot")',
+        "test_origins.py::test_what_cannot_be_an_origin[thin snapshot]",
+    ),
+    "space": Break(
+        "_sizing.py",
+        "if mine and needed > room:",
+        "if mine and needed < 0:",
+        "test_sizes.py::test_too_little_space",
+    ),
+    "arithmetic": Break(
+        "_sizes.py",
+        "(1 + origin_chunks + metadata_chunks)",
+        "(1024 + origin_chunks + metadata_chunks)",
+        "test_sizes.py::test_every_unit_is_what_lvm_allocates",
+    ),
+    "pools": Break(
+        "_rules.py",
+        "if metadata >= POOL_METADATA_LIMIT:",
+        "if metadata < 0:",
+        "test_pools.py::test_metadata_are_nearly_full",
+    ),
+    "fstab": Break(
+        "_rules.py",
+        "return by_link or spec.startswith",
+        "return by_link and spec.startswith",
+        "test_selection.py::test_fstab_names_a_mounted_origin_by_its_content[LABEL]",
+    ),
+    "siblings": Break(
+        "_plan_merged.py",
+        "if sibling.is_thin_snapshot:",
+        "if not sibling.name:",
+        "test_siblings.py::test_a_thin_sibling_that_would_be_cut_off",
+    ),
+    "names": Break(
+        "_plan_present.py",
+        "if not _tags.ours(holder.tags):",
+        "if _tags.ours(holder.tags):",
+        "test_names.py::test_the_name_belongs_to_somebody_else[ordinary]",
+    ),
+    "states": Break(
+        "_snapsets.py",
+        '(self.sealed and bool(states & {"lost", "stray"}), "damaged"),',
+        "",
+        "test_damage.py::test_a_member_is_lost[thin/t2]",
+    ),
+    "seal": Break(
+        "_snapsets.py",
+        "sealed=any(sealed_ones) or bool(gone)",
+        "sealed=True",
+        "test_interrupted.py::test_leftovers_make_room_for_a_new_set",
+    ),
+    "in use": Break(
+        "_plan.py",
+        "if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):",
+        "if snapshot is None or not snapshot.name.startswith('/'):",
+        "test_damage.py::test_the_snapshot_itself_is_mounted[thin/t1]",
+    ),
+    "lock": Break(
+        "_lock.py",
+        "fcntl.LOCK_EX | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+        "test_surroundings.py::test_a_busy_host",
+    ),
+    "undo": Break(
+        "_apply.py",
+        "if made:",
+        "if not begun:",
+        "test_undo.py::test_a_creation_that_fails_half_way",
+    ),
+    "memory": Break(
+        "_apply.py",
+        "if origins and remembered is not None:",
+        "if not origins and remembered is not None:",
+        "test_undo.py::test_a_merge_that_lvm_refuses",
+    ),
+}
+
+
+def main() -> int:
+    """Try the breaks that were named, or all."""
+    parser = argparse.ArgumentParser(
+        prog="breaks.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", metavar="NAME", help="a running machine of the lab")
+    parser.add_argument("breaks", metavar="BREAK", nargs="*", help=f"of: {', '.join(BREAKS)}")
+    options = parser.parse_args()
+    unnoticed = [name for name in options.breaks or BREAKS if not noticed(options.name, name)]
+    print(f"not noticed: {', '.join(unnoticed)}" if unnoticed else "every break was noticed")
+    return 1 if unnoticed else 0
+
+
+def noticed(machine: str, name: str) -> bool:
+    """Whether the test of a break failed, and did so as a test, not as a set-up that broke."""
+    one = BREAKS[name]
+    print(f"== {name}: {one.file}: {one.old}", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        plugins, report = Path(directory) / "plugins", Path(directory) / "junit.xml"
+        shutil.copytree(PLUGINS, plugins)
+        broken = plugins / "module_utils" / one.file
+        text = broken.read_text(encoding="utf-8")
+        if text.count(one.old) != 1:
+            sys.exit(f"{one.file} has {text.count(one.old)} times, expected once: {one.old}")
+        broken.write_text(text.replace(one.old, one.new), encoding="utf-8")
+        options = ["--plugins", str(plugins), "--junitxml", str(report)]
+        subprocess.run([sys.executable, str(TESTS), *options, machine, "--", one.test], check=False)
+        suite = next(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314
+    return suite.get("failures") == "1" and suite.get("errors") == "0"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading LVM's report, as real hosts printed it.
+
+Every file in recordings/ is one moment of one machine (recordings/record.py makes it). Beside it, in a file with the
+suffix .expected.json, is what a person sees in it; `lvs -a -o +lv_role` was the witness.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _host
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import ReportFailed
+from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
+from ansible_collections.safepoint.lvm.plugins.module_utils._report import parse_report, report_arguments
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber, Volume
+
+RECORDINGS = sorted(
+    path for path in Path(__file__).with_name("recordings").glob("*.json") if ".expected" not in path.suffixes
+)
+EACH = pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _number(text: str) -> DeviceNumber:
+    major, _colon, minor = text.partition(":")
+    return int(major), int(minor)
+
+
+def _picture(recording: dict[str, Any]) -> Picture:
+    groups, volumes = parse_report("\n".join(recording["report"]))
+    devices = {
+        _number(device["dev"]): BlockDevice(
+            name=device["name"],
+            dm_name=device["dm_name"],
+            dm_uuid=device["dm_uuid"],
+            slaves=tuple(_number(slave) for slave in device["slaves"]),
+        )
+        for device in recording["devices"]
+    }
+    host = Host(
+        now=max(volume.created or 0 for volume in volumes) + 60,
+        boot_id=recording["boot_id"],
+        mounts=tuple(_host.parse_mountinfo(recording["mountinfo"], devices)),
+        devices=MappingProxyType(devices),
+        root_argument=_host.root_argument(recording["cmdline"]),
+    )
+    return Picture(host=host, volume_groups=groups, volumes=volumes)
+
+
+def _described(picture: Picture, volume: Volume) -> str:
+    """An LV in one line, by what the planner asks it."""
+    kinds = {
+        "pool": volume.is_pool,
+        "hidden": volume.hidden and not volume.is_pool,
+        f"thick snapshot of {volume.origin}": volume.is_thick_snapshot,
+        f"thin snapshot of {volume.origin}": volume.is_thin_snapshot,
+        "thin": volume.is_thin and not volume.is_thin_snapshot,
+        f"in {volume.pool}, device {volume.thin_id}": volume.is_thin,
+        f"chunks of {volume.chunk_size}": volume.is_thick_snapshot,
+        "open": volume.open,
+        "not active": not volume.active,
+        "suspended": volume.suspended,
+        "read-only": not volume.writable,
+        "merging": volume.merging,
+        "merge failed": volume.merge_failed,
+        "invalid": volume.invalid,
+        "validity unknown": volume.is_thick_snapshot and volume.invalid is None,
+        volume.health: volume.health,
+        f"{volume.data_percent and float(volume.data_percent)}%": volume.data_percent is not None,
+        f"metadata {volume.metadata_percent and float(volume.metadata_percent)}%": volume.metadata_percent is not None,
+        f"{len(list(picture.snapshots_of(volume)))} snapshots": any(picture.snapshots_of(volume)),
+        f"{len(volume.tags)} tags": bool(volume.tags),
+    }
+    return ", ".join([format_bytes(volume.size), *(text for text, fits in kinds.items() if fits)])
+
+
+def seen(recording: dict[str, Any]) -> dict[str, Any]:
+    """Everything that is understood of a recording, for the file beside it."""
+    picture = _picture(recording)
+    info = host_info(picture, None)
+    return {
+        "groups": {
+            group.name: f"{group.free_extents} of {group.extent_count} extents free" + ", partial" * group.partial
+            for group in picture.volume_groups
+        },
+        "volumes": {volume.full_name: _described(picture, volume) for volume in picture.volumes},
+        "mounts": dict(_mounted(picture)),
+        "snapsets": {
+            found["name"]: {found["state"]: [f"{m['vg']}/{m['origin']} {m['state']}" for m in found["members"]]}
+            for found in info["snapsets"]
+        },
+        "unmanaged": [f"{found['vg']}/{found['snapshot']} {found['state']}" for found in info["unmanaged_snapshots"]],
+    }
+
+
+def _mounted(picture: Picture) -> Iterator[tuple[str, str | None]]:
+    for mount in picture.host.mounts:
+        volume = picture.lv_below(mount.device)
+        yield mount.mountpoint, volume.full_name if volume else None
+
+
+def test_there_are_recordings() -> None:
+    assert RECORDINGS
+
+
+@EACH
+def test_recording(path: Path) -> None:
+    assert seen(_load(path)) == _load(path.with_suffix(".expected.json"))
+
+
+@EACH
+def test_recordings_were_made_with_the_arguments_of_today(path: Path) -> None:
+    words = report_arguments()
+    asked = {words[place - 1]: words[words.index("-o", place) + 1] for place in _places(words)}
+    for report in json.loads("\n".join(_load(path)["report"]))["report"]:
+        for part, fields in asked.items():
+            assert all(list(row) == fields.split(",") for row in report.get(part, []))
+
+
+def _places(words: tuple[str, ...]) -> list[int]:
+    return [
+        place + 2
+        for place, word in enumerate(words)
+        if word == "--configreport" and words[place + 1] in ("vg", "pv", "lv", "seg")
+    ]
+
+
+@EACH
+def test_every_lv_is_read_once(path: Path) -> None:
+    recording = _load(path)
+    rows = [row for report in json.loads("\n".join(recording["report"]))["report"] for row in report.get("lv", [])]
+    volumes = _picture(recording).volumes
+    assert sorted({row["lv_uuid"] for row in rows}) == sorted(volume.uuid for volume in volumes)
+
+
+@EACH
+def test_every_open_filesystem_is_found_from_its_device_and_back(path: Path) -> None:
+    picture = _picture(_load(path))
+    for mount in picture.host.mounts:
+        volume = picture.lv_below(mount.device)
+        if volume is not None:
+            assert volume.open
+            assert mount in picture.mounts_of(volume)
+            device = picture.device_of(volume)
+            assert device is not None
+            assert mount.source.endswith(device.dm_name)
+
+
+def _report(**fields: str) -> str:
+    """The report of one LV of a recorded host, with other values in some of its fields."""
+    text = "\n".join(_load(RECORDINGS[0])["report"])
+    report = json.loads(text)
+    report["report"] = [one for one in report["report"] if one.get("lv")][:1]
+    (group,) = report["report"]
+    group["lv"] = [{**group["lv"][0], **fields}]
+    group["seg"] = [one for one in group["seg"] if one["lv_uuid"] == group["lv"][0]["lv_uuid"]] * 2
+    return json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    ("fields", "facts"),
+    [
+        ({"lv_name": "[pool_tdata]"}, {"name": "pool_tdata"}),
+        ({"lv_active": "", "lv_device_open": "unknown"}, {"active": False, "open": None}),
+        ({"lv_suspended": "suspended"}, {"suspended": True}),
+        ({"lv_merge_failed": "merge failed", "lv_merging": "merging"}, {"merge_failed": True, "merging": True}),
+        ({"lv_merge_failed": "unknown", "lv_snapshot_invalid": "unknown"}, {"merge_failed": False, "invalid": None}),
+        ({"lv_snapshot_invalid": "snapshot invalid"}, {"invalid": True}),
+        ({"lv_snapshot_invalid": ""}, {"invalid": False}),
+        ({"lv_permissions": "read-only"}, {"writable": False}),
+        ({"lv_permissions": "read-only-override"}, {"writable": False}),
+        # LVM asks the kernel first, and there is no device of an inactive LV; one that is read-only says so anyway.
+        ({"lv_permissions": "unknown", "lv_active": ""}, {"writable": True}),
+        ({"lv_tags": "a,b=c"}, {"tags": ("a", "b=c")}),
+        ({"lv_tags": ""}, {"tags": ()}),
+        ({"data_percent": "100.00"}, {"data_percent": 100}),
+        ({"data_percent": ""}, {"data_percent": None}),
+        ({"lv_time": ""}, {"created": None}),
+    ],
+)
+def test_words_of_the_report(fields: dict[str, str], facts: dict[str, Any]) -> None:
+    _groups, (volume,) = parse_report(_report(**fields))
+    assert {name: getattr(volume, name) for name in facts} == facts
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"report": [{"vg": [{}]}]}'])
+def test_what_is_no_report(text: str) -> None:
+    with pytest.raises(ReportFailed, match=r"^LVM's report could not be understood"):
+        parse_report(text)
+
+
+def test_a_report_in_other_units() -> None:
+    with pytest.raises(ReportFailed, match=r"1\.00g"):
+        parse_report(_report(lv_size="1.00g"))
+
+
+def test_a_host_without_groups() -> None:
+    assert parse_report('{"report": [{"pv": [], "pvseg": []}]}') == ((), ())
+
+
+def test_extents_that_cannot_be_had_are_not_free() -> None:
+    report = json.loads("\n".join(_load(RECORDINGS[0])["report"]))
+    (group,) = [one for one in report["report"] if one.get("vg")][:1]
+    whole = {"pv_uuid": "1", "pv_name": "x", "pv_pe_count": "10", "pv_pe_alloc_count": "4"}
+    good, bad = {"pv_allocatable": "allocatable", "pv_missing": ""}, {"pv_allocatable": "", "pv_missing": "missing"}
+    group["pv"] = [{**whole, **good}, {**whole, **good, "pv_missing": "missing"}, {**whole, **bad, "pv_missing": ""}]
+    (parsed,), _volumes = parse_report(json.dumps({"report": [group]}))
+    assert parsed.free_extents == 6
