@@ -27,6 +27,15 @@ RESULTS = CACHE / "demo"
 INVENTORY = RESULTS / "inventory.yml"
 MACHINE = "demo"
 SNAPSET = "before_upgrade"
+CONFIGURATION = f"""\
+[defaults]
+collections_path = {CACHE / "link"}
+home = {CACHE / "ansible"}
+nocolor = true
+
+[connection]
+pipelining = true
+"""
 
 # What a person would try. All of it works on a sound host and fails on the ruined one, but the last.
 PROBES = (
@@ -124,18 +133,12 @@ def play(playbook: str, *variables: str) -> None:
 
 
 def ansible_variables() -> dict[str, str]:
-    """Return the process environment of Ansible: nothing of the user's own settings, this checkout's collection."""
+    """Return the process environment of Ansible: nothing of the user's own settings, and this checkout's collection."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
-    return {
-        **mine,
-        "ANSIBLE_COLLECTIONS_PATH": str(CACHE / "link"),
-        "ANSIBLE_CONFIG": os.devnull,
-        "ANSIBLE_HOME": str(CACHE / "ansible"),
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_PIPELINING": "1",
-        "LC_ALL": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
-    }
+    # In place of any ansible.cfg of the user.
+    configuration = RESULTS / "ansible.cfg"
+    configuration.write_text(CONFIGURATION, encoding="utf-8")
+    return {**mine, "ANSIBLE_CONFIG": str(configuration), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 
 
 def kept(lines: Iterable[str], transcript: list[str]) -> Iterator[str]:

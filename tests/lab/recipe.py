@@ -39,18 +39,35 @@ PACKAGES = (
 # Nobody reads documentation in a throw-away guest, and a smaller root copies and boots faster.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 
-# Units that would wait for something, or do work of their own in the middle of a test.
+# Units that would wait for something, that would do work of their own in the middle of a test, or that no test needs:
+# in software emulation each costs up to a second of every boot.
 MASKED_UNITS = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
     "dpkg-db-backup.timer",
     "e2scrub_all.timer",
     "e2scrub_reap.service",
     "fstrim.timer",
     "getty@tty1.service",
     "grub-common.service",
+    "modprobe@configfs.service",
+    "modprobe@drm.service",
+    "modprobe@efi_pstore.service",
+    "modprobe@fuse.service",
+    "proc-sys-fs-binfmt_misc.automount",
     "serial-getty@ttyS0.service",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-binfmt.service",
+    "systemd-network-generator.service",
+    "systemd-networkd-persistent-storage.service",
     "systemd-networkd-wait-online.service",
+    "systemd-pstore.service",
+    "systemd-udev-load-credentials.service",
 )
 ENABLED_UNITS = ("ssh.service", "systemd-networkd.service")
 
@@ -146,7 +163,7 @@ manual_add_modules virtio_pci virtio_blk ext4 xfs
 GRUB_DEFAULTS = """\
 GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5 mitigations=off init_on_alloc=0"
+GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5 mitigations=off init_on_alloc=0 rootdelay=300"
 GRUB_TERMINAL="serial"
 GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_OS_PROBER=true

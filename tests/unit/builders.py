@@ -131,7 +131,7 @@ def member_tags(
 def outcome_tag(
     kind: OutcomeKind, *, name: str = "s", set_id: str = SET_ID, count: int = 1, boot_id: str = BOOT, **more: Any
 ) -> str:
-    boot = {"boot_id": boot_id} if kind == "merging" else {}
+    boot: dict[str, Any] = {"boot_id": boot_id} if kind == "merging" else {}
     at = NOW - 60
     return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=at, **boot, **more).to_tag()
 
@@ -197,7 +197,9 @@ def size(text: str) -> Size:
 def request(*volumes: str, name: str = "s", state: State = "present", **more: Any) -> Request:
     """A wish for a set of LVs given as VG/LV or VG/LV=SIZE; sizes among ``more`` are given as text."""
     texts = {"reserve": "0%VG", "pool_reserve": "0%", **more}
-    sizes = {key: size(texts.pop(key)) for key in ("size", "min_headroom", "reserve", "pool_reserve") if key in texts}
+    sizes: dict[str, Any] = {
+        key: size(texts.pop(key)) for key in ("size", "min_headroom", "reserve", "pool_reserve") if key in texts
+    }
     paths: dict[str, Any] = {key: tuple(texts.pop(key, ())) for key in ("mountpoints", "exclude", "ignore_uncovered")}
     selector = Selector(volumes=tuple(_spec(text) for text in volumes), **paths)
     return Request(name=name, state=state, selector=selector, **sizes, **texts)

@@ -191,7 +191,12 @@ class ModelLvm:
     def _create_thin(self, origin: Volume, fresh: Volume, *, broken: bool) -> None:
         if broken or not origin.is_thin:
             raise _CommandError("Failed to suspend thin snapshot origin")
-        thin = {"segtype": "thin", "pool": origin.pool, "thin_id": self._serial, "layout": origin.layout}
+        thin: dict[str, Any] = {
+            "segtype": "thin",
+            "pool": origin.pool,
+            "thin_id": self._serial,
+            "layout": origin.layout,
+        }
         self._add(replace(fresh, **thin, roles=_THIN_ROLES, origin=origin.name, active=False))
 
     def _create_thick(self, origin: Volume, fresh: Volume, extents: int, *, broken: bool) -> None:

@@ -91,6 +91,13 @@ def pending() -> Picture:
     return of(*b.pending(A, A_MEMBER, count=2), *b.pending(T, T_MEMBER, count=2))
 
 
+def pending_by_hand() -> Picture:
+    """Somebody has typed lvconvert --merge for both of them."""
+    picture = pending()
+    silent = tuple(replace(lv, tags=()) if lv.name in ("a", "t") else lv for lv in picture.volumes)
+    return replace(picture, volumes=silent)
+
+
 def pending_closed() -> Picture:
     picture = pending()
     closed = tuple(replace(lv, open=False) if lv.name in ("a", "t") else lv for lv in picture.volumes)
@@ -126,7 +133,7 @@ def merged_elsewhere() -> Picture:
 
 def merge_failed() -> Picture:
     origin, snapshot = b.merging(A, A_MEMBER)
-    failed = {"merge_failed": True, "data_percent": None}
+    failed: dict[str, Any] = {"merge_failed": True, "data_percent": None}
     return of(replace(origin, **failed), replace(snapshot, **failed), replace(T, tags=(ROLLED_BACK,)))
 
 
@@ -180,6 +187,7 @@ ALL: dict[str, Callable[[], Picture]] = {
         partly_requested,
         partly_done,
         pending,
+        pending_by_hand,
         pending_closed,
         pending_since_last_boot,
         begun_at_boot,

@@ -18,9 +18,9 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import tak
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
-    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
+    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, State
 
-STATES = ("present", "merged", "absent")
+STATES: tuple[State, ...] = ("present", "merged", "absent")
 LARGER = b.request("va/a=100MiB", "vt/t")
 
 

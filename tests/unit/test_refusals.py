@@ -131,7 +131,7 @@ def test_a_set_of_which_all_that_is_left_is_hidden_has_none_to_merge() -> None:
 
 # Thin pools
 
-POOLS: dict[str, tuple[dict[str, Any], dict[str, str], str | None]] = {
+POOLS: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "just enough data": ({"data": Fraction("79.99")}, {}, None),
     "data": ({"data": 80}, {}, "thin pool vg/pool has 80.00% of its data used (limit 80%)"),
     "just enough metadata": ({"metadata": Fraction("74.99")}, {}, None),

@@ -78,7 +78,8 @@ def test_chosen(volumes: list[str], more: dict[str, Any], chosen: list[str]) -> 
 
 @pytest.mark.parametrize("volumes", [["vg/var=40MiB"], ["vg/var=40MiB", "vg"], ["vg", "vg/var=40MiB"]])
 def test_an_own_size_stays_with_its_volume(volumes: list[str]) -> None:
-    for more in ({}, {"mountpoints": ["/var"]}):
+    places: tuple[dict[str, Any], ...] = ({}, {"mountpoints": ["/var"]})
+    for more in places:
         wanted = driver.selected(_host(), b.request(*volumes, **more))
         sizes = {item.origin.full_name: item.size.text for item in wanted if item.size}
         assert sizes == {"vg/var": "40MiB"}

@@ -33,7 +33,13 @@ def _model(*volumes: Any) -> ModelLvm:
 @pytest.mark.parametrize("origin", [A, T])
 def test_from_present_to_absent(origin: Any) -> None:
     model = _model()
-    for state, steps in (("present", ["create"]), ("present", []), ("absent", ["remove"]), ("absent", [])):
+    rounds: tuple[tuple[State, list[str]], ...] = (
+        ("present", ["create"]),
+        ("present", []),
+        ("absent", ["remove"]),
+        ("absent", []),
+    )
+    for state, steps in rounds:
         request = b.single_request(origin.full_name, state=state)
         plan = driver.bring_about(model, request)
         assert driver.step_names(plan) == steps
@@ -125,7 +131,8 @@ def test_refused(facts: dict[str, Any], state: State, expected: str) -> None:
 
 def test_leftover_of_a_killed_creation() -> None:
     plain = b.volume("va/snap", 40 * b.MIB, tags=SINGLE)
-    for state, steps in (("present", ["remove", "create"]), ("absent", ["remove"])):
+    ways: tuple[tuple[State, list[str]], ...] = (("present", ["remove", "create"]), ("absent", ["remove"]))
+    for state, steps in ways:
         assert driver.step_names(driver.plan(_model(plain).observe(), b.single_request("va/a", state=state))) == steps
     assert driver.reasons(_model(plain).observe(), b.single_request("va/a", state="merged"))
 

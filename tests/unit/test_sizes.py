@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Any
+
 import builders as b
 import pytest
 from hypothesis import assume, given
@@ -39,10 +42,10 @@ PERCENTS = st.fractions(0, 200, max_denominator=100)
         ("30%FREE", "FREE", 30),
         ("100%VG", "VG", 100),
         ("12.5%", "PERCENT", 12.5),
-        ("99.99%", "PERCENT", _sizes.Fraction("99.99")),
+        ("99.99%", "PERCENT", Fraction("99.99")),
     ],
 )
-def test_parse(text: str, unit: Unit, amount: float) -> None:
+def test_parse(text: str, unit: Unit, amount: Any) -> None:
     size = parse_size(text, parameter="size", units=b.EVERY_UNIT)
     assert (size.unit, size.amount, size.text) == (unit, amount, text)
 
@@ -136,7 +139,7 @@ def test_what_is_printed_can_be_typed(size: int) -> None:
     [(100, 51), (50, 26), (150, 51), (25, 14), (0, 1)],
 )
 def test_percent_of_origin_as_lvcreate_has_it(percent: int, extents: int) -> None:
-    assert _sizes.origin_percent_extents(_sizes.Fraction(percent), 200 * b.MIB, b.EXTENT) == extents
+    assert _sizes.origin_percent_extents(Fraction(percent), 200 * b.MIB, b.EXTENT) == extents
 
 
 @pytest.mark.parametrize(
@@ -166,11 +169,11 @@ def test_cow_maximum_holds_all_of_the_origin(origin: int, more: int, extent: int
 
 
 @given(origin=BYTES, extent=EXTENT_SIZES, percent=PERCENTS, more=PERCENTS)
-def test_percent_of_origin(origin: int, extent: int, percent: _sizes.Fraction, more: _sizes.Fraction) -> None:
+def test_percent_of_origin(origin: int, extent: int, percent: Fraction, more: Fraction) -> None:
     maximum = _sizes.cow_maximum_extents(origin, extent)
     extents = _sizes.origin_percent_extents(percent, origin, extent)
     assert extents <= _sizes.origin_percent_extents(percent + more, origin, extent) <= maximum
-    assert _sizes.origin_percent_extents(_sizes.Fraction(100), origin, extent) == maximum
+    assert _sizes.origin_percent_extents(Fraction(100), origin, extent) == maximum
 
 
 @given(extent=EXTENT_SIZES, chunk=CHUNK_SIZES)
@@ -186,7 +189,7 @@ def test_sizes_are_rounded_up_to_extents(size: int, extent: int) -> None:
 
 
 @given(percent=st.fractions(0, 100), extents=st.integers(0, 10**6))
-def test_percents_of_a_group_are_rounded_down(percent: _sizes.Fraction, extents: int) -> None:
+def test_percents_of_a_group_are_rounded_down(percent: Fraction, extents: int) -> None:
     found = _sizes.percent_floor(percent, extents)
     assert found <= percent * extents / 100 < found + 1
 
@@ -196,7 +199,7 @@ def test_percents_of_a_group_are_rounded_down(percent: _sizes.Fraction, extents:
 
 @given(size=BYTES, used=st.integers(0, 10000))
 def test_used_bytes_cover_what_two_decimals_hide(size: int, used: int) -> None:
-    reported = _sizes.Fraction(used, 100)
+    reported = Fraction(used, 100)
     found = _sizes.used_bytes(size, reported)
     assert found <= size
     assert found == size or found >= size * (used + 1) / 10000 - 1
@@ -215,12 +218,12 @@ def test_default_headroom(size: int, headroom: int) -> None:
     extent=EXTENT_SIZES,
     headroom=st.sampled_from([None, "10%", "50%", "99.99%", "1MiB", "10GiB"]),
 )
-def test_headroom_is_there_afterwards(size: int, part: _sizes.Fraction, extent: int, headroom: str | None) -> None:
+def test_headroom_is_there_afterwards(size: int, part: Fraction, extent: int, headroom: str | None) -> None:
     used = int(part * size)
     wanted = None if headroom is None else b.size(headroom)
     store = _sizes.extents_with_headroom(used, wanted, size=size, extent_size=extent) * extent
     if wanted is None:
-        least = _sizes.Fraction(_sizes.default_headroom(size))
+        least = Fraction(_sizes.default_headroom(size))
     else:
         least = wanted.amount if wanted.unit == "bytes" else store * wanted.amount / 100
     assert store - used >= least

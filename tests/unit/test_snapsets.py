@@ -45,6 +45,7 @@ STATES: dict[str, SetState] = {
     "partly_requested": "partly_merged",
     "partly_done": "partly_merged",
     "pending": "merge_pending",
+    "pending_by_hand": "merge_pending",
     "pending_closed": "merge_pending",
     "pending_since_last_boot": "merge_pending",
     "begun_at_boot": "merging",

@@ -36,7 +36,12 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     "stray": ("1 of its 2 members are gone", "va/mine is no snapshot of its recorded origin", "--deltag"),
     "partly_requested": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
     "partly_done": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
-    "pending": ("being rolled back (state merge_pending)", [], "to cancel that, unmount it, then lvchange -an va/a"),
+    "pending": ("being rolled back (state merge_pending)", [], "va/a_s waits to be merged into va/a: to cancel that"),
+    "pending_by_hand": (
+        "being rolled back (state merge_pending)",
+        ["remember_merge"],
+        "va/a_s waits to be merged into va/a: to cancel that",
+    ),
     "pending_closed": ("being rolled back (state merge_pending)", ["start"], "no way to cancel a pending thin merge"),
     "pending_since_last_boot": ("being rolled back (state merge_pending)", ["poll"], "to cancel that, unmount it"),
     "begun_at_boot": ("being rolled back (state merging)", ["poll"], "vt/t_s is being merged, which cannot be stopped"),
@@ -82,7 +87,7 @@ def test_planned_and_predicted(row: str, state: State, expected: list[str]) -> N
     assert plan.after.reboot_required == driver.view(model.observe(), request).reboot_required
 
 
-REBOOT = {"pending", "pending_since_last_boot", "partly_requested"}
+REBOOT = {"pending", "pending_by_hand", "pending_since_last_boot", "partly_requested"}
 
 
 @pytest.mark.parametrize("row", [row for row, expected in TABLE.items() if not isinstance(expected[1], str)])
@@ -101,6 +106,18 @@ def test_merge_requested_before_the_last_boot_must_have_begun() -> None:
     plan = driver.plan(situations.pending_since_last_boot(), b.request(state="merged"))
     assert plan.must_start == (situations.A.uuid,)
     assert driver.plan(situations.pending(), b.request(state="merged")).must_start == ()
+
+
+def test_the_way_to_cancel_forgets_before_it_removes() -> None:
+    told = driver.reasons(situations.pending(), b.request(state="absent"))[0]
+    commands = (
+        f"lvchange --deltag {situations.pending().volumes[0].tags[0]} va/a",
+        "lvchange -an va/a",
+        "lvremove va/a_s",
+        "lvchange -ay va/a",
+    )
+    places = [told.index(command) for command in commands]
+    assert places == sorted(places)
 
 
 def test_unknown_validity_is_a_warning() -> None:

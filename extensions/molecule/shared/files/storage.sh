@@ -6,13 +6,13 @@
 
 base=/run/molecule
 
-# Remove the device-mapper devices on a block device, those on top of them first.
-remove_holders() {
+# Remove the device-mapper devices on a block device, those on top of them first, and then itself if it is one.
+remove_stack() {
     for holder in /sys/class/block/"$1"/holders/*; do
-        [ -e "$holder" ] || continue
-        remove_holders "${holder##*/}"
-        [ ! -e "$holder" ] || dmsetup remove --retry --force "$(cat "$holder/dm/name")"
+        [ ! -e "$holder" ] || remove_stack "${holder##*/}"
     done
+    name=/sys/class/block/$1/dm/name
+    [ ! -e "$name" ] || dmsetup remove --retry --force "$(cat "$name")"
 }
 
 clean() {
@@ -21,7 +21,7 @@ clean() {
         umount "$mountpoint"
     done
     for device in $(losetup --noheadings --output NAME,BACK-FILE | awk -v below="$base/" 'index($2, below) == 1 {print $1}'); do
-        remove_holders "${device##*/}"
+        remove_stack "${device##*/}"
         losetup --detach "$device"
     done
     # A loop device is let go when the last of those that look at it (udev) closes it.
