@@ -174,6 +174,12 @@ def _losses(picture: Picture, request: Request, member: Member) -> Iterator[str]
     used = used_bytes(member.snapshot.size, member.snapshot.data_percent or Fraction(0))
     for sibling in picture.snapshots_of(member.origin):
         owner = _owner(sibling)
+        if sibling.merging and sibling != member.snapshot:
+            yield (
+                f"{sibling.full_name} ({owner}) is being merged into {member.origin.full_name} already, and LVM merges "
+                "one snapshot into an origin at a time: wait until that has ended"
+            )
+            continue
         if sibling == member.snapshot or owner in request.accept_loss_of or sibling.invalid:
             continue
         if sibling.is_thick_snapshot and cannot_overflow(picture, member.origin, sibling):

@@ -72,7 +72,8 @@ def select(picture: Picture, selector: Selector) -> Selection:
     """The origins that ``selector`` means on the host in ``picture``."""
     reasons = [*_duplicates(selector), *_unknown_excludes(picture, selector)]
     chosen: dict[str, Wanted] = {}
-    for spec in selector.volumes:
+    # A whole VG first, so that what is said of one of its LVs stands.
+    for spec in sorted(selector.volumes, key=lambda item: item.lv is not None):
         for volume in _volumes_of(picture, spec, reasons):
             chosen[volume.uuid] = Wanted(origin=volume, size=spec.size)
     for mountpoint in selector.mountpoints:

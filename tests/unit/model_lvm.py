@@ -82,13 +82,17 @@ def _error_of(act: Callable[[str], None], name: str) -> str:
 
 @dataclass
 class ModelLvm:
-    """A host: ``faults`` says what goes wrong with which of the commands to come, counted from 0."""
+    """A host: ``faults`` says what goes wrong with which of the commands to come, counted from 0.
+
+    ``came_back`` are the UUIDs of the snapshots whose content has really come back into their origins.
+    """
 
     picture: Picture
     faults: dict[int, Fault] = field(default_factory=dict)
     commands: list[tuple[str, ...]] = field(default_factory=list)
     watched: set[str] = field(default_factory=set)
     begun: set[str] = field(default_factory=set)
+    came_back: set[str] = field(default_factory=set)
     _serial: int = 100
 
     def observe(self) -> Picture:
@@ -260,6 +264,8 @@ class ModelLvm:
         snapshot = next((snap for snap in self.picture.snapshots_of(origin) if snap.merging), None)
         if snapshot is None or (origin.open and not even_open):
             return
+        if not snapshot.invalid:
+            self.came_back.add(snapshot.uuid)
         if snapshot.is_thin:
             self._replace_origin(origin, snapshot)
         elif origin.active:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import builders as b
@@ -17,6 +18,7 @@ from model_lvm import FAULTS, Fault, Killed, ModelLvm
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
@@ -30,6 +32,7 @@ CHOICES = st.sampled_from([ORIGINS, ("va/a", "vt/t"), ("va/a",), ("va/b", "vt/t"
 SIZES = st.sampled_from(["auto", "40MiB", "80MiB", "100%ORIGIN"])
 FAULT = st.sampled_from([None, None, None, *FAULTS])
 PLACE = st.integers(0, 4)
+WHOLE = ("active", "partly_merged", "merge_pending", "merging", "rolled_back")
 
 
 def _host() -> Picture:
@@ -46,6 +49,8 @@ class SafePoints(RuleBasedStateMachine):
         super().__init__()
         self.model = ModelLvm(_host())
         self.boots = 0
+        # The snapshots of each taking that was ever seen, by the UUID of their origins.
+        self.taken: dict[str, dict[str, str]] = defaultdict(dict)
 
     @initialize(first=CHOICES, second=CHOICES, both=st.booleans())
     def begin(self, *, first: tuple[str, ...], second: tuple[str, ...], both: bool) -> None:
@@ -78,7 +83,12 @@ class SafePoints(RuleBasedStateMachine):
         else:
             assert fault is not None, f"planned what cannot be done: {error}"
             if isinstance(error, CommandFailed):
-                assert driver.told_truly(changed=error.details["changed"], before=before, after=now)
+                self._is_undone(before, now, request, changed=error.details["changed"])
+
+    def _is_undone(self, before: Picture, now: Picture, request: Request, *, changed: bool) -> None:
+        assert driver.told_truly(changed=changed, before=before, after=now)
+        fresh = {taking.set_id for taking in takings(now)} - {taking.set_id for taking in takings(before)}
+        assert not fresh or driver.view(now, request).state == "active", "a half-made set is left"
 
     def _tried(self, request: Request) -> tuple[Plan, None] | tuple[None, Refused | CommandFailed | Killed]:
         try:
@@ -136,6 +146,14 @@ class SafePoints(RuleBasedStateMachine):
             assert self.model.get(name).uuid == b.lvm_uuid(name)
 
     @invariant()
+    def nobody_claims_a_rollback_that_never_was(self) -> None:
+        for taking in takings(self.model.observe()):
+            snapshots = self.taken[taking.set_id]
+            snapshots.update({m.origin_uuid: m.snapshot.uuid for m in taking.live if m.snapshot})
+            for member in taking.those("merged", "rolled_back"):
+                assert snapshots[member.origin_uuid] in self.model.came_back
+
+    @invariant()
     def no_origin_remembers_two_outcomes(self) -> None:
         for name in ORIGINS:
             assert len(_tags.outcomes_of(self.model.get(name).tags)) <= 1
@@ -150,20 +168,24 @@ class SafePoints(RuleBasedStateMachine):
             self.model.put(self.model.get(name), open=False)
         self.reboot()
         for name in SETS:
-            for state in ("merged", "absent"):
-                self._to_the_end(b.request(name=name, state=state, accept_loss_of=SETS))
+            whole = driver.view(self.model.observe(), b.request(name=name)).state in WHOLE
+            told = self._to_the_end(b.request(name=name, state="merged", accept_loss_of=SETS))
+            state = driver.view(self.model.observe(), b.request(name=name)).state
+            assert not whole or state == "rolled_back" or "too little space" in told, told
+            assert not self._to_the_end(b.request(name=name, state="absent"))
         for volume in self.model.observe().volumes:
             assert not _tags.ours(volume.tags), volume
             assert not _tags.outcomes_of(volume.tags), volume
 
-    def _to_the_end(self, request: Request) -> None:
+    def _to_the_end(self, request: Request) -> str:
+        """Ask again and again; why that was refused, if it was."""
         for _round in range(6):
             try:
                 driver.bring_about(self.model, request)
-            except Refused:
-                assert request.state == "merged"
-                return
+            except Refused as refused:
+                return refused.message
             self.model.settle()
+        return ""
 
 
 def test_any_sequence() -> None:
