@@ -31,7 +31,7 @@ ORIGIN = st.sampled_from(ORIGINS)
 CHOICES = st.sampled_from([ORIGINS, ("va/a", "vt/t"), ("va/a",), ("va/b", "vt/t")])
 SIZES = st.sampled_from(["auto", "40MiB", "80MiB", "100%ORIGIN"])
 FAULT = st.sampled_from([None, None, None, *FAULTS])
-PLACE = st.integers(0, 4)
+PLACE = st.integers(0, 2)
 WHOLE = ("active", "partly_merged", "merge_pending", "merging", "rolled_back")
 
 
@@ -128,6 +128,9 @@ class SafePoints(RuleBasedStateMachine):
 
     @rule(name=ORIGIN)
     def somebody_removes_a_member(self, *, name: str) -> None:
+        if _tags.outcomes_of(self.model.get(name).tags):
+            # Asked for in vain, then removed by hand: a thick one then looks merged (the role's canary would tell).
+            return
         for snapshot in self._snapshots(name):
             if snapshot.full_name != FOREIGN and not snapshot.merging:
                 self.model.drop(snapshot)

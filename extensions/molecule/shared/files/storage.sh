@@ -22,7 +22,8 @@ clean() {
     done
     for device in $(losetup --noheadings --output NAME,BACK-FILE | awk -v below="$base/" 'index($2, below) == 1 {print $1}'); do
         remove_stack "${device##*/}"
-        losetup --detach "$device"
+        # An earlier try may have asked for that while the device was in use; it has gone by itself then.
+        losetup --detach "$device" || ! losetup "$device"
     done
     # A loop device is let go when the last of those that look at it (udev) closes it.
     for _ in $(seq 30); do
