@@ -57,6 +57,8 @@ def _failure(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner)
     if isinstance(step, Merge):
         return _forget_refused_merges(step, outcome, done, runner)
     changed = any(one.changes for one in done)
+    if isinstance(step, Retag):
+        return _error(step, outcome, "", changed=changed or _begun(runner.observe(), step))
     if not isinstance(step, Remove):
         return _error(step, outcome, "", changed=changed)
     left = _still_there(runner.observe(), step)
@@ -97,6 +99,12 @@ def _forget_refused_merges(step: Merge, outcome: Outcome, done: Sequence[Step], 
     told += f"; begun or done: {', '.join(started) or 'none'} (run state: merged again to go on with them)"
     extended = any(one.changes and not isinstance(one, Retag) for one in done)
     return _error(step, outcome, told, changed=bool(started) or extended)
+
+
+def _begun(picture: Picture, step: Retag) -> bool:
+    """Whether a command that failed has nevertheless tagged one of its LVs: LVM goes on after a failure."""
+    mine = [volume for volume in picture.volumes if volume.full_name in step.volumes]
+    return any(set(step.add) <= set(volume.tags) and not set(step.delete) & set(volume.tags) for volume in mine)
 
 
 def _still_there(picture: Picture, step: Remove) -> tuple[Volume, ...]:

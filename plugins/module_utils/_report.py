@@ -121,7 +121,8 @@ def _volume(vg: str, row: Row, segment: Row) -> Volume:
         active=_flag(row["lv_active"]),
         open=_flag(row["lv_device_open"]),
         suspended=_flag(row["lv_suspended"]),
-        writable="writeable" in row["lv_permissions"],
+        # "unknown" when inactive; the kernel's view ("read-only-override") counts as well as the metadata's.
+        writable=not row["lv_permissions"].startswith("read-only"),
         merging=bool(row["lv_merging"]),
         merge_failed=_flag(row["lv_merge_failed"]) is True,
         invalid=_flag(row["lv_snapshot_invalid"]),

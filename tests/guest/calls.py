@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,13 @@ class Running:
     pid: int
     stdout: IO[bytes]
     stderr: IO[bytes]
+
+    def kill(self) -> None:
+        """End the module as a lost connection or the kernel would."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.stdout.close()
+        self.stderr.close()
 
     def result(self) -> Result:
         """What the module printed, when it has ended."""

@@ -8,7 +8,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCAL_SETTINGS = Path("/etc/lvm/lvmlocal.conf")
 _ENVIRONMENT = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
 
 
@@ -40,3 +47,17 @@ def names(vg: str) -> set[str]:
 def tags(name: str) -> set[str]:
     """The tags of the LV ``name`` (VG/LV)."""
     return set(filter(None, lv(name, "lv_tags")["lv_tags"].split(",")))
+
+
+@contextmanager
+def settings(text: str) -> Iterator[None]:
+    """While this lasts, ``text`` is part of the host's configuration of LVM (lvm.conf(5))."""
+    former = _LOCAL_SETTINGS.read_text() if _LOCAL_SETTINGS.exists() else None
+    try:
+        _LOCAL_SETTINGS.write_text(f"{former or ''}\n{text}\n")
+        yield
+    finally:
+        if former is None:
+            _LOCAL_SETTINGS.unlink()
+        else:
+            _LOCAL_SETTINGS.write_text(former)

@@ -51,11 +51,16 @@ def set_up() -> None:
     BASE.mkdir(parents=True)
     lvm.run("mount", "-t", "tmpfs", "-o", "size=75%,mode=700", "safepoint-guest", str(BASE))
     for vg, size in SIZES.items():
-        lvm.run("vgcreate", vg, new_disk(vg, size))
+        new_group(vg, new_disk(vg, size))
     for name in VOLUMES:
         _make(name)
     for name in FILESYSTEMS:
         lvm.run("mkfs.ext4", "-q", "-L", name.replace("/", "-"), f"/dev/{name}")
+
+
+def new_group(vg: str, *disks: str, extent: str = "4m") -> None:
+    """A VG that no event activates behind the tests' back."""
+    lvm.run("vgcreate", "-q", "--setautoactivation", "n", "--physicalextentsize", extent, vg, *disks)
 
 
 def _make(name: str) -> None:

@@ -50,7 +50,7 @@ def test_validity_is_unknown() -> None:
     for check in (True, False):
         kept = ok("snapset", task, check=check)
         assert not kept["changed"]
-        assert ["thick/c_s is not active" in warning for warning in kept["warnings"]] == [True]
+        assert ["thick/c_s is not active" in str(warning) for warning in kept["warnings"]] == [True]
     refused("snapset", merged("s"), "thick/c_s is not active")
     (told,) = re.findall(r"lvchange -ay \S+(?=,)", call("snapset", merged("s"))["msg"])
     assert ok("snapset", absent("s"), check=True)["changed"]

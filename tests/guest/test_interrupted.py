@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -86,8 +84,7 @@ def test_a_module_is_killed_while_it_creates() -> None:
     running = start("snapset", task)
     while not (creating := commands_running("lvcreate")):
         time.sleep(0.02)
-    os.kill(running.pid, signal.SIGKILL)
-    os.waitpid(running.pid, 0)
+    running.kill()
     if commands_running("lvcreate") == creating:
         busy = call("snapset", {**absent("s"), "lock_timeout": 0})
         assert busy.get("failed") is True or not commands_running("lvcreate"), busy

@@ -46,12 +46,12 @@ def odd(keeper: storage.Keeper) -> Iterator[None]:
     """The VG odd with an LV of every sort that is refused."""
     disks = [storage.new_disk(f"odd{number}", 160) for number in range(2)]
     make = ("lvcreate", "-q", "-y")
-    lvm.run("vgcreate", "odd", *disks)
+    storage.new_group("odd", *disks)
     lvm.run(*make, "--type", "raid1", "-L", "8m", "-n", "raid", "odd")
     lvm.run(*make, "--type", "raid1", "--raidintegrity", "y", "-L", "8m", "-n", "checked", "odd")
     lvm.run(*make, "--type", "mirror", "--mirrorlog", "core", "-L", "8m", "-n", "mirror", "odd")
     lvm.run(*make, "--type", "cache-pool", "-L", "8m", "-n", "cachepool", "odd")
-    lvm.run(*make, "-s", "-V", "40m", "-L", "8m", "-n", "sparse", "odd")
+    lvm.run(*make, "--type", "snapshot", "-s", "-V", "40m", "-L", "8m", "-n", "sparse", "odd")
     lvm.run(*make, "-L", "4m", "-n", "readonly", "odd")
     lvm.run("lvchange", "-pr", "odd/readonly")
     lvm.run(*make, "-L", "4m", "-n", "asleep", "odd")
@@ -110,3 +110,10 @@ def test_btrfs_in_use_is_shown_as_not_protectable() -> None:
     assert (entry["lv"], entry["fstype"], entry["protectable"]) == ("btrfs", "btrfs", False)
     assert "btrfs" in entry["reason"]
     assert Path("/dev/odd/btrfs").exists()
+
+
+def test_an_inactive_origin() -> None:
+    lvm.run("lvchange", "-an", "thick/c")
+    taken = ok("snapset", present("s", "thick/c"))
+    assert taken["changed"]
+    assert lvm.lv("thick/c_s", "origin")["origin"] == "c"

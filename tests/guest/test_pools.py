@@ -21,56 +21,56 @@ DEVICES = 390
 
 @pytest.fixture(scope="module", autouse=True)
 def _pools(keeper: storage.Keeper) -> Iterator[None]:
-    """The VG full with the pools data and metadata, each with a thin volume of the same name and a v."""
-    disk = storage.new_disk("full", 96)
-    lvm.run("vgcreate", "-q", "-s", "1m", "full", disk)
+    """The VG brim with the pools data and metadata, each with a thin volume of the same name and a v."""
+    disk = storage.new_disk("brim", 96)
+    storage.new_group("brim", disk, extent="1m")
     for pool in ("data", "metadata"):
         lvm.run(
-            "lvcreate", "-q", "-y", "--type", "thin-pool", "-L", "16m", "--poolmetadatasize", "2m", "-n", pool, "full"
+            "lvcreate", "-q", "-y", "--type", "thin-pool", "-L", "16m", "--poolmetadatasize", "2m", "-n", pool, "brim"
         )
-        lvm.run("lvcreate", "-q", "-y", "-V", "24m", "--thinpool", f"full/{pool}", "-n", f"v{pool}")
-    storage.write("full/vdata", 13)
+        lvm.run("lvcreate", "-q", "-y", "-V", "24m", "--thinpool", f"brim/{pool}", "-n", f"v{pool}")
+    storage.write("brim/vdata", 13)
     _fill_metadata()
     yield
-    lvm.run("vgremove", "-q", "-ff", "-y", "full")
+    lvm.run("vgremove", "-q", "-ff", "-y", "brim")
     storage.remove_disks(disk)
     keeper.restore()
 
 
 def _fill_metadata() -> None:
     """Give the pool metadata of its own making: LVM does not mind devices that it does not know."""
-    lvm.run("lvchange", "-q", "-an", "full/vmetadata", "full/metadata")
-    lvm.run("lvcreate", "-q", "-y", "-L", "2m", "-n", "filled", "full")
-    lvm.run("lvchange", "-q", "-y", "-ay", "full/metadata_tmeta")
-    head, *_rest = lvm.run("thin_dump", "/dev/full/metadata_tmeta").partition("<device")
-    lvm.run("lvchange", "-q", "-an", "full/metadata_tmeta")
+    lvm.run("lvchange", "-q", "-an", "brim/vmetadata", "brim/metadata")
+    lvm.run("lvcreate", "-q", "-y", "-L", "2m", "-n", "filled", "brim")
+    lvm.run("lvchange", "-q", "-y", "-ay", "brim/metadata_tmeta")
+    head, *_rest = lvm.run("thin_dump", "/dev/brim/metadata_tmeta").partition("<device")
+    lvm.run("lvchange", "-q", "-an", "brim/metadata_tmeta")
     one = '<device dev_id="{}" mapped_blocks="1" transaction="0" creation_time="0" snap_time="0">'
     one += '<single_mapping origin_block="0" data_block="0" time="0"/></device>'
     text = head + "".join(one.format(number) for number in range(1, DEVICES + 1)) + "</superblock>"
     source = storage.BASE / "metadata.xml"
     source.write_text(text)
-    lvm.run("thin_restore", "-q", "-i", str(source), "-o", "/dev/full/filled")
-    lvm.run("lvconvert", "-q", "-y", "--thinpool", "full/metadata", "--poolmetadata", "full/filled")
-    lvm.run("lvchange", "-q", "-ay", "full/vmetadata")
+    lvm.run("thin_restore", "-q", "-i", str(source), "-o", "/dev/brim/filled")
+    lvm.run("lvconvert", "-q", "-y", "--thinpool", "brim/metadata", "--poolmetadata", "brim/filled")
+    lvm.run("lvchange", "-q", "-ay", "brim/vmetadata")
 
 
 def test_data_are_nearly_full() -> None:
     refused(
         "snapset",
-        present("s", "full/vdata", pool_reserve="0"),
-        r"full/data has 8\d\.\d+% of its data used \(limit 80%\)",
+        present("s", "brim/vdata", pool_reserve="0"),
+        r"brim/data has 8\d\.\d+% of its data used \(limit 80%\)",
     )
 
 
 def test_metadata_are_nearly_full() -> None:
     refused(
-        "snapset", present("s", "full/vmetadata"), r"full/metadata has 7\d\.\d+% of its metadata used \(limit 75%\)"
+        "snapset", present("s", "brim/vmetadata"), r"brim/metadata has 7\d\.\d+% of its metadata used \(limit 75%\)"
     )
 
 
 def test_both_at_once_and_for_a_single_snapshot() -> None:
-    refused("snapset", present("s", "full/vdata", "full/vmetadata"), "full/data has", "full/metadata has")
-    refused("snapshot", {"vg": "full", "lv": "vdata", "snapshot": "x"}, "full/data has")
+    refused("snapset", present("s", "brim/vdata", "brim/vmetadata"), "brim/data has", "brim/metadata has")
+    refused("snapshot", {"vg": "brim", "lv": "vdata", "snapshot": "x"}, "brim/data has")
 
 
 @pytest.mark.parametrize("reserve", ["10GiB", "95%"])
@@ -81,10 +81,10 @@ def test_less_than_the_reserve_is_free(reserve: str) -> None:
 
 
 def test_the_default_reserve() -> None:
-    refused("snapset", present("s", "full/vdata"), r"less than pool_reserve \(20%\)")
+    refused("snapset", present("s", "brim/vdata"), r"less than pool_reserve \(20%\)")
 
 
 def test_an_inactive_pool() -> None:
-    lvm.run("lvchange", "-q", "-an", "full/vdata", "full/data")
-    refused("snapset", present("s", "full/vdata"), "full/data is not active")
-    lvm.run("lvchange", "-q", "-ay", "full/vdata")
+    lvm.run("lvchange", "-q", "-an", "brim/vdata", "brim/data")
+    refused("snapset", present("s", "brim/vdata"), "brim/data is not active")
+    lvm.run("lvchange", "-q", "-ay", "brim/vdata")

@@ -30,7 +30,7 @@ def allocated(result: Result) -> dict[str, int]:
 
 def test_every_unit_is_what_lvm_allocates() -> None:
     sizes = {
-        "thick/a": "300%USED",
+        "thick/a": "150%USED",
         "thick/a_x": "1GiB",  # cut to the maximum, 12 MiB and what LVM needs for itself
         "thick/b": "50%ORIGIN",
         "thick/c": "9M",
@@ -38,6 +38,8 @@ def test_every_unit_is_what_lvm_allocates() -> None:
         "thin/z": "5%FREE",  # of 44 extents
     }
     with storage.mounted("thick/a") as root:
+        (root / "content").write_bytes(os.urandom(storage.MIB) * 6)
+        lvm.run("sync", "-f", str(root))
         numbers = os.statvfs(root)
         used = (numbers.f_blocks - numbers.f_bfree) * numbers.f_frsize
         assert used > EXTENT, "too little for a test of %USED"
@@ -46,8 +48,9 @@ def test_every_unit_is_what_lvm_allocates() -> None:
             "volumes": [{**one, "size": sizes[f"{one['vg']}/{one['lv']}"]} for one in present("", *sizes)["volumes"]],
         }
         taken = four_runs("snapset", task, commands=len(sizes) + 3)
+        (root / "content").unlink()
     assert allocated(taken.real) == {
-        "thick/a": min(11, -(-3 * used // EXTENT)),
+        "thick/a": min(11, -(-3 * used // 2 // EXTENT)),
         "thick/a_x": 4,
         "thick/b": 6,
         "thick/c": 3,
@@ -124,4 +127,4 @@ def test_thin_members_have_no_size() -> None:
     taken = ok("snapset", present("s", "thick/c", "thin/t2", size="8MiB"))
     assert planned(taken) == {"thick/c": 2 * EXTENT}
     assert lvm.lv("thin/t2_s", "segtype,lv_size") == {"segtype": "thin", "lv_size": str(40 * MIB)}
-    refused("snapset", {**sized, "volumes": [*sized["volumes"], {"vg": "thick", "lv": "c"}]}, "thin/t2_s is thin")
+    refused("snapset", {**sized, "volumes": [*sized["volumes"], {"vg": "thick", "lv": "c"}]}, "thin/t2(_s)? is thin")

@@ -227,11 +227,8 @@ def test_a_loss_of_others_is_not_accepted() -> None:
     assert driver.reasons(picture, b.request(state="merged", accept_loss_of=("s", "vt/daily")))
 
 
-@pytest.mark.parametrize("origin", [A, situations.T])
-@pytest.mark.parametrize("begun", [b.pending, b.merging])
+@pytest.mark.parametrize(("origin", "begun"), [(A, b.pending), (A, b.merging), (situations.T, b.pending)])
 def test_a_second_merge_into_one_origin_is_refused(origin: Volume, begun: Any) -> None:
-    if origin.is_thin and begun is b.merging:
-        pytest.skip("a thin merge is never half-way")
     busy, other = begun(origin, b.member(origin, name="z", set_id="f" * 32))
     mine = b.member(origin)
     picture = b.picture([busy, other, mine, b.thin_pool(f"{origin.vg}/pool")])

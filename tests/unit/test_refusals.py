@@ -34,7 +34,6 @@ ORIGINS: dict[str, tuple[dict[str, Any], str]] = {
     "sparse": ({"layout": frozenset({"virtual"})}, "vg/a is a sparse volume"),
     "sparse by its origin": ({"origin": "a_vorigin"}, "vg/a is a sparse volume"),
     "external origin": ({"roles": _roles("origin", "extthinorigin")}, "vg/a is the external origin of thin volumes"),
-    "integrity": ({"layout": frozenset({"raid", "integrity"})}, "vg/a is a RAID volume with integrity"),
     "old mirror": ({"layout": frozenset({"mirror"})}, "vg/a is a mirror of the old type"),
     "read-only": ({"writable": False}, "vg/a is read-only: LVM would never merge into it"),
     "unhealthy": ({"health": "partial"}, "vg/a is not healthy (partial): repair it first"),
@@ -47,6 +46,12 @@ def test_origin(case: str) -> None:
     facts, expected = ORIGINS[case]
     (reason,) = driver.reasons(b.picture([replace(A, **facts)]), b.request("vg/a"))
     assert reason.startswith(expected)
+
+
+def test_raid_with_integrity_is_told_by_its_legs() -> None:
+    leg = b.volume("vg/a_rimage_0", roles=frozenset({"private", "raid", "image"}), layout=frozenset({"integrity"}))
+    (reason,) = driver.reasons(b.picture([A, leg]), b.request("vg/a"))
+    assert reason.startswith("vg/a is a RAID volume with integrity")
 
 
 @pytest.mark.parametrize("layout", ["linear", "striped", "raid,raid1", "cache", "writecache"])
