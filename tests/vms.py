@@ -135,7 +135,7 @@ def say(text: str) -> None:
 def machines(*, everything: bool) -> tuple[Machine, ...]:
     """What there is to do, the longest first."""
     if not everything:
-        return (Machine("mol-trixie-a", "trixie", (CONTROLLED, SHORT)),)
+        return (Machine("mol-trixie-a", "trixie", (CONTROLLED, "mixed", SHORT)),)
     controllers = tuple(f"{CONTROLLED}-{home.name}" for home in other_controllers())
     return (
         Machine("mol-trixie-a", "trixie", SMALL),

@@ -41,7 +41,6 @@ def _test(options: argparse.Namespace) -> bool:
         [
             Stage("lint", stages.lint),
             Stage("unit", stages.unit),
-            Stage("demo", stages.demo),
             Stage("virtual-machines", machines),
         ]
     )

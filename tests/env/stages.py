@@ -68,16 +68,6 @@ def virtual_machines(folder: Path, arguments: Sequence[str] = ()) -> bool:
     return subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def demo(folder: Path) -> bool:
-    """Run the README's demonstration, which is a test of the whole way: safe point, ruin, rollback, proof."""
-    started = time.monotonic()
-    argv = [sys.executable, str(ROOT / "tests" / "demo.py")]
-    code = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
-    failure = f"it ended with exit code {code}; its output is above" if code else None
-    reports.write(folder / "demo.xml", "demo", [Case("demo", time.monotonic() - started, failure)])
-    return code == 0
-
-
 def run_stages(stages: Sequence[Stage]) -> bool:
     """Run one stage after the other, whatever fails, and print the counts; the last line is their sum."""
     shutil.rmtree(RESULTS, ignore_errors=True)
