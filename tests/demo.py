@@ -43,7 +43,7 @@ PROBES = (
     ("the package manager", "dpkg-query --show bash", True),
     ("the service", "systemctl is-active shop", True),
     ("the service's data", "cat </dev/tcp/127.0.0.1/8080", True),
-    ("what nobody wanted", "ls -sh /opt/junk /var/junk", False),
+    ("what nobody wanted", "du -sh /opt/junk /var/junk", False),
 )
 
 
@@ -205,7 +205,7 @@ def show() -> None:
         if not compare(before, manifest("ruined")):
             raise DemoError("nothing was changed")
         play("safepoint.lvm.status", f"snapset={SNAPSET}")
-    with clock.part("rollback", "The way back, through a reboot"):
+    with clock.part("rollback", "The way back, through a reboot, which takes a while"):
         evidence = ("rollback_fetch=/var/log/upgrade.log", f"rollback_fetch_dest={RESULTS}")
         play("safepoint.lvm.rollback", f"snapset={SNAPSET}", *evidence)
     with clock.part("proof", "The same questions again"):

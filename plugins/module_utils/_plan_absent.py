@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         Picture,
     )
 
+_FINISH = "finish with state: merged"
+
 
 def plan_absent(picture: Picture, request: Request) -> Plan:
     """The plan that leaves nothing of the set of ``request``.
@@ -74,16 +76,19 @@ def _still_going_back(taking: Taking) -> Iterator[str]:
         yield from _lost_rollback(member)
     for member in taking.those("merge_failed"):
         yield f"the merge of {member.label} failed and its origin is in between: see state merged of this set"
+    hopeless = bool(taking.those("lost", "stray"))
     # With a member lost nothing can finish the rollback any more, so what is already merged is let go.
-    running = taking.those("merging") if taking.those("lost", "stray") else taking.those("merging", "merged")
+    running = taking.those("merging") if hopeless else taking.those("merging", "merged")
     if running:
         names = ", ".join(member.label for member in running)
-        yield f"{names} is being merged, which cannot be stopped: finish with state: merged"
+        origins = " ".join(member.origin.full_name for member in running if member.origin)
+        way = f"have it watched to its end (lvchange --poll y {origins}) and run again" if hopeless else _FINISH
+        yield f"{names} is being merged, which cannot be stopped: {way}"
     for member in taking.those("merge_pending"):
         yield _cancel(member)
     if taking.state == "partly_merged":
         back = ", ".join(member.label for member in taking.those(*GOING_BACK))
-        yield f"it is half rolled back ({back}): finish that with state: merged"
+        yield f"it is half rolled back ({back}): {_FINISH}"
 
 
 def _lost_rollback(member: Member) -> Iterator[str]:
@@ -104,7 +109,7 @@ def _cancel(member: Member) -> str:
     if member.kind == "thin":
         return (
             f"{member.label} waits to be merged into {member.origin.full_name}, and LVM has no way to cancel a "
-            "pending thin merge: finish with state: merged"
+            f"pending thin merge: {_FINISH}"
         )
     origin = member.origin.full_name
     forgetting = f"lvchange --deltag {member.outcome.to_tag()} {origin}; " if member.outcome else ""

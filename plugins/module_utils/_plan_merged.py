@@ -44,6 +44,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
     Extend,
     Merge,
     Poll,
+    Remove,
     Retag,
     Start,
     Step,
@@ -280,6 +281,9 @@ def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[St
         yield Start(origins=_origins(work.start))
     if work.poll:
         yield Poll(origins=_origins(work.poll))
+    stores = tuple(member.snapshot.full_name for member in work.conclude if member.snapshot)
+    if stores:
+        yield Remove(volumes=stores)
     if work.conclude:
         yield Retag(
             purpose="remember_rollback",
@@ -339,7 +343,7 @@ def _member_after(
 ) -> MemberView:
     requested = member.state == "active"
     if member.state == "merged":
-        return replace(member, state="rolled_back")
+        return replace(member, state="rolled_back", snapshot=None, size=None)
     if not requested and (member.vg, member.origin) not in started:
         return member
     size = sizes.get((member.vg, member.snapshot or ""), member.size)

@@ -53,7 +53,8 @@ GOING_BACK: frozenset[MemberState] = frozenset({"merge_pending", "merging", "mer
 class Member:
     """One snapshot of a taking with its origin, as far as each still exists.
 
-    ``merged`` means: the snapshot is gone into its origin, but the outcome is not yet written down.
+    ``merged`` means: the snapshot is gone into its origin, but the outcome is not yet written down; its empty store
+    may still be there, as ``snapshot``.
     ``stray`` means: an LV carries the member's tags and is not a snapshot of the recorded origin.
     """
 
@@ -234,7 +235,16 @@ def _living_member(
     state: MemberState = "stray"
     if recorded is not None and picture.origin_of(volume) == recorded:
         state = _since_boot(picture, recorded, outcome, member_state(recorded, volume))
+    elif recorded is not None and outcome is not None and _left_by_merge(recorded, volume, outcome):
+        state = "merged"
     return Member(state=state, origin=recorded, snapshot=volume, origin_uuid=tags.origin_uuid, outcome=outcome)
+
+
+def _left_by_merge(origin: Volume, volume: Volume, outcome: _tags.Outcome) -> bool:
+    # LVM ends a thick merge in two commits: it detaches the drained store, then removes it. A host that is cut off in
+    # between has a plain LV with the member's tags. (A merging snapshot cannot be split off by hand.)
+    plain = not (volume.is_snapshot or volume.is_thin or "origin" in volume.roles or volume.open)
+    return outcome.kind == "merging" and plain and volume.vg == origin.vg and not origin.merging
 
 
 def _since_boot(picture: Picture, origin: Volume, outcome: _tags.Outcome | None, state: MemberState) -> MemberState:

@@ -257,3 +257,17 @@ def test_an_interrupted_request_is_made_again() -> None:
     (retag,) = (step for step in plan.steps if isinstance(step, Retag))
     assert retag.delete == (tag,)
     assert [_tags.parse_outcome(tag) is not None for tag in retag.add] == [True]
+
+
+def test_the_empty_store_that_a_finished_merge_left_is_removed() -> None:
+    """The host was cut off between the two commits by which LVM ends a thick merge."""
+    member = b.member(A)
+    plain = replace(member, origin="", roles=frozenset({"public"}))
+    origin = replace(A, tags=(b.outcome_tag("merging"),))
+    picture = b.picture([origin, plain])
+    plan = driver.plan(picture, b.request(state="merged"))
+    assert driver.step_names(plan) == ["remove", "remember_rollback"]
+    assert plan.after.state == "rolled_back"
+    assert plan.after.members[0].snapshot is None
+    for other in (replace(origin, tags=()), replace(origin, merging=True)):
+        assert driver.reasons(b.picture([other, plain]), b.request(state="merged"))

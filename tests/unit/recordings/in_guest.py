@@ -47,7 +47,7 @@ def main() -> None:
         "swaps": _lines("/proc/swaps"),
         "fstab": _lines("/etc/fstab"),
         "cmdline": _first(Path("/proc/cmdline")),
-        "devices": [_device(entry) for entry in sorted(Path("/sys/class/block").iterdir())],
+        "devices": [_device(entry) for entry in sorted(Path("/sys/class/block").iterdir()) if _first(entry / "dev")],
     }
     json.dump(recording, sys.stdout, indent=1)
 
