@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -97,8 +98,21 @@ def prepare() -> None:
     RESULTS.mkdir(parents=True)
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep others from the machine: two demos at a time would end each other's. DemoError when one runs already."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "demo.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError("a demo runs already with this cache; wait for its end") from None
+        yield
+
+
 def boot() -> None:
     """Boot the machine, and write down how Ansible reaches it."""
+    # One of an earlier demo that was killed may be there.
     end()
     tool("lab", "up", MACHINE, "--image", "trixie")
     INVENTORY.write_text(tool("lab", "inventory", MACHINE), encoding="utf-8")
@@ -228,17 +242,20 @@ def main() -> int:
     """Run the demo, and end the machine whatever happens."""
     signal.signal(signal.SIGTERM, stop)
     try:
-        prepare()
-        show()
+        with alone():
+            prepare()
+            try:
+                show()
+            finally:
+                # A second Ctrl-C would leave it running.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                end()
     except DemoError as error:
         say(f"\ndemo: {error}")
         return 1
     except KeyboardInterrupt:
         say("\ndemo: interrupted")
         return 130
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        end()
     return 0
 
 

@@ -35,13 +35,13 @@ PYTEST = (
 
 def main() -> int:
     """Push, run, fetch the report; pytest's exit code."""
-    options = _parser().parse_args()
+    options, for_pytest = _arguments(sys.argv[1:])
     with tempfile.TemporaryDirectory() as staging:
         stage(Path(staging), options.plugins)
         lab("push", options.name, f"{staging}/", REMOTE).check_returncode()
     lab("run", options.name, "--", "rm", "-f", REPORT).check_returncode()
-    chosen = [f"{REMOTE}/tests/{word}" if word.startswith("test_") else word for word in options.pytest]
-    where = [] if any(word.startswith("test_") for word in options.pytest) else [f"{REMOTE}/tests"]
+    chosen = [f"{REMOTE}/tests/{word}" if word.startswith("test_") else word for word in for_pytest]
+    where = [] if any(word.startswith("test_") for word in for_pytest) else [f"{REMOTE}/tests"]
     code = lab("run", options.name, "--", *PYTEST, *where, *chosen).returncode
     if options.junitxml is not None:
         options.junitxml.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +50,15 @@ def main() -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _arguments(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """This program's options, and pytest's arguments."""
+    # Cut here, not by argparse: it takes a list of positionals for empty when options come between NAME and the list.
+    cut = words.index("--") if "--" in words else len(words)
     parser = argparse.ArgumentParser(
-        prog="python tests/guest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python tests/guest",
+        usage="%(prog)s [-h] [--junitxml PATH] [--plugins DIR] NAME [-- PYTEST-ARGUMENT ...]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="a running machine of the lab")
     parser.add_argument("--junitxml", type=Path, metavar="PATH", help="where to put pytest's report")
@@ -63,8 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         default=CHECKOUT / "plugins",
         help="test these plugins, not the checkout's",
     )
-    parser.add_argument("pytest", nargs="*", metavar="ARGUMENT", help="arguments for pytest, after --")
-    return parser
+    return parser.parse_args(words[:cut]), words[cut + 1 :]
 
 
 def stage(directory: Path, plugins: Path) -> None:

@@ -302,16 +302,19 @@ class ModelLvm:
 
     # What happens without us
 
-    def settle(self) -> None:
-        """Let every merge end that somebody watches."""
+    def settle(self, *, cut_off: bool = False) -> None:
+        """Let every merge end that somebody watches, or only as far as its first commit."""
         for origin in self.picture.volumes:
             running = origin.merging and origin.data_percent is not None and not origin.invalid
             if running and origin.uuid in self.watched:
-                for snapshot in list(self.picture.snapshots_of(origin)):
-                    if snapshot.merging:
-                        self.drop(snapshot)
+                (snapshot,) = (snap for snap in self.picture.snapshots_of(origin) if snap.merging)
                 self.put(origin, merging=False, data_percent=None, invalid=None)
                 self.watched.discard(origin.uuid)
+                if cut_off:
+                    ordinary = {"roles": frozenset({"public"}), "merging": False, "invalid": None, "data_percent": None}
+                    self.put(snapshot, origin="", **ordinary)
+                else:
+                    self.drop(snapshot)
 
     def reboot(self, boot_id: str) -> None:
         """Boot again: pending merges start, and nobody watches them; a thin one is over once LVM is polled."""

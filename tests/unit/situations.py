@@ -126,6 +126,12 @@ def merged() -> Picture:
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,), thin_id=T_MEMBER.thin_id))
 
 
+def store_left() -> Picture:
+    """LVM was cut off between the two commits that end a thick merge: its empty store is an ordinary LV."""
+    store = b.volume(A_MEMBER.full_name, A_MEMBER.size, tags=A_MEMBER.tags, uuid=A_MEMBER.uuid)
+    return of(replace(A, tags=(MERGING,)), store, replace(T, tags=(ROLLED_BACK,)))
+
+
 def merged_elsewhere() -> Picture:
     """The thin member is gone, but its origin does not have its device id: somebody removed it."""
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,)))
@@ -193,6 +199,7 @@ ALL: dict[str, Callable[[], Picture]] = {
         begun_at_boot,
         merging,
         merged,
+        store_left,
         merged_elsewhere,
         merge_failed,
         overflowed_pending,

@@ -51,6 +51,7 @@ STATES: dict[str, SetState] = {
     "begun_at_boot": "merging",
     "merging": "merging",
     "merged": "merging",
+    "store_left": "merging",
     "merged_elsewhere": "damaged",
     "merge_failed": "merge_failed",
     "overflowed_pending": "invalid",

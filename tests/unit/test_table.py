@@ -47,6 +47,11 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     "begun_at_boot": ("being rolled back (state merging)", ["poll"], "vt/t_s is being merged, which cannot be stopped"),
     "merging": ("being rolled back (state merging)", ["poll"], "is being merged, which cannot be stopped"),
     "merged": ("being rolled back (state merging)", ["remember_rollback"], "is being merged"),
+    "store_left": (
+        "being rolled back (state merging)",
+        ["remove", "remember_rollback"],
+        "va/a_s is being merged",
+    ),
     "merged_elsewhere": ([*CREATE, "forget"], "1 of its 2 members are gone", ["forget"]),
     "merge_failed": ("the merge of va/a_s failed", "the merge into va/a failed", "the merge of va/a_s failed"),
     "overflowed_pending": ("va/a_s overflowed", "the rollback is lost", "before va/a is next activated"),
