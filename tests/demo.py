@@ -209,10 +209,10 @@ def show() -> None:
         boot()
         play(str(PLAYS / "service.yml"))
         probe(sound=True)
-        before = manifest("before")
-        say(f"   Checksums, owners, modes and times of {len(before)} files are written down.")
     with clock.part("safe point", "Before the change: a safe point"):
         play("safepoint.lvm.pre_upgrade", f"snapset={SNAPSET}")
+        before = manifest("before")
+        say(f"   Checksums, owners, modes and times of {len(before)} files are written down.")
     with clock.part("change", "The change, which ruins the host"):
         play(str(PLAYS / "break.yml"))
         probe(sound=False)

@@ -159,7 +159,7 @@ MUTANTS = (
     ),
     Mutant(
         "the outcome is written down before LVM is asked to merge",
-        "_plan_merged.py",
+        "_outcomes.py",
         "        add=(outcome.to_tag(),),\n        delete=_old_outcomes(members),\n",
         "        delete=_old_outcomes(members),\n",
     ),
@@ -183,20 +183,44 @@ MUTANTS = (
     ),
     Mutant(
         "a pending merge is not removed",
-        "_plan_absent.py",
-        'for member in taking.those("merge_pending"):',
-        'for member in taking.those("merge_failed"):',
+        "_removal.py",
+        'if member.state in ("merge_pending", "merging"):',
+        'if member.state == "merging":',
     ),
     Mutant(
         "an LV that is no longer the member is not removed",
-        "_plan.py",
+        "_removal.py",
         "    return taking.single or volume.name in generated_names(member.origin.name, taking.name)",
         "    return True",
     ),
     Mutant(
         "a member whose snapshot is mounted is not removed",
-        "_plan.py",
+        "_removal.py",
         "if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):",
         "if snapshot is None or not picture.mounts_of(snapshot):",
+    ),
+    Mutant(
+        "what is lost is only left behind when somebody accepts that",
+        "_plan_merged.py",
+        "    if current.hopeless and not accepted:",
+        "    if current.hopeless and not _may_go_on_without(current):",
+    ),
+    Mutant(
+        "a set that is not whole is no way back before anything goes back",
+        "_plan_merged.py",
+        "    return current.sealed and current.hopeless and current.begun",
+        "    return current.sealed and current.hopeless",
+    ),
+    Mutant(
+        "an accepted loss is written down",
+        "_acceptance.py",
+        "        if outcome.count != rest.count:",
+        "        if outcome.count == rest.count:",
+    ),
+    Mutant(
+        "a casualty is forgotten before it is removed",
+        "_acceptance.py",
+        "    return (*_forget(lost.members), *_count_again(picture, rest), *removal_steps((lost,)))",
+        "    return (*_count_again(picture, rest), *removal_steps((lost,)))",
     ),
 )

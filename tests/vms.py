@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 RESULTS = Path(os.environ.get("SAFEPOINT_RESULTS") or ALL_RESULTS / "virtual-machines").resolve()
+TOOLS = (sys.executable, str(ROOT / "tests" / "env"))
 LAB = (sys.executable, str(ROOT / "tests" / "lab"))
 SCENARIOS = ROOT / "extensions" / "molecule"
 SMALL = ("guest", "thick", "thin", "mixed", "selection")
@@ -159,6 +160,8 @@ def variables(home: Path, machine: Machine | None = None, reports: Path | None =
     values |= {"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     if machine:
         values |= {"SAFEPOINT_GUEST": machine.suite, "SAFEPOINT_VM": machine.name}
+        # What users get is tested, not the checkout: the artefact may lack what the checkout has.
+        values["SAFEPOINT_ARTEFACT"] = next(str(file) for file in (CACHE / "build").glob("*.tar.gz"))
         values |= {"MOLECULE_EPHEMERAL_DIRECTORY": str(machine.state)}
     if reports:
         values |= {"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit", "JUNIT_OUTPUT_DIR": str(reports)}
@@ -258,12 +261,15 @@ def remove(machine: Machine) -> None:
 
 
 def prepare(suites: Sequence[str]) -> bool:
-    """Install what the lab needs and build the images, one after the other; whether that went well."""
-    steps = [("the lab's packages", "setup", ()), *((f"the image of {suite}", "build", (suite,)) for suite in suites)]
-    for title, name, arguments in steps:
-        log = RESULTS / f"{'-'.join((name, *arguments))}.log"
+    """Build the artefact, install what the lab needs, build the images, one after the other; whether that went well."""
+    steps = [
+        ("the collection's artefact", (*TOOLS, "build")),
+        ("the lab's packages", (*LAB, "setup")),
+        *((f"the image of {suite}", (*LAB, "build", suite)) for suite in suites),
+    ]
+    for title, argv in steps:
+        log = RESULTS / f"{title.split()[-1]}.log"
         started = time.monotonic()
-        argv = (*LAB, name, *arguments)
         problem = PROGRAMS.run(argv, env=variables(MAIN_ENVIRONMENT), log=log, limit=PREPARATION_LIMIT)
         seconds = time.monotonic() - started
         if problem is not None:

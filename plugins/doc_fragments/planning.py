@@ -14,7 +14,8 @@ class ModuleDocFragment:
 options:
   size:
     description:
-      - How large each thick snapshot becomes. Thin snapshots have no size of their own.
+      - How large each thick snapshot becomes. Thin snapshots have no size of their own, so M(safepoint.lvm.snapset)
+        does without it for thin members, and M(safepoint.lvm.snapshot) of a thin volume refuses it.
       - V(auto) gives every snapshot its maximum, with which it cannot overflow, when the VG has the room for that.
         Otherwise it is an estimate from the space that the mounted filesystem uses, shared down fairly.
       - Absolute sizes are bytes or for example V(10GiB) (KiB, MiB, GiB, TiB, PiB). Relative ones are
@@ -45,6 +46,9 @@ options:
       - Snapsets, or snapshots without one as C(VG/LV), that a merge may harm.
       - A thin merge cuts other snapshots of the same origin off from it, and a thick merge writes into its siblings.
         Without their names here such a merge is refused.
+      - A snapset's own name accepts what it has lost itself (a member that is gone, was split off or has overflowed)
+        once another part of it goes back already. O(state=merged) then goes on with the rest, removes what is left
+        of those members, and counts the set without them from then on. Before anything goes back it means nothing.
     type: list
     elements: str
     default: []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
@@ -89,16 +90,18 @@ def _made(picture: Picture, begun: Sequence[Create]) -> tuple[Volume, ...]:
 def _forget_refused_merges(step: Merge, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:
     picture = runner.observe()
     refused = [volume for volume in picture.volumes if volume.full_name in step.snapshots and not volume.merging]
-    origins = [origin for snapshot in refused if (origin := picture.origin_of(snapshot)) is not None]
+    origins = {origin.full_name for snapshot in refused if (origin := picture.origin_of(snapshot)) is not None}
     remembered = next((one for one in reversed(done) if isinstance(one, Retag)), None)
-    if origins and remembered is not None:
-        names = tuple(origin.full_name for origin in origins)
-        runner.run(Retag(purpose="forget", volumes=names, delete=remembered.add).arguments())
+    for undo in remembered.undo if remembered is not None else ():
+        names = tuple(name for name in undo.volumes if name in origins)
+        if names:
+            runner.run(replace(undo, volumes=names).arguments())
     started = [name for name in step.snapshots if name not in {volume.full_name for volume in refused}]
     told = f"; refused: {', '.join(volume.full_name for volume in refused) or 'none'}"
     told += f"; begun or done: {', '.join(started) or 'none'} (run state: merged again to go on with them)"
-    extended = any(one.changes and not isinstance(one, Retag) for one in done)
-    return _error(step, outcome, told, changed=bool(started) or extended)
+    begun_by_hand = set(remembered.volumes) - origins if remembered is not None else set()
+    before = any(one.changes for one in done if one is not remembered)
+    return _error(step, outcome, told, changed=bool(started or begun_by_hand) or before)
 
 
 def _begun(picture: Picture, step: Retag) -> bool:

@@ -24,8 +24,9 @@ class Refused(SafepointError):
     """The plan is refused before anything is touched; ``reasons`` holds every cause that was found."""
 
     def __init__(self, summary: str, reasons: Sequence[str]) -> None:
-        super().__init__(f"{summary}: {'; '.join(reasons)}", reasons=list(reasons))
-        self.reasons = tuple(reasons)
+        # One cause may stand in the way of several things.
+        self.reasons = tuple(dict.fromkeys(reasons))
+        super().__init__(f"{summary}: {'; '.join(self.reasons)}", reasons=list(self.reasons))
 
 
 class InvalidParameter(SafepointError):

@@ -27,15 +27,18 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
 _OCTAL = re.compile(r"\\([0-7]{3})")
+# The script of initramfs-tools after which nobody answers LVM, and the one of the role pre_upgrade that comes before.
+_STOPS_UDEV = "scripts/init-bottom/udev"
+_ENDS_POLLERS = "scripts/local-bottom/safepoint-lvm"
 _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 
-def read_host(*, with_boot: bool) -> Host:
-    """The host as it is now; ``with_boot`` also looks into the initramfs of each kernel, which takes seconds."""
+def read_host() -> Host:
+    """The host as it is now, without what it boots with."""
     devices = dict(_block_devices(Path("/sys/class/block")))
     mounts = parse_mountinfo(_read("/proc/self/mountinfo").splitlines(), devices)
     swaps = parse_swaps(_read("/proc/swaps").splitlines())
@@ -46,7 +49,6 @@ def read_host(*, with_boot: bool) -> Host:
         devices=MappingProxyType(devices),
         fstab=tuple(parse_fstab(_read("/etc/fstab").splitlines())),
         root_argument=root_argument(_read("/proc/cmdline")),
-        boot=_read_boot(Path("/boot")) if with_boot else None,
     )
 
 
@@ -130,12 +132,13 @@ def _block_devices(root: Path) -> Iterator[tuple[DeviceNumber, BlockDevice]]:
         number = _sysfs_number(entry)
         if number is not None:
             slaves = (_sysfs_number(slave) for slave in _entries(entry / "slaves"))
+            mapped = entry.name.startswith("dm-")
             yield (
                 number,
                 BlockDevice(
                     name=entry.name,
-                    dm_name=_read(f"{entry}/dm/name").strip(),
-                    dm_uuid=_read(f"{entry}/dm/uuid").strip(),
+                    dm_name=_read(f"{entry}/dm/name").strip() if mapped else "",
+                    dm_uuid=_read(f"{entry}/dm/uuid").strip() if mapped else "",
                     slaves=tuple(slave for slave in slaves if slave is not None),
                     holders=tuple(holder.name for holder in _entries(entry / "holders")),
                 ),
@@ -151,7 +154,9 @@ def _sysfs_number(entry: Path) -> DeviceNumber | None:
     return (int(major), int(minor)) if colon else None
 
 
-def _read_boot(boot: Path) -> Boot:
+def read_boot() -> Boot:
+    """What the host boots with; looks into the initramfs of each kernel, which takes seconds."""
+    boot = Path("/boot")
     kernels = sorted(path.name.partition("-")[2] for path in boot.glob("vmlinuz-*"))
     wanted = [kernel for kernel in kernels if "rescue" not in kernel]
     return Boot(running_kernel=os.uname().release, initramfs=tuple(_read_initramfs(boot, kernel) for kernel in wanted))
@@ -161,18 +166,19 @@ def _read_initramfs(boot: Path, kernel: str) -> Initramfs:
     candidates = (boot / f"initrd.img-{kernel}", boot / f"initramfs-{kernel}.img", boot / f"initrd-{kernel}")
     path = next((str(candidate) for candidate in candidates if candidate.is_file()), None)
     modules_dir = Path("/lib/modules") / kernel
-    inside = _listed_modules(path) if path else None
+    listing = _listing(path) if path else None
     builtin = modules_in(_read(str(modules_dir / "modules.builtin")).splitlines())
     return Initramfs(
         kernel=kernel,
         path=path,
-        modules=None if inside is None else inside | builtin,
+        modules=None if listing is None else modules_in(listing) | builtin,
         has_modules_dir=modules_dir.is_dir(),
+        leaves_pollers=listing is not None and leaves_pollers(listing),
     )
 
 
-def _listed_modules(path: str) -> frozenset[str] | None:
-    """The modules in an initramfs by the host's own tool: lsinitramfs(8) of Debian or lsinitrd(1) of dracut."""
+def _listing(path: str) -> list[str] | None:
+    """The files in an initramfs, a line each, by lsinitramfs(8) of Debian or lsinitrd(1) of dracut."""
     tool = shutil.which("lsinitramfs") or shutil.which("lsinitrd")
     if tool is None:
         return None
@@ -185,7 +191,15 @@ def _listed_modules(path: str) -> frozenset[str] | None:
         env=clean_environment(),
         check=False,
     )
-    return modules_in(done.stdout.splitlines()) if done.returncode == 0 else None
+    return done.stdout.splitlines() if done.returncode == 0 else None
+
+
+def leaves_pollers(lines: Sequence[str]) -> bool:
+    """Whether LVM may still poll for a merge when the initramfs whose files are named in ``lines`` hands over.
+
+    With initramfs-tools it does (docs/lvm.md); dracut activates with --sysinit, which does not poll (dracut, 70lvm).
+    """
+    return any(line.endswith(_STOPS_UDEV) for line in lines) and not any(line.endswith(_ENDS_POLLERS) for line in lines)
 
 
 def modules_in(lines: Iterable[str]) -> frozenset[str]:

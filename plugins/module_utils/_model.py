@@ -143,12 +143,14 @@ class Initramfs:
     """The initramfs that one installed kernel boots with; ``path`` is None when there is none.
 
     ``modules`` are the kernel modules inside it and those built into the kernel, with underscores; None: unreadable.
+    ``leaves_pollers`` when LVM in it may be ending a merge while the real root filesystem takes over.
     """
 
     kernel: str
     path: str | None
     modules: frozenset[str] | None
     has_modules_dir: bool = True
+    leaves_pollers: bool = False
 
 
 @dataclass(frozen=True)

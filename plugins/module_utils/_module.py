@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, SafepointError
-from ansible_collections.safepoint.lvm.plugins.module_utils._host import read_host
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import read_boot, read_host
 from ansible_collections.safepoint.lvm.plugins.module_utils._lock import host_lock
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request, State, find
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import plan_present
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import plan_present, takes_root
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import Size, Unit, parse_size
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import View, view_of
 
@@ -63,11 +64,11 @@ class Session:
             self._lock = descriptor
             yield
 
-    def observe(self, *, with_boot: bool = False) -> Picture:
+    def observe(self) -> Picture:
         """What is there now."""
         report = self.lvm.report()
         return Picture(
-            host=read_host(with_boot=with_boot),
+            host=read_host(),
             volume_groups=report.volume_groups,
             volumes=report.volumes,
             unread=report.unread,
@@ -142,7 +143,9 @@ def _session(module: AnsibleModule) -> Iterator[Session]:
 
 
 def _bring_about(module: AnsibleModule, session: Session, request: Request) -> dict[str, Any]:
-    before = session.observe(with_boot=request.state == "present")
+    before = session.observe()
+    if request.state == "present" and takes_root(before, request):
+        before = replace(before, host=replace(before.host, boot=read_boot()))
     plan = PLANNERS[request.state](before, request)
     for warning in plan.warnings:
         module.warn(warning)

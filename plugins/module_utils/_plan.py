@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
-    generated_names,
-)
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import AUTO, Size
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
-    Member,
     Named,
     Taking,
     named,
@@ -25,10 +21,10 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     single_taking,
     takings,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Remove, Retag, Step
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Retag, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
         Picture,
@@ -168,57 +164,6 @@ def differing(current: Taking, selection: Selection) -> str | None:
     )
 
 
-def holders_of(picture: Picture, volume: Volume) -> str:
-    """Who keeps ``volume`` open, in words."""
-    mounts = [mount.mountpoint for mount in picture.mounts_of(volume)]
-    if mounts:
-        return f"mounted at {', '.join(mounts)}"
-    device = picture.device_of(volume)
-    return f"used by {', '.join(device.holders)}" if device and device.holders else "held open by a process"
-
-
-def open_problem(picture: Picture, member: Member) -> str | None:
-    """Why a member's snapshot cannot be taken away, or None when nobody has it open."""
-    snapshot = member.snapshot
-    if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):
-        return None
-    return f"the snapshot {snapshot.full_name} itself is {holders_of(picture, snapshot)}: close it first"
-
-
-def removal_problems(picture: Picture, taking: Taking) -> Iterator[str]:
-    """Why what is left of ``taking`` cannot be removed whole."""
-    for member in taking.live:
-        problem = open_problem(picture, member)
-        if problem is None and member.state == "stray":
-            problem = _stray_problem(taking, member)
-        if problem is not None:
-            yield problem
-
-
-def removal_steps(takings_to_remove: Sequence[Taking]) -> tuple[Step, ...]:
-    """The step that removes all that is left of these takings; none when nothing is."""
-    volumes = tuple(member.label for taking in takings_to_remove for member in taking.live)
-    return (Remove(volumes=volumes),) if volumes else ()
-
-
-def _stray_problem(taking: Taking, member: Member) -> str | None:
-    volume = member.snapshot
-    if volume is None or _is_leftover(taking, member, volume):
-        return None
-    tags = " ".join(f"--deltag {tag}" for tag in _tags.ours(volume.tags))
-    return (
-        f"{volume.full_name} has the tags of a member but is no snapshot of its recorded origin any more, "
-        f"so it is not ours to remove: if it is to stay, type: lvchange {tags} {volume.full_name}"
-    )
-
-
-def _is_leftover(taking: Taking, member: Member, volume: Volume) -> bool:
-    # What a killed lvcreate leaves: a plain LV under the name that we gave, beside its recorded origin.
-    if member.origin is None or member.origin.vg != volume.vg or volume.is_snapshot or "origin" in volume.roles:
-        return False
-    return taking.single or volume.name in generated_names(member.origin.name, taking.name)
-
-
 def remembering(picture: Picture, request: Request) -> tuple[Volume, ...]:
     """The origins that remember what ``request`` is about; a single snapshot's name means something only on its own."""
     single, name = request.single, request.outcome_name
@@ -235,3 +180,12 @@ def forget(volumes: Sequence[Volume], name: str) -> tuple[Step, ...]:
     tags = {o.to_tag() for v in volumes for o in _tags.outcomes_of(v.tags) if o.set_name == name}
     names = tuple(volume.full_name for volume in volumes)
     return (Retag(purpose="forget", volumes=names, delete=tuple(sorted(tags))),) if tags else ()
+
+
+def refusals(planner: Callable[[Picture, Request], Plan], picture: Picture, request: Request) -> tuple[str, ...]:
+    """Every reason that ``planner`` has against ``request``; none when it has a plan."""
+    try:
+        planner(picture, request)
+    except Refused as refused:
+        return refused.reasons
+    return ()

@@ -23,11 +23,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     Request,
     forget,
     remembering,
-    removal_problems,
-    removal_steps,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._removal import removal_problems, removal_steps
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
     boot_problems,
+    boot_warnings,
     origin_problems,
     pool_problems,
     thin_size_problem,
@@ -98,6 +98,7 @@ def plan_creation(
     return Plan(
         steps=(*removal_steps(leftovers), *created, *_seal(request, created), *_forget_old(picture, request)),
         after=View(name=request.name, state="active", members=tuple(member.view(picture) for member in members)),
+        warnings=boot_warnings(picture.host),
     )
 
 
@@ -113,7 +114,7 @@ def _cannot_protect(
     for pool in _pools_of(picture, origins):
         yield from pool_problems(pool, request.pool_reserve)
     yield from uncovered_with_root(picture, origins, request.selector.ignore_uncovered)
-    roots = [origin for origin in origins if _is_root(picture, origin)]
+    roots = [origin for origin in origins if is_root(picture, origin)]
     if roots:
         yield from boot_problems(picture.host, thick=not roots[0].is_thin)
 
@@ -124,7 +125,8 @@ def _pools_of(picture: Picture, origins: Sequence[Volume]) -> tuple[Volume, ...]
     return tuple(pool for pool in pools if pool is not None)
 
 
-def _is_root(picture: Picture, origin: Volume) -> bool:
+def is_root(picture: Picture, origin: Volume) -> bool:
+    """Whether the host runs from ``origin``."""
     return "/" in mountpoints_of(picture, origin)
 
 
@@ -189,7 +191,7 @@ def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMemb
 def _pv_set(picture: Picture, origin: Volume) -> str | None:
     # A PV that joins the VG of / after the taking is unknown to what a rollback brings back (the devices file).
     group = picture.group(origin.vg)
-    if group is None or not _is_root(picture, origin):
+    if group is None or not is_root(picture, origin):
         return None
     return hashlib.sha256(" ".join(group.pv_uuids).encode()).hexdigest()[:16]
 

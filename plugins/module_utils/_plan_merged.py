@@ -10,13 +10,23 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._acceptance import after, casualties_of, leave_behind
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._outcomes import (
+    origins_of,
+    remember_merge,
+    remember_rollback,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     Plan,
     Request,
     common_problems,
     differing,
     find,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._removal import (
+    merge_failure,
+    merge_in_the_way,
     open_problem,
     removal_problems,
     removal_steps,
@@ -38,6 +48,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     Named,
     SetState,
     Taking,
+    member_state,
     takings,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
@@ -45,7 +56,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
     Merge,
     Poll,
     Remove,
-    Retag,
     Start,
     Step,
 )
@@ -74,9 +84,12 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
     reasons = [
         *common_problems(picture, found, ()),
         *_not_the_same(picture, request, current),
+        *_standing_against(picture, request, current),
     ]
-    reasons += _standing_against(current)
     reasons += [problem for taking in found.leftovers for problem in removal_problems(picture, taking)]
+    accepting = leave_behind(picture, current) if _may_go_on_without(current) else ()
+    picture = after(picture, accepting)
+    current = find(picture, request).current or current
     request_now = current.those("active")
     for member in request_now:
         reasons += _losses(picture, request, member)
@@ -90,6 +103,7 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
     return Plan(
         steps=(
             *removal_steps(found.leftovers),
+            *accepting,
             *_request_steps(picture, current, demands),
             *_follow_steps(picture, current, work),
         ),
@@ -122,48 +136,65 @@ def _not_the_same(picture: Picture, request: Request, current: Taking) -> Iterat
         yield difference
 
 
-def _standing_against(current: Taking) -> Iterator[str]:
+def _standing_against(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
     if not current.sealed:
-        yield "its taking was interrupted, so it was never complete: take it again (state: present) or remove it"
+        yield (
+            "its taking was interrupted, so it was never complete: remove it (state: absent), or take it again "
+            "(state: present)"
+        )
+        yield from removal_problems(picture, current)
         return
+    accepted = _may_go_on_without(current) and request.name in request.accept_loss_of
+    if current.hopeless and not accepted:
+        yield from _casualties(current)
+    if current.hopeless:
+        # What would stand against the way that is named is told together with it.
+        yield from removal_problems(picture, casualties_of(current) if current.begun else current)
+    yield from (problem for member in current.members for problem in _member_problem(member))
+
+
+def _may_go_on_without(current: Taking) -> bool:
+    # Before anything goes back, a set that is not whole is no way back; afterwards it may be the best that is left.
+    return current.sealed and current.hopeless and current.begun
+
+
+def _casualties(current: Taking) -> Iterator[str]:
     lost = current.those("lost")
     if lost:
         missing = ", ".join(f"of {member.origin.full_name}" for member in lost if member.origin)
+        yield f"{len(lost)} of its {current.count} members are gone without having been rolled back {missing}".rstrip()
+    for member in current.those("stray"):
+        yield f"{member.label} is no snapshot of its recorded origin any more"
+    for member in current.those("invalid"):
+        yield _invalid(member)
+    if current.begun:
         yield (
-            f"{len(lost)} of its {current.count} members are gone without having been rolled back {missing}".rstrip()
-            + ": going back with the rest would mix two states of the host"
+            f"going on with the rest would mix two states of the host: if that is better than what there is now, "
+            f"say state: merged and accept_loss_of: [{current.name}]"
         )
-    problems = (_member_problem(member) for member in current.members)
-    yield from (problem for problem in problems if problem is not None)
+    else:
+        yield "going back with the rest would mix two states of the host: remove the set (state: absent)"
 
 
-def _member_problem(member: Member) -> str | None:
+def _member_problem(member: Member) -> Iterator[str]:
     label = member.label
     origin = member.origin.full_name if member.origin else "its origin"
-    if member.state == "stray":
-        return f"{label} is no snapshot of its recorded origin any more"
-    if member.state == "invalid":
-        return _invalid(member)
     if member.state == "unknown":
-        return (
+        yield (
             f"{label} is not active, so whether it is still valid cannot be known, and LVM would merge an invalid one: "
             f"lvchange -ay {origin}, then run again"
         )
     if member.state == "merge_pending" and member.origin and not member.origin.active:
-        return f"{label} is merged at the next activation of {origin}: lvchange -ay {origin}, then run again"
-    if member.state == "merge_failed":
-        return (
-            f"the merge into {origin} failed, see the kernel's log: mend the device, then "
-            f"lvchange -an {origin}; lvchange -ay {origin} goes on with it"
-        )
-    return None
+        yield f"{label} is merged at the next activation of {origin}: lvchange -ay {origin}, then run again"
+    if member.state == "merge_failed" and member.origin and member.snapshot:
+        yield merge_failure(member.origin, member.snapshot)
 
 
 def _invalid(member: Member) -> str:
     if member.snapshot and member.snapshot.merging:
         return (
             f"{member.label} overflowed while its merge was pending: the rollback is lost, "
-            "the host keeps its new content or comes up with it; remove the set after the next reboot (state: absent)"
+            "its origin keeps its new content or comes up with it"
         )
     return f"{member.label} overflowed and is invalid: what it held is lost, so there is no way back by it"
 
@@ -176,10 +207,7 @@ def _losses(picture: Picture, request: Request, member: Member) -> Iterator[str]
     for sibling in picture.snapshots_of(member.origin):
         owner = _owner(sibling)
         if sibling.merging and sibling != member.snapshot:
-            yield (
-                f"{sibling.full_name} ({owner}) is being merged into {member.origin.full_name} already, and LVM merges "
-                "one snapshot into an origin at a time: wait until that has ended"
-            )
+            yield _in_the_way(picture, member.origin, sibling)
             continue
         if sibling == member.snapshot or owner in request.accept_loss_of or sibling.invalid:
             continue
@@ -196,6 +224,12 @@ def _losses(picture: Picture, request: Request, member: Member) -> Iterator[str]
                 f"which has {format_bytes(_room_in(sibling))} left and would overflow: extend or remove it first, "
                 f"or list {owner} in accept_loss_of"
             )
+
+
+def _in_the_way(picture: Picture, origin: Volume, sibling: Volume) -> str:
+    members = (member for taking in takings(picture) for member in taking.live if member.snapshot == sibling)
+    known = next(members, Member(state=member_state(origin, sibling), origin=origin, snapshot=sibling))
+    return f"LVM merges one snapshot into an origin at a time, and {merge_in_the_way(origin, known)}"
 
 
 def _owner(sibling: Volume) -> str:
@@ -256,70 +290,21 @@ def _request_steps(picture: Picture, current: Taking, demands: Sequence[Demand])
     # Somebody may have requested a merge without us: its origin has to remember it before the member is gone.
     begun = tuple(member for member in current.those("merge_pending", "merging") if member.outcome is None)
     if members or begun:
-        yield _remember(picture, current, (*members, *begun))
+        yield remember_merge(picture, current, (*members, *begun))
     if members:
         yield Merge(snapshots=tuple(member.label for member in members))
 
 
-def _remember(picture: Picture, current: Taking, members: Sequence[Member]) -> Retag:
-    thin_ids = {
-        _tags.uuid_key(member.origin_uuid): member.snapshot.thin_id
-        for member in members
-        if member.snapshot and member.snapshot.thin_id is not None
-    }
-    outcome = _outcome(picture, current, "merging", boot_id=picture.host.boot_id, thin_ids=thin_ids)
-    return Retag(
-        purpose="remember_merge",
-        volumes=_origins(members),
-        add=(outcome.to_tag(),),
-        delete=_old_outcomes(members),
-    )
-
-
 def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[Step]:
     if work.start:
-        yield Start(origins=_origins(work.start))
+        yield Start(origins=origins_of(work.start))
     if work.poll:
-        yield Poll(origins=_origins(work.poll))
+        yield Poll(origins=origins_of(work.poll))
     stores = tuple(member.snapshot.full_name for member in work.conclude if member.snapshot)
     if stores:
         yield Remove(volumes=stores)
     if work.conclude:
-        yield Retag(
-            purpose="remember_rollback",
-            volumes=_origins(work.conclude),
-            add=(_outcome(picture, current, "rolled_back").to_tag(),),
-            delete=_old_outcomes(work.conclude),
-        )
-
-
-def _outcome(
-    picture: Picture,
-    current: Taking,
-    kind: _tags.OutcomeKind,
-    *,
-    boot_id: str = "",
-    thin_ids: Mapping[str, int] | None = None,
-) -> _tags.Outcome:
-    return _tags.Outcome(
-        kind=kind,
-        set_name=current.outcome_name,
-        set_id=current.set_id,
-        count=current.count,
-        at=picture.host.now,
-        boot_id=boot_id,
-        thin_ids=thin_ids or {},
-    )
-
-
-def _origins(members: Sequence[Member]) -> tuple[str, ...]:
-    return tuple(member.origin.full_name for member in members if member.origin)
-
-
-def _old_outcomes(members: Sequence[Member]) -> tuple[str, ...]:
-    # Whatever an origin remembers of another set is older than this merge: one outcome per origin, never a heap.
-    tags = {o.to_tag() for member in members if member.origin for o in _tags.outcomes_of(member.origin.tags)}
-    return tuple(sorted(tags))
+        yield remember_rollback(picture, current, work.conclude)
 
 
 def _predicted(

@@ -16,18 +16,26 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     common_problems,
     differing,
     find,
+    refusals,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_create import is_root, plan_creation
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
+from ansible_collections.safepoint.lvm.plugins.module_utils._removal import (
+    FINISH,
     removal_problems,
     removal_steps,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan_create import plan_creation
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
     thin_size_problem,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import (
+    NOTHING_CHOSEN,
     Selection,
     Wanted,
     select,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import AUTO
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import (
     Demand,
     extension_demand,
@@ -64,17 +72,30 @@ def plan_present(picture: Picture, request: Request) -> Plan:
     wanted = [item.origin for item in selection.wanted]
     reasons = [*selection.reasons, *common_problems(picture, found, wanted)]
     current = found.current
-    if current is not None and current.sealed and (current.live or current.state == "merging"):
+    if current is not None and _stays(current):
         return _keep(picture, request, current, found.leftovers, selection, reasons)
     leftovers = [taking for taking in (current, *found.leftovers) if taking is not None and taking.live]
     return plan_creation(picture, request, leftovers, selection, reasons)
+
+
+def takes_root(picture: Picture, request: Request) -> bool:
+    """Whether the root filesystem is going to be protected, so that the plan needs to know how the host boots."""
+    current = find(picture, request).current
+    if current is not None and _stays(current):
+        return False
+    return any(is_root(picture, item.origin) for item in _selection(picture, request).wanted)
+
+
+def _stays(current: Taking) -> bool:
+    return current.sealed and (bool(current.live) or current.state == "merging")
 
 
 def _selection(picture: Picture, request: Request) -> Selection:
     if request.single is None:
         return select(picture, request.selector)
     origin = picture.volume(request.single.vg, request.single.origin)
-    return Selection(wanted=(Wanted(origin=origin),) if origin else ())
+    size = None if request.size == AUTO else request.size
+    return Selection(wanted=(Wanted(origin=origin, size=size),) if origin else ())
 
 
 def _keep(
@@ -85,7 +106,7 @@ def _keep(
     selection: Selection,
     reasons: list[str],
 ) -> Plan:
-    reasons += _standing_against(current)
+    reasons += _standing_against(picture, request, current)
     difference = differing(current, selection)
     if difference is not None and not selection.reasons:
         reasons.append(difference)
@@ -103,23 +124,24 @@ def _keep(
     )
 
 
-def _standing_against(current: Taking) -> Iterator[str]:
-    names = {state: ", ".join(member.label for member in current.those(state)) for state in ("invalid", "merge_failed")}
-    if names["invalid"]:
-        yield (
-            f"{names['invalid']} overflowed and is invalid: what it held is lost; "
-            "remove the set (state: absent), then take a new one"
-        )
-    if names["merge_failed"]:
-        yield f"the merge of {names['merge_failed']} failed: see state merged of this set"
-    if current.state in ("partly_merged", "merging", "merge_pending"):
-        yield f"it is being rolled back (state {current.state}): finish that with state: merged"
-    if current.state == "damaged":
-        missing = current.count - len(current.those("active", "unknown", "invalid"))
+def _standing_against(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+    """Why the set cannot stay as it is, with what stands against the way out that is named."""
+    invalid = ", ".join(member.label for member in current.those("invalid"))
+    if invalid:
+        yield f"{invalid} overflowed and is invalid: what it held is lost"
+    missing = len(current.those("lost", "stray"))
+    if missing:
         yield (
             f"{missing} of its {current.count} members are gone without having been rolled back: taking them again "
-            "now would protect the wrong state; remove the set (state: absent), then take a new one"
+            "now would protect the wrong state"
         )
+    other = replace(request, selector=NOTHING_CHOSEN)
+    if current.hopeless:
+        yield "remove the set (state: absent), then take a new one"
+        yield from refusals(plan_absent, picture, replace(other, state="absent"))
+    elif current.begun:
+        yield f"it is being rolled back (state {current.state}): {FINISH}"
+        yield from refusals(plan_merged, picture, replace(other, state="merged"))
 
 
 def _unknown_validity(current: Taking) -> Iterator[str]:

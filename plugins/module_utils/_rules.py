@@ -202,3 +202,13 @@ def _initramfs_problems(initramfs: Initramfs, needed: str) -> Iterator[str]:
             f"{initramfs.path} has no {needed}: the host would not boot while / has a snapshot; add the module "
             f"(update-initramfs -u -k {kernel}, or dracut --force --add-drivers {needed.replace('_', '-')})"
         )
+
+
+def boot_warnings(host: Host) -> tuple[str, ...]:
+    """What may go wrong at the boot into a rollback of the root LV, and can be helped by hand."""
+    images = [image.path for image in host.boot.initramfs if image.path and image.leaves_pollers] if host.boot else []
+    return tuple(
+        f"{image}: LVM in it may be ending a merge when the real root takes over, and then the boot into a rollback "
+        "can stand still until the power is cut; the role safepoint.lvm.pre_upgrade prepares the initramfs"
+        for image in images
+    )

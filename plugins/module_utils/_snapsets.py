@@ -48,6 +48,9 @@ SetState = Literal[
 GOING_BACK: frozenset[MemberState] = frozenset({"merge_pending", "merging", "merge_failed", "merged", "rolled_back"})
 """States of a member whose origin has begun to go back."""
 
+CASUALTIES: frozenset[MemberState] = frozenset({"lost", "stray", "invalid"})
+"""States of a member by which its origin can never go back."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -98,6 +101,16 @@ class Taking:
     def those(self, *states: MemberState) -> tuple[Member, ...]:
         """The members in one of ``states``."""
         return tuple(member for member in self.members if member.state in states)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of it goes back or has gone back already."""
+        return bool(self.those(*GOING_BACK))
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it can never go back whole: it never was complete, or a member is gone for good."""
+        return not self.sealed or bool(self.those(*CASUALTIES))
 
     @property
     def state(self) -> SetState:
@@ -209,7 +222,8 @@ def _taking(
     living = [_living_member(picture, volume, tags, by_origin) for volume, tags in tagged]
     known = {member.origin_uuid for member in living}
     gone = [_gone_member(volume, outcome) for volume, outcome in outcomes if volume.uuid not in known]
-    count = max([tags.count for _volume, tags in tagged] + [outcome.count for _volume, outcome in outcomes])
+    # Members that somebody accepted to lose are no longer counted by the outcomes.
+    count = min((outcome.count for _volume, outcome in outcomes), default=0) or max(t.count for _volume, t in tagged)
     sealed_ones = [tags.sealed for _volume, tags in tagged]
     lost = [Member(state="lost")] * max(0, count - len(living) - len(gone))
     members = sorted(living + gone, key=lambda member: member.label)

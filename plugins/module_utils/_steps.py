@@ -129,12 +129,16 @@ class Extend:
 
 @dataclass(frozen=True)
 class Retag:
-    """Write tags: the seal on members, or what origins remember."""
+    """Write tags: the seal on members, or what origins remember.
 
-    purpose: Literal["seal", "remember_merge", "remember_rollback", "forget"]
+    ``undo`` are the steps that give each of the LVs what it had before; LVs that no longer need that are left out.
+    """
+
+    purpose: Literal["seal", "remember_merge", "remember_rollback", "accept_loss", "forget"]
     volumes: tuple[str, ...]
     add: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
+    undo: tuple[Retag, ...] = ()
     changes = True
 
     def arguments(self) -> tuple[str, ...]:

@@ -42,7 +42,9 @@ options:
       - V(merged) begins to bring the origins back to what they were, or goes on with it. It never waits. While a
         volume is in use its merge is pending until the next reboot. Run it again until RV(snapset.state) is
         C(rolled_back); the role P(safepoint.lvm.rollback#role) does that.
-      - V(absent) removes the set and what was kept for it.
+      - V(absent) removes the set and what was kept for it. It is refused while a part of the set goes back and the
+        rest can follow; when a member is gone for good, only while LVM cannot let go of another one.
+      - A refusal names the way out of where the set is, with all that stands against that.
     type: str
     choices: [present, merged, absent]
     default: present

@@ -40,6 +40,9 @@ VOLUMES = {
     "thin/z": 12,
 }
 FILESYSTEMS = ("thick/a", "thin/t1")
+# Whenever LVM closes a disk that it wrote to, udev would look at it anew, with one more process of LVM each time.
+_UDEV_RULE = Path("/run/udev/rules.d/99-safepoint-guest.rules")
+_UNWATCHED = 'KERNEL=="loop*", OPTIONS+="nowatch"\n'
 _SEQNO = re.compile(rb"seqno = (\d+)")
 # LVM writes its metadata into the first MiB of a PV, one version after the other.
 _METADATA_AREA = MIB
@@ -50,6 +53,9 @@ def set_up() -> None:
     tear_down()
     BASE.mkdir(parents=True)
     lvm.run("mount", "-t", "tmpfs", "-o", "size=75%,mode=700", "safepoint-guest", str(BASE))
+    _UDEV_RULE.parent.mkdir(parents=True, exist_ok=True)
+    _UDEV_RULE.write_text(_UNWATCHED)
+    lvm.run("udevadm", "control", "--reload")
     for vg, size in SIZES.items():
         new_group(vg, new_disk(vg, size))
     for name in VOLUMES:
@@ -102,6 +108,8 @@ def tear_down() -> None:
     if BASE.is_mount():
         lvm.run("umount", str(BASE))
     shutil.rmtree(BASE, ignore_errors=True)
+    _UDEV_RULE.unlink(missing_ok=True)
+    lvm.run("udevadm", "control", "--reload")
 
 
 def _remove_holders(device: str) -> None:
@@ -161,7 +169,7 @@ class Keeper:
     def restore(self) -> None:
         """Remove what is not ours, forget outcomes, activate everything."""
         unmount_all()
-        if seqnos() == self._clean and all(Path("/dev", name).exists() for name in VOLUMES if name != "thin/pool"):
+        if seqnos() == self._clean and _all_active():
             return
         rows = lvm.report("lvs", "lv_full_name,lv_name,lv_role,origin,lv_tags,lv_merging,lv_layout", "-a", *SIZES)
         origins = {
@@ -184,8 +192,13 @@ class Keeper:
         for row in tagged:
             words = [word for tag in row["lv_tags"].split(",") for word in ("--deltag", tag)]
             lvm.run("lvchange", "-q", *words, row["lv_full_name"])
-        lvm.run("vgchange", "-q", "-ay", *SIZES)
+        if not _all_active():
+            lvm.run("vgchange", "-q", "-ay", *SIZES)
         self._clean = seqnos()
+
+
+def _all_active() -> bool:
+    return all(Path("/dev", name).exists() for name in VOLUMES if name != "thin/pool")
 
 
 def _end_merge(origin: str) -> None:

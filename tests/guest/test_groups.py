@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import lvm
@@ -24,8 +25,8 @@ GROUPS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _groups(keeper: storage.Keeper) -> Iterator[None]:
+@contextmanager
+def unfit_groups() -> Iterator[None]:
     """The VGs half, with a set and then without one of its disks, away, far and common."""
     disks = {name: storage.new_disk(name, 24) for name in ("half", "half2", "away", "far", "common")}
     for name in ("half", "away", "far", "common"):
@@ -37,8 +38,16 @@ def _groups(keeper: storage.Keeper) -> Iterator[None]:
     lvm.run("vgchange", "-q", "-y", "--systemid", "elsewhere", "far")
     _share("common")
     storage.remove_disks(disks.pop("half2"))
-    yield
-    storage.remove_disks(*disks.values())
+    try:
+        yield
+    finally:
+        storage.remove_disks(*disks.values())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _groups(keeper: storage.Keeper) -> Iterator[None]:
+    with unfit_groups():
+        yield
     keeper.restore()
 
 

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import lvm
@@ -17,85 +18,106 @@ from calls import absent, merged, ok, predicted_and_done, present, refused, roll
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# How much of its time the kernel may spend on copying for snapshots, in percent.
-THROTTLE = Path("/sys/module/dm_snapshot/parameters/snapshot_copy_throttle")
+NAME = "slow-disk"
+# The device begins behind this much of its disk, or LVM would see one PV twice; its own first MiB is LVM's metadata.
+SKIPPED = 2048
+METADATA = 2048
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A device over a disk, of ``sectors``: what lies behind LVM's metadata can be made slow, or to fail."""
+
+    below: str
+    sectors: int
+
+    def work(self) -> None:
+        """Be an ordinary disk."""
+        self._behave(f"linear {self.below} {SKIPPED + METADATA}")
+
+    def delay(self, milliseconds: int) -> None:
+        """Take that long for every read and write."""
+        self._behave(f"delay {self.below} {SKIPPED + METADATA} {milliseconds}")
+
+    def fail(self) -> None:
+        """Fail every read and write."""
+        self._behave("error")
+
+    def _behave(self, target: str) -> None:
+        table = f"0 {METADATA} linear {self.below} {SKIPPED}\n{METADATA} {self.sectors - METADATA} {target}\n"
+        lvm.run("dmsetup", "suspend", "--nolockfs", NAME)
+        lvm.run("dmsetup", "load", NAME, stdin=table)
+        lvm.run("dmsetup", "resume", NAME)
 
 
 @contextmanager
-def slow_copying() -> Iterator[None]:
-    THROTTLE.write_text("1")
+def slow_group() -> Iterator[Disk]:
+    """A disk of the VG slow, with all the room that its origin o leaves; o lies on another disk."""
+    good, below = storage.new_disk("good", 24), storage.new_disk("below", 48)
+    sectors = int(lvm.run("blockdev", "--getsz", below)) - SKIPPED
+    lvm.run("dmsetup", "create", NAME, "--table", f"0 {sectors} linear {below} {SKIPPED}")
+    storage.new_group("slow", good, f"/dev/mapper/{NAME}")
+    lvm.run("lvcreate", "-q", "-y", "-l", "100%PVS", "-n", "o", "slow", good)
+    one = Disk(below, sectors)
     try:
-        yield
+        yield one
     finally:
-        THROTTLE.write_text("100")
+        one.work()
+        storage.remove_disks(good, below)
 
 
-def test_while_a_merge_runs() -> None:
-    task = present("s", "thick/b")
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    with slow_group() as one:
+        yield one
+
+
+def test_while_a_merge_runs(disk: Disk) -> None:
+    task = present("s", "slow/o")
     ok("snapset", task)
-    storage.write("thick/b", 36)
-    with slow_copying():
-        requested = predicted_and_done("snapset", merged("s"), commands=4)
-        assert states(requested) == ("merging", ["merging"])
-        assert not requested["reboot_required"]
-        assert requested["poll_after"] > 0
-        refused("snapset", task, "being rolled back")
-        refused("snapset", absent("s"), "is being merged, which cannot be stopped")
-        refused("snapset", present("t", "thick/b"), "thick/b_s is being merged into thick/b")
-        going_on = predicted_and_done("snapset", merged("s"), commands=3)
-        assert verbs(going_on["commands"]) == ["fullreport", "lvchange", "fullreport"]
-        assert (going_on["changed"], states(going_on)[0]) == (False, "merging")
-        percent = going_on["snapset"]["members"][0]["merge_percent"]
-        assert 0 < percent < 100
-        (shown,) = ok("snapset_info", {})["snapsets"]
-        assert shown["state"] == "merging"
-        assert shown["members"][0]["merge_percent"] >= percent
+    storage.write("slow/o", 18)
+    disk.delay(300)
+    requested = predicted_and_done("snapset", merged("s"), commands=4)
+    disk.delay(2000)
+    assert states(requested) == ("merging", ["merging"])
+    assert not requested["reboot_required"]
+    assert requested["poll_after"] > 0
+    refused("snapset", task, "being rolled back")
+    refused("snapset", absent("s"), "is being merged, which cannot be stopped")
+    refused("snapset", present("t", "slow/o"), "slow/o_s is being merged into slow/o")
+    going_on = predicted_and_done("snapset", merged("s"), commands=3)
+    assert verbs(going_on["commands"]) == ["fullreport", "lvchange", "fullreport"]
+    assert (going_on["changed"], states(going_on)[0]) == (False, "merging")
+    percent = going_on["snapset"]["members"][0]["merge_percent"]
+    assert 0 < percent < 100
+    (shown,) = ok("snapset_info", {})["snapsets"]
+    assert shown["state"] == "merging"
+    assert 100 > shown["members"][0]["merge_percent"] >= percent
+    disk.work()
     done = rolled_back("snapset", merged("s"))
     assert done["snapset"]["members"][0]["merge_percent"] == 100
 
 
-@pytest.fixture
-def failing() -> Iterator[str]:
-    """The VG faulty: its origin o on a good disk, what is left of the room on one that can be made to fail."""
-    good, bad = storage.new_disk("good", 24), storage.new_disk("bad", 48)
-    sectors = lvm.run("blockdev", "--getsz", bad).strip()
-    lvm.run("dmsetup", "create", "faulty-disk", "--table", f"0 {sectors} linear {bad} 0")
-    lvm.run("vgcreate", "-q", "faulty", good, "/dev/mapper/faulty-disk")
-    lvm.run("lvcreate", "-q", "-y", "-l", "100%PVS", "-n", "o", "faulty", good)
-    yield f"0 {sectors} linear {bad} 0"
-    lvm.run("dmsetup", "reload", "faulty-disk", "--table", f"0 {sectors} linear {bad} 0")
-    lvm.run("dmsetup", "resume", "faulty-disk")
-    storage.remove_disks(good, bad)
-
-
-def test_a_merge_that_fails(failing: str) -> None:
+def test_a_merge_that_fails(disk: Disk) -> None:
     """The disk with the store fails while the merge runs; when it is back, LVM goes on as the message says."""
-    task = present("s", "faulty/o")
+    task = present("s", "slow/o")
     ok("snapset", task)
-    storage.write("faulty/o", 18)
-    with slow_copying():
-        ok("snapset", merged("s"))
-        fail, mend = failing.replace("linear", "error").split(" error")[0] + " error", failing
-        load("faulty-disk", fail)
+    storage.write("slow/o", 18)
+    disk.delay(300)
+    assert states(ok("snapset", merged("s"))) == ("merging", ["merging"])
+    disk.fail()
     wait_for_failure()
-    refused("snapset", task, "merge of faulty/o_s failed")
-    refused("snapset", absent("s"), "merge of faulty/o_s failed")
-    told = refused("snapset", merged("s"), "merge into faulty/o failed")["msg"]
-    assert "lvchange -an faulty/o; lvchange -ay faulty/o" in told
-    load("faulty-disk", mend)
-    lvm.run("lvchange", "-an", "faulty/o")
-    lvm.run("lvchange", "-ay", "faulty/o")
+    refused("snapset", task, "merge of slow/o_s failed")
+    refused("snapset", absent("s"), "merge of slow/o_s failed")
+    told = refused("snapset", merged("s"), "merge of slow/o_s failed")["msg"]
+    assert "lvchange -an slow/o; lvchange -ay slow/o" in told
+    disk.work()
+    lvm.run("lvchange", "-an", "slow/o")
+    lvm.run("lvchange", "-ay", "slow/o")
     rolled_back("snapset", merged("s"))
 
 
-def load(device: str, table: str) -> None:
-    lvm.run("dmsetup", "suspend", "--noflush", "--nolockfs", device)
-    lvm.run("dmsetup", "load", device, "--table", table)
-    lvm.run("dmsetup", "resume", device)
-
-
-def wait_for_failure() -> None:
-    for _round in range(60):
-        if ok("snapset_info", {"name": "s"})["snapsets"][0]["state"] == "merge_failed":
-            return
-    pytest.fail("the merge did not fail")
+def wait_for_failure(seconds: int = 300) -> None:
+    end = time.monotonic() + seconds
+    while (state := ok("snapset_info", {"name": "s"})["snapsets"][0]["state"]) != "merge_failed":
+        assert time.monotonic() < end, f"still {state} after {seconds} s"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,8 @@ DUPLICATES = {
 }
 
 
-@pytest.fixture(scope="module")
-def odd(keeper: storage.Keeper) -> Iterator[None]:
+@contextmanager
+def odd_group() -> Iterator[None]:
     """The VG odd with an LV of every sort that is refused."""
     disks = [storage.new_disk(f"odd{number}", 160) for number in range(2)]
     make = ("lvcreate", "-q", "-y")
@@ -57,30 +58,43 @@ def odd(keeper: storage.Keeper) -> Iterator[None]:
     lvm.run(*make, "-L", "4m", "-n", "asleep", "odd")
     lvm.run(*make, "-L", "112m", "-n", "btrfs", "odd")
     lvm.run("mkfs.btrfs", "-q", "/dev/odd/btrfs")
-    yield
-    lvm.run("vgchange", "-q", "-an", "odd")
-    lvm.run("vgremove", "-q", "-ff", "-y", "odd")
-    storage.remove_disks(*disks)
-    keeper.restore()
+    try:
+        yield
+    finally:
+        lvm.run("vgchange", "-q", "-an", "odd")
+        lvm.run("vgremove", "-q", "-ff", "-y", "odd")
+        storage.remove_disks(*disks)
 
 
-@pytest.fixture(scope="module")
-def reasons(request: pytest.FixtureRequest) -> list[str]:
-    """Why all of them together are refused."""
-    request.getfixturevalue("odd")
+@contextmanager
+def every_problem() -> Iterator[None]:
+    """Beside the VG odd, the other VGs in a state in which each of PROBLEMS is there."""
     lvm.run("lvcreate", "-q", "-s", "-L", "8m", "-n", "taken", "thick/c")
     lvm.run("lvcreate", "-q", "-s", "-n", "taken", "thin/t2")
     lvm.run("lvcreate", "-q", "-s", "-L", "8m", "-n", "thick", "thin/t1")
     lvm.run("lvcreate", "-q", "-y", "-an", "-Zn", "-Wn", "-pr", "-L", "4m", "-n", "external", "thin")
     lvm.run("lvcreate", "-q", "-y", "-s", "--thinpool", "thin/pool", "-n", "beside", "thin/external")
-    asked = [name for name, _pattern in PROBLEMS.values()]
     lvm.run("dmsetup", "suspend", "odd-asleep")
     try:
         with storage.mounted("odd/btrfs"):
-            result = refused("snapset", present("s", *asked))
+            yield
     finally:
         lvm.run("dmsetup", "resume", "odd-asleep")
-    told: list[str] = result["reasons"]
+
+
+@pytest.fixture(scope="module")
+def _odd(keeper: storage.Keeper) -> Iterator[None]:
+    with odd_group():
+        yield
+    keeper.restore()
+
+
+@pytest.fixture(scope="module")
+def reasons(_odd: None) -> list[str]:
+    """Why all of them together are refused."""
+    asked = [name for name, _pattern in PROBLEMS.values()]
+    with every_problem():
+        told: list[str] = refused("snapset", present("s", *asked))["reasons"]
     return told
 
 
@@ -95,7 +109,7 @@ def test_duplicates(twice: list[dict[str, str]], pattern: str) -> None:
     refused("snapset", {"name": "s", "volumes": twice}, pattern)
 
 
-@pytest.mark.usefixtures("odd")
+@pytest.mark.usefixtures("_odd")
 def test_raid_can_be_an_origin() -> None:
     taken = ok("snapset", present("s", "odd/raid"))
     assert lvm.lv("odd/raid_s", "origin")["origin"] == "raid"
@@ -103,7 +117,7 @@ def test_raid_can_be_an_origin() -> None:
     ok("snapset", absent("s"))
 
 
-@pytest.mark.usefixtures("odd")
+@pytest.mark.usefixtures("_odd")
 def test_btrfs_in_use_is_shown_as_not_protectable() -> None:
     with storage.mounted("odd/btrfs") as root:
         (entry,) = [one for one in ok("snapset_info", {})["coverage"] if one["mountpoint"] == str(root)]

@@ -16,7 +16,7 @@ def test_a_thick_sibling_that_would_overflow() -> None:
     ok("snapset", present("younger", "thick/b"))
     storage.write("thick/b", 4.5, at=20)
     assert ok("snapset", merged("older"), check=True)["changed"], "the younger one has all the room it can need"
-    refused("snapset", merged("younger"), r"its sibling thick/b_older \(older\), .* would overflow")
+    refused("snapset", merged("younger"), r"into thick/b_older \(older\) beside it, .* would overflow")
     refused("snapset", merged("younger", accept_loss_of=["other"]), "thick/b_older")
     ok("snapset", merged("younger", accept_loss_of=["older"]))
     rolled_back("snapset", merged("younger"))

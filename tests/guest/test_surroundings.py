@@ -47,7 +47,7 @@ def test_a_busy_host() -> None:
         for task in (present("s", "thick/c"), merged("s"), absent("s")):
             busy = call("snapset", {**task, "lock_timeout": 1})
             assert busy.get("failed"), busy
-            assert f"the process with PID {pid} holds {LOCK}" in busy["msg"]
+            assert f"the host is busy: PID {pid} holds {LOCK}" in busy["msg"]
             assert (busy["changed"], busy["commands"]) == (False, [])
         assert ok("snapset", present("s", "thick/c"), check=True)["changed"]
         assert ok("snapset_info", {})["snapsets"] == []

@@ -133,6 +133,7 @@ def configuration(*, boot_uuid: str, public_key: str) -> dict[str, str]:
         "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
         "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
         "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
+        "/etc/initramfs-tools/scripts/init-bottom/lab": INITRAMFS_WITNESS,
         "/etc/default/grub.d/lab.cfg": GRUB_DEFAULTS,
         "/root/.ssh/authorized_keys": public_key,
     }
@@ -160,6 +161,18 @@ INITRAMFS_HOOK = """\
 manual_add_modules virtio_pci virtio_blk ext4 xfs
 """
 
+# Writes down which processes of LVM outlive the udev of the initramfs, for tests that reboot.
+INITRAMFS_WITNESS = """\
+#!/bin/sh
+[ "$1" = prereqs ] && { echo udev; exit 0; }
+for process in /proc/[0-9]*; do
+    if read -r name <"$process/comm" && [ "$name" = lvm ]; then
+        cat "$process/cmdline"
+        echo
+    fi
+done >/run/lvm-of-initramfs 2>/dev/null
+"""
+
 GRUB_DEFAULTS = """\
 GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX_DEFAULT=""
@@ -172,7 +185,7 @@ GRUB_DISABLE_OS_PROBER=true
 # Run once in the finished tree. With a machine-id, and /usr known as up to date, the first boot is like any other.
 FINISH_SCRIPT = f"""\
 set -eu
-chmod 0755 /etc/initramfs-tools/hooks/lab
+chmod 0755 /etc/initramfs-tools/hooks/lab /etc/initramfs-tools/scripts/init-bottom/lab
 chmod 0700 /root/.ssh
 chmod 0600 /root/.ssh/authorized_keys
 systemctl enable {" ".join(ENABLED_UNITS)}

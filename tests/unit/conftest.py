@@ -32,4 +32,6 @@ sys.path.insert(0, str(_link_checkout()))
 set_hypothesis_home_dir(_CACHE / "hypothesis")
 # The machines that run the tests may be slow and busy: time is no verdict.
 settings.register_profile("safepoint", parent=settings.default, deadline=None)
-settings.load_profile("safepoint")
+# For a long look at what a short one misses: HYPOTHESIS_PROFILE=deep, or pytest --hypothesis-profile deep.
+settings.register_profile("deep", parent=settings.get_profile("safepoint"), max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "safepoint"))

@@ -65,7 +65,9 @@ def _parse(arguments: Sequence[str]) -> _Command:
     operands: list[str] = []
     words = iter(arguments[1:])
     for word in words:
-        if word.startswith("--"):
+        if word in ("-an", "-ay"):
+            options["--activate"] = (word[2:],)
+        elif word.startswith("--"):
             options[word] = (*options.get(word, ()), *([next(words)] if word in _WITH_VALUE else []))
         else:
             operands.append(word)
@@ -94,6 +96,7 @@ class ModelLvm:
     begun: set[str] = field(default_factory=set)
     came_back: set[str] = field(default_factory=set)
     _serial: int = 100
+    _asleep: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self) -> Picture:
         """What is there now."""
@@ -235,6 +238,8 @@ class ModelLvm:
             self._start(volume)
         elif "--poll" in command.options:
             self._poll(volume)
+        elif "--activate" in command.options:
+            self._activate(volume, active=command.one("--activate") == "y")
         elif volume.hidden:
             raise _CommandError(f"Operation not permitted on hidden LV {name}")
         else:
@@ -278,6 +283,22 @@ class ModelLvm:
             self.begun.discard(origin.uuid)
             self._start(origin, even_open=True)
 
+    def _activate(self, origin: Volume, *, active: bool) -> None:
+        """Activate an origin with its thick snapshots, which starts a pending merge, or deactivate it."""
+        if active == origin.active:
+            return
+        if origin.open:
+            raise _CommandError(f"Logical volume {origin.full_name} contains a filesystem in use")
+        for volume in (origin, *(snap for snap in self.picture.snapshots_of(origin) if snap.is_thick_snapshot)):
+            if active:
+                self.put(volume, **self._asleep.pop(volume.uuid))
+            else:
+                unknown = {"active": False, "open": None, "invalid": None, "data_percent": None}
+                self._asleep[volume.uuid] = {name: getattr(volume, name) for name in unknown}
+                self.put(volume, **unknown)
+        if active:
+            self._start(self.get(origin.full_name))
+
     def _replace_origin(self, origin: Volume, snapshot: Volume) -> None:
         siblings = [snap for snap in self.picture.snapshots_of(origin) if snap.uuid != snapshot.uuid]
         self.drop(snapshot)
@@ -302,6 +323,18 @@ class ModelLvm:
 
     # What happens without us
 
+    def copy(self) -> ModelLvm:
+        """Another host that is just like this one."""
+        return replace(
+            self,
+            faults=dict(self.faults),
+            commands=list(self.commands),
+            watched=set(self.watched),
+            begun=set(self.begun),
+            came_back=set(self.came_back),
+            _asleep=dict(self._asleep),
+        )
+
     def settle(self, *, cut_off: bool = False) -> None:
         """Let every merge end that somebody watches, or only as far as its first commit."""
         for origin in self.picture.volumes:
@@ -311,10 +344,14 @@ class ModelLvm:
                 self.put(origin, merging=False, data_percent=None, invalid=None)
                 self.watched.discard(origin.uuid)
                 if cut_off:
-                    ordinary = {"roles": frozenset({"public"}), "merging": False, "invalid": None, "data_percent": None}
-                    self.put(snapshot, origin="", **ordinary)
+                    self.split(snapshot, snapshot.name)
                 else:
                     self.drop(snapshot)
+
+    def split(self, snapshot: Volume, name: str) -> None:
+        """Let the store of a thick snapshot be an ordinary LV."""
+        ordinary = {"roles": frozenset({"public"}), "merging": False, "invalid": None, "data_percent": None}
+        self.put(snapshot, name=name, origin="", **ordinary)
 
     def reboot(self, boot_id: str) -> None:
         """Boot again: pending merges start, and nobody watches them; a thin one is over once LVM is polled."""

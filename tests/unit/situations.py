@@ -93,7 +93,10 @@ def pending() -> Picture:
 
 def pending_by_hand() -> Picture:
     """Somebody has typed lvconvert --merge for both of them."""
-    picture = pending()
+    return without_outcomes(pending())
+
+
+def without_outcomes(picture: Picture) -> Picture:
     silent = tuple(replace(lv, tags=()) if lv.name in ("a", "t") else lv for lv in picture.volumes)
     return replace(picture, volumes=silent)
 
@@ -135,6 +138,40 @@ def store_left() -> Picture:
 def merged_elsewhere() -> Picture:
     """The thin member is gone, but its origin does not have its device id: somebody removed it."""
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,)))
+
+
+def lost_pending() -> Picture:
+    """A member was removed after the merges were requested, and the other one waits."""
+    return of(A, *b.pending(T, T_MEMBER, count=2))
+
+
+def lost_partly() -> Picture:
+    """Of three members one waits to be merged, one was not asked for yet, and one is gone."""
+    asked, waiting = b.pending(A, b.member(A, count=3), count=3)
+    return of(asked, waiting, T, b.member(T, count=3))
+
+
+def lost_merging() -> Picture:
+    """The thin merge was carried out at boot and waits for a poll; the other member is gone."""
+    return of(A, *b.pending(T, T_MEMBER, boot_id=b.OLD_BOOT, count=2))
+
+
+def stray_pending() -> Picture:
+    """What killed commands left: one member waits, the other is a plain LV under the name that it was given."""
+    store = b.volume(A_MEMBER.full_name, A_MEMBER.size, tags=A_MEMBER.tags, uuid=A_MEMBER.uuid)
+    return of(A, store, *b.pending(T, T_MEMBER, count=2))
+
+
+def invalid_partly() -> Picture:
+    """One origin is back; the other member overflowed before anybody asked for its merge."""
+    return of(replace(A, open=True), replace(A_MEMBER, invalid=True), replace(T, tags=(ROLLED_BACK,)))
+
+
+def unsealed_pending() -> Picture:
+    """Somebody typed lvconvert --merge for the members of a set that never was complete."""
+    origin, snapshot = b.pending(A, b.member(A, count=3, sealed=False))
+    thin_origin, thin = b.pending(T, b.member(T, count=3, sealed=False))
+    return without_outcomes(of(origin, snapshot, thin_origin, thin))
 
 
 def merge_failed() -> Picture:
@@ -201,6 +238,12 @@ ALL: dict[str, Callable[[], Picture]] = {
         merged,
         store_left,
         merged_elsewhere,
+        lost_pending,
+        lost_partly,
+        lost_merging,
+        stray_pending,
+        invalid_partly,
+        unsealed_pending,
         merge_failed,
         overflowed_pending,
         overflowed_after_boot,

@@ -129,3 +129,23 @@ def test_every_command_is_one_that_was_planned() -> None:
     model = ModelLvm(situations.nothing())
     plan = driver.bring_about(model, BOTH)
     assert model.commands == [step.arguments() for step in plan.steps]
+
+
+@pytest.mark.parametrize(("fault", "back"), [("refused", True), ("half", False)])
+def test_what_origins_remember_of_another_set_outlives_a_refused_merge(fault: Fault, back: bool) -> None:  # noqa: FBT001
+    """Two sets of the same origins: one was rolled back, then the merge of the other is refused."""
+    other = b.outcome_tag("rolled_back", name="z", set_id="f" * 32)
+    origins = (replace(situations.T, tags=("somebody's",)), replace(situations.A, tags=(other,)))
+    start = situations.of(*origins, situations.A_MEMBER, situations.T_MEMBER)
+    model, error = _failed(start, MERGED, {1: fault})
+    assert error.details["changed"] is not back
+    assert model.get("vt/t").tags == ("somebody's",)
+    assert (other in model.get("va/a").tags) is back
+    assert (driver.view(model.observe(), b.request(name="z")).state == "rolled_back") is back
+
+
+def test_a_merge_by_hand_that_is_remembered_beside_a_refused_one_is_a_change() -> None:
+    by_hand = situations.without_outcomes(situations.partly_requested())
+    model, error = _failed(by_hand, MERGED, {1: "refused"})
+    assert model.get("va/a").tags != ()
+    assert error.details["changed"] is True

@@ -111,6 +111,21 @@ def test_modules_in_an_initramfs(line: str, modules: set[str]) -> None:
     assert _host.modules_in([line]) == modules
 
 
+UDEV_STOPS, POLLERS_END = "scripts/init-bottom/udev", "scripts/local-bottom/safepoint-lvm"
+
+
+@pytest.mark.parametrize(
+    ("lines", "leaves"),
+    [
+        ([UDEV_STOPS], True),
+        ([POLLERS_END, UDEV_STOPS], False),
+        (["-rwxr-xr-x 1 root root 400 Jan 1 2026 usr/lib/dracut/hooks/cmdline/30-parse-lvm.sh"], False),
+    ],
+)
+def test_pollers_in_an_initramfs(lines: list[str], *, leaves: bool) -> None:
+    assert _host.leaves_pollers(lines) is leaves
+
+
 def test_block_devices(tmp_path: Path) -> None:
     def add(name: str, files: dict[str, str]) -> None:
         for file, text in files.items():

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 STATES: tuple[State, ...] = ("present", "merged", "absent")
 LARGER = b.request("va/a=100MiB", "vt/t")
+ACCEPTING = b.request(state="merged", accept_loss_of=("s",))
 
 
 def _begun() -> list[tuple[str, Request, int]]:
     """Every situation, every wish that is not refused there, and every one of its steps."""
     found = []
     for situation, build in situations.ALL.items():
-        for request in (*(b.request("va/a", "vt/t", state=state) for state in STATES), LARGER):
+        for request in (*(b.request("va/a", "vt/t", state=state) for state in STATES), LARGER, ACCEPTING):
             if not driver.reasons(build(), request):
                 steps = driver.plan(build(), request).steps
                 found += [(situation, request, place) for place in range(len(steps))]

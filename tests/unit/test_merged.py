@@ -271,3 +271,91 @@ def test_the_empty_store_that_a_finished_merge_left_is_removed() -> None:
     assert plan.after.members[0].snapshot is None
     for other in (replace(origin, tags=()), replace(origin, merging=True)):
         assert driver.reasons(b.picture([other, plain]), b.request(state="merged"))
+
+
+# Going on without what is gone for good
+
+ACCEPTING = b.request(state="merged", accept_loss_of=("s",))
+
+
+@pytest.mark.parametrize("situation", ["lost", "stray", "invalid", "unsealed", "half_made", "overflowed_after_boot"])
+def test_nothing_is_accepted_before_a_part_of_it_goes_back(situation: str) -> None:
+    picture = situations.ALL[situation]()
+    picture = replace(picture, volumes=tuple(lv for lv in picture.volumes if lv.tags != (situations.ROLLED_BACK,)))
+    assert driver.reasons(picture, ACCEPTING) == driver.reasons(picture, MERGED) != ()
+
+
+def test_an_accepted_loss_is_written_down_once() -> None:
+    """What was pending keeps the time and the boot of its request, which tell how far it is."""
+    model = ModelLvm(situations.lost_partly())
+    before = model.get("va/a").tags[0]
+    counted = before.replace(":3:", ":2:")
+    plan = driver.bring_about(model, ACCEPTING)
+    key = situations.T.uuid.replace("-", "")[:10]
+    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{key}=7"
+    assert driver.argvs(plan) == [
+        f"lvchange --yes --deltag {before} --addtag {counted} va/a",
+        f"lvchange --yes --addtag {tag} vt/t",
+        "lvconvert --yes --merge --background --interval 2 vt/t_s",
+    ]
+    assert dict(plan.steps[0].render()) == {"step": "accept_loss", "volumes": ["va/a"]}
+    assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
+    model.reboot("next")
+    for _round in range(3):
+        # Nobody needs to accept it again.
+        plan = driver.bring_about(model, MERGED)
+        assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
+        model.settle()
+    assert plan.after.state == "rolled_back"
+    assert plan.steps == ()
+    assert driver.step_names(driver.bring_about(model, b.request(state="absent"))) == ["forget"]
+
+
+def test_a_merge_by_hand_is_remembered_with_the_accepted_loss() -> None:
+    model = ModelLvm(situations.without_outcomes(situations.lost_pending()))
+    assert driver.step_names(driver.bring_about(model, ACCEPTING)) == ["remember_merge"]
+    assert driver.view(model.observe(), MERGED).state == "merge_pending"
+
+
+def test_what_holds_nothing_any_more_is_removed_with_the_loss() -> None:
+    plan = driver.plan(situations.stray_pending(), ACCEPTING)
+    assert driver.step_names(plan) == ["accept_loss", "remove"]
+    assert driver.argvs(plan)[1] == "lvremove --yes va/a_s"
+    assert driver.step_names(driver.plan(situations.invalid_partly(), ACCEPTING)) == ["accept_loss", "remove"]
+
+
+def test_a_casualty_is_forgotten_before_it_is_removed() -> None:
+    """Otherwise its origin would remember a merge without a member: a rollback that never was."""
+    plan = driver.plan(situations.overflowed_after_boot(), ACCEPTING)
+    assert driver.step_names(plan) == ["forget", "accept_loss", "remove"]
+    assert [step.volumes for step in plan.steps if isinstance(step, Retag)] == [("va/a",), ("vt/t",)]
+    assert [member.origin for member in plan.after.members] == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("situation", "told"),
+    [
+        ("overflowed_pending", "LVM cannot remove it before va/a is next activated"),
+        ("stray_pending", "lvchange --deltag"),
+    ],
+)
+def test_a_loss_that_cannot_be_left_behind_yet(situation: str, told: str) -> None:
+    picture = situations.ALL[situation]()
+    split = {"a_s": "mine"} if situation == "stray_pending" else {}
+    picture = replace(picture, volumes=tuple(replace(lv, name=split.get(lv.name, lv.name)) for lv in picture.volumes))
+    for request in (MERGED, ACCEPTING):
+        reasons = driver.reasons(picture, request)
+        assert any(told in reason for reason in reasons), reasons
+
+
+@pytest.mark.parametrize(
+    ("begun", "told"),
+    [
+        (b.pending, "va/a_z waits to be merged into va/a: to let it happen, reboot or unmount it, then lvchange"),
+        (b.merging, "va/a_z is being merged, which cannot be stopped: have it watched to its end (lvchange --poll y"),
+    ],
+)
+def test_another_sets_merge_is_to_end_first_and_how(begun: Any, told: str) -> None:
+    busy, other = begun(A, b.member(A, name="z", set_id="f" * 32))
+    (reason,) = driver.reasons(b.picture([busy, other, b.member(A)]), MERGED)
+    assert told in reason

@@ -198,3 +198,16 @@ def test_process_budgets(count: int) -> None:
     assert steps(_many(count, members=True, tag=rolled_back), b.request(state="absent")) + 2 == 4
     assert steps(_many(count, members=True), b.request(state="merged")) + 2 == 4
     assert steps(_many(count, members=True), b.request(state="merged", min_headroom="60MiB")) + 2 == 4 + count
+
+
+def test_members_on_their_way_back_are_not_told_as_gone() -> None:
+    reasons = driver.reasons(situations.lost_partly(), b.request("va/a", "va/b", "vt/t"))
+    assert any(reason.startswith("1 of its 3 members are gone") for reason in reasons), reasons
+
+
+def test_leftovers_that_lvm_would_not_remove_are_told() -> None:
+    """Somebody typed lvconvert --merge for a member of a set that never was complete."""
+    origin, snapshot = b.pending(situations.A, b.member(situations.A, count=2, sealed=False), count=2)
+    picture = situations.of(replace(origin, tags=()), snapshot, situations.T)
+    reasons = driver.reasons(picture, b.request("va/b", "vt/t"))
+    assert any("va/a_s waits to be merged into va/a" in reason for reason in reasons), reasons

@@ -14,6 +14,7 @@ import driver
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, FstabEntry, Initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import takes_root
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
@@ -237,11 +238,30 @@ def test_a_root_host_that_could_not_boot_again(case: str) -> None:
     assert all(reason.startswith(expected or "") for reason in reasons)
 
 
+@pytest.mark.parametrize(("leaves_pollers", "warned"), [(True, 1), (False, 0)])
+def test_an_initramfs_that_may_stand_still_is_told(leaves_pollers: bool, warned: int) -> None:  # noqa: FBT001
+    boot = Boot("6.1", (replace(GOOD, leaves_pollers=leaves_pollers), replace(GOOD, kernel="6.2")))
+    warnings = driver.plan(_mounted("/", boot=boot), b.request("vg/a")).warnings
+    assert len(warnings) == warned
+    assert all(warning.startswith("/boot/initrd.img-6.1: ") for warning in warnings)
+
+
 def test_how_the_host_boots_matters_for_root_alone() -> None:
     root = b.volume("vg/root")
     picture = b.picture([A, root], mounts={"/srv": A, "/": root}, boot=Boot("6.1", ()))
     assert driver.reasons(picture, b.request("vg/a")) == ()
     assert driver.reasons(picture, b.request("vg/root"))
+
+
+def test_how_the_host_boots_is_asked_only_when_root_is_to_be_taken() -> None:
+    """Looking into every initramfs takes seconds."""
+    other = b.volume("vg/b")
+    mounts = {"/": A, "/srv": other}
+    fresh, taken = (b.picture([A, other, *more], mounts=mounts) for more in ([], [b.member(A)]))
+    assert takes_root(fresh, b.request("vg/b", "vg/a"))
+    assert takes_root(fresh, b.single_request("vg/a"))
+    assert not takes_root(fresh, b.request("vg/b"))
+    assert not takes_root(taken, b.request("vg/a"))
 
 
 def test_a_thin_root_needs_another_module() -> None:

@@ -21,6 +21,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Repor
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
 from ansible_collections.safepoint.lvm.plugins.module_utils._report import parse_report, report_arguments
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import origin_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ def seen(recording: dict[str, Any]) -> dict[str, Any]:
         "snapsets": {
             found["name"]: {found["state"]: [f"{m['vg']}/{m['origin']} {m['state']}" for m in found["members"]]}
             for found in info["snapsets"]
+        },
+        "no origins": {
+            volume.full_name: list(origin_problems(picture, volume))
+            for volume in picture.volumes
+            if not (volume.hidden or volume.is_pool or volume.is_snapshot) and any(origin_problems(picture, volume))
         },
         "unmanaged": [f"{found['vg']}/{found['snapshot']} {found['state']}" for found in info["unmanaged_snapshots"]],
     }

@@ -119,7 +119,7 @@ def test_absent_of_an_origin_that_is_gone() -> None:
         ({"open": True}, "absent", "held open by a process"),
         ({"merging": True}, "present", "being rolled back"),
         ({"merging": True}, "absent", "waits to be merged"),
-        ({"merge_failed": True}, "merged", "the merge into va/a failed"),
+        ({"merge_failed": True}, "merged", "the merge of va/snap failed"),
     ],
 )
 def test_refused(facts: dict[str, Any], state: State, expected: str) -> None:
@@ -148,6 +148,14 @@ def test_what_other_origins_remember_of_that_name_stays(state: State) -> None:
     driver.bring_about(model, b.single_request("vb/a", state=state))
     assert model.get("va/a").tags == (ROLLED_BACK,)
     assert driver.step_names(driver.bring_about(model, b.single_request("va/a", state="absent"))) == ["forget"]
+
+
+def test_a_size_for_a_thin_origin() -> None:
+    """LVM would make a thick snapshot of it."""
+    for picture in (_model().observe(), _model(b.snapshot(T, "snap")).observe()):
+        (reason,) = driver.reasons(picture, b.single_request("vt/t", size="8MiB"))
+        assert reason.startswith("vt/t is thin: its snapshots have no size")
+        assert driver.reasons(picture, b.single_request("vt/t")) == ()
 
 
 def test_a_thick_snapshot_of_a_thin_origin_is_pending_while_that_is_open() -> None:

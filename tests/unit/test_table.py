@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Union
 
+import administrator
 import builders as b
 import driver
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 CREATE = ["create", "create", "seal"]
 MERGE = ["remember_merge", "merge"]
+ACCEPT = "state: merged and accept_loss_of: [s]"
 Expected = Union[list[str], str]
 
 # Steps, or the part of the reason that tells this refusal from all others.
@@ -53,7 +55,25 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
         "va/a_s is being merged",
     ),
     "merged_elsewhere": ([*CREATE, "forget"], "1 of its 2 members are gone", ["forget"]),
-    "merge_failed": ("the merge of va/a_s failed", "the merge into va/a failed", "the merge of va/a_s failed"),
+    "lost_pending": (
+        "1 of its 2 members are gone",
+        ACCEPT,
+        f"no way to cancel a pending thin merge: finish with {ACCEPT}",
+    ),
+    "lost_partly": ("1 of its 3 members are gone", ACCEPT, f"lvchange -ay va/a, or finish with {ACCEPT}"),
+    "lost_merging": (
+        "1 of its 2 members are gone",
+        ACCEPT,
+        f"vt/t_s is being merged, which cannot be stopped: finish with {ACCEPT}",
+    ),
+    "stray_pending": ("1 of its 2 members are gone", "va/a_s is no snapshot of its recorded origin", ACCEPT),
+    "invalid_partly": ("va/a_s overflowed", ACCEPT, ["forget", "remove"]),
+    "unsealed_pending": (
+        "to let it happen, reboot or unmount it, then lvchange --refresh vt/t",
+        "its taking was interrupted",
+        "to let it happen, reboot or unmount it, then lvchange --refresh vt/t",
+    ),
+    "merge_failed": ("the merge of va/a_s failed", "the merge of va/a_s failed", "the merge of va/a_s failed"),
     "overflowed_pending": ("va/a_s overflowed", "the rollback is lost", "before va/a is next activated"),
     "overflowed_after_boot": ("va/a_s overflowed", "the rollback is lost", ["forget", "remove"]),
     "rolled_back": ([*CREATE, "forget"], [], ["forget"]),
@@ -90,6 +110,14 @@ def test_planned_and_predicted(row: str, state: State, expected: list[str]) -> N
     assert plan.changes == any(step != "poll" for step in expected)
     assert plan.after.to_prediction() == driver.shown(model.observe(), request)
     assert plan.after.reboot_required == driver.view(model.observe(), request).reboot_required
+
+
+@pytest.mark.parametrize("accepted", [(), ("s",)])
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
+@pytest.mark.parametrize("row", TABLE)
+def test_no_refusal_names_a_way_that_is_refused(row: str, state: State, accepted: tuple[str, ...]) -> None:
+    request = b.request("va/a", "vt/t", state=state, accept_loss_of=accepted)
+    assert administrator.untold(situations.ALL[row](), request) == []
 
 
 REBOOT = {"pending", "pending_by_hand", "pending_since_last_boot", "partly_requested"}

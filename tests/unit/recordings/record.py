@@ -1,31 +1,39 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Record what a machine of the lab looks like: `python tests/unit/recordings/record.py MACHINE FILE`.
+"""Record what a machine of the lab looks like: `python tests/unit/recordings/record.py MACHINE SYSTEM`.
 
-The file is for test_report.py, which wants to know beside it, in FILE with the suffix .expected.json, what is seen.
+Each situation of tests/guest/situations.py is made on MACHINE and kept here as SYSTEM-SITUATION.json, where SYSTEM is
+for example debian13. test_report.py wants to know beside it, in a file with the suffix .expected.json, what is seen.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-_ROOT = _HERE.parents[2]
+_TESTS = _HERE.parents[1]
+_REMOTE = "/root/safepoint-guest"
 
 
 def main() -> None:
-    """Run the other half in the machine and keep what it prints."""
-    machine, file = sys.argv[1:]
-    sys.path.insert(0, str(_ROOT / ".cache" / "link"))
-    from ansible_collections.safepoint.lvm.plugins.module_utils._report import report_arguments  # noqa: PLC0415
+    """Run the other half in the machine and fetch what it wrote."""
+    machine, system = sys.argv[1:]
+    # This brings the collection and the tests into the machine.
+    subprocess.run([sys.executable, str(_TESTS / "guest"), machine, "--", "--collect-only", "-qq"], check=True)
+    environment = f"PYTHONPATH={_REMOTE}:{_REMOTE}/tests"
+    _lab("run", machine, "--", "env", environment, "python3", f"{_REMOTE}/tests/situations.py", f"{_REMOTE}/recordings")
+    with tempfile.TemporaryDirectory() as directory:
+        _lab("pull", machine, f"{_REMOTE}/recordings/", directory)
+        for file in Path(directory).iterdir():
+            (_HERE / f"{system}-{file.name}").write_bytes(file.read_bytes())
 
-    script = (_HERE / "in_guest.py").read_text(encoding="utf-8")
-    lab = [sys.executable, str(_ROOT / "tests" / "lab"), "run", machine, "--", "python3", "-c", script]
-    done = subprocess.run([*lab, *report_arguments()], stdout=subprocess.PIPE, text=True, check=True)
-    Path(file).write_text(done.stdout + "\n", encoding="utf-8")
+
+def _lab(*arguments: str) -> None:
+    subprocess.run([sys.executable, str(_TESTS / "lab"), *arguments], check=True)
 
 
 if __name__ == "__main__":
