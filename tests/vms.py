@@ -151,18 +151,17 @@ def other_controllers() -> list[Path]:
     return sorted(homes)
 
 
-def variables(home: Path, machine: Machine | None = None, reports: Path | None = None) -> dict[str, str]:
+def variables(home: Path, machine: Machine, reports: Path | None = None) -> dict[str, str]:
     """The process environment for programs of the Python environment `home`, about a machine, with reports of tests."""
     misleading = ("ANSIBLE_", "JUNIT_", "MOLECULE_", "PYTHON", "SAFEPOINT_", "VIRTUAL_ENV")
     values = {name: value for name, value in os.environ.items() if not name.startswith(misleading)}
     values["PATH"] = os.pathsep.join([str(home / "bin"), values.get("PATH", os.defpath)])
     values |= {"ANSIBLE_HOME": str(CACHE / "ansible"), "SAFEPOINT_CACHE": str(CACHE)}
     values |= {"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-    if machine:
-        values |= {"SAFEPOINT_GUEST": machine.suite, "SAFEPOINT_VM": machine.name}
-        # What users get is tested, not the checkout: the artefact may lack what the checkout has.
-        values["SAFEPOINT_ARTEFACT"] = next(str(file) for file in (CACHE / "build").glob("*.tar.gz"))
-        values |= {"MOLECULE_EPHEMERAL_DIRECTORY": str(machine.state)}
+    values |= {"SAFEPOINT_GUEST": machine.suite, "SAFEPOINT_VM": machine.name}
+    # What users get is tested, not the checkout: the artefact may lack what the checkout has.
+    values["SAFEPOINT_ARTEFACT"] = next(str(file) for file in (CACHE / "build").glob("*.tar.gz"))
+    values |= {"MOLECULE_EPHEMERAL_DIRECTORY": str(machine.state)}
     if reports:
         values |= {"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit", "JUNIT_OUTPUT_DIR": str(reports)}
         values |= {"JUNIT_TEST_CASE_PREFIX": TESTS_BEGIN_WITH, "JUNIT_HIDE_TASK_ARGUMENTS": "true"}
@@ -270,7 +269,8 @@ def prepare(suites: Sequence[str]) -> bool:
     for title, argv in steps:
         log = RESULTS / f"{title.split()[-1]}.log"
         started = time.monotonic()
-        problem = PROGRAMS.run(argv, env=variables(MAIN_ENVIRONMENT), log=log, limit=PREPARATION_LIMIT)
+        # Not that of an environment, which would be taken for the machine's own Python.
+        problem = PROGRAMS.run(argv, env=os.environ, log=log, limit=PREPARATION_LIMIT)
         seconds = time.monotonic() - started
         if problem is not None:
             report_failure(f"{title}: {problem}", log)
