@@ -3,8 +3,8 @@
 
 """Run everything that needs virtual machines: the tests inside guests, the scenarios, the other controllers.
 
-    python3 tests/vms.py                                 # on Debian 13 what is most worth it
-    python3 tests/vms.py --all                           # everything on Debian 12 and 13
+    python3 tests/vms.py                                 # everything on Debian 13, the main workflows on Debian 12
+    python3 tests/vms.py --all                           # everything on both, and with the other controllers
     python3 tests/vms.py --guest trixie --only thick     # by hand
 
 It needs the environments of `make setup`. Reports (JUnit) and logs go below $SAFEPOINT_RESULTS, a directory per machine
@@ -38,10 +38,8 @@ RESULTS = Path(os.environ.get("SAFEPOINT_RESULTS") or ALL_RESULTS / "virtual-mac
 TOOLS = (sys.executable, str(ROOT / "tests" / "env"))
 LAB = (sys.executable, str(ROOT / "tests" / "lab"))
 SCENARIOS = ROOT / "extensions" / "molecule"
-SMALL = ("guest", "thick", "thin", "mixed", "selection")
-# What of the tests inside a guest is run when not everything is: one of each operation, content, names.
-SHORT = "guest-short"
-SHORT_FILES = ("test_lifecycle.py", "test_merge.py", "test_names.py")
+GUEST = "guest"
+WORKFLOWS = ("thick", "thin", "mixed", "selection")
 # What leaves the guest unfit for others when it fails; always a machine's last job.
 BIG = "root_rollback"
 # Which scenario is also run by every other ansible-core, and the names of these jobs.
@@ -135,13 +133,18 @@ def say(text: str) -> None:
 
 def machines(*, everything: bool) -> tuple[Machine, ...]:
     """What there is to do, the longest first."""
+    complete = (
+        Machine("mol-trixie-a", "trixie", (*WORKFLOWS, BIG)),
+        Machine("mol-trixie-b", "trixie", (GUEST,)),
+    )
     if not everything:
-        return (Machine("mol-trixie-a", "trixie", (CONTROLLED, "mixed", SHORT)),)
+        return (*complete, Machine("mol-bookworm", "bookworm", (CONTROLLED, BIG)))
     controllers = tuple(f"{CONTROLLED}-{home.name}" for home in other_controllers())
     return (
-        Machine("mol-trixie-a", "trixie", SMALL),
-        Machine("mol-bookworm", "bookworm", (*SMALL, BIG)),
-        Machine("mol-trixie-b", "trixie", (*controllers, BIG)),
+        *complete,
+        Machine("mol-bookworm-a", "bookworm", (*WORKFLOWS, BIG)),
+        Machine("mol-bookworm-b", "bookworm", (GUEST,)),
+        Machine("mol-trixie-c", "trixie", controllers),
     )
 
 
@@ -173,10 +176,9 @@ def command(machine: Machine, job: str, folder: Path) -> tuple[tuple[str, ...], 
     home = ENVS / job.removeprefix(f"{CONTROLLED}-") if job.startswith(f"{CONTROLLED}-") else MAIN_ENVIRONMENT
     tools = home / "bin"
     env = variables(home, machine, folder)
-    if job in ("guest", SHORT):
-        files = ("--", *SHORT_FILES) if job == SHORT else ()
+    if job == GUEST:
         report = str(folder / "guest.xml")
-        return (str(tools / "python"), str(ROOT / "tests" / "guest"), machine.name, "--junitxml", report, *files), env
+        return (str(tools / "python"), str(ROOT / "tests" / "guest"), machine.name, "--junitxml", report), env
     if home == MAIN_ENVIRONMENT:
         return (str(tools / "molecule"), "test", "--scenario-name", job, "--destroy=never"), env
     # As Molecule does it, which wrote these files when it made the machine.
