@@ -62,8 +62,7 @@ def test_cancelling_as_told() -> None:
         ok("snapset", merged("s"))
         told = call("snapset", absent("s"))["msg"]
         lvm.run("umount", str(root))
-    for command in re.findall(r"\b(lv(?:change|remove) [^;(,]*[^;(, ])", told):
-        lvm.run(*command.replace("lvremove", "lvremove -y").split())
+    type_as_told(told)
     with storage.mounted("thick/a") as root:
         assert (root / "later").exists()
         (root / "later").unlink()
@@ -72,6 +71,34 @@ def test_cancelling_as_told() -> None:
     assert claimed.get("failed"), claimed["snapset"]
     ok("snapset", absent("s"))
     assert not lvm.tags("thick/a")
+
+
+def test_going_on_without_a_lost_member() -> None:
+    """The merge of one member is cancelled while the other waits, and LVM cannot cancel that."""
+    origins = ("thick/a", "thin/t1")
+    with storage.mounted("thick/a") as thick, storage.mounted("thin/t1") as thin:
+        ok("snapset", present("s", *origins))
+        for root in (thick, thin):
+            (root / "later").write_text("x")
+        ok("snapset", merged("s"))
+        told = call("snapset", absent("s"))["msg"]
+        lvm.run("umount", str(thick))
+        type_as_told(told)
+        refused("snapset", merged("s"), "1 of its 2 members are gone", r"accept_loss_of: \[s\]")
+        refused("snapset", absent("s"), r"thin/t1_s waits .*accept_loss_of: \[s\]")
+        accepting = {**merged("s"), "accept_loss_of": ["s"]}
+        on = predicted_and_done("snapset", accepting, commands=4)
+        assert states(on) == ("merge_pending", ["merge_pending"])
+        lvm.run("umount", str(thin))
+    done = rolled_back("snapset", merged("s"))
+    assert states(done) == ("rolled_back", ["rolled_back"])
+    with storage.mounted("thin/t1") as root:
+        assert not (root / "later").exists()
+    with storage.mounted("thick/a") as root:
+        assert (root / "later").exists()
+        (root / "later").unlink()
+    ok("snapset", absent("s"))
+    assert not lvm.tags("thick/a") | lvm.tags("thin/t1")
 
 
 def test_requested_before_the_last_boot() -> None:
@@ -133,3 +160,9 @@ def test_partly_merged(remembered: bool) -> None:  # noqa: FBT001
 
 def tag_options(tags: set[str]) -> list[str]:
     return [word for tag in sorted(tags) for word in ("--addtag", tag)]
+
+
+def type_as_told(told: str) -> None:
+    """Run every LVM command that a message names, in order."""
+    for command in re.findall(r"\b(lv(?:change|remove) [^;(,]*[^;(, ])", told):
+        lvm.run(*command.replace("lvremove", "lvremove -y").split())
