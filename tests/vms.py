@@ -39,7 +39,7 @@ TOOLS = (sys.executable, str(ROOT / "tests" / "env"))
 LAB = (sys.executable, str(ROOT / "tests" / "lab"))
 SCENARIOS = ROOT / "extensions" / "molecule"
 GUEST = "guest"
-WORKFLOWS = ("thick", "thin", "mixed", "selection")
+WORKFLOWS = ("thick", "thin", "mixed", "selection", "workflows")
 # What leaves the guest unfit for others when it fails; always a machine's last job.
 BIG = "root_rollback"
 # Which scenario is also run by every other ansible-core, and the names of these jobs.

@@ -30,10 +30,13 @@ options:
       - How much of each thick snapshot has to be free, absolute or in percent of it, for example V(40%).
       - With O(state=present), snapshots with less are extended.
       - With O(state=merged), the default is 10% or 256 MiB, whichever is less, because a merge that waits for a
-        reboot keeps recording and can never be extended. Snapshots with less are extended first.
+        reboot keeps recording and can never be extended. Snapshots with less are extended first; V(0) does without.
     type: str
   reserve:
-    description: What always stays free in each VG, absolute or for example V(5%VG).
+    description:
+      - What stays free in each VG, absolute or for example V(5%VG).
+      - It does not stand against O(state=merged), which takes what is free for headroom and gives the whole store
+        back.
     type: str
     default: 5%VG
   pool_reserve:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import clean_environment
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
@@ -27,13 +28,16 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+_Found = TypeVar("_Found")
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
 _OCTAL = re.compile(r"\\([0-7]{3})")
 # The script of initramfs-tools after which nobody answers LVM, and the one of the role pre_upgrade that comes before.
 _STOPS_UDEV = "scripts/init-bottom/udev"
 _ENDS_POLLERS = "scripts/local-bottom/safepoint-lvm"
+# A device that ends between two looks at sysfs: its directory is gone, or an attribute that is open has no device.
+_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
 _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 
@@ -53,10 +57,17 @@ def read_host() -> Host:
 
 
 def _read(path: str) -> str:
+    return _unless_gone(lambda: Path(path).read_text(encoding="utf-8", errors="surrogateescape"), "")
+
+
+def _unless_gone(read: Callable[[], _Found], otherwise: _Found) -> _Found:
+    """What ``read`` finds, or ``otherwise`` when that is not there or went away meanwhile; OSError for the rest."""
     try:
-        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
-        return ""
+        return read()
+    except OSError as error:
+        if error.errno in _GONE:
+            return otherwise
+        raise
 
 
 def parse_mountinfo(lines: Iterable[str], devices: Iterable[DeviceNumber]) -> Iterator[Mount]:
@@ -146,7 +157,7 @@ def _block_devices(root: Path) -> Iterator[tuple[DeviceNumber, BlockDevice]]:
 
 
 def _entries(directory: Path) -> list[Path]:
-    return sorted(directory.iterdir()) if directory.is_dir() else []
+    return _unless_gone(lambda: sorted(directory.iterdir()), [])
 
 
 def _sysfs_number(entry: Path) -> DeviceNumber | None:

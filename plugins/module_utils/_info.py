@@ -91,7 +91,10 @@ def _coverage(picture: Picture, mount: Mount, found: tuple[Taking, ...]) -> dict
 
 
 def _protects(taking: Taking, volume: Volume | None) -> bool:
-    return any(member.origin == volume and member.snapshot is not None for member in taking.members if volume)
+    # A set that was never complete, has overflowed or goes back already is no way back from a change made now.
+    if volume is None or taking.hopeless:
+        return False
+    return any(member.origin == volume for member in taking.those("active", "unknown"))
 
 
 def _warnings(picture: Picture) -> list[str]:

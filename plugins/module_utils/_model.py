@@ -8,12 +8,15 @@ Sizes are bytes, percents are exact fractions as LVM printed them, ``None`` mean
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
 
 Kind = Literal["thick", "thin"]
@@ -36,6 +39,11 @@ class VolumeGroup:
     exported: bool = False
     lock_type: str = ""
     pv_uuids: tuple[str, ...] = ()
+
+    @property
+    def pv_set(self) -> str:
+        """What stands for its PVs inside a tag: 16 hex digits of a hash."""
+        return hashlib.sha256(" ".join(self.pv_uuids).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -186,34 +194,67 @@ class Picture:
     volumes: tuple[Volume, ...] = ()
     unread: str = ""
 
+    # A host can have hundreds of LVs and mounts, and each is looked up for each: hence the dictionaries.
+    # Should a name be there twice, the first counts.
+
+    @cached_property
+    def _groups(self) -> Mapping[str, VolumeGroup]:
+        return {group.name: group for group in reversed(self.volume_groups)}
+
+    @cached_property
+    def _volumes(self) -> Mapping[tuple[str, str], Volume]:
+        return {(volume.vg, volume.name): volume for volume in reversed(self.volumes)}
+
+    @cached_property
+    def _volumes_by_uuid(self) -> Mapping[str, Volume]:
+        return {volume.uuid: volume for volume in reversed(self.volumes)}
+
+    @cached_property
+    def _volumes_by_dm_uuid(self) -> Mapping[str, Volume]:
+        groups = self._groups
+        known = (volume for volume in reversed(self.volumes) if volume.vg in groups)
+        return {(groups[volume.vg].uuid + volume.uuid).replace("-", ""): volume for volume in known}
+
+    @cached_property
+    def _snapshots(self) -> Mapping[tuple[str, str], Sequence[Volume]]:
+        found: dict[tuple[str, str], list[Volume]] = defaultdict(list)
+        for volume in self.volumes:
+            if volume.is_snapshot:
+                found[volume.vg, volume.origin].append(volume)
+        return dict(found)
+
+    @cached_property
+    def _mounts(self) -> Mapping[str, Sequence[Mount]]:
+        found: dict[str, list[Mount]] = defaultdict(list)
+        for mount in self.host.mounts:
+            volume = self.lv_below(mount.device)
+            if volume is not None:
+                found[volume.uuid].append(mount)
+        return dict(found)
+
     def group(self, name: str) -> VolumeGroup | None:
         """The VG of that name."""
-        return next((group for group in self.volume_groups if group.name == name), None)
+        return self._groups.get(name)
 
     def volume(self, vg: str, name: str) -> Volume | None:
         """The LV of that name, hidden or not."""
-        return next(
-            (volume for volume in self.volumes if (volume.vg, volume.name) == (vg, name)),
-            None,
-        )
+        return self._volumes.get((vg, name))
 
     def by_uuid(self, uuid: str) -> Volume | None:
         """The LV of that UUID."""
-        return next((volume for volume in self.volumes if volume.uuid == uuid), None)
+        return self._volumes_by_uuid.get(uuid)
 
     def origin_of(self, snapshot: Volume) -> Volume | None:
         """The living origin of a snapshot."""
         return self.volume(snapshot.vg, snapshot.origin) if snapshot.is_snapshot else None
 
-    def snapshots_of(self, origin: Volume) -> Iterator[Volume]:
+    def snapshots_of(self, origin: Volume) -> Sequence[Volume]:
         """Every snapshot of ``origin``, thick and thin, merging ones included."""
-        for volume in self.volumes:
-            if volume.vg == origin.vg and volume.is_snapshot and volume.origin == origin.name:
-                yield volume
+        return self._snapshots.get((origin.vg, origin.name), ())
 
-    def mounts_of(self, volume: Volume) -> tuple[Mount, ...]:
+    def mounts_of(self, volume: Volume) -> Sequence[Mount]:
         """Where ``volume`` is mounted or swapped on, directly or through one device on top of it (encryption)."""
-        return tuple(mount for mount in self.host.mounts if self.lv_below(mount.device) == volume)
+        return self._mounts.get(volume.uuid, ())
 
     def lv_below(self, device: DeviceNumber) -> Volume | None:
         """The LV that ``device`` is, or that it lies on alone."""
@@ -226,12 +267,7 @@ class Picture:
 
     def _lv_of_device(self, device: BlockDevice) -> Volume | None:
         # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
-        wanted = device.dm_uuid[len("LVM-") :].partition("-")[0]
-        for volume in self.volumes:
-            group = self.group(volume.vg)
-            if group and (group.uuid + volume.uuid).replace("-", "") == wanted:
-                return volume
-        return None
+        return self._volumes_by_dm_uuid.get(device.dm_uuid[len("LVM-") :].partition("-")[0])
 
     def device_of(self, volume: Volume) -> BlockDevice | None:
         """The kernel's device of an active LV."""

@@ -80,9 +80,10 @@ class Session:
         return apply(plan, self)
 
     def run(self, arguments: Sequence[str]) -> Outcome:
-        """Run one modifying LVM command, and write it to the journal."""
+        """Run one modifying LVM command; the journal has it before it begins, whatever becomes of this process."""
+        self._module.log(f"{self._subject}: lvm {' '.join(arguments)}")
         outcome = self.lvm.modify(arguments, lock=self._lock)
-        self._module.log(f"{self._subject}: {' '.join(outcome.argv)} (exit code {outcome.rc})")
+        self._module.log(f"{self._subject}: lvm {arguments[0]} ended with exit code {outcome.rc}")
         return outcome
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-SET_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}")
+_SET_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}")
 _LV_NAME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 
 # lib/misc/lvm-string.c of LVM 2.03: names that LVM keeps for its own volumes.
@@ -42,7 +42,7 @@ REAL_SUFFIX = "-real"
 
 def set_name_problem(name: str) -> str | None:
     """Why ``name`` cannot be the name of a snapset, or None when it can."""
-    if SET_NAME.fullmatch(name):
+    if _SET_NAME.fullmatch(name):
         return None
     return (
         f"{name!r} is not a snapset name: expected 1 to 64 characters of A-Z a-z 0-9 _ . -, "

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN, select
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import AUTO, Size
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     Named,
@@ -21,10 +21,10 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     single_taking,
     takings,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Retag, Step
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Extend, Retag, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
         Picture,
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
         Selection,
         Selector,
     )
-    from ansible_collections.safepoint.lvm.plugins.module_utils._view import View
+    from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import Demand
+    from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View
 
 State = Literal["present", "merged", "absent"]
 
@@ -103,7 +104,8 @@ def find(picture: Picture, request: Request) -> Named:
     single = request.single
     summary = f"{request.title} cannot be {request.state}"
     if picture.group(single.vg) is None:
-        raise Refused(summary, [f"there is no VG {single.vg} here (a foreign one is not visible)"])
+        unread = f"; LVM could not read everything: {picture.unread}" if picture.unread else ""
+        raise Refused(summary, [f"there is no VG {single.vg} here (a foreign one is not visible){unread}"])
     origin, holder = (
         picture.volume(single.vg, single.origin),
         picture.volume(single.vg, single.name),
@@ -130,7 +132,7 @@ def _not_single(picture: Picture, holder: Volume, origin: Volume | None) -> str 
     return None
 
 
-def common_problems(picture: Picture, found: Named, volumes: Iterable[Volume]) -> Iterator[str]:
+def common_problems(picture: Picture, request: Request, found: Named, volumes: Iterable[Volume]) -> Iterator[str]:
     """What stands against any step: unreadable or unsuitable VGs, and two whole sets of one name.
 
     ``volumes`` are the LVs that the request is about, besides those of what was found.
@@ -142,7 +144,9 @@ def common_problems(picture: Picture, found: Named, volumes: Iterable[Volume]) -
     for group in picture.volume_groups:
         if group.name in groups:
             yield from group_problems(group)
-    if picture.unread and (found.current is None or found.current.those("lost")):
+    # A single snapshot is beside its origin, so nothing of it can be hidden in a VG that is not its own.
+    hiding = request.single is None and (found.current is None or bool(found.current.those("lost")))
+    if picture.unread and hiding:
         yield f"LVM could not read everything, so members may be hidden from us: {picture.unread}"
     if found.rivals and found.current is not None:
         ids = ", ".join(taking.set_id for taking in (found.current, *found.rivals))
@@ -164,22 +168,48 @@ def differing(current: Taking, selection: Selection) -> str | None:
     )
 
 
-def remembering(picture: Picture, request: Request) -> tuple[Volume, ...]:
-    """The origins that remember what ``request`` is about; a single snapshot's name means something only on its own."""
-    single, name = request.single, request.outcome_name
-    return tuple(
-        volume
+def not_the_same(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+    """Why what ``request`` chooses, if it chooses anything, is not what the set has."""
+    if not request.selector.given:
+        return
+    selection = select(picture, request.selector)
+    yield from selection.reasons
+    difference = differing(current, selection)
+    if difference is not None and not selection.reasons:
+        yield difference
+
+
+def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[Step, ...]:
+    """The step that deletes what origins remember of ``request``, but for the taking with the id ``but``.
+
+    None when there is nothing to delete. A single snapshot's name means something only on its own origin.
+    """
+    single = request.single
+    stale = {
+        volume.full_name: [o.to_tag() for o in outcomes if o.set_name == request.outcome_name and o.set_id != but]
         for volume in picture.volumes
         if single is None or (volume.vg, volume.name) == (single.vg, single.origin)
-        if any(outcome.set_name == name for outcome in _tags.outcomes_of(volume.tags))
-    )
-
-
-def forget(volumes: Sequence[Volume], name: str) -> tuple[Step, ...]:
-    """The step that deletes every outcome of ``name`` from ``volumes``; none when there is nothing to delete."""
-    tags = {o.to_tag() for v in volumes for o in _tags.outcomes_of(v.tags) if o.set_name == name}
-    names = tuple(volume.full_name for volume in volumes)
+        if (outcomes := _tags.outcomes_of(volume.tags))
+    }
+    tags = {tag for found in stale.values() for tag in found}
+    names = tuple(name for name, found in stale.items() if found)
     return (Retag(purpose="forget", volumes=names, delete=tuple(sorted(tags))),) if tags else ()
+
+
+def seal(members: Iterable[str]) -> Step:
+    """The step that declares a set whole, all of whose ``members`` (as VG/LV) exist."""
+    return Retag(purpose="seal", volumes=tuple(members), add=(_tags.SEALED,))
+
+
+def extensions(demands: Iterable[Demand]) -> tuple[Step, ...]:
+    """The steps that give existing snapshots the stores in ``demands``."""
+    return tuple(Extend(vg=d.vg, snapshot=d.snapshot, extents=d.extents, size=d.size) for d in demands)
+
+
+def grown(member: MemberView, demands: Iterable[Demand]) -> MemberView:
+    """``member`` after these extensions."""
+    sizes = {(demand.vg, demand.snapshot): demand.size for demand in demands}
+    return replace(member, size=sizes.get((member.vg, member.snapshot or ""), member.size))
 
 
 def refusals(planner: Callable[[Picture, Request], Plan], picture: Picture, request: Request) -> tuple[str, ...]:

@@ -13,15 +13,14 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     Plan,
     Request,
     common_problems,
-    differing,
     find,
     forget,
+    not_the_same,
     refusals,
-    remembering,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
 from ansible_collections.safepoint.lvm.plugins.module_utils._removal import FINISH, removal_problems, removal_steps
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN, select
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     GOING_BACK,
     Taking,
@@ -42,34 +41,28 @@ def plan_absent(picture: Picture, request: Request) -> Plan:
     Raises Refused with every reason that was found.
     """
     found = find(picture, request)
-    reasons = list(common_problems(picture, found, ()))
+    reasons = list(common_problems(picture, request, found, ()))
     living = [taking for taking in (found.current, *found.leftovers) if taking is not None]
     for taking in living:
         reasons += removal_problems(picture, taking)
         reasons += _still_going_back(taking)
     if any(FINISH in reason for reason in reasons):
         reasons += refusals(plan_merged, picture, _going_on(request, found.current))
-    reasons += _not_the_same(picture, request, found.current)
+    reasons += _unlike(picture, request, found.current)
     if reasons:
         raise Refused(f"{request.title} cannot be absent", reasons)
     # Forgotten first: between the two, origins that remember a merge but have no member would tell of a rollback.
     return Plan(
-        steps=(*forget(remembering(picture, request), request.outcome_name), *removal_steps(living)),
+        steps=(*forget(picture, request), *removal_steps(living)),
         after=View(name=request.name, state="absent"),
         taking=found.current,
     )
 
 
-def _not_the_same(picture: Picture, request: Request, current: Taking | None) -> Iterator[str]:
-    whole = current is not None and current.live and current.sealed and not current.those("lost", "stray")
-    if current is None or not whole or not request.selector.given:
-        # What is left of a set that is not whole goes, whatever it was meant to be.
-        return
-    selection = select(picture, request.selector)
-    yield from selection.reasons
-    difference = differing(current, selection)
-    if difference is not None and not selection.reasons:
-        yield difference
+def _unlike(picture: Picture, request: Request, current: Taking | None) -> Iterator[str]:
+    # What is left of a set that is not whole goes, whatever it was meant to be.
+    if current is not None and current.live and current.sealed and not current.those("lost", "stray"):
+        yield from not_the_same(picture, request, current)
 
 
 def _still_going_back(taking: Taking) -> Iterator[str]:

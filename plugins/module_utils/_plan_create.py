@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     Plan,
     Request,
     forget,
-    remembering,
+    seal,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._removal import removal_problems, removal_steps
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
@@ -34,7 +33,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selection, uncovered_with_root
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import Demand, freed_extents, size_snapshots
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Create, CreateThick, CreateThin, Retag, Step
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Create, CreateThick, CreateThin
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View, mountpoints_of
 
 if TYPE_CHECKING:
@@ -95,8 +94,9 @@ def plan_creation(
     if found:
         raise Refused(f"{request.title} cannot be present", found)
     created = tuple(_create_steps(picture, request, members))
+    sealing = () if request.single else (seal(f"{step.vg}/{step.name}" for step in created),)
     return Plan(
-        steps=(*removal_steps(leftovers), *created, *_seal(request, created), *_forget_old(picture, request)),
+        steps=(*removal_steps(leftovers), *created, *sealing, *forget(picture, request)),
         after=View(name=request.name, state="active", members=tuple(member.view(picture) for member in members)),
         warnings=boot_warnings(picture.host),
     )
@@ -189,18 +189,5 @@ def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMemb
 
 
 def _pv_set(picture: Picture, origin: Volume) -> str | None:
-    # A PV that joins the VG of / after the taking is unknown to what a rollback brings back (the devices file).
     group = picture.group(origin.vg)
-    if group is None or not is_root(picture, origin):
-        return None
-    return hashlib.sha256(" ".join(group.pv_uuids).encode()).hexdigest()[:16]
-
-
-def _seal(request: Request, created: Sequence[Create]) -> tuple[Step, ...]:
-    if request.single:
-        return ()
-    return (Retag(purpose="seal", volumes=tuple(f"{step.vg}/{step.name}" for step in created), add=(_tags.SEALED,)),)
-
-
-def _forget_old(picture: Picture, request: Request) -> tuple[Step, ...]:
-    return forget(remembering(picture, request), request.outcome_name)
+    return group.pv_set if group is not None and is_root(picture, origin) else None

@@ -21,8 +21,10 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     Plan,
     Request,
     common_problems,
-    differing,
+    extensions,
     find,
+    grown,
+    not_the_same,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._removal import (
     merge_failure,
@@ -31,7 +33,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._removal import (
     removal_problems,
     removal_steps,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import select
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
     AUTO,
     format_bytes,
@@ -52,7 +53,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     takings,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
-    Extend,
     Merge,
     Poll,
     Remove,
@@ -66,7 +66,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
         Picture,
@@ -82,13 +82,14 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
     found = find(picture, request)
     current = _existing(picture, request, found)
     reasons = [
-        *common_problems(picture, found, ()),
-        *_not_the_same(picture, request, current),
+        *common_problems(picture, request, found, ()),
+        *not_the_same(picture, request, current),
         *_standing_against(picture, request, current),
     ]
     reasons += [problem for taking in found.leftovers for problem in removal_problems(picture, taking)]
     accepting = leave_behind(picture, current) if _may_go_on_without(current) else ()
-    picture = after(picture, accepting)
+    prepared = (*removal_steps(found.leftovers), *accepting)
+    picture = after(picture, prepared)
     current = find(picture, request).current or current
     request_now = current.those("active")
     for member in request_now:
@@ -96,18 +97,20 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
         problem = open_problem(picture, member)
         reasons += [problem] if problem else []
     demands = [d for member in request_now for d in _headroom(picture, request, member)]
-    reasons += room_problems(picture, demands, request.reserve)
+    # The reserve is not asked for: a merge gives the store back, and what is kept for later would keep from going back.
+    reasons += room_problems(picture, demands, None, less="min_headroom")
     if reasons:
         raise Refused(f"{request.title} cannot be merged", reasons)
     work = _work(picture, current)
     return Plan(
         steps=(
-            *removal_steps(found.leftovers),
-            *accepting,
-            *_request_steps(picture, current, demands),
+            *prepared,
+            *extensions(demands),
+            *_request_steps(picture, current),
             *_follow_steps(picture, current, work),
         ),
         after=_predicted(picture, request, current, work, demands),
+        warnings=tuple(warning for member in request_now for warning in _unknown_pvs(picture, member)),
         taking=current,
         must_start=tuple(member.origin_uuid for member in work.stale),
     )
@@ -124,16 +127,6 @@ def _existing(picture: Picture, request: Request, found: Named) -> Taking:
     existing = sorted({taking.name for taking in takings(picture)})
     known = f"these exist: {', '.join(existing)}" if existing else "there is none on this host"
     raise Refused(f"{request.title} cannot be merged", [f"there is no such snapset; {known}"])
-
-
-def _not_the_same(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
-    if not request.selector.given:
-        return
-    selection = select(picture, request.selector)
-    yield from selection.reasons
-    difference = differing(current, selection)
-    if difference is not None and not selection.reasons:
-        yield difference
 
 
 def _standing_against(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
@@ -232,6 +225,18 @@ def _in_the_way(picture: Picture, origin: Volume, sibling: Volume) -> str:
     return f"LVM merges one snapshot into an origin at a time, and {merge_in_the_way(origin, known)}"
 
 
+def _unknown_pvs(picture: Picture, member: Member) -> Iterator[str]:
+    # A PV that joined the VG of / later stands in no devices file of before; vgextend(8) had added it to that of now.
+    membership = _tags.parse_member(member.snapshot.tags) if member.snapshot else None
+    group = picture.group(member.origin.vg) if member.origin else None
+    if group is not None and membership is not None and membership.pv_set not in (None, group.pv_set):
+        yield (
+            f"VG {group.name} has other PVs than when {member.label} was taken: if this host uses a devices file, "
+            f"the one that comes back with / may not name them; look after the rollback (lvmdevices), and if one is "
+            f"missing, vgimportdevices {group.name}"
+        )
+
+
 def _owner(sibling: Volume) -> str:
     membership = _tags.parse_member(sibling.tags)
     return membership.set_name if membership else sibling.full_name
@@ -278,14 +283,7 @@ def _work(picture: Picture, current: Taking) -> _Work:
     )
 
 
-def _request_steps(picture: Picture, current: Taking, demands: Sequence[Demand]) -> Iterator[Step]:
-    for demand in demands:
-        yield Extend(
-            vg=demand.vg,
-            snapshot=demand.snapshot,
-            extents=demand.extents,
-            size=demand.size,
-        )
+def _request_steps(picture: Picture, current: Taking) -> Iterator[Step]:
     members = current.those("active")
     # Somebody may have requested a merge without us: its origin has to remember it before the member is gone.
     begun = tuple(member for member in current.those("merge_pending", "merging") if member.outcome is None)
@@ -316,27 +314,21 @@ def _predicted(
 ) -> View:
     before = view_of(picture, current, name=request.name)
     started = {(m.origin.vg, m.origin.name) for m in work.start if m.origin}
-    sizes = {(demand.vg, demand.snapshot): demand.size for demand in demands}
-    members = tuple(_member_after(member, started, sizes) for member in before.members)
+    members = tuple(_member_after(grown(member, demands), started) for member in before.members)
     return replace(before, members=members, state=_state_after(members))
 
 
-def _member_after(
-    member: MemberView,
-    started: set[tuple[str, str]],
-    sizes: Mapping[tuple[str, str], int],
-) -> MemberView:
+def _member_after(member: MemberView, started: set[tuple[str, str]]) -> MemberView:
     requested = member.state == "active"
     if member.state == "merged":
         return replace(member, state="rolled_back", snapshot=None, size=None)
     if not requested and (member.vg, member.origin) not in started:
         return member
-    size = sizes.get((member.vg, member.snapshot or ""), member.size)
     if requested and member.origin_open:
-        return replace(member, state="merge_pending", size=size)
+        return replace(member, state="merge_pending")
     if member.kind == "thin":
         return replace(member, state="merged", snapshot=None, size=None)
-    return replace(member, state="merging", size=size)
+    return replace(member, state="merging")
 
 
 def _state_after(members: Sequence[MemberView]) -> SetState:

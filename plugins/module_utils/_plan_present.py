@@ -8,15 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import (
     Plan,
     Request,
     common_problems,
     differing,
+    extensions,
     find,
+    forget,
+    grown,
     refusals,
+    seal,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_create import is_root, plan_creation
@@ -41,15 +44,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import (
     extension_demand,
     room_problems,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
-    Extend,
-    Retag,
-    Step,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._view import (
-    View,
-    view_of,
-)
+from ansible_collections.safepoint.lvm.plugins.module_utils._view import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,7 +65,7 @@ def plan_present(picture: Picture, request: Request) -> Plan:
     found = find(picture, request)
     selection = _selection(picture, request)
     wanted = [item.origin for item in selection.wanted]
-    reasons = [*selection.reasons, *common_problems(picture, found, wanted)]
+    reasons = [*selection.reasons, *common_problems(picture, request, found, wanted)]
     current = found.current
     if current is not None and _stays(current):
         return _keep(picture, request, current, found.leftovers, selection, reasons)
@@ -111,14 +106,17 @@ def _keep(
     if difference is not None and not selection.reasons:
         reasons.append(difference)
     reasons += [problem for taking in leftovers for problem in removal_problems(picture, taking)]
-    demands = [] if reasons else list(_extensions(picture, request, current, selection, reasons))
-    reasons += room_problems(picture, demands, request.reserve)
+    demands = [] if reasons else list(_too_small(picture, request, current, selection, reasons))
+    reasons += room_problems(picture, demands, request.reserve, less="size, min_headroom")
     if reasons:
         raise Refused(f"{request.title} cannot be present", reasons)
-    after = _extended(view_of(picture, current, name=request.name), demands)
+    view = view_of(picture, current, name=request.name)
+    sealing = (seal(member.label for member in current.live),) if current.half_sealed else ()
+    # A taking that was cut off after its seal has left what origins remember of the one before.
+    forgetting = forget(picture, request, but=current.set_id)
     return Plan(
-        steps=(*removal_steps(leftovers), *_seal(current), *_extend_steps(demands)),
-        after=after,
+        steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(demands)),
+        after=replace(view, members=tuple(grown(member, demands) for member in view.members)),
         warnings=tuple(_unknown_validity(current)),
         taking=current,
     )
@@ -149,14 +147,7 @@ def _unknown_validity(current: Taking) -> Iterator[str]:
         yield f"{member.label} is not active, so whether it is still valid cannot be known"
 
 
-def _seal(current: Taking) -> tuple[Step, ...]:
-    if not current.half_sealed:
-        return ()
-    volumes = tuple(member.label for member in current.live)
-    return (Retag(purpose="seal", volumes=volumes, add=(_tags.SEALED,)),)
-
-
-def _extensions(
+def _too_small(
     picture: Picture,
     request: Request,
     current: Taking,
@@ -178,21 +169,3 @@ def _extensions(
             )
         elif size is not None:
             reasons.append(thin_size_problem(origin))
-
-
-def _extend_steps(demands: Sequence[Demand]) -> Iterator[Extend]:
-    for demand in demands:
-        yield Extend(
-            vg=demand.vg,
-            snapshot=demand.snapshot,
-            extents=demand.extents,
-            size=demand.size,
-        )
-
-
-def _extended(view: View, demands: Sequence[Demand]) -> View:
-    grown = {(demand.vg, demand.snapshot): demand.size for demand in demands}
-    return replace(
-        view,
-        members=tuple(replace(m, size=grown.get((m.vg, m.snapshot or ""), m.size)) for m in view.members),
-    )

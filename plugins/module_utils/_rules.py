@@ -8,6 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     REAL_SUFFIX,
     device_path,
@@ -57,7 +58,7 @@ def origin_problems(picture: Picture, origin: Volume) -> Iterator[str]:
         yield f"{name} is not healthy ({origin.health}): repair it first"
     if origin.suspended:
         yield f"{name} is suspended: find out why, then dmsetup resume {device_path(origin.vg, origin.name)}"
-    snapshots = list(picture.snapshots_of(origin))
+    snapshots = picture.snapshots_of(origin)
     for snapshot in snapshots:
         if snapshot.merging:
             yield f"{snapshot.full_name} is being merged into {name}: no snapshot can be taken until that has ended"
@@ -135,7 +136,8 @@ def _by_content(spec: str) -> bool:
 
 
 def _is_for(picture: Picture, entry: FstabEntry, origin: Volume, mountpoints: set[str]) -> bool:
-    if entry.mountpoint in mountpoints:
+    # A mountpoint tells which LV is meant even while its spec resolves to nothing; every swap area has the same one.
+    if entry.mountpoint != SWAP and entry.mountpoint in mountpoints:
         return True
     return entry.device is not None and picture.lv_below(entry.device) == origin
 

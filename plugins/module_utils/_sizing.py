@@ -77,18 +77,19 @@ def size_snapshots(
         fixed = [item for item in items if item not in automatic]
         sized = [_fixed_demand(picture, group, item.origin, item.size or default, reasons) for item in fixed]
         known = [demand for demand in sized if demand is not None]
-        room = room_of(group, reserve, freed) - sum(demand.extra for demand in known)
+        room = _room_of(group, reserve, freed) - sum(demand.extra for demand in known)
         demands += known + _automatic_demands(picture, group, [item.origin for item in automatic], room)
-    return tuple(demands), (*reasons, *room_problems(picture, demands, reserve, freed))
+    return tuple(demands), (*reasons, *room_problems(picture, demands, reserve, freed=freed, less="size"))
 
 
-def room_of(group: VolumeGroup, reserve: Size, freed: Mapping[str, int]) -> int:
+def _room_of(group: VolumeGroup, reserve: Size | None, freed: Mapping[str, int]) -> int:
     """The extents that may be allocated in a VG when ``reserve`` (bytes or %VG) stays free; may be negative."""
-    return group.free_extents + freed.get(group.name, 0) - reserve_extents(group, reserve)
+    return group.free_extents + freed.get(group.name, 0) - _reserve_extents(group, reserve)
 
 
-def reserve_extents(group: VolumeGroup, reserve: Size) -> int:
-    """The extents of a VG that ``reserve`` keeps free."""
+def _reserve_extents(group: VolumeGroup, reserve: Size | None) -> int:
+    if reserve is None:
+        return 0
     if reserve.unit == "VG":
         return percent_floor(reserve.amount, group.extent_count)
     return extents_for(reserve.amount, group.extent_size)
@@ -97,21 +98,25 @@ def reserve_extents(group: VolumeGroup, reserve: Size) -> int:
 def room_problems(
     picture: Picture,
     demands: Sequence[Demand],
-    reserve: Size,
+    reserve: Size | None,
+    *,
+    less: str,
     freed: Mapping[str, int] | None = None,
 ) -> Iterator[str]:
-    """The shortfall of every VG that has not the room for its ``demands``."""
+    """The shortfall of every VG that has not the room for its ``demands``, and what helps.
+
+    ``less`` names the parameters by which less can be asked for. Without a ``reserve`` all that is free may be used.
+    """
     for group in picture.volume_groups:
         mine = [demand for demand in demands if demand.vg == group.name and demand.extra > 0]
-        needed, room = (
-            sum(demand.extra for demand in mine),
-            room_of(group, reserve, freed or {}),
-        )
+        needed, room = sum(demand.extra for demand in mine), _room_of(group, reserve, freed or {})
         if mine and needed > room:
+            lower = ", lower reserve" if _reserve_extents(group, reserve) else ""
+            kept = "" if reserve is None else f", reserve {reserve.text}"
             yield (
                 f"VG {group.name} has too little space: {_extents(needed, group)} are needed for "
                 f"{', '.join(demand.origin for demand in mine)}, {_extents(max(0, room), group)} may be used "
-                f"({_extents(group.free_extents, group)} free, reserve {reserve.text})"
+                f"({_extents(group.free_extents, group)} free{kept}); add a PV{lower}, or ask for less ({less})"
             )
 
 

@@ -140,11 +140,6 @@ class Taking:
         return max(member.outcome.at for member in self.members if member.outcome)
 
     @property
-    def title(self) -> str:
-        """The taking for messages."""
-        return f"snapshot {self.name}" if self.single else f"snapset {self.name}"
-
-    @property
     def outcome_name(self) -> str:
         """The name under which origins remember the taking."""
         return single_outcome_name(self.name) if self.single else self.name

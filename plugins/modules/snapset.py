@@ -42,6 +42,9 @@ options:
       - V(merged) begins to bring the origins back to what they were, or goes on with it. It never waits. While a
         volume is in use its merge is pending until the next reboot. Run it again until RV(snapset.state) is
         C(rolled_back); the role P(safepoint.lvm.rollback#role) does that.
+      - A thick snapshot that overflows after the request makes the set C(invalid) for as long as the snapshot exists.
+        Remove it with V(absent), never with C(lvremove), which would leave an origin that tells of a merge and has no
+        snapshot, as after a rollback.
       - V(absent) removes the set and what was kept for it. It is refused while a part of the set goes back and the
         rest can follow; when a member is gone for good, only while LVM cannot let go of another one.
       - A refusal names the way out of where the set is, with all that stands against that.
@@ -73,7 +76,9 @@ options:
     elements: path
     default: []
   exclude:
-    description: LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes) and O(mountpoints) choose.
+    description:
+      - LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes) and O(mountpoints) choose.
+      - What has to go back together with C(/) is left out only if O(ignore_uncovered) lists it too.
     type: list
     elements: str
     default: []
@@ -158,15 +163,15 @@ snapset:
       type: str
       returned: always
     created:
-      description: When the set was taken (ISO 8601, UTC).
+      description: When the set was taken (ISO 8601, UTC); null when no member is left to tell, as after a rollback.
       type: str
       returned: not in check mode
     age:
-      description: Seconds since then.
+      description: Seconds since then; null like RV(snapset.created).
       type: int
       returned: not in check mode
     rolled_back_at:
-      description: When the last origin was seen to be rolled back (ISO 8601, UTC).
+      description: When the last origin was seen to be rolled back (ISO 8601, UTC); null before that.
       type: str
       returned: not in check mode
     members:
@@ -184,7 +189,7 @@ snapset:
           type: str
           returned: always
         snapshot:
-          description: The snapshot LV; null when it is gone into its origin.
+          description: The snapshot LV; null when it is gone, into its origin or for good.
           type: str
           returned: always
         kind:
@@ -197,11 +202,13 @@ snapset:
           elements: str
           returned: always
         size:
-          description: Size of a thick snapshot's store, or of a thin snapshot's volume.
+          description: Size of a thick snapshot's store, or of a thin snapshot's volume; null when it is gone.
           type: int
           returned: always
         used_percent:
-          description: How full the store is, or how much of the thin volume is mapped.
+          description:
+            - How full the store is, or how much of the thin volume is mapped. Null when that cannot be known (inactive)
+              or means something else (merging).
           type: float
           returned: not in check mode
         state:
@@ -211,11 +218,13 @@ snapset:
           type: str
           returned: always
         merge_percent:
-          description: How far a running merge is; it begins at how much of the store was free.
+          description: How far a running merge is; it begins at how much of the store was free. Null before and without.
           type: float
           returned: not in check mode
         auto_basis:
-          description: For thick members, C(cannot_overflow) when the store has its maximum, otherwise C(estimate).
+          description:
+            - For thick members, C(cannot_overflow) when the store has its maximum. Otherwise C(estimate), whoever chose
+              the size, which means that it can overflow. Null for thin ones, and when the snapshot is gone.
           type: str
           returned: not in check mode
 reboot_required:
@@ -244,7 +253,7 @@ commands:
   description: Every LVM command that was run, in order; empty in check mode.
   type: list
   elements: list
-  returned: always
+  returned: success, or when the request is refused or a command fails
 reasons:
   description: Every reason why the request was refused, before anything was touched.
   type: list
@@ -302,7 +311,7 @@ def _selector(params: Mapping[str, Any]) -> Selector:
     selector = Selector(
         volumes=tuple(_spec(item) for item in params["volumes"]),
         mountpoints=tuple(_normal(path) for path in params["mountpoints"]),
-        exclude=tuple(params["exclude"]),
+        exclude=tuple(_normal(item) if item.startswith("/") else item for item in params["exclude"]),
         ignore_uncovered=tuple(_normal(path) for path in params["ignore_uncovered"]),
     )
     if params["state"] == "present" and not selector.given:

@@ -181,7 +181,9 @@ coverage:
       type: str
       returned: always
     snapsets:
-      description: Names of the snapsets that protect it.
+      description:
+        - Names of the snapsets that could bring it back. Not of those that were never complete, have lost a member or
+          have overflowed, or whose snapshot of it is being merged.
       type: list
       elements: str
       returned: always
@@ -189,7 +191,7 @@ commands:
   description: The LVM command that was run.
   type: list
   elements: list
-  returned: always
+  returned: success, or when LVM gives no report
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -48,7 +48,8 @@ options:
     description:
       - V(present) creates the snapshot if it does not exist, and otherwise extends it when it is too small.
       - V(merged) begins to bring the origin back to what it was, or goes on with it. It never waits; run it again until
-        RV(snapshot.state) is C(rolled_back).
+        RV(snapshot.state) is C(rolled_back). Remove a snapshot that overflowed after the request with V(absent), never
+        with C(lvremove), after which its origin would look as after a rollback.
       - V(absent) removes the snapshot.
     type: str
     choices: [present, merged, absent]
@@ -126,15 +127,15 @@ snapshot:
       type: str
       returned: always
     created:
-      description: When the snapshot was made (ISO 8601, UTC).
+      description: When the snapshot was made (ISO 8601, UTC); null when it is gone.
       type: str
       returned: not in check mode
     age:
-      description: Seconds since then.
+      description: Seconds since then; null when it is gone.
       type: int
       returned: not in check mode
     rolled_back_at:
-      description: When the origin was seen to be rolled back (ISO 8601, UTC).
+      description: When the origin was seen to be rolled back (ISO 8601, UTC); null before that.
       type: str
       returned: not in check mode
     members:
@@ -159,7 +160,7 @@ commands:
   description: Every LVM command that was run, in order; empty in check mode.
   type: list
   elements: list
-  returned: always
+  returned: success, or when the request is refused or a command fails
 reasons:
   description: Every reason why the request was refused, before anything was touched.
   type: list

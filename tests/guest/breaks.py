@@ -77,7 +77,7 @@ BREAKS = {
         "test_siblings.py::test_a_thin_sibling_that_would_be_cut_off",
     ),
     "names": Break(
-        "_plan_present.py",
+        "_plan_create.py",
         "if not _tags.ours(holder.tags):",
         "if _tags.ours(holder.tags):",
         "test_names.py::test_the_name_belongs_to_somebody_else[ordinary]",

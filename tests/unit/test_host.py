@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import clean_en
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import FstabEntry, Mount
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber
@@ -140,6 +143,33 @@ def test_block_devices(tmp_path: Path) -> None:
     assert set(found) == {(254, 0), (8, 3)}
     assert (found[254, 0].dm_name, found[254, 0].dm_uuid, found[254, 0].slaves) == ("vg-root", "LVM-xyz", ((8, 3),))
     assert (found[8, 3].dm_uuid, found[8, 3].holders, found[8, 3].slaves) == ("", ("dm-0",), ())
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO])
+def test_a_device_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    (tmp_path / "dm-0" / "slaves").mkdir(parents=True)
+    (tmp_path / "dm-0" / "dev").write_text("254:0\n")
+
+    def gone(*_arguments: object, **_options: object) -> str:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("pathlib.Path.read_text", gone)
+    if code == errno.EIO:
+        # Anything else is no sign of an end, and is not hidden.
+        with pytest.raises(OSError, match=os.strerror(code)):
+            list(_host._block_devices(tmp_path))
+    else:
+        assert list(_host._block_devices(tmp_path)) == []
+
+
+def test_a_directory_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slaves").mkdir()
+
+    def gone(path: Path) -> Iterator[Path]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+    monkeypatch.setattr("pathlib.Path.iterdir", gone)
+    assert _host._entries(tmp_path / "slaves") == []
 
 
 def test_environment_of_lvm(monkeypatch: pytest.MonkeyPatch) -> None:

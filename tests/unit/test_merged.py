@@ -175,6 +175,25 @@ def test_no_room_for_headroom() -> None:
     picture = b.picture([A, snapshot], groups=[b.group("va", free=0)])
     (reason,) = driver.reasons(picture, MERGED)
     assert reason.startswith("VG va has too little space")
+    assert reason.endswith("(0 bytes (0 extents) free); add a PV, or ask for less (min_headroom)")
+
+
+@pytest.mark.parametrize("reserve", ["5%VG", "100%VG", "1GiB"])
+def test_the_reserve_does_not_stand_against_going_back(reserve: str) -> None:
+    """As a set with shared estimates ends: all that is free but the reserve is in its stores, and they fill."""
+    assert _headroom(used=95, free=50, reserve=reserve) == [11]
+
+
+@pytest.mark.parametrize(("mountpoint", "joined", "warned"), [("/", True, 1), ("/", False, 0), ("/srv", True, 0)])
+def test_a_pv_that_joined_the_group_of_root_is_told(mountpoint: str, joined: bool, warned: int) -> None:  # noqa: FBT001
+    """The devices file that comes back does not name it."""
+    model = ModelLvm(b.picture([A], mounts={mountpoint: A}))
+    driver.bring_about(model, b.request("va/a"))
+    now = model.observe()
+    groups = tuple(replace(vg, pv_uuids=(*vg.pv_uuids, *["new"] * joined)) for vg in now.volume_groups)
+    warnings = driver.plan(replace(now, volume_groups=groups), MERGED).warnings
+    assert len(warnings) == warned
+    assert all(warning.startswith("VG va has other PVs than when va/a_s was taken") for warning in warnings)
 
 
 # Siblings
@@ -271,6 +290,18 @@ def test_the_empty_store_that_a_finished_merge_left_is_removed() -> None:
     assert plan.after.members[0].snapshot is None
     for other in (replace(origin, tags=()), replace(origin, merging=True)):
         assert driver.reasons(b.picture([other, plain]), b.request(state="merged"))
+
+
+@pytest.mark.parametrize("origin", [A, situations.T])
+def test_a_leftover_of_the_same_name_does_not_stand_against_its_own_merge(origin: Volume) -> None:
+    """It is removed before the merge could harm it."""
+    leftover = replace(b.member(origin, set_id="f" * 32, count=2, sealed=False), name=f"{origin.name}_spa")
+    leftover = replace(leftover, uuid=b.lvm_uuid(leftover.full_name), size=4 * b.MIB)
+    mine = b.member(origin, used=50) if not origin.is_thin else b.member(origin)
+    model = ModelLvm(b.picture([origin, mine, leftover, b.thin_pool(f"{origin.vg}/pool")]))
+    plan = driver.bring_about(model, MERGED)
+    assert driver.step_names(plan) == ["remove", "remember_merge", "merge"]
+    assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
 
 
 # Going on without what is gone for good

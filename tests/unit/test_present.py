@@ -17,6 +17,7 @@ from model_lvm import ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_device_mapper, lv_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateThick, Extend
 
 
@@ -159,11 +160,30 @@ def test_an_extension_is_done_once() -> None:
     assert driver.bring_about(model, request).steps == ()
 
 
+def test_what_an_interrupted_taking_did_not_forget_is_forgotten() -> None:
+    """It was cut off after the seal, and an origin still tells of the rollback of an older set of that name."""
+    older = b.outcome_tag("rolled_back", set_id="f" * 32)
+    model = ModelLvm(b.picture([replace(situations.A, tags=(older, "somebody's")), MEMBER]))
+    plan = driver.bring_about(model, b.request("va/a"))
+    assert driver.argvs(plan) == [f"lvchange --yes --deltag {older} va/a"]
+    assert [(taking.name, taking.set_id) for taking in takings(model.observe())] == [("s", b.SET_ID)]
+    assert driver.bring_about(model, b.request("va/a")).steps == ()
+
+
+def test_what_origins_remember_of_this_or_of_other_sets_stays() -> None:
+    """A merge that was written down and never asked for is no older set."""
+    other = b.outcome_tag("rolled_back", name="z", set_id="f" * 32)
+    for tag in (other, b.outcome_tag("merging")):
+        picture = b.picture([replace(situations.A, tags=(tag,)), MEMBER])
+        assert driver.plan(picture, b.request("va/a")).steps == ()
+
+
 def test_an_extension_needs_room_beyond_the_reserve() -> None:
     picture = b.picture([situations.A, MEMBER], groups=[b.group("va", free=15)])
     assert driver.reasons(picture, b.request("va/a", size="80MiB", reserve="20MiB")) == ()
     (reason,) = driver.reasons(picture, b.request("va/a", size="80MiB", reserve="24MiB"))
     assert reason.startswith("VG va has too little space: 40 MiB (10 extents) are needed for a, 36 MiB (9 extents)")
+    assert reason.endswith("; add a PV, lower reserve, or ask for less (size, min_headroom)")
 
 
 def test_a_size_for_a_thin_member_is_refused() -> None:

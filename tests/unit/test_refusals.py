@@ -186,6 +186,16 @@ def test_fstab_that_names_the_content_of_an_unmounted_origin() -> None:
     assert driver.reasons(picture, b.request("vg/a"))
 
 
+def test_fstab_that_names_the_content_of_another_swap_area() -> None:
+    """Every swap area has the same mountpoint."""
+    other = b.volume("vg/b")
+    mounts = {"[SWAP]": A}
+    entry = FstabEntry("UUID=1", "[SWAP]", device=(253, 1))
+    assert driver.reasons(b.picture([A, other], mounts=mounts, fstab=(entry,)), b.request("vg/a")) == ()
+    mine = replace(entry, device=(253, 0))
+    assert driver.reasons(b.picture([A, other], mounts=mounts, fstab=(mine,)), b.request("vg/a"))
+
+
 @pytest.mark.parametrize("spec", ["/dev/mapper/vg-a", "/dev/vg/a", "PARTUUID=1"])
 def test_fstab_that_names_the_device(spec: str) -> None:
     assert driver.reasons(_mounted(fstab=(FstabEntry(spec, "/srv"),)), b.request("vg/a")) == ()

@@ -76,6 +76,25 @@ def test_chosen(volumes: list[str], more: dict[str, Any], chosen: list[str]) -> 
     assert select(_host(), b.request(*volumes, **more).selector).reasons == ()
 
 
+def test_each_mount_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host can have hundreds of LVs and of mounts."""
+    origins = [b.volume(f"vg/lv{number}") for number in range(20)]
+    picture = b.picture(origins, mounts={f"/{number}/{lv.name}": lv for number in range(5) for lv in origins})
+    looked: list[object] = []
+    below = type(picture).lv_below
+
+    def counted(self: Picture, device: Any) -> Volume | None:
+        looked.append(device)
+        return below(self, device)
+
+    monkeypatch.setattr(type(picture), "lv_below", counted)
+    assert [len(picture.mounts_of(lv)) for lv in picture.volumes] == [5] * 20
+    assert len(looked) == 100
+    selection = select(picture, b.request("vg", exclude=[f"/0/lv{number}" for number in range(19)]).selector)
+    assert [wanted.origin.full_name for wanted in selection.wanted] == ["vg/lv19"]
+    assert len(looked) == 100
+
+
 @pytest.mark.parametrize("volumes", [["vg/var=40MiB"], ["vg/var=40MiB", "vg"], ["vg", "vg/var=40MiB"]])
 def test_an_own_size_stays_with_its_volume(volumes: list[str]) -> None:
     places: tuple[dict[str, Any], ...] = ({}, {"mountpoints": ["/var"]})

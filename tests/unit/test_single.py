@@ -175,6 +175,25 @@ def test_a_set_and_a_snapshot_do_not_see_each_other() -> None:
     assert driver.view(model.observe(), b.request()).state == "active"
 
 
+def test_what_is_remembered_of_an_earlier_snapshot_of_that_name_is_forgotten() -> None:
+    model = ModelLvm(b.picture([replace(A, tags=(b.outcome_tag("rolled_back", name="/snap", set_id="old"),))]))
+    model.faults = {1: "killed_before"}
+    with pytest.raises(Killed):
+        driver.bring_about(model, b.single_request("va/a"))
+    assert driver.step_names(driver.bring_about(model, b.single_request("va/a"))) == ["forget"]
+    assert model.get("va/a").tags == ()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_lvm_could_not_read_hides_nothing_of_a_snapshot(state: State) -> None:
+    """It is in the VG of its origin, or nowhere."""
+    snapshots = [b.thick_snapshot(A, "snap")] if state == "merged" else []
+    picture = replace(_model(*snapshots).observe(), unread="/dev/sdx: checksum error")
+    assert driver.reasons(picture, b.single_request("va/a", state=state)) == ()
+    (reason,) = driver.reasons(picture, b.single_request("no/a", state=state))
+    assert reason.endswith("; LVM could not read everything: /dev/sdx: checksum error")
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_creation_that_fails_can_be_repeated(fault: Fault) -> None:
     model = _model()

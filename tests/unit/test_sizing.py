@@ -99,11 +99,11 @@ def test_too_little_space_is_told_once_for_each_group() -> None:
     first, second = reasons
     assert first == (
         "VG vg has too little space: 320 MiB (80 extents) are needed for a, b, 200 MiB (50 extents) may be used "
-        "(240 MiB (60 extents) free, reserve 1%VG)"
+        "(240 MiB (60 extents) free, reserve 1%VG); add a PV, lower reserve, or ask for less (size)"
     )
     assert second == (
         "VG other has too little space: 160 MiB (40 extents) are needed for c, 0 bytes (0 extents) may be used "
-        "(0 bytes (0 extents) free, reserve 1%VG)"
+        "(0 bytes (0 extents) free, reserve 1%VG); add a PV, lower reserve, or ask for less (size)"
     )
 
 
@@ -111,6 +111,7 @@ def test_automatic_sizes_that_do_not_fit_at_all() -> None:
     picture = b.picture([A, B], groups=[b.group(free=9)])
     (reason,) = driver.reasons(picture, b.request("vg/a", "vg/b"))
     assert "40 MiB (10 extents) are needed for a, b, 36 MiB (9 extents) may be used" in reason
+    assert reason.endswith("(36 MiB (9 extents) free, reserve 0%VG); add a PV, or ask for less (size)")
 
 
 @pytest.mark.parametrize(("extent", "text"), [(4096, "8KiB"), (4096, "0"), (b.EXTENT, "0%FREE")])
@@ -148,7 +149,7 @@ def test_what_fits_exactly_is_no_problem() -> None:
 
     def problems(extra: int) -> list[str]:
         demand = Demand(vg="vg", origin="a", extents=30, extra=extra, extent_size=b.EXTENT)
-        return list(room_problems(picture, [demand], b.size("40MiB")))
+        return list(room_problems(picture, [demand], b.size("40MiB"), less="size"))
 
     assert problems(10) == []
     assert len(problems(11)) == 1

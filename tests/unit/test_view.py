@@ -183,6 +183,28 @@ def test_a_set_that_is_gone_covers_nothing() -> None:
     assert found["snapsets"] == []
 
 
+@pytest.mark.parametrize(
+    ("situation", "covers"),
+    [
+        ("active", True),
+        ("half_sealed", True),
+        ("unknown", True),
+        ("unsealed", False),
+        ("invalid", False),
+        ("lost", False),
+        ("partly_requested", False),
+        ("pending", False),
+        ("merging", False),
+    ],
+)
+def test_a_set_covers_what_it_could_still_bring_back(situation: str, covers: bool) -> None:  # noqa: FBT001
+    picture = situations.ALL[situation]()
+    origins = {lv.name: lv for lv in picture.volumes if lv.name in ("a", "b")}
+    mounted = b.picture(picture.volumes, mounts={"/a": origins["a"], "/b": origins["b"]})
+    first, second = host_info(mounted, None)["coverage"]
+    assert (first["snapsets"], second["snapsets"]) == (["s"] if covers else [], [])
+
+
 def test_one_name_alone() -> None:
     other = b.member(situations.OTHER, name="z")
     picture = replace(_host(), volumes=(*_host().volumes, other))

@@ -23,7 +23,8 @@ def main() -> None:
     """Run the other half in the machine and fetch what it wrote."""
     machine, system = sys.argv[1:]
     # This brings the collection and the tests into the machine.
-    subprocess.run([sys.executable, str(_TESTS / "guest"), machine, "--", "--collect-only", "-qq"], check=True)
+    bring = [sys.executable, str(_TESTS / "guest"), machine, "--", "--collect-only"]
+    subprocess.run(bring, stdout=subprocess.DEVNULL, check=True)
     environment = f"PYTHONPATH={_REMOTE}:{_REMOTE}/tests"
     _lab("run", machine, "--", "env", environment, "python3", f"{_REMOTE}/tests/situations.py", f"{_REMOTE}/recordings")
     with tempfile.TemporaryDirectory() as directory:
