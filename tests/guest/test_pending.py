@@ -87,7 +87,7 @@ def test_going_on_without_a_lost_member() -> None:
         refused("snapset", merged("s"), "1 of its 2 members are gone", r"accept_loss_of: \[s\]")
         refused("snapset", absent("s"), r"thin/t1_s waits .*accept_loss_of: \[s\]")
         accepting = {**merged("s"), "accept_loss_of": ["s"]}
-        on = predicted_and_done("snapset", accepting, commands=4)
+        on = predicted_and_done("snapset", accepting, commands=3)
         assert states(on) == ("merge_pending", ["merge_pending"])
         lvm.run("umount", str(thin))
     done = rolled_back("snapset", merged("s"))
