@@ -47,7 +47,7 @@ CONTROLLED = "thick"
 MAIN_ENVIRONMENT = ENVS / "main"
 # In seconds; in software emulation on a busy machine all of this takes many times longer than elsewhere.
 PREPARATION_LIMIT = 30 * 60
-JOB_LIMIT = 40 * 60
+JOB_LIMIT = 55 * 60
 MACHINES_AT_A_TIME = 2
 SHOWN_LINES = 60
 # The callback counts the tasks whose names begin like this as tests, and every task that fails.

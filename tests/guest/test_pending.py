@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import lvm
 import pytest
@@ -24,10 +26,22 @@ from calls import (
     verbs,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def in_use(name: str) -> Iterator[Path]:
+    """Mount an LV, without what a test that failed may have left in it."""
+    with storage.mounted(name) as root:
+        (root / "later").unlink(missing_ok=True)
+        yield root
+
 
 def test_pending_then_closed() -> None:
     origins = ("thick/a", "thin/t1")
-    with storage.mounted("thick/a") as thick, storage.mounted("thin/t1") as thin:
+    with in_use("thick/a") as thick, in_use("thin/t1") as thin:
         ok("snapset", present("s", *origins))
         for root in (thick, thin):
             (root / "later").write_text("x")
@@ -56,7 +70,7 @@ def test_pending_then_closed() -> None:
 
 
 def test_cancelling_as_told() -> None:
-    with storage.mounted("thick/a") as root:
+    with in_use("thick/a") as root:
         ok("snapset", present("s", "thick/a"))
         (root / "later").write_text("x")
         ok("snapset", merged("s"))
@@ -76,7 +90,7 @@ def test_cancelling_as_told() -> None:
 def test_going_on_without_a_lost_member() -> None:
     """The merge of one member is cancelled while the other waits, and LVM cannot cancel that."""
     origins = ("thick/a", "thin/t1")
-    with storage.mounted("thick/a") as thick, storage.mounted("thin/t1") as thin:
+    with in_use("thick/a") as thick, in_use("thin/t1") as thin:
         ok("snapset", present("s", *origins))
         for root in (thick, thin):
             (root / "later").write_text("x")
@@ -116,7 +130,7 @@ def test_requested_before_the_last_boot() -> None:
 
 
 def test_overflowed_while_pending() -> None:
-    with storage.mounted("thick/a") as root:
+    with in_use("thick/a") as root:
         ok("snapset", present("s", "thick/a", size="8MiB"))
         ok("snapset", merged("s"))
         (root / "large").write_bytes(bytes(range(256)) * 4096 * 12)
@@ -137,7 +151,7 @@ def test_overflowed_while_pending() -> None:
 @pytest.mark.parametrize("remembered", [True, False], ids=["interrupted", "by hand"])
 def test_partly_merged(remembered: bool) -> None:  # noqa: FBT001
     """One member on its way back, the other not: after an interruption, or because somebody typed lvconvert."""
-    with storage.mounted("thick/a") as root:
+    with in_use("thick/a") as root:
         ok("snapset", present("s", "thick/a", "thin/t2"))
         (root / "later").write_text("x")
         before = lvm.tags("thin/t2_s")
