@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -198,44 +196,6 @@ class Picture:
 
     # A host can have hundreds of LVs and mounts, and each is looked up for each: hence the dictionaries.
     # Should a name be there twice, the first counts.
-
-    @cached_property
-    def _groups(self) -> Mapping[str, VolumeGroup]:
-        return {group.name: group for group in reversed(self.volume_groups)}
-
-    @cached_property
-    def _volumes(self) -> Mapping[tuple[str, str], Volume]:
-        return {(volume.vg, volume.name): volume for volume in reversed(self.volumes)}
-
-    @cached_property
-    def _volumes_by_uuid(self) -> Mapping[str, Volume]:
-        return {volume.uuid: volume for volume in reversed(self.volumes)}
-
-    @cached_property
-    def _volumes_by_dm_uuid(self) -> Mapping[str, Volume]:
-        groups = self._groups
-        known = (volume for volume in reversed(self.volumes) if volume.vg in groups)
-        return {(groups[volume.vg].uuid + volume.uuid).replace("-", ""): volume for volume in known}
-
-    @cached_property
-    def _snapshots(self) -> Mapping[tuple[str, str], Sequence[Volume]]:
-        found: dict[tuple[str, str], list[Volume]] = defaultdict(list)
-        for volume in self.volumes:
-            if volume.is_snapshot:
-                found[volume.vg, volume.origin].append(volume)
-        return dict(found)
-
-    @cached_property
-    def _mounts(self) -> Mapping[str, Sequence[Mount]]:
-        found: dict[str, list[Mount]] = defaultdict(list)
-        for mount in self.host.mounts:
-            volume = self.lv_below(mount.device)
-            if volume is not None:
-                found[volume.uuid].append(mount)
-        return dict(found)
-
-    # A host can have hundreds of LVs and mounts, and each is looked up for each: hence the dictionaries. Should a name be
-    # there twice, the first counts.
 
     @cached_property
     def _groups(self) -> Mapping[str, VolumeGroup]:

@@ -9,7 +9,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     REAL_SUFFIX,
     device_path,

@@ -20,6 +20,7 @@ def write_former(origin: str) -> None:
     with storage.mounted(origin) as root:
         (root / "kept").write_bytes(FORMER)
         (root / "removed").write_text("here before")
+        (root / "new").unlink(missing_ok=True)
 
 
 def change(origin: str) -> None:
