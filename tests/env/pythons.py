@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAJOR, OLDEST, NEWEST = 3, 9, 14
+# Behind a virtual environment that is active, which may be one of ours, is the interpreter that counts.
 _PROBE = """
-import importlib.util, json, sys
-print(json.dumps([list(sys.version_info[:3]), sys.executable, importlib.util.find_spec("ensurepip") is not None]))
+import importlib.util, json, os, sys
+path = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+print(json.dumps([list(sys.version_info[:3]), path, importlib.util.find_spec("ensurepip") is not None]))
 """
 
 
