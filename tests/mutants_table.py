@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant(
         "the reserve is left free",
         "_sizing.py",
-        "return group.free_extents + freed.get(group.name, 0) - reserve_extents(group, reserve)",
+        "return group.free_extents + freed.get(group.name, 0) - _reserve_extents(group, reserve)",
         "return group.free_extents + freed.get(group.name, 0)",
     ),
     Mutant(
@@ -148,14 +148,14 @@ MUTANTS = (
     Mutant(
         "the outcome of an older set of the name goes with a new taking",
         "_plan_create.py",
-        "*_seal(request, created), *_forget_old(picture, request)),",
-        "*_seal(request, created)),",
+        "*created, *sealing, *forget(picture, request)),",
+        "*created, *sealing),",
     ),
     Mutant(
         "only what is too small is extended, and a half-done sealing is finished",
         "_plan_present.py",
-        "steps=(*removal_steps(leftovers), *_seal(current), *_extend_steps(demands)),",
-        "steps=(*removal_steps(leftovers), *_extend_steps(demands)),",
+        "steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(demands)),",
+        "steps=(*removal_steps(leftovers), *forgetting, *extensions(demands)),",
     ),
     Mutant(
         "the outcome is written down before LVM is asked to merge",
@@ -178,8 +178,8 @@ MUTANTS = (
     Mutant(
         "outcomes are forgotten before the members go",
         "_plan_absent.py",
-        "steps=(*forget(remembering(picture, request), request.outcome_name), *removal_steps(living)),",
-        "steps=(*removal_steps(living), *forget(remembering(picture, request), request.outcome_name)),",
+        "steps=(*forget(picture, request), *removal_steps(living)),",
+        "steps=(*removal_steps(living), *forget(picture, request)),",
     ),
     Mutant(
         "a pending merge is not removed",
