@@ -3,10 +3,10 @@
 
 PY ?= python3
 
-.PHONY: help setup demo test test-all unit lint vm-tests build clean
+.PHONY: help setup demo test test-all test-faults unit lint vm-tests build clean
 
 help: ## say what can be made (the default)
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 setup: ## build the Python environments of the tests
 	@$(PY) tests/env setup
@@ -19,6 +19,9 @@ test: ## run the static checks, the unit tests and the tests on virtual machines
 
 test-all: ## the same, with every scenario on every guest
 	@$(PY) tests/env test --all
+
+test-faults: ## break virtual machines on purpose, for hours; goes on where it was stopped
+	@$(PY) tests/env faults
 
 unit: ## run the unit tests on every controller this machine can have
 	@$(PY) tests/env unit

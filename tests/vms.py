@@ -5,6 +5,7 @@
 
     python3 tests/vms.py                                 # everything on Debian 13, the main workflows on Debian 12
     python3 tests/vms.py --all                           # everything on both, and with the other controllers
+    python3 tests/vms.py --faults                        # all that breaks a host on purpose; goes on where it stopped
     python3 tests/vms.py --guest trixie --only thick     # by hand
 
 It needs the environments of `make setup`. Reports (JUnit) and logs go below $SAFEPOINT_RESULTS, a directory per machine
@@ -45,6 +46,9 @@ BIG = "root_rollback"
 # Which scenario is also run by every other ansible-core, and the names of these jobs.
 CONTROLLED = "thick"
 MAIN_ENVIRONMENT = ENVS / "main"
+# How many of the tests in tests/guest/faults are run besides; `make test-faults` runs all, in so many parts.
+FAULTS_SAMPLED = 8
+FAULTS = tuple(f"faults-{number}" for number in range(1, 9))
 # In seconds; in software emulation on a busy machine all of this takes many times longer than elsewhere.
 PREPARATION_LIMIT = 30 * 60
 JOB_LIMIT = 55 * 60
@@ -148,6 +152,15 @@ def machines(*, everything: bool) -> tuple[Machine, ...]:
     )
 
 
+def breaking() -> tuple[Machine, ...]:
+    """The machines that are broken on purpose, and the parts of that."""
+    return tuple(
+        Machine(f"mol-{suite}-{name}", suite, FAULTS[start::2])
+        for suite in ("trixie", "bookworm")
+        for start, name in enumerate(("faults-a", "faults-b"))
+    )
+
+
 def other_controllers() -> list[Path]:
     """The environments with another ansible-core than that of the tools, which have no Molecule."""
     homes = [home for home in ENVS.glob("core-*") if home.is_symlink() and (home / "bin" / "ansible-playbook").exists()]
@@ -176,9 +189,10 @@ def command(machine: Machine, job: str, folder: Path) -> tuple[tuple[str, ...], 
     home = ENVS / job.removeprefix(f"{CONTROLLED}-") if job.startswith(f"{CONTROLLED}-") else MAIN_ENVIRONMENT
     tools = home / "bin"
     env = variables(home, machine, folder)
-    if job == GUEST:
-        report = str(folder / "guest.xml")
-        return (str(tools / "python"), str(ROOT / "tests" / "guest"), machine.name, "--junitxml", report), env
+    if job in (GUEST, *FAULTS):
+        argv = (str(tools / "python"), str(ROOT / "tests" / "guest"), machine.name)
+        part = ("faults", "--shard", f"{FAULTS.index(job) + 1}/{len(FAULTS)}") if job in FAULTS else ()
+        return (*argv, "--junitxml", str(folder / "guest.xml"), "--", *(part or ("--faults", str(FAULTS_SAMPLED)))), env
     if home == MAIN_ENVIRONMENT:
         return (str(tools / "molecule"), "test", "--scenario-name", job, "--destroy=never"), env
     # As Molecule does it, which wrote these files when it made the machine.
@@ -189,15 +203,20 @@ def command(machine: Machine, job: str, folder: Path) -> tuple[tuple[str, ...], 
 
 
 def run_machine(machine: Machine) -> bool:
-    """Boot a machine, run its jobs and end it; whether all went well."""
+    """Boot a machine, run those of its jobs that have not passed before, and end it; whether all went well."""
     folder = RESULTS / machine.name
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [job for job in machine.jobs if not passed(folder / job)]
+    if len(jobs) < len(machine.jobs):
+        say(f"{machine.name}: passed before: {', '.join(job for job in machine.jobs if job not in jobs)}")
+    if not jobs:
+        return True
     shutil.rmtree(machine.state, ignore_errors=True)
     machine.state.mkdir(parents=True)
     try:
         if not boot(machine, folder):
             return False
-        verdicts = [run_job(machine, job, folder / job) for job in machine.jobs]
+        verdicts = [run_job(machine, job, folder / job) for job in jobs]
         return all(verdicts)
     finally:
         remove(machine)
@@ -222,9 +241,10 @@ def boot(machine: Machine, folder: Path) -> bool:
 
 def run_job(machine: Machine, job: str, folder: Path) -> bool:
     """Run one job with its log and its reports in `folder`; whether it passed."""
+    title = f"{machine.name}: {job}"
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     log = folder / "output.log"
-    title = f"{machine.name}: {job}"
     say(f"{title} begins")
     started = time.monotonic()
     argv, env = command(machine, job, folder)
@@ -241,6 +261,12 @@ def run_job(machine: Machine, job: str, folder: Path) -> bool:
         return True
     report_failure(f"{title} FAILED, {counts}, {seconds:.0f} s: {problem or 'see its reports'}", log)
     return False
+
+
+def passed(folder: Path) -> bool:
+    """Whether there are reports of a job that went well."""
+    counts = count(folder)
+    return counts.passed > 0 and counts.failed == 0
 
 
 def report_failure(text: str, log: Path) -> None:
@@ -285,9 +311,11 @@ def prepare(suites: Sequence[str]) -> bool:
 def chosen(options: argparse.Namespace) -> list[Machine]:
     """The machines and jobs that were asked for."""
     wanted = []
-    for machine in machines(everything=bool(options.all or options.guest or options.only)):
+    everything = bool(options.all or options.guest or options.only)
+    suite = options.guest or ("trixie" if options.faults else None)
+    for machine in breaking() if options.faults else machines(everything=everything):
         jobs = tuple(job for job in machine.jobs if not options.only or job in options.only)
-        if jobs and options.guest in (None, machine.suite):
+        if jobs and suite in (None, machine.suite):
             wanted.append(Machine(machine.name, machine.suite, jobs))
     return wanted
 
@@ -314,8 +342,9 @@ def parser() -> argparse.ArgumentParser:
     everything = machines(everything=True)
     top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--all", action="store_true", help="everything on every guest")
+    top.add_argument("--faults", action="store_true", help="break hosts on purpose; what has passed is not run again")
     top.add_argument("--guest", choices=sorted({machine.suite for machine in everything}), help="only on this one")
-    jobs = sorted({job for machine in everything for job in machine.jobs})
+    jobs = sorted({job for machine in (*everything, *breaking()) for job in machine.jobs})
     top.add_argument("--only", action="append", metavar="JOB", choices=jobs, help=f"only this: {', '.join(jobs)}")
     return top
 
@@ -327,20 +356,22 @@ def stop(_signal: int, _frame: object) -> NoReturn:
 
 def main() -> int:
     """Run what was asked for; 0 if all of it passed."""
-    wanted = chosen(parser().parse_args())
+    options = parser().parse_args()
+    wanted = chosen(options)
     if not (MAIN_ENVIRONMENT / "bin" / "molecule").exists():
         print(f"there is no Molecule in {MAIN_ENVIRONMENT}: run make setup first", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, stop)
-    shutil.rmtree(RESULTS, ignore_errors=True)
-    RESULTS.mkdir(parents=True)
+    if not options.faults:
+        shutil.rmtree(RESULTS, ignore_errors=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     try:
-        passed = run_all(wanted)
+        all_well = run_all(wanted)
     except (KeyboardInterrupt, Stopped):
         say("interrupted; every machine has been ended")
         return 130
     say(f"{count(RESULTS)}")
-    return 0 if passed else 1
+    return 0 if all_well else 1
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ options:
     elements: str
     default: []
   lock_timeout:
-    description: How many seconds to wait for another run on the same host.
+    description: How many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
     default: 60
 """

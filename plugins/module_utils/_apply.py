@@ -71,7 +71,7 @@ def _undo_creation(step: Step, outcome: Outcome, done: Sequence[Step], runner: R
     begun = [one for one in (*done, step) if isinstance(one, (CreateThick, CreateThin))]
     made = _made(runner.observe(), begun)
     if made:
-        runner.run(Remove(volumes=tuple(volume.full_name for volume in made)).arguments())
+        runner.run(Remove.of(made).arguments())
     left = _made(runner.observe(), begun) if made else ()
     removed = [volume.full_name for volume in made if volume.uuid not in {other.uuid for other in left}]
     told = f"; what this run had made was removed again ({', '.join(removed)})" if removed else "; nothing was made"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
+_BLANKS = re.compile(r"[ \t]+")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 # The script of initramfs-tools after which nobody answers LVM, and the one of the role pre_upgrade that comes before.
 _STOPS_UDEV = "scripts/init-bottom/udev"
@@ -44,20 +45,22 @@ _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 def read_host() -> Host:
     """The host as it is now, without what it boots with."""
     devices = dict(_block_devices(Path("/sys/class/block")))
-    mounts = parse_mountinfo(_read("/proc/self/mountinfo").splitlines(), devices)
-    swaps = parse_swaps(_read("/proc/swaps").splitlines())
+    # Only a line feed ends a line: names may hold whatever else Unicode takes for a line's end or for a space.
+    mounts = parse_mountinfo(_read("/proc/self/mountinfo").split("\n"), devices)
+    swaps = parse_swaps(_read("/proc/swaps").split("\n"))
     return Host(
         now=int(time.time()),
         boot_id=_read("/proc/sys/kernel/random/boot_id").strip(),
         mounts=tuple(_with_used(mount) for mount in mounts) + tuple(swaps),
         devices=MappingProxyType(devices),
-        fstab=tuple(parse_fstab(_read("/etc/fstab").splitlines())),
+        fstab=tuple(parse_fstab(_read("/etc/fstab").split("\n"))),
         root_argument=root_argument(_read("/proc/cmdline")),
     )
 
 
 def _read(path: str) -> str:
-    return _unless_gone(lambda: Path(path).read_text(encoding="utf-8", errors="surrogateescape"), "")
+    # Not as text, which would make a carriage return in a name the end of a line.
+    return _unless_gone(lambda: Path(path).read_bytes(), b"").decode(errors="surrogateescape")
 
 
 def _unless_gone(read: Callable[[], _Found], otherwise: _Found) -> _Found:
@@ -76,9 +79,9 @@ def parse_mountinfo(lines: Iterable[str], devices: Iterable[DeviceNumber]) -> It
     A filesystem with a device number of its own making (btrfs) is told by its source when that is a block device.
     """
     known = set(devices)
-    for line in lines:
+    for line in filter(None, lines):
         fields, _separator, rest = line.partition(" - ")
-        words, (fstype, source, *_options) = fields.split(), rest.split()
+        words, (fstype, source, *_options) = fields.split(" "), rest.split(" ")
         major, _colon, minor = words[2].partition(":")
         number: DeviceNumber | None = (int(major), int(minor))
         if number not in known:
@@ -90,7 +93,7 @@ def parse_mountinfo(lines: Iterable[str], devices: Iterable[DeviceNumber]) -> It
 def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
     """The active swap areas on block devices of /proc/swaps (proc_swaps(5)); swap files belong to their filesystem."""
     for line in lines:
-        words = line.split()
+        words = _BLANKS.split(line)
         if len(words) > 1 and words[1] == "partition":
             number = _device_number(_unescape(words[0]))
             if number is not None:
@@ -100,7 +103,8 @@ def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
 def parse_fstab(lines: Iterable[str]) -> Iterator[FstabEntry]:
     """The entries of an fstab(5); swap entries have ``[SWAP]`` as their mountpoint."""
     for line in lines:
-        spec, mountpoint, fstype, *_options = [_unescape(word) for word in line.split()] + [""] * 3
+        words = _BLANKS.split(line.strip(" \t"))
+        spec, mountpoint, fstype, *_options = [_unescape(word) for word in words] + [""] * 3
         if fstype and not spec.startswith("#"):
             mountpoint = SWAP if fstype == "swap" else mountpoint
             yield FstabEntry(spec=spec, mountpoint=mountpoint, device=_device_number(_path_of(spec)))
@@ -124,7 +128,8 @@ def _path_of(spec: str) -> str:
 def _device_number(path: str) -> DeviceNumber | None:
     try:
         status = Path(path).stat()
-    except OSError:
+    except (OSError, ValueError):
+        # ValueError: no path at all, as zeroes that a power cut left in fstab.
         return None
     return (os.major(status.st_rdev), os.minor(status.st_rdev)) if status.st_rdev else None
 

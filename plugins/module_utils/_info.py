@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._rules import origin_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import kernel_problems, origin_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import why_not_lvm
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking, member_state, takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import view_of
@@ -98,7 +98,10 @@ def _protects(taking: Taking, volume: Volume | None) -> bool:
 
 
 def _warnings(picture: Picture) -> list[str]:
-    warnings = [f"LVM could not read everything: {picture.unread}"] if picture.unread else []
-    return warnings + [
-        f"VG {group.name} is partial: a PV is missing" for group in picture.volume_groups if group.partial
-    ]
+    partial = (f"VG {group.name} is partial: a PV is missing" for group in picture.volume_groups if group.partial)
+    pools = (
+        f"thin pool {volume.full_name} is not healthy ({volume.health}): what is written to its volumes may be lost"
+        for volume in picture.volumes
+        if volume.segtype == "thin-pool" and volume.health
+    )
+    return [*picture.blind_spots, *kernel_problems(picture), *partial, *pools]

@@ -67,8 +67,12 @@ def _open_lock() -> int:
 
 def _check_owner(descriptor: int, path: str) -> None:
     status = os.fstat(descriptor)
-    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise HostBusy(f"{path} is not safe: expected it to belong to root and to be writable by root alone; remove it")
+    # A file with a second name may be anybody's, and a pipe could not be written to.
+    plain = stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)
+    if not plain or status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise HostBusy(
+            f"{path} is not safe: expected a plain file or directory of root, writable by root alone; remove it"
+        )
 
 
 def _acquire(descriptor: int, timeout: int) -> None:

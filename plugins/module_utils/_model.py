@@ -25,6 +25,9 @@ DeviceNumber = tuple[int, int]
 SWAP = "[SWAP]"
 """What stands for the mountpoint of an active swap area."""
 
+# "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
+_VG_IN_DM_UUID = slice(4, 36)
+
 
 @dataclass(frozen=True)
 class VolumeGroup:
@@ -39,6 +42,7 @@ class VolumeGroup:
     exported: bool = False
     lock_type: str = ""
     pv_uuids: tuple[str, ...] = ()
+    pv_names: tuple[str, ...] = ()
 
     @property
     def pv_set(self) -> str:
@@ -232,6 +236,23 @@ class Picture:
                 found[volume.uuid].append(mount)
         return dict(found)
 
+    @cached_property
+    def blind_spots(self) -> Sequence[str]:
+        """What LVM does not show of this host, and why, as sentences: members of a set may be there."""
+        known = {group.uuid.replace("-", "") for group in self.volume_groups}
+        hidden = sorted(
+            device.dm_name
+            for device in self.host.devices.values()
+            if device.dm_uuid.startswith("LVM-") and device.dm_uuid[_VG_IN_DM_UUID] not in known
+        )
+        spots = [f"LVM could not read everything: {self.unread}"] if self.unread else []
+        if hidden:
+            spots.append(
+                f"LVM does not show the VG of active LVs ({', '.join(hidden)}): bring its disks back, or change the "
+                "filter or the devices file that leaves them out (lvmconfig devices, lvmdevices)"
+            )
+        return spots
+
     def group(self, name: str) -> VolumeGroup | None:
         """The VG of that name."""
         return self._groups.get(name)
@@ -266,7 +287,6 @@ class Picture:
         return self._lv_of_device(found) if found else None
 
     def _lv_of_device(self, device: BlockDevice) -> Volume | None:
-        # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
         return self._volumes_by_dm_uuid.get(device.dm_uuid[len("LVM-") :].partition("-")[0])
 
     def device_of(self, volume: Volume) -> BlockDevice | None:

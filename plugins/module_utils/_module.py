@@ -11,11 +11,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, SafepointError
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
+    CommandFailed,
+    InvalidParameter,
+    Refused,
+    SafepointError,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import read_boot, read_host
 from ansible_collections.safepoint.lvm.plugins.module_utils._lock import host_lock
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import is_full_name, set_name_problem
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request, State, find
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
@@ -28,10 +34,18 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import SetState
+
 PLANNERS: Mapping[State, Callable[[Picture, Request], Plan]] = {
     "present": plan_present,
     "merged": plan_merged,
     "absent": plan_absent,
+}
+
+_ENDS: Mapping[State, tuple[SetState, ...]] = {
+    "present": ("active",),
+    "merged": ("merge_pending", "merging", "rolled_back"),
+    "absent": ("absent",),
 }
 
 COMMON_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -43,6 +57,7 @@ COMMON_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "accept_loss_of": {"type": "list", "elements": "str", "default": []},
     "lock_timeout": {"type": "int", "default": 60},
 }
+_LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
 
 class Session:
@@ -95,24 +110,41 @@ _SIZE_UNITS: Mapping[str, tuple[Unit, ...]] = {
 }
 
 
-def size_parameter(text: str | None, name: str) -> Size | None:
+def check(parameter: str, problem: str | None) -> None:
+    """Raise InvalidParameter with the ``problem`` of a ``parameter``, if it has one."""
+    if problem is not None:
+        raise InvalidParameter(f"{parameter}: {problem}")
+
+
+def size_parameter(text: str | None, name: str, *, within: str = "") -> Size | None:
     """The value of the size parameter ``name`` with the units that it takes, or None when it was not given.
 
-    Raises InvalidParameter for anything that is no such size.
+    ``within`` is what precedes the name in messages. Raises InvalidParameter for anything that is no such size.
     """
-    return None if text is None else parse_size(text, parameter=name, units=_SIZE_UNITS[name])
+    return None if text is None else parse_size(text, parameter=within + name, units=_SIZE_UNITS[name])
 
 
 def request_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
-    """What the parameters in ``COMMON_ARGUMENTS`` give for a Request, by its field names."""
+    """What the parameters in ``COMMON_ARGUMENTS`` give for a Request, by its field names.
+
+    Raises InvalidParameter for what none of them can be.
+    """
+    for name in params["accept_loss_of"]:
+        if set_name_problem(name) is not None and not is_full_name(name):
+            check("accept_loss_of", f"{name!r} is neither the name of a snapset nor a snapshot: expected NAME or VG/LV")
+    timeout = params["lock_timeout"]
+    if not 0 <= timeout <= _LONGEST_TIMEOUT:
+        check("lock_timeout", f"out of range: expected 0 to {_LONGEST_TIMEOUT} seconds")
     sizes = {name: size_parameter(params[name], name) for name in _SIZE_UNITS}
     return {**sizes, "state": params["state"], "accept_loss_of": tuple(params["accept_loss_of"])}
 
 
-def run_info(module: AnsibleModule, tell: Callable[[Picture], Mapping[str, Any]]) -> None:
-    """End the module with what ``tell`` makes of the host as it is; its ``warnings`` are told as such."""
+def run_info(module: AnsibleModule, tell: Callable[[Picture, str | None], Mapping[str, Any]]) -> None:
+    """End the module with what ``tell`` makes of the host as it is and of a name; its ``warnings`` are told as such."""
     with _session(module) as session:
-        result = dict(tell(session.observe()))
+        name = module.params["name"]
+        check("name", None if name is None else set_name_problem(name))
+        result = dict(tell(session.observe(), name))
         for warning in result.pop("warnings"):
             module.warn(warning)
         module.exit_json(changed=False, commands=session.lvm.commands, **result)
@@ -151,6 +183,8 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
     for warning in plan.warnings:
         module.warn(warning)
     now = before if module.check_mode or not plan.steps else session.apply(plan, request)
+    if now is not before:
+        _check_done(before, now, request)
     view = plan.after if module.check_mode else _view(now, request)
     if not module.check_mode:
         _check_begun(plan, now, request)
@@ -167,6 +201,28 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
 
 def _view(picture: Picture, request: Request) -> View:
     return view_of(picture, find(picture, request).current, name=request.name)
+
+
+def _check_done(before: Picture, now: Picture, request: Request) -> None:
+    """Fail when no command failed, and the host is not as it was to be all the same."""
+    try:
+        state = _view(now, request).state
+    except Refused as refused:
+        told = refused.message
+    else:
+        if state in _ENDS[request.state]:
+            return
+        told = f"{request.title} is {state}"
+    raise CommandFailed(
+        f"every command succeeded, and yet {told}: somebody else changed LVs at the same time; look with snapset_info, "
+        "then run again",
+        changed=_lasting(before) != _lasting(now),
+    )
+
+
+def _lasting(picture: Picture) -> set[tuple[object, ...]]:
+    """What LVM's metadata say of the LVs, without what changes by itself."""
+    return {(volume.uuid, volume.name, volume.size, volume.tags, volume.merging) for volume in picture.volumes}
 
 
 def _check_begun(plan: Plan, now: Picture, request: Request) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Literal
 
 _SET_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}")
-_LV_NAME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 
-# lib/misc/lvm-string.c of LVM 2.03: names that LVM keeps for its own volumes.
+# lib/misc/lvm-string.c of LVM 2.03: what any VG or LV can be called, and the names that LVM keeps for its own volumes.
+_NAME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}")
+_NO_NAMES = (".", "..")
 _RESERVED_PREFIXES = ("snapshot", "pvmove")
 _RESERVED_PARTS = (
     "_cdata",
@@ -50,15 +52,32 @@ def set_name_problem(name: str) -> str | None:
     )
 
 
+def name_problem(name: str, kind: Literal["a VG", "an LV"]) -> str | None:
+    """Why nothing of that ``kind`` can have the name, not even a hidden LV; or None."""
+    if _NAME.fullmatch(name) and name not in _NO_NAMES:
+        return None
+    return (
+        f"{name!r} is not {kind} name: expected 1 to 127 characters of A-Z a-z 0-9 + _ . -, "
+        "the first of them not a hyphen"
+    )
+
+
+def is_full_name(text: str) -> bool:
+    """Whether ``text`` is VG/LV, as names can be."""
+    vg, slash, lv = text.partition("/")
+    return bool(slash) and name_problem(vg, "a VG") is None and name_problem(lv, "an LV") is None
+
+
 def lv_name_problem(name: str) -> str | None:
-    """Why LVM would refuse ``name`` for a new LV, or None (lib/misc/lvm-string.c, LVM 2.03)."""
-    if not _LV_NAME.fullmatch(name) or name in (".", ".."):
-        return f"{name!r} is not an LV name: LVM takes A-Z a-z 0-9 + _ . - and no hyphen at the start"
+    """Why LVM would refuse ``name`` for a new LV, or None."""
+    problem = name_problem(name, "an LV")
+    if problem is not None:
+        return problem
     if name.startswith(_RESERVED_PREFIXES):
-        return f"{name!r} is not an LV name: LVM keeps names that begin with {' or '.join(_RESERVED_PREFIXES)}"
+        return f"{name!r} is not an LV name: LVM keeps those that begin with {' or '.join(_RESERVED_PREFIXES)}"
     for part in _RESERVED_PARTS:
         if part in name:
-            return f"{name!r} is not an LV name: LVM keeps names that contain {part}"
+            return f"{name!r} is not an LV name: LVM keeps those that contain {part}"
     return None
 
 

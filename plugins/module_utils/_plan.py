@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems, kernel_problems, pool_failures
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN, select
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import AUTO, Size
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
@@ -104,8 +104,9 @@ def find(picture: Picture, request: Request) -> Named:
     single = request.single
     summary = f"{request.title} cannot be {request.state}"
     if picture.group(single.vg) is None:
-        unread = f"; LVM could not read everything: {picture.unread}" if picture.unread else ""
-        raise Refused(summary, [f"there is no VG {single.vg} here (a foreign one is not visible){unread}"])
+        raise Refused(
+            summary, [f"there is no VG {single.vg} here (a foreign one is not visible)", *picture.blind_spots]
+        )
     origin, holder = (
         picture.volume(single.vg, single.origin),
         picture.volume(single.vg, single.name),
@@ -133,21 +134,27 @@ def _not_single(picture: Picture, holder: Volume, origin: Volume | None) -> str 
 
 
 def common_problems(picture: Picture, request: Request, found: Named, volumes: Iterable[Volume]) -> Iterator[str]:
-    """What stands against any step: unreadable or unsuitable VGs, and two whole sets of one name.
+    """What stands against any step: unfit VGs and pools, a blind LVM, and two whole sets of one name.
 
     ``volumes`` are the LVs that the request is about, besides those of what was found.
     """
-    groups = {volume.vg for volume in volumes}
+    concerned = list(volumes)
     for taking in (found.current, *found.leftovers, *found.rivals):
         if taking is not None:
-            groups |= {v.vg for m in taking.members for v in (m.origin, m.snapshot) if v is not None}
+            concerned += [v for m in taking.members for v in (m.origin, m.snapshot) if v is not None]
+    yield from kernel_problems(picture)
+    groups = {volume.vg for volume in concerned}
     for group in picture.volume_groups:
         if group.name in groups:
             yield from group_problems(group)
+    pools = {(volume.vg, volume.pool) for volume in concerned if volume.is_thin}
+    for volume in picture.volumes:
+        if (volume.vg, volume.name) in pools:
+            yield from pool_failures(volume)
     # A single snapshot is beside its origin, so nothing of it can be hidden in a VG that is not its own.
     hiding = request.single is None and (found.current is None or bool(found.current.those("lost")))
-    if picture.unread and hiding:
-        yield f"LVM could not read everything, so members may be hidden from us: {picture.unread}"
+    if hiding:
+        yield from (f"members may be hidden from us: {spot}" for spot in picture.blind_spots)
     if found.rivals and found.current is not None:
         ids = ", ".join(taking.set_id for taking in (found.current, *found.rivals))
         yield (

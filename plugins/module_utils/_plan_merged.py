@@ -298,9 +298,9 @@ def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[St
         yield Start(origins=origins_of(work.start))
     if work.poll:
         yield Poll(origins=origins_of(work.poll))
-    stores = tuple(member.snapshot.full_name for member in work.conclude if member.snapshot)
+    stores = [member.snapshot for member in work.conclude if member.snapshot]
     if stores:
-        yield Remove(volumes=stores)
+        yield Remove.of(stores)
     if work.conclude:
         yield remember_rollback(picture, current, work.conclude)
 

@@ -43,8 +43,8 @@ def removal_problems(picture: Picture, taking: Taking) -> Iterator[str]:
 
 def removal_steps(takings_to_remove: Sequence[Taking]) -> tuple[Step, ...]:
     """The step that removes all that is left of these takings; none when nothing is."""
-    volumes = tuple(member.label for taking in takings_to_remove for member in taking.live)
-    return (Remove(volumes=volumes),) if volumes else ()
+    snapshots = [member.snapshot for taking in takings_to_remove for member in taking.live if member.snapshot]
+    return (Remove.of(snapshots),) if snapshots else ()
 
 
 def merge_in_the_way(origin: Volume, member: Member) -> str:

@@ -90,6 +90,7 @@ def _volume_group(row: Row, physical: list[Row]) -> VolumeGroup:
         exported=bool(row["vg_exported"]),
         lock_type=row["vg_lock_type"] if row["vg_lock_type"] != "none" else "",
         pv_uuids=tuple(sorted(pv["pv_uuid"] for pv in physical)),
+        pv_names=tuple(pv["pv_name"] for pv in physical),
     )
 
 
@@ -97,14 +98,16 @@ def _volumes(vg: str, item: Mapping[str, Any]) -> Iterator[Volume]:
     segments: dict[str, Row] = {}
     for row in item.get("seg", []):
         segments.setdefault(row["lv_uuid"], row)
+    rows = item.get("lv", [])
+    external = {_plain(row["lv_name"]): row["pool_lv"] for row in rows if "extthinorigin" in _words(row["lv_role"])}
     seen: set[str] = set()
-    for row in item.get("lv", []):
+    for row in rows:
         if row["lv_uuid"] not in seen:
             seen.add(row["lv_uuid"])
-            yield _volume(vg, row, segments.get(row["lv_uuid"], {}))
+            yield _volume(vg, row, segments.get(row["lv_uuid"], {}), external)
 
 
-def _volume(vg: str, row: Row, segment: Row) -> Volume:
+def _volume(vg: str, row: Row, segment: Row, external: Mapping[str, str]) -> Volume:
     return Volume(
         vg=vg,
         name=_plain(row["lv_name"]),
@@ -114,7 +117,7 @@ def _volume(vg: str, row: Row, segment: Row) -> Volume:
         roles=frozenset(_words(row["lv_role"])),
         layout=frozenset(_words(row["lv_layout"])),
         segtype=segment.get("segtype", ""),
-        origin=_plain(row["origin"]),
+        origin=_origin(row, external),
         pool=_plain(row["pool_lv"]),
         thin_id=_number(segment.get("thin_id", "")),
         chunk_size=_number(segment.get("chunk_size", "")) or 0,
@@ -131,6 +134,13 @@ def _volume(vg: str, row: Row, segment: Row) -> Volume:
         health=row["lv_health_status"],
         created=_number(row["lv_time"]),
     )
+
+
+def _origin(row: Row, external: Mapping[str, str]) -> str:
+    # LVM also names the external origin of a thin volume, which is in another pool or in none and never gets it back.
+    name = _plain(row["origin"])
+    clone = name in external and row["pool_lv"] not in ("", external[name])
+    return "" if clone else name
 
 
 def _plain(name: str) -> str:

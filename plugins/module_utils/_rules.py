@@ -45,6 +45,15 @@ def group_problems(group: VolumeGroup) -> Iterator[str]:
         yield f"VG {group.name} is shared (lock type {group.lock_type}): only VGs of this host alone are supported"
 
 
+def kernel_problems(picture: Picture) -> Iterator[str]:
+    """Why nothing may be done on a host on which LVM does not look at the kernel: what is in use would be changed."""
+    if any(volume.active is None for volume in picture.volumes):
+        yield (
+            "LVM does not know which LVs are active (activation=0 in lvm.conf, or a kernel without device-mapper): let "
+            "it, then run again"
+        )
+
+
 def origin_problems(picture: Picture, origin: Volume) -> Iterator[str]:
     """Why ``origin`` cannot be given a snapshot that could be merged again."""
     name = origin.full_name
@@ -111,7 +120,19 @@ def _thick_origin_problems(picture: Picture, origin: Volume) -> Iterator[str]:
                 f"{name} holds btrfs at {mount.mountpoint}: a thick snapshot shows the kernel the same filesystem "
                 "twice; use btrfs snapshots, or a thin volume"
             )
+    yield from _duplicate_pvs(picture, origin)
     yield from _ambiguous_mounts(picture, origin)
+
+
+def _duplicate_pvs(picture: Picture, origin: Volume) -> Iterator[str]:
+    names = {device_path(origin.vg, origin.name), f"/dev/{origin.full_name}"}
+    for group in picture.volume_groups:
+        if not names.isdisjoint(group.pv_names):
+            yield (
+                f"{origin.full_name} is a PV of VG {group.name}, and a thick snapshot would be a duplicate of it: LVM "
+                f"neither changes nor activates a VG while a PV of it is there twice; protect the LVs of {group.name} "
+                "instead"
+            )
 
 
 def _ambiguous_mounts(picture: Picture, origin: Volume) -> Iterator[str]:
@@ -145,6 +166,17 @@ def _is_for(picture: Picture, entry: FstabEntry, origin: Volume, mountpoints: se
 def thin_size_problem(origin: Volume) -> str:
     """Why a size may not be given for a thin origin: LVM would make a thick snapshot of it."""
     return f"{origin.full_name} is thin: its snapshots have no size of their own, so leave size out for it"
+
+
+def pool_failures(pool: Volume) -> Iterator[str]:
+    """Why nothing may be made, merged or removed in a thin pool: LVM would do half of it."""
+    if pool.health in ("metadata_read_only", "failed"):
+        yield (
+            f"thin pool {pool.full_name} has no room for metadata, or has damaged ones ({pool.health}): LVM can make, "
+            "merge or remove nothing in it, and would leave the origin of a merge inactive; "
+            f"lvextend --poolmetadatasize +SIZE {pool.full_name}, or if that does not help lvconvert --repair, "
+            "then run again"
+        )
 
 
 def pool_problems(pool: Volume, reserve: Size) -> Iterator[str]:

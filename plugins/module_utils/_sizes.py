@@ -36,7 +36,8 @@ _POWERS = {
     **{prefix: power for power, prefix in enumerate(_PREFIXES, start=1)},
     **{f"{prefix}IB": power for power, prefix in enumerate(_PREFIXES, start=1)},
 }
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z%]*)")
+# More digits than anybody needs, and few enough for every arithmetic.
+_SIZE = re.compile(r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?) *(?P<unit>[A-Za-z%]*)")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def parse_size(text: str, *, parameter: str, units: Sequence[Unit]) -> Size:
     match = _SIZE.fullmatch(stripped)
     size = _from_match(match, stripped) if match else None
     if size is None or size.unit not in units:
-        raise InvalidParameter(f"{parameter}: {text!r} is not a size here: expected {_expected(units)}")
+        expected = f"{_expected(units)}, of at most 18 digits"
+        raise InvalidParameter(f"{parameter}: {text!r} is not a size here: expected {expected}")
     if size.unit == "PERCENT" and size.amount >= _WHOLE:
         raise InvalidParameter(f"{parameter}: {text!r} leaves nothing over: expected less than {_WHOLE}%")
     if size.unit in ("FREE", "VG") and size.amount > _WHOLE:

@@ -3,7 +3,7 @@
 
 """The steps a plan is made of, each exactly one LVM command. Pure; private to this collection.
 
-No step ever names LVs by tag or selection: a tag on an origin would otherwise reach the origin and its snapshots.
+Every step names its LVs. None chooses them by a tag: one on an origin would reach the origin and its snapshots.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume
 
 POLL_SECONDS = 2
 """How often LVM looks at a merge that this collection asked for; its own default is 15 (lvm.conf(5))."""
@@ -213,14 +215,22 @@ class Poll:
 
 @dataclass(frozen=True)
 class Remove:
-    """Remove LVs that this collection made."""
+    """Remove LVs that this collection made; by ``uuids`` LVM spares another LV that has got such a name meanwhile."""
 
     volumes: tuple[str, ...]
+    uuids: tuple[str, ...]
     changes = True
 
+    @classmethod
+    def of(cls, volumes: Iterable[Volume]) -> Remove:
+        """The step that removes ``volumes``."""
+        found = tuple(volumes)
+        return cls(volumes=tuple(one.full_name for one in found), uuids=tuple(one.uuid for one in found))
+
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
-        return ("lvremove", "--yes", *self.volumes)
+        """What follows ``lvm``; of the LVs that are named, only those that are selected as well go."""
+        selection = " || ".join(f"lv_uuid={uuid}" for uuid in self.uuids)
+        return ("lvremove", "--yes", "--select", selection, *self.volumes)
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""

@@ -8,9 +8,12 @@ LVM takes ``A-Za-z0-9._-+/=!:&#`` in a tag (lib/misc/lvm-string.c, LVM 2.03), so
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import set_name_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +26,10 @@ SEALED = f"{_MEMBER}sealed"
 
 OutcomeKind = Literal["merging", "rolled_back"]
 _MOST_MEMBERS = 9999
+# The end of the year 9999, the last that has a date.
+_LAST_SECOND = 253402300799
+# Roles make file names of it.
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _OUTCOME_KINDS: tuple[OutcomeKind, ...] = ("merging", "rolled_back")
 
 
@@ -59,16 +66,16 @@ class MemberTags:
 def parse_member(tags: Iterable[str]) -> MemberTags | None:
     """The membership that ``tags`` describe, or None when they describe none.
 
-    Tags that were cut or edited by hand (a part missing, a number that is none) describe none.
+    Tags that were cut or edited by hand (a part missing, a number or a name that is none) describe none.
     """
     values = dict(_key_values(tags, _MEMBER))
     try:
         return MemberTags(
-            set_name=values["set"],
-            set_id=values["id"],
+            set_name=_set_name(values["set"]),
+            set_id=_id(values["id"]),
             count=_count(values["count"]),
             origin_uuid=values["origin"],
-            taken=int(values["taken"]),
+            taken=_seconds(values["taken"]),
             pv_set=values.get("pvs"),
             sealed="sealed" in values,
         )
@@ -81,6 +88,25 @@ def _count(text: str) -> int:
     if not 1 <= count <= _MOST_MEMBERS:
         raise ValueError(text)
     return count
+
+
+def _seconds(text: str) -> int:
+    seconds = int(text)
+    if not 0 <= seconds <= _LAST_SECOND:
+        raise ValueError(text)
+    return seconds
+
+
+def _id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _set_name(text: str) -> str:
+    if set_name_problem(text) is not None:
+        raise ValueError(text)
+    return text
 
 
 def _key_values(tags: Iterable[str], prefix: str) -> Iterable[tuple[str, str]]:
@@ -137,9 +163,9 @@ def parse_outcome(tag: str) -> Outcome | None:
 
 def _parse_parts(kind: OutcomeKind, parts: list[str]) -> Outcome | None:
     try:
-        name, set_id, count = parts[0], parts[1], _count(parts[2])
+        name, set_id, count = parts[0], _id(parts[1]), _count(parts[2])
         if kind == "rolled_back":
-            return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=int(parts[3]))
+            return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=_seconds(parts[3]))
         thin_ids = _parse_thin_ids(*parts[5:])
         return Outcome(
             kind=kind,
@@ -147,7 +173,7 @@ def _parse_parts(kind: OutcomeKind, parts: list[str]) -> Outcome | None:
             set_id=set_id,
             count=count,
             boot_id=parts[3],
-            at=int(parts[4]),
+            at=_seconds(parts[4]),
             thin_ids=thin_ids,
         )
     except (IndexError, TypeError, ValueError):

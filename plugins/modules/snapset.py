@@ -77,7 +77,8 @@ options:
     default: []
   exclude:
     description:
-      - LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes) and O(mountpoints) choose.
+      - LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes) and O(mountpoints) choose. Refused without both,
+        because a set is merged and removed as a whole.
       - What has to go back together with C(/) is left out only if O(ignore_uncovered) lists it too.
     type: list
     elements: str
@@ -266,13 +267,15 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import InvalidParameter
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
     COMMON_ARGUMENTS,
+    check,
     request_parameters,
     run_state,
     size_parameter,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._names import set_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import is_full_name, name_problem, set_name_problem
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selector, VolumeSpec
 
@@ -299,31 +302,41 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 
 
 def build_request(module: AnsibleModule) -> Request:
-    """The request that the parameters make; raises InvalidParameter for a name or a size that is none."""
+    """The request that the parameters make; raises InvalidParameter for a name, a size or a path that is none."""
     name = module.params["name"]
-    problem = set_name_problem(name)
-    if problem is not None:
-        raise InvalidParameter(f"name: {problem}")
+    check("name", set_name_problem(name))
     return Request(name=name, selector=_selector(module.params), **request_parameters(module.params))
 
 
 def _selector(params: Mapping[str, Any]) -> Selector:
     selector = Selector(
         volumes=tuple(_spec(item) for item in params["volumes"]),
-        mountpoints=tuple(_normal(path) for path in params["mountpoints"]),
-        exclude=tuple(_normal(item) if item.startswith("/") else item for item in params["exclude"]),
-        ignore_uncovered=tuple(_normal(path) for path in params["ignore_uncovered"]),
+        mountpoints=tuple(_mountpoint(path, "mountpoints") for path in params["mountpoints"]),
+        exclude=tuple(item if is_full_name(item) else _mountpoint(item, "exclude") for item in params["exclude"]),
+        ignore_uncovered=tuple(_mountpoint(path, "ignore_uncovered") for path in params["ignore_uncovered"]),
     )
     if params["state"] == "present" and not selector.given:
         raise InvalidParameter("volumes or mountpoints: state present needs at least one of them, with an item")
+    if selector.exclude and not selector.given:
+        raise InvalidParameter(
+            "exclude: it leaves something out of volumes or mountpoints, and neither was given: a set is merged and "
+            "removed as a whole, so leave exclude out"
+        )
     return selector
 
 
 def _spec(item: Mapping[str, Any]) -> VolumeSpec:
-    return VolumeSpec(vg=item["vg"], lv=item["lv"], size=size_parameter(item["size"], "size"))
+    vg, lv = item["vg"], item["lv"]
+    check("volumes: vg", name_problem(vg, "a VG"))
+    check("volumes: lv", None if lv is None else name_problem(lv, "an LV"))
+    return VolumeSpec(vg=vg, lv=lv, size=size_parameter(item["size"], "size", within="volumes: "))
 
 
-def _normal(path: str) -> str:
+def _mountpoint(path: str, parameter: str) -> str:
+    # An empty one must never become / by having its slashes taken off. snapset_info shows swap like a mountpoint.
+    if not path.startswith("/") and path != SWAP:
+        also = " or VG/LV" if parameter == "exclude" else ""
+        check(parameter, f"{path!r} is not a mountpoint: expected an absolute path{also}")
     return path.rstrip("/") or "/"
 
 

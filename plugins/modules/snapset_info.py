@@ -203,7 +203,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module import run_i
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
-    run_info(module, lambda picture: host_info(picture, module.params["name"]))
+    run_info(module, host_info)
 
 
 if __name__ == "__main__":

@@ -172,13 +172,13 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
     COMMON_ARGUMENTS,
+    check,
     request_parameters,
     run_state,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._names import lv_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import lv_name_problem, name_problem
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, Single
 
 if TYPE_CHECKING:
@@ -195,9 +195,9 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 def build_request(module: AnsibleModule) -> Request:
     """The request that the parameters make; raises InvalidParameter for a name or a size that is none."""
     params = module.params
-    problem = lv_name_problem(params["snapshot"])
-    if problem is not None:
-        raise InvalidParameter(f"snapshot: {problem}")
+    check("vg", name_problem(params["vg"], "a VG"))
+    check("lv", name_problem(params["lv"], "an LV"))
+    check("snapshot", lv_name_problem(params["snapshot"]))
     single = Single(vg=params["vg"], origin=params["lv"], name=params["snapshot"])
     return Request(name=single.name, single=single, **request_parameters(params))
 

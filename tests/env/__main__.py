@@ -46,6 +46,10 @@ def _test(options: argparse.Namespace) -> bool:
     )
 
 
+def _faults(_options: argparse.Namespace) -> bool:
+    return stages.set_up((envs.MAIN,)) and stages.break_hosts()
+
+
 def _build(_options: argparse.Namespace) -> bool:
     ready = stages.set_up((envs.MAIN,))
     if ready:
@@ -85,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     test = commands.add_parser("test", help="run everything and count")
     test.add_argument("--all", action="store_true", help="every scenario on every guest")
     test.set_defaults(run=_test)
+    commands.add_parser("faults", help="break hosts on purpose; goes on where it stopped").set_defaults(run=_faults)
     commands.add_parser("build", help="build the artefact and print its path").set_defaults(run=_build)
     commands.add_parser("clean", help="delete the cache directory").set_defaults(run=_clean)
     return parser

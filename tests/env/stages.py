@@ -63,8 +63,25 @@ def unit(folder: Path) -> bool:
 
 def virtual_machines(folder: Path, arguments: Sequence[str] = ()) -> bool:
     """Run the tests on virtual machines, which write their JUnit reports below SAFEPOINT_RESULTS."""
-    argv = [sys.executable, str(ROOT / "tests" / "vms.py"), *arguments]
+    return _program("vms.py", arguments, folder)
+
+
+def break_hosts() -> bool:
+    """Break virtual machines in every way that there is a test for, and print the counts; it goes on where it stopped.
+
+    What has passed is kept for each commit.
+    """
+    found = run_command(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, env=os.environ)
+    folder = CACHE / "faults" / (found.output.strip() if found.ok else "no-commit")
+    faults = virtual_machines(folder / "machines", ("--faults",))
+    cuts = _program("power_cuts.py", ("--table", str(folder / "power-cuts.csv")), folder / "power-cuts")
+    print(reports.count(folder), flush=True)
+    return faults and cuts
+
+
+def _program(name: str, arguments: Sequence[str], folder: Path) -> bool:
     env = {**os.environ, "SAFEPOINT_RESULTS": str(folder), "PYTHONUNBUFFERED": "1"}
+    argv = [sys.executable, str(ROOT / "tests" / name), *arguments]
     return subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 

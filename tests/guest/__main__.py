@@ -5,6 +5,7 @@
 
     python tests/guest NAME                             # everything
     python tests/guest NAME -- test_merge.py -k thin    # what follows -- goes to pytest
+    python tests/guest NAME -- --faults 8 --seed 3      # of the tests in faults/ only a sample
 
 NAME is a machine that runs (see tests/lab). The ansible-core that the modules meet there is the one of the Python that
 runs this program. pytest's output is shown as it comes, and its exit code is this program's.
@@ -40,8 +41,9 @@ def main() -> int:
         stage(Path(staging), options.plugins)
         lab("push", options.name, f"{staging}/", REMOTE).check_returncode()
     lab("run", options.name, "--", "rm", "-f", REPORT).check_returncode()
-    chosen = [f"{REMOTE}/tests/{word}" if word.startswith("test_") else word for word in for_pytest]
-    where = [] if any(word.startswith("test_") for word in for_pytest) else [f"{REMOTE}/tests"]
+    files = [word for word in for_pytest if word.startswith(("test_", "faults"))]
+    chosen = [f"{REMOTE}/tests/{word}" if word in files else word for word in for_pytest]
+    where = [] if files else [f"{REMOTE}/tests"]
     code = lab("run", options.name, "--", *PYTEST, *where, *chosen).returncode
     if options.junitxml is not None:
         options.junitxml.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ takes seconds in an emulated machine.
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -26,12 +27,14 @@ import storage
 from ansible.module_utils import basic
 
 Arguments = Mapping[str, Any]
+Before = Callable[[int, Sequence[str]], None]
 Result = dict[str, Any]
 
 _MODULES = {
     name: importlib.import_module(f"ansible_collections.safepoint.lvm.plugins.modules.{name}")
     for name in ("snapset", "snapshot", "snapset_info")
 }
+_LVM = importlib.import_module("ansible_collections.safepoint.lvm.plugins.module_utils._lvm").Lvm
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,12 @@ class Running:
     def kill(self) -> None:
         """End the module as a lost connection or the kernel would."""
         os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        self.stdout.close()
-        self.stderr.close()
+        self.wait()
+
+    def wait(self) -> int:
+        """Wait for a module that is to end without a result; its exit code, or the negative number of its signal."""
+        with self.stdout, self.stderr:
+            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def result(self) -> Result:
         """What the module printed, when it has ended."""
@@ -62,13 +68,36 @@ class Running:
         return result
 
 
-def start(module: str, arguments: Arguments, *, check: bool = False, env: Mapping[str, str] | None = None) -> Running:
-    """Start a module with ``arguments``, in check mode or not, with ``env`` added to its environment."""
+def start(
+    module: str,
+    arguments: Arguments,
+    *,
+    check: bool = False,
+    env: Mapping[str, str] | None = None,
+    before: Before | None = None,
+) -> Running:
+    """Start a module with ``arguments``, in check mode or not, with ``env`` added to its environment.
+
+    ``before`` is called in the module's process, right before each modifying command, with the command's number, from
+    0, and its arguments.
+    """
     stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
     pid = os.fork()
     if pid == 0:
+        if before is not None:
+            _watch(before)
         _be_module(module, arguments, check=check, env=env or {}, output=(stdout.fileno(), stderr.fileno()))
     return Running(pid, stdout, stderr)
+
+
+def _watch(before: Before) -> None:
+    modify, numbers = _LVM.modify, itertools.count()
+
+    def watched(lvm: object, arguments: Sequence[str], **more: Any) -> Any:
+        before(next(numbers), arguments)
+        return modify(lvm, arguments, **more)
+
+    _LVM.modify = watched
 
 
 def _be_module(

@@ -1,21 +1,43 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One set of volumes for the whole run, brought back to clean after each test."""
+"""One set of volumes for the whole run, brought back to clean after each test; a sample of the many faults."""
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 # Before they are imported for the first time.
-pytest.register_assert_rewrite("calls", "lvm", "storage")
+pytest.register_assert_rewrite("calls", "lvm", "processes", "storage")
 
 import storage  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", default="all", help="how many of the tests in faults/ to run")
+    parser.addoption("--shard", default="1/1", metavar="PART/PARTS", help="of all tests, run only this part")
+    parser.addoption("--seed", default="1", help="what decides which these are, and when they strike")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"faults: {config.getoption('--faults')}, seed: {config.getoption('--seed')}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    part, parts = map(int, config.getoption("--shard").split("/"))
+    wanted, seed = config.getoption("--faults"), config.getoption("--seed")
+    faults = [item for item in items if item.path.parent.name == "faults"]
+    chosen = sorted(faults, key=lambda item: zlib.crc32(f"{seed}{item.nodeid}".encode()))
+    sampled = chosen if wanted == "all" else chosen[: int(wanted)]
+    left = [item for item in items if item not in faults or item in sampled][part - 1 :: parts]
+    config.hook.pytest_deselected(items=[item for item in items if item not in left])
+    items[:] = left
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,10 @@ thin  a pool (120 MiB) with t1 (40 MiB, ext4) and t2 (40 MiB), beside it z (12 M
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import shutil
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ _UNWATCHED = 'KERNEL=="loop*", OPTIONS+="nowatch"\n'
 _SEQNO = re.compile(rb"seqno = (\d+)")
 # LVM writes its metadata into the first MiB of a PV, one version after the other.
 _METADATA_AREA = MIB
+_BLOCK = 64 * 1024
 
 
 def set_up() -> None:
@@ -142,12 +144,41 @@ def mounted(name: str, *options: str, at: str = "") -> Iterator[Path]:
 
 
 def write(name: str, mib: float, *, at: float = 0) -> None:
-    """Write ``mib`` MiB that differ each time to the LV ``name`` (VG/LV), beginning ``at`` MiB; on disk when done."""
-    pattern = (str(time.time_ns()).encode() * 4096)[: 64 * 1024]
+    """Write ``mib`` MiB of random bytes to the LV ``name`` (VG/LV), beginning ``at`` MiB; on disk when done."""
     with open(f"/dev/{name}", "r+b", buffering=0) as device:  # noqa: PTH123
         device.seek(int(at * MIB))
-        device.writelines(pattern for _block in range(int(mib * MIB) // len(pattern)))
+        size = int(mib * MIB)
+        device.writelines(os.urandom(min(_BLOCK, size - start)) for start in range(0, size, _BLOCK))
     lvm.run("sync", f"/dev/{name}")
+
+
+def checksum(name: str) -> str:
+    """The SHA-256 of all that is on the LV ``name`` (VG/LV), read from its disks and not from memory."""
+    lvm.run("blockdev", "--flushbufs", f"/dev/{name}")
+    return hashlib.sha256(Path("/dev", name).read_bytes()).hexdigest()
+
+
+def fill_metadata(pool: str, devices: int) -> None:
+    """Give the metadata of the thin pool VG/LV so many devices more, of which LVM knows nothing and does not mind.
+
+    Each has one mapping, to the pool's first block, and takes one block of the metadata. The VG is inactive then.
+    """
+    vg, name = pool.split("/")
+    lvm.run("lvchange", "-q", "-an", vg)
+    size = lvm.lv(f"{pool}_tmeta", "lv_size")["lv_size"]
+    lvm.run("lvcreate", "-q", "-y", "-L", f"{size}b", "-n", "filled", vg)
+    lvm.run("lvchange", "-q", "-y", "-ay", f"{pool}_tmeta")
+    text = lvm.run("thin_dump", f"/dev/{pool}_tmeta")
+    lvm.run("lvchange", "-q", "-an", f"{pool}_tmeta")
+    one = '<device dev_id="{}" mapped_blocks="1" transaction="0" creation_time="0" snap_time="0">'
+    one += '<single_mapping origin_block="0" data_block="0" time="0"/></device>'
+    more = "".join(one.format(number) for number in range(1000, 1000 + devices))
+    source = BASE / f"{name}.xml"
+    source.write_text(text.replace("</superblock>", f"{more}</superblock>"))
+    lvm.run("lvchange", "-q", "-ay", f"{vg}/filled")
+    lvm.run("thin_restore", "-q", "-i", str(source), "-o", f"/dev/{vg}/filled")
+    lvm.run("lvconvert", "-q", "-y", "--thinpool", pool, "--poolmetadata", f"{vg}/filled")
+    lvm.run("lvremove", "-q", "-y", f"{vg}/filled")
 
 
 def seqnos() -> dict[str, int]:

@@ -26,7 +26,7 @@ METADATA = 2048
 
 @dataclass(frozen=True)
 class Disk:
-    """A device over a disk, of ``sectors``: what lies behind LVM's metadata can be made slow, or to fail."""
+    """A device over a disk, of ``sectors``: what lies behind LVM's metadata can be made slow, or to fail; or all."""
 
     below: str
     sectors: int
@@ -43,8 +43,18 @@ class Disk:
         """Fail every read and write."""
         self._behave("error")
 
+    def refuse_writes(self) -> None:
+        """Fail every write."""
+        self._behave(f"flakey {self.below} {SKIPPED + METADATA} 0 3600 1 error_writes")
+
+    def vanish(self) -> None:
+        """Fail every read and write, also of LVM's metadata: the disk is not there any more."""
+        self._load(f"0 {self.sectors} error\n")
+
     def _behave(self, target: str) -> None:
-        table = f"0 {METADATA} linear {self.below} {SKIPPED}\n{METADATA} {self.sectors - METADATA} {target}\n"
+        self._load(f"0 {METADATA} linear {self.below} {SKIPPED}\n{METADATA} {self.sectors - METADATA} {target}\n")
+
+    def _load(self, table: str) -> None:
         lvm.run("dmsetup", "suspend", "--nolockfs", NAME)
         lvm.run("dmsetup", "load", NAME, stdin=table)
         lvm.run("dmsetup", "resume", NAME)

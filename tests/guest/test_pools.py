@@ -30,28 +30,12 @@ def _pools(keeper: storage.Keeper) -> Iterator[None]:
         )
         lvm.run("lvcreate", "-q", "-y", "-V", "24m", "--thinpool", f"brim/{pool}", "-n", f"v{pool}")
     storage.write("brim/vdata", 13)
-    _fill_metadata()
+    storage.fill_metadata("brim/metadata", DEVICES)
+    lvm.run("lvchange", "-q", "-ay", "brim")
     yield
     lvm.run("vgremove", "-q", "-ff", "-y", "brim")
     storage.remove_disks(disk)
     keeper.restore()
-
-
-def _fill_metadata() -> None:
-    """Give the pool metadata of its own making: LVM does not mind devices that it does not know."""
-    lvm.run("lvchange", "-q", "-an", "brim/vmetadata", "brim/metadata")
-    lvm.run("lvcreate", "-q", "-y", "-L", "2m", "-n", "filled", "brim")
-    lvm.run("lvchange", "-q", "-y", "-ay", "brim/metadata_tmeta")
-    head, *_rest = lvm.run("thin_dump", "/dev/brim/metadata_tmeta").partition("<device")
-    lvm.run("lvchange", "-q", "-an", "brim/metadata_tmeta")
-    one = '<device dev_id="{}" mapped_blocks="1" transaction="0" creation_time="0" snap_time="0">'
-    one += '<single_mapping origin_block="0" data_block="0" time="0"/></device>'
-    text = head + "".join(one.format(number) for number in range(1, DEVICES + 1)) + "</superblock>"
-    source = storage.BASE / "metadata.xml"
-    source.write_text(text)
-    lvm.run("thin_restore", "-q", "-i", str(source), "-o", "/dev/brim/filled")
-    lvm.run("lvconvert", "-q", "-y", "--thinpool", "brim/metadata", "--poolmetadata", "brim/filled")
-    lvm.run("lvchange", "-q", "-ay", "brim/vmetadata")
 
 
 def test_data_are_nearly_full() -> None:

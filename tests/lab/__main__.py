@@ -61,7 +61,14 @@ def _up(options: argparse.Namespace) -> None:
     """Create a machine and boot it; returns when SSH answers."""
     host.require_tools()
     golden = image.build(options.image)
-    machine = Guest.create(options.name, golden, memory_mib=options.memory, disks=options.disk, cache=options.cache)
+    machine = Guest.create(
+        options.name,
+        golden,
+        memory_mib=options.memory,
+        disks=options.disk,
+        cache=options.cache,
+        direct_kernel=options.direct_kernel,
+    )
     machine.boot()
     machine.name_itself()
 
@@ -142,6 +149,7 @@ UP: tuple[Argument, ...] = (
     ("--image", {"metavar": "SUITE", "required": True, "help": SUITE}),
     ("--memory", {"metavar": "MIB", "type": int, "default": 1024, "help": "default: 1024"}),
     ("--disk", {"metavar": "SIZE", "action": "append", "default": [], "help": "add an empty disk, such as 2G"}),
+    ("--direct-kernel", {"action": "store_true", "help": "boot the image's kernel without GRUB"}),
     (
         "--cache",
         {

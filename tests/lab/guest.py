@@ -22,6 +22,7 @@ from typing import Literal
 
 import accel
 import image
+import recipe
 from host import LabError, cache_directory, tail
 from ssh import HOST, Access
 
@@ -46,6 +47,7 @@ class Settings:
     cache: CacheMode
     disks: list[str]
     port: int
+    direct_kernel: bool = False
 
 
 def directory_of(name: str) -> Path:
@@ -79,8 +81,20 @@ class Guest:
         return cls(directory, Settings(**stored))
 
     @classmethod
-    def create(cls, name: str, golden: image.Image, *, memory_mib: int, cache: CacheMode, disks: list[str]) -> Guest:
-        """A new machine on an overlay of `golden`, not started; `disks` are sizes of empty disks, such as 2G."""
+    def create(
+        cls,
+        name: str,
+        golden: image.Image,
+        *,
+        memory_mib: int,
+        cache: CacheMode,
+        disks: list[str],
+        direct_kernel: bool = False,
+    ) -> Guest:
+        """A new machine on an overlay of `golden`, not started; `disks` are sizes of empty disks, such as 2G.
+
+        With `direct_kernel` QEMU boots copies of the image's kernel and initramfs that lie in the machine's directory.
+        """
         directory = directory_of(name)
         settings = Settings(
             name=name,
@@ -91,6 +105,7 @@ class Guest:
             cache=cache,
             disks=[f"disk{number}.raw" for number in range(1, len(disks) + 1)],
             port=free_port(),
+            direct_kernel=direct_kernel,
         )
         guest = cls(directory, settings)
         try:
@@ -99,6 +114,9 @@ class Guest:
             raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
         try:
             guest.make_disks(golden.disk, disks)
+            if direct_kernel:
+                shutil.copy(golden.kernel, guest.kernel)
+                shutil.copy(golden.initrd, guest.initrd)
             guest.save()
         except BaseException:
             shutil.rmtree(directory)
@@ -115,6 +133,16 @@ class Guest:
     def overlay(self) -> Path:
         """The machine's own layer of its system disk."""
         return self.directory / OVERLAY
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel of a machine that is booted without its boot loader."""
+        return self.directory / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        """The initramfs for that; whoever has built another one in the guest may put it here."""
+        return self.directory / "initrd.img"
 
     @property
     def serial_log(self) -> Path:
@@ -195,6 +223,8 @@ class Guest:
             path, kind, serial = self.directory / file, file.rpartition(".")[2], file.partition(".")[0]
             drive = f"if=none,id={serial},format={kind},cache={settings.cache},discard=unmap,file={escaped(path)}"
             argv += ["-drive", drive, "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
+        if settings.direct_kernel:
+            argv += ["-kernel", str(self.kernel), "-initrd", str(self.initrd), "-append", kernel_command_line()]
         return argv
 
     def wait(self, *, previous_boot: str = "") -> str:
@@ -286,6 +316,12 @@ class Guest:
         """End the machine and delete all that is its own."""
         self.cut()
         shutil.rmtree(self.directory)
+
+
+def kernel_command_line() -> str:
+    """What GRUB gives the kernel."""
+    found = re.search('^GRUB_CMDLINE_LINUX="(.*)"$', recipe.GRUB_DEFAULTS, re.MULTILINE)
+    return f"root=/dev/mapper/{recipe.VOLUME_GROUP}-root ro {found[1] if found else ''}"
 
 
 def qemu_img(*arguments: str) -> None:

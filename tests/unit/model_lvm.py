@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Fault = Literal["refused", "half", "killed_before", "killed_half", "killed_after"]
 FAULTS: tuple[Fault, ...] = ("refused", "half", "killed_before", "killed_half", "killed_after")
 _WITH_VALUE = (
+    "--select",
     "--extents",
     "--chunksize",
     "--name",
@@ -122,7 +123,7 @@ class ModelLvm:
             "lvextend": lambda name: self._extend(name, int(command.one("--extents"))),
             "lvchange": lambda name: self._change(command, name),
             "lvconvert": self._merge,
-            "lvremove": self._remove,
+            "lvremove": lambda name: self._remove(name, command.all("--select")),
         }
         # Half a command on several LVs: the first half of them is done.
         reached = command.operands[: len(command.operands) // 2] if broken else command.operands
@@ -306,8 +307,10 @@ class ModelLvm:
         for sibling in siblings:
             self.put(sibling, origin="")
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str, selected: Sequence[str] = ()) -> None:
         volume = self.get(name)
+        if selected and f"lv_uuid={volume.uuid}" not in selected[0].split(" || "):
+            return
         origin = self.picture.origin_of(volume)
         if origin is not None and volume.merging:
             # An origin that was activated over an overflowed store runs on its new content, and lets the store go.

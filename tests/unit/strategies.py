@@ -24,5 +24,6 @@ lv_names = st.builds(
 lv_uuids = st.text(string.ascii_letters + string.digits, min_size=32, max_size=32).map(
     lambda text: "-".join((text[:6], text[6:10], text[10:14], text[14:18], text[18:22], text[22:26], text[26:]))
 )
-seconds = st.integers(0, 2**40)
+# Until the end of the year 9999.
+seconds = st.integers(0, 253402300799)
 counts = st.integers(1, 999)

@@ -14,6 +14,7 @@ import pytest
 import situations
 from model_lvm import Fault, ModelLvm
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def _failed(start: Picture, request: Any, faults: dict[int, Fault]) -> tuple[Mod
     return model, caught.value
 
 
+def _without_selection(command: tuple[str, ...]) -> tuple[str, ...]:
+    # The UUIDs of what was just made: nobody can know them beforehand.
+    place = command.index("--select")
+    return (*command[:place], *command[place + 2 :])
+
+
 def test_the_first_creation_is_refused() -> None:
     model, error = _failed(situations.nothing(), BOTH, {0: "refused"})
     assert len(model.commands) == 1
@@ -42,7 +49,7 @@ def test_the_first_creation_is_refused() -> None:
 
 def test_a_later_creation_is_refused() -> None:
     model, error = _failed(situations.nothing(), BOTH, {1: "refused"})
-    assert model.commands[2] == ("lvremove", "--yes", "va/a_s")
+    assert _without_selection(model.commands[2]) == ("lvremove", "--yes", "va/a_s")
     assert model.observe() == situations.nothing()
     assert error.details["changed"] is False
     assert "what this run had made was removed again (va/a_s)" in error.message
@@ -57,7 +64,7 @@ def test_a_creation_that_leaves_a_plain_lv() -> None:
 def test_the_seal_is_refused() -> None:
     for fault in ("refused", "half"):
         model, _error = _failed(situations.nothing(), BOTH, {2: fault})
-        assert model.commands[3] == ("lvremove", "--yes", "va/a_s", "vt/t_s")
+        assert _without_selection(model.commands[3]) == ("lvremove", "--yes", "va/a_s", "vt/t_s")
         assert model.observe() == situations.nothing()
 
 
@@ -149,3 +156,12 @@ def test_a_merge_by_hand_that_is_remembered_beside_a_refused_one_is_a_change() -
     model, error = _failed(by_hand, MERGED, {1: "refused"})
     assert model.get("va/a").tags != ()
     assert error.details["changed"] is True
+
+
+def test_another_volume_of_the_same_name_stays() -> None:
+    """Between a look at the host and the removal somebody may have given the name to an LV of his own."""
+    model = ModelLvm(situations.active())
+    plan = driver.plan(model.observe(), b.request(state="absent"))
+    other = model.put(model.get("va/a_s"), uuid="another")
+    apply(plan, model)
+    assert model.get("va/a_s") == other

@@ -153,7 +153,7 @@ def test_a_device_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: p
     def gone(*_arguments: object, **_options: object) -> str:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("pathlib.Path.read_text", gone)
+    monkeypatch.setattr("pathlib.Path.read_bytes", gone)
     if code == errno.EIO:
         # Anything else is no sign of an end, and is not hidden.
         with pytest.raises(OSError, match=os.strerror(code)):

@@ -9,6 +9,7 @@ import importlib
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,17 @@ def test_a_process_number_in_other_hands_is_not_the_machine(cache: Path) -> None
     one.pidfile.write_text(f"{os.getpid()}\n")
     assert not one.running()
     one.cut()  # would end this test
+
+
+def test_without_grub_the_kernel_gets_the_same_command_line(cache: Path) -> None:
+    one = machine(cache)
+    assert "-kernel" not in one.command_line()
+    one.settings = replace(one.settings, direct_kernel=True)
+    line = one.command_line()
+    assert line[line.index("-kernel") + 1] == str(one.directory / "vmlinuz")
+    assert line[line.index("-initrd") + 1] == str(one.directory / "initrd.img")
+    words = line[line.index("-append") + 1].split()
+    assert {"root=/dev/mapper/sysvg-root", "console=ttyS0,115200"} <= set(words)
 
 
 def test_qemu_listens_on_the_loopback_only_and_keeps_the_cache_mode(cache: Path) -> None:

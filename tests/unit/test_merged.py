@@ -351,7 +351,7 @@ def test_a_merge_by_hand_is_remembered_with_the_accepted_loss() -> None:
 def test_what_holds_nothing_any_more_is_removed_with_the_loss() -> None:
     plan = driver.plan(situations.stray_pending(), ACCEPTING)
     assert driver.step_names(plan) == ["accept_loss", "remove"]
-    assert driver.argvs(plan)[1] == "lvremove --yes va/a_s"
+    assert driver.argvs(plan)[1].endswith(" va/a_s")
     assert driver.step_names(driver.plan(situations.invalid_partly(), ACCEPTING)) == ["accept_loss", "remove"]
 
 

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import builders as b
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, _check_done
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pytest
     from ansible.module_utils.basic import AnsibleModule
 
 
@@ -34,13 +38,40 @@ def test_paths_are_normalised() -> None:
     params |= {
         "name": "s",
         "mountpoints": ["/", "/srv/"],
-        "exclude": ["/var/", "/", "vg/lv", ""],
+        "exclude": ["/var/", "/", "vg/lv", "[SWAP]"],
         "ignore_uncovered": ["/a/"],
     }
     selector = snapset.build_request(_module(params, [])).selector
     assert selector.mountpoints == ("/", "/srv")
-    assert selector.exclude == ("/var", "/", "vg/lv", "")
+    assert selector.exclude == ("/var", "/", "vg/lv", "[SWAP]")
     assert selector.ignore_uncovered == ("/a",)
+
+
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
+def test_commands_that_did_nothing(state: Any) -> None:
+    """As it looks when somebody else undoes at once what was done."""
+    origin = b.volume("vg/a")
+    before = b.picture([origin] if state == "present" else [origin, b.member(origin)])
+    with pytest.raises(CommandFailed, match=r"yet snapset s is (active|absent): ") as caught:
+        _check_done(before, before, b.request("vg/a", state=state))
+    assert caught.value.details["changed"] is False
+
+
+def test_commands_that_did_something_else() -> None:
+    origin, other = b.volume("vg/a"), b.volume("vg/b")
+    before = b.picture([origin, other])
+    wrong = replace(b.member(origin), origin="b")
+    with pytest.raises(CommandFailed, match="yet snapset s is damaged: ") as caught:
+        _check_done(before, b.picture([origin, other, wrong]), b.request("vg/a"))
+    assert caught.value.details["changed"] is True
+
+
+def test_a_single_snapshot_that_is_another_one_now() -> None:
+    origin = b.volume("vg/a")
+    before = b.picture([origin, b.thick_snapshot(origin, "snap")])
+    now = b.picture([origin, b.volume("vg/snap")])
+    with pytest.raises(CommandFailed, match="vg/snap exists and is not a snapshot"):
+        _check_done(before, now, b.single_request("vg/a", state="merged"))
 
 
 def test_the_journal_has_a_command_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:

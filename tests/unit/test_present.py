@@ -136,6 +136,7 @@ def _extended(*, used: int = 0, store: int = 40, **wish: Any) -> list[int]:
         ({"size": "1GiB"}, [51]),
         ({"size": "50%ORIGIN"}, [26]),
         ({"size": "2%VG"}, [20]),
+        ({"used": 99}, []),
         ({"min_headroom": "40%"}, []),
         ({"min_headroom": "40%", "used": 60}, [11]),
         ({"min_headroom": "40%", "used": 59}, []),
@@ -149,6 +150,16 @@ def _extended(*, used: int = 0, store: int = 40, **wish: Any) -> list[int]:
 )
 def test_existing_members_grow_to(wish: dict[str, Any], extents: list[int]) -> None:
     assert _extended(**wish) == extents
+
+
+def test_how_full_an_inactive_member_is_nobody_knows() -> None:
+    picture = b.picture([b.inactive(situations.A), b.inactive(MEMBER)])
+    assert driver.plan(picture, b.request("va/a", min_headroom="90%")).steps == ()
+
+
+def test_a_reserve_that_is_short_stands_against_nothing_that_is_large_enough() -> None:
+    picture = b.picture([situations.A, MEMBER], groups=[b.group("va", free=1)])
+    assert driver.plan(picture, b.request("va/a", size="40MiB", reserve="50%VG")).steps == ()
 
 
 def test_an_extension_is_done_once() -> None:

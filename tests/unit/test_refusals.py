@@ -13,6 +13,7 @@ import builders as b
 import driver
 import pytest
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, FstabEntry, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import takes_root
 
@@ -86,6 +87,15 @@ def test_other_snapshots_of_a_thick_origin_do_no_harm(more: Volume) -> None:
     assert driver.reasons(b.picture([A, more]), b.request("vg/a")) == ()
 
 
+@pytest.mark.parametrize("name", ["/dev/vg/a", "/dev/mapper/vg-a"])
+def test_a_pv_on_the_origin(name: str) -> None:
+    groups = [b.group(), b.group("inner", pv_names=("/dev/sda", name))]
+    (reason,) = driver.reasons(b.picture([A], groups=groups), b.request("vg/a"))
+    assert reason.startswith("vg/a is a PV of VG inner, and a thick snapshot would be a duplicate of it")
+    groups = [b.group(), b.group("inner", pv_names=(f"{name[:-1]}t",))]
+    assert driver.reasons(b.picture([T, b.thin_pool()], groups=groups), b.request("vg/t")) == (), "it stays inactive"
+
+
 def test_a_name_too_long_for_the_hidden_device() -> None:
     # vg-NAME-real has to fit, while the snapshot gets a short, hashed name.
     for length, refused in ((119, False), (120, True)):
@@ -122,7 +132,29 @@ def test_what_lvm_could_not_read_may_hide_members(state: Any, members: int) -> N
     # One of two members is visible, or none.
     picture = b.picture([A, *[b.member(A, count=2)] * members], unread="/dev/sdx: checksum error")
     reasons = driver.reasons(picture, b.request("vg/a", state=state))
-    assert any("members may be hidden from us: /dev/sdx: checksum error" in reason for reason in reasons), reasons
+    expected = "members may be hidden from us: LVM could not read everything: /dev/sdx: checksum error"
+    assert expected in reasons
+
+
+@pytest.mark.parametrize(("state", "members"), [("present", 0), ("merged", 1), ("absent", 0), ("absent", 1)])
+def test_active_volumes_that_lvm_does_not_show(state: Any, members: int) -> None:
+    other = b.volume("else/x")
+    seen = b.picture([A, *[b.member(A, count=2)] * members, other])
+    picture = replace(seen, volumes=seen.volumes[:-1], volume_groups=seen.volume_groups[:-1])
+    reasons = driver.reasons(picture, b.request("vg/a", state=state))
+    expected = "members may be hidden from us: LVM does not show the VG of active LVs (else-x)"
+    assert any(reason.startswith(expected) for reason in reasons), reasons
+    assert any("does not show the VG of active LVs (else-x)" in one for one in host_info(picture, None)["warnings"])
+    assert not any("members may be hidden" in one for one in driver.reasons(seen, b.request("vg/a", state=state)))
+
+
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
+def test_lvm_does_not_know_what_is_active(state: Any) -> None:
+    volumes = [A, b.member(A)] if state != "present" else [A]
+    picture = b.picture([replace(volume, active=None, open=None) for volume in volumes])
+    expected = "LVM does not know which LVs are active"
+    assert any(reason.startswith(expected) for reason in driver.reasons(picture, b.request("vg/a", state=state)))
+    assert any(warning.startswith(expected) for warning in host_info(picture, None)["warnings"])
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
@@ -136,6 +168,25 @@ def test_a_set_of_which_all_that_is_left_is_hidden_has_none_to_merge() -> None:
 
 
 # Thin pools
+
+
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
+@pytest.mark.parametrize("health", ["metadata_read_only", "failed"])
+def test_nothing_can_be_done_in_a_pool_that_cannot_write_its_metadata(health: str, state: Any) -> None:
+    pool = replace(b.thin_pool(), health=health)
+    for volumes in ([T, pool], [T, b.member(T), pool]):
+        if len(volumes) > 2 or state == "present":
+            reasons = driver.reasons(b.picture(volumes), b.request("vg/t", state=state))
+            assert any(reason.startswith("thin pool vg/pool has no room for metadata") for reason in reasons), reasons
+    (warning,) = host_info(b.picture([T, pool]), None)["warnings"]
+    assert warning.startswith(f"thin pool vg/pool is not healthy ({health})")
+
+
+@pytest.mark.parametrize("state", ["merged", "absent"])
+def test_a_pool_without_room_for_data_lets_go(state: Any) -> None:
+    pool = replace(b.thin_pool(data=100), health="out_of_data")
+    assert driver.reasons(b.picture([T, b.member(T), pool]), b.request("vg/t", state=state)) == ()
+
 
 POOLS: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "just enough data": ({"data": Fraction("79.99")}, {}, None),

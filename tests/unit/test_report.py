@@ -3,67 +3,31 @@
 
 """Reading LVM's report, as real hosts printed it.
 
-Every file in recordings/ is one moment of one machine (recordings/record.py makes it). Beside it, in a file with the
-suffix .expected.json, is what a person sees in it; `lvs -a -o +lv_role` was the witness.
+Beside every recording (recorded.py), in a file with the suffix .expected.json, is what a person sees in it;
+`lvs -a -o +lv_role` was the witness.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import recorded
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _host
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import ReportFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
 from ansible_collections.safepoint.lvm.plugins.module_utils._report import parse_report, report_arguments
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import origin_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
 
-RECORDINGS = sorted(
-    path for path in Path(__file__).with_name("recordings").glob("*.json") if ".expected" not in path.suffixes
-)
-EACH = pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return loaded
-
-
-def _number(text: str) -> DeviceNumber:
-    major, _colon, minor = text.partition(":")
-    return int(major), int(minor)
-
-
-def _picture(recording: dict[str, Any]) -> Picture:
-    groups, volumes = parse_report("\n".join(recording["report"]))
-    devices = {
-        _number(device["dev"]): BlockDevice(
-            name=device["name"],
-            dm_name=device["dm_name"],
-            dm_uuid=device["dm_uuid"],
-            slaves=tuple(_number(slave) for slave in device["slaves"]),
-        )
-        for device in recording["devices"]
-    }
-    host = Host(
-        now=max(volume.created or 0 for volume in volumes) + 60,
-        boot_id=recording["boot_id"],
-        mounts=tuple(_host.parse_mountinfo(recording["mountinfo"], devices)),
-        devices=MappingProxyType(devices),
-        root_argument=_host.root_argument(recording["cmdline"]),
-    )
-    return Picture(host=host, volume_groups=groups, volumes=volumes)
+EACH = pytest.mark.parametrize("path", recorded.RECORDINGS, ids=lambda path: path.stem)
 
 
 def _described(picture: Picture, volume: Volume) -> str:
@@ -95,7 +59,7 @@ def _described(picture: Picture, volume: Volume) -> str:
 
 def seen(recording: dict[str, Any]) -> dict[str, Any]:
     """Everything that is understood of a recording, for the file beside it."""
-    picture = _picture(recording)
+    picture = recorded.picture(recording)
     info = host_info(picture, None)
     return {
         "groups": {
@@ -124,19 +88,19 @@ def _mounted(picture: Picture) -> Iterator[tuple[str, str | None]]:
 
 
 def test_there_are_recordings() -> None:
-    assert RECORDINGS
+    assert recorded.RECORDINGS
 
 
 @EACH
 def test_recording(path: Path) -> None:
-    assert seen(_load(path)) == _load(path.with_suffix(".expected.json"))
+    assert seen(recorded.load(path)) == recorded.load(path.with_suffix(".expected.json"))
 
 
 @EACH
 def test_recordings_were_made_with_the_arguments_of_today(path: Path) -> None:
     words = report_arguments()
     asked = {words[place - 1]: words[words.index("-o", place) + 1] for place in _places(words)}
-    for report in json.loads("\n".join(_load(path)["report"]))["report"]:
+    for report in json.loads("\n".join(recorded.load(path)["report"]))["report"]:
         for part, fields in asked.items():
             assert all(list(row) == fields.split(",") for row in report.get(part, []))
 
@@ -151,15 +115,15 @@ def _places(words: tuple[str, ...]) -> list[int]:
 
 @EACH
 def test_every_lv_is_read_once(path: Path) -> None:
-    recording = _load(path)
+    recording = recorded.load(path)
     rows = [row for report in json.loads("\n".join(recording["report"]))["report"] for row in report.get("lv", [])]
-    volumes = _picture(recording).volumes
+    volumes = recorded.picture(recording).volumes
     assert sorted({row["lv_uuid"] for row in rows}) == sorted(volume.uuid for volume in volumes)
 
 
 @EACH
 def test_every_open_filesystem_is_found_from_its_device_and_back(path: Path) -> None:
-    picture = _picture(_load(path))
+    picture = recorded.picture(recorded.load(path))
     for mount in picture.host.mounts:
         volume = picture.lv_below(mount.device)
         if volume is not None:
@@ -172,7 +136,7 @@ def test_every_open_filesystem_is_found_from_its_device_and_back(path: Path) -> 
 
 def _report(**fields: str) -> str:
     """The report of one LV of a recorded host, with other values in some of its fields."""
-    text = "\n".join(_load(RECORDINGS[0])["report"])
+    text = "\n".join(recorded.load(recorded.RECORDINGS[0])["report"])
     report = json.loads(text)
     report["report"] = [one for one in report["report"] if one.get("lv")][:1]
     (group,) = report["report"]
@@ -223,7 +187,7 @@ def test_a_host_without_groups() -> None:
 
 
 def test_extents_that_cannot_be_had_are_not_free() -> None:
-    report = json.loads("\n".join(_load(RECORDINGS[0])["report"]))
+    report = json.loads("\n".join(recorded.load(recorded.RECORDINGS[0])["report"]))
     (group,) = [one for one in report["report"] if one.get("vg")][:1]
     whole = {"pv_uuid": "1", "pv_name": "x", "pv_pe_count": "10", "pv_pe_alloc_count": "4"}
     good, bad = {"pv_allocatable": "allocatable", "pv_missing": ""}, {"pv_allocatable": "", "pv_missing": "missing"}

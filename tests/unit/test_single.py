@@ -190,8 +190,8 @@ def test_what_lvm_could_not_read_hides_nothing_of_a_snapshot(state: State) -> No
     snapshots = [b.thick_snapshot(A, "snap")] if state == "merged" else []
     picture = replace(_model(*snapshots).observe(), unread="/dev/sdx: checksum error")
     assert driver.reasons(picture, b.single_request("va/a", state=state)) == ()
-    (reason,) = driver.reasons(picture, b.single_request("no/a", state=state))
-    assert reason.endswith("; LVM could not read everything: /dev/sdx: checksum error")
+    _reason, why = driver.reasons(picture, b.single_request("no/a", state=state))
+    assert why == "LVM could not read everything: /dev/sdx: checksum error"
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -184,6 +184,67 @@ def test_how_far_it_is_before_and_after(situation: str, percents: list[int | Non
     assert [merge_percent(member) for member in taking.members] == percents
 
 
+T = situations.T
+THIN_MEMBER = b.member(T)
+WAITING, HIDDEN = b.pending(A, b.member(A))
+THIN_WAITING, THIN_HIDDEN = b.pending(T, THIN_MEMBER, boot_id=b.OLD_BOOT)
+MEMBERS: dict[str, tuple[MemberState, Volume, Volume]] = {
+    "the origin tells of the failure": ("merge_failed", replace(A, merge_failed=True), b.member(A)),
+    "the snapshot tells of the failure": ("merge_failed", A, b.member(A, merge_failed=True)),
+    "overflowed": ("invalid", A, b.member(A, invalid=True)),
+    "overflowed before its merge": ("invalid", replace(WAITING, invalid=True), HIDDEN),
+    "another snapshot overflows in its merge": ("active", replace(A, invalid=True), b.member(A)),
+    "inactive": ("unknown", A, b.member(A, active=False)),
+    "of unknown validity": ("unknown", A, b.member(A, invalid=None)),
+    "no snapshot": ("stray", A, replace(b.member(A), roles=frozenset({"public"}))),
+    "thin, begun at the last boot": ("merging", THIN_WAITING, THIN_HIDDEN),
+    "thin, not activated since": ("merge_pending", replace(THIN_WAITING, active=False), THIN_HIDDEN),
+    "thin, asked for in vain before the boot": ("active", THIN_WAITING, THIN_MEMBER),
+}
+
+
+@pytest.mark.parametrize("case", MEMBERS)
+def test_state_of_a_member(case: str) -> None:
+    state, *volumes = MEMBERS[case]
+    (taking,) = takings(b.picture(volumes))
+    assert [member.state for member in taking.members] == [state]
+
+
+LEFT = b.volume("vg/a_s", 40 * b.MIB, tags=b.member(A).tags)
+REMEMBERING = replace(A, tags=(b.outcome_tag("merging"),))
+STORES: dict[str, tuple[MemberState, Volume, Volume]] = {
+    "left by LVM": ("merged", REMEMBERING, LEFT),
+    "in use": ("stray", REMEMBERING, replace(LEFT, open=True)),
+    "an origin itself": ("stray", REMEMBERING, replace(LEFT, roles=frozenset({"public", "origin"}))),
+    "thin": ("stray", REMEMBERING, replace(LEFT, segtype="thin")),
+    "a snapshot of another": ("stray", REMEMBERING, b.thick_snapshot(B, "a_s", tags=LEFT.tags)),
+    "in another VG": ("stray", REMEMBERING, replace(LEFT, vg="other")),
+    "of a merge that still runs": ("stray", replace(REMEMBERING, merging=True), LEFT),
+    "of a merge that is told to have ended": ("stray", replace(A, tags=(b.outcome_tag("rolled_back"),)), LEFT),
+    "of a merge that nobody asked for": ("stray", A, LEFT),
+}
+
+
+@pytest.mark.parametrize("case", STORES)
+def test_a_plain_lv_with_the_tags_of_a_member(case: str) -> None:
+    state, origin, volume = STORES[case]
+    (taking,) = takings(b.picture([origin, B, volume]))
+    assert [member.state for member in taking.members] == [state]
+
+
+def test_a_set_with_a_living_member_is_not_forgotten() -> None:
+    """However little is left of it, and whatever its origins remember."""
+    back = replace(A, tags=(b.outcome_tag("rolled_back", count=3),))
+    (taking,) = takings(b.picture([back, B, b.member(B, count=3)]))
+    assert sorted(member.state for member in taking.members) == ["active", "lost", "rolled_back"]
+
+
+def test_a_merge_of_which_the_kernel_tells_nothing() -> None:
+    assert merge_percent(Member(state="merging", origin=THIN_WAITING, outcome=None)) is not None
+    assert merge_percent(Member(state="merging", origin=b.inactive(THIN_WAITING), outcome=None)) is None
+    assert merge_percent(Member(state="merging")) is None
+
+
 def test_a_sparse_volumes_store_is_no_snapshot() -> None:
     sparse = b.thick_snapshot(b.volume("vg/x_vorigin"), "x")
     assert not sparse.is_snapshot

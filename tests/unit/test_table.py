@@ -178,7 +178,7 @@ def test_leftovers_of_the_name_beside_a_whole_set_go(state: State, then: list[st
     picture = replace(situations.active(), volumes=(*situations.active().volumes, leftover))
     plan = driver.plan(picture, b.request(state=state) if state != "present" else b.request("va/a", "vt/t"))
     assert driver.step_names(plan) == ["remove", *then]
-    removed = plan.steps[0].arguments()[2:]
+    removed = plan.steps[0].arguments()[4:]
     assert removed == (("va/a_s", "vt/t_s", "va/b_s") if state == "absent" else ("va/b_s",))
 
 

@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which cuts there are: each is derived from a seed and a number, and stands alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+Layout = Literal["data", "root"]
+Step = Literal["pre_upgrade", "change", "rollback", "commit"]
+LAYOUTS: tuple[Layout, ...] = ("data", "root")
+# Of ten cuts three are on the root filesystem.
+ROOT_DIGITS = (3, 6, 9)
+# Every fourth cut of a layout is on the older release.
+SUITES = ("trixie", "trixie", "trixie", "bookworm")
+
+SOUND = frozenset({"active"})
+GOING_BACK = frozenset({"merging", "merge_pending", "rolled_back"})
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When the power fails: in which step, how long after which output, and what may be found afterwards.
+
+    `after` is a regular expression for the output of the step, or with `console` for the guest's serial console, from
+    the beginning of the step on. `seconds` is the longest delay after it, in software emulation on a machine with
+    nothing else to do. `found` are the states of the set that a host may have after the next boot.
+    """
+
+    step: Step
+    after: str
+    seconds: float
+    found: frozenset[str]
+    console: bool = False
+    layouts: tuple[Layout, ...] = LAYOUTS
+    # How often the volumes of the layout "data" go back without a reboot, because nothing is mounted.
+    closed: float = 0
+
+
+def _task(role: str, name: str) -> str:
+    return rf"TASK \[safepoint\.lvm\.{role} : {name}"
+
+
+MOMENTS = {
+    "preparing": Moment(
+        "pre_upgrade",
+        _task("pre_upgrade", "Install the initramfs script"),
+        90,
+        frozenset({"absent"}),
+        layouts=("root",),
+    ),
+    "taking": Moment(
+        "pre_upgrade", _task("pre_upgrade", r"Take the safe point\]"), 15, frozenset({"absent", "incomplete"}) | SOUND
+    ),
+    "changing": Moment("change", r"\[", 15, SOUND),
+    "requesting": Moment(
+        "rollback", _task("rollback", "Request the merges"), 12, SOUND | GOING_BACK | {"partly_merged"}, closed=0.5
+    ),
+    "rebooting": Moment("rollback", _task("rollback", "Reboot"), 20, GOING_BACK),
+    "in the initramfs": Moment("rollback", "Loading, please wait", 15, GOING_BACK, console=True),
+    "merging": Moment("rollback", r"Welcome to .*Debian", 30, GOING_BACK, console=True),
+    "merging closed": Moment(
+        "rollback", _task("rollback", "See it to its end"), 15, GOING_BACK, layouts=("data",), closed=1
+    ),
+    "concluding": Moment("rollback", _task("rollback", "Go on with the merges"), 15, GOING_BACK, closed=0.5),
+    "committing": Moment(
+        "commit",
+        _task("commit", "Let go of the safe point"),
+        12,
+        frozenset({"absent", "damaged", "incomplete"}) | SOUND,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One power cut."""
+
+    seed: int
+    number: int
+    layout: Layout
+    suite: str
+    moment: str
+    # How much of the longest delay there is.
+    fraction: float
+    # The last step of the workflow, and whether the volumes are mounted when it begins.
+    ending: Step
+    mounted: bool
+
+    @property
+    def title(self) -> str:
+        """What it is called where people read it."""
+        return f"cut {self.seed}-{self.number}, {self.layout}, {self.suite}, {self.moment}"
+
+
+def layout_of(number: int) -> Layout:
+    """The layout of the cut with this number."""
+    return "root" if number % 10 in ROOT_DIGITS else "data"
+
+
+def chance(*parts: object) -> float:
+    """A number from 0 up to 1 that follows from the parts, on any Python."""
+    digest = hashlib.sha256(" ".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def derive(seed: int, number: int) -> Cut:
+    """The cut with this number, from 1. The moments follow each other in rounds, each in an order of its own."""
+    layout = layout_of(number)
+    names = [name for name, moment in MOMENTS.items() if layout in moment.layouts]
+    earlier = sum(layout_of(other) == layout for other in range(1, number))
+    lap, position = divmod(earlier, len(names))
+    name = sorted(names, key=lambda each: chance(seed, layout, lap, each))[position]
+    moment = MOMENTS[name]
+    either: tuple[Step, ...] = ("commit", "rollback") if moment.step in ("pre_upgrade", "change") else (moment.step,)
+    closed = layout == "data" and chance(seed, number, "closed") < moment.closed
+    return Cut(
+        seed=seed,
+        number=number,
+        layout=layout,
+        suite=SUITES[(earlier + lap) % len(SUITES)],
+        moment=name,
+        fraction=chance(seed, number, "delay"),
+        ending=either[int(chance(seed, number, "ending") * len(either))],
+        mounted=not closed,
+    )

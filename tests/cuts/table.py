@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of the cuts that were made, one row for each: it grows, and a run makes only those that it lacks."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RIGHT = "right"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cut: what was wanted, what happened, what was found, and whether it ended as it has to."""
+
+    seed: str
+    number: str
+    suite: str
+    layout: str
+    moment: str
+    volumes: str
+    delay: str
+    doing: str
+    found: str
+    runs: str
+    end: str
+    seconds: str
+    verdict: str
+
+
+def load(path: Path) -> list[Row]:
+    """The rows of a table; none when there is no file yet."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [Row(**line) for line in csv.DictReader(file)]
+
+
+def done(rows: list[Row], seed: int) -> set[int]:
+    """The numbers of a seed that ended right and need not be made again."""
+    return {int(row.number) for row in rows if row.seed == str(seed) and row.verdict == RIGHT}
+
+
+def append(path: Path, row: Row) -> None:
+    """Add a row; a table that does not exist is begun."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(asdict(row))

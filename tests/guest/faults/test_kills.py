@@ -1,0 +1,236 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Killed at every step: whatever is killed whenever, the host stays sound and the same task ends as if undisturbed.
+
+The volumes are not mounted here, so a merge begins at once; test_suspended.py has the volumes in use.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lvm
+import processes
+import pytest
+import storage
+from calls import Running, absent, call, merged, ok, present, start
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SETS = {
+    "thick": ("thick/b", "thick/c"),
+    "thin": ("thin/t1", "thin/t2"),
+    "mixed": ("thick/b", "thick/c", "other/a", "thin/t1", "thin/t2"),
+}
+SEALED = "safepoint.member.sealed"
+# How long a command takes in a slow machine at most; a kill falls anywhere in the first part of it.
+SLOW = 2.5
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is killed when, in which task on which set: ``number`` counts the task's modifying commands from 0."""
+
+    task: str
+    kind: str
+    victim: str
+    number: int
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins of the set."""
+        return SETS[self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.task}-{self.kind}-{self.victim}-{self.number}"
+
+
+def commands(task: str, origins: Sequence[str]) -> int:
+    """How many modifying commands a task has on a set of ``origins``, undisturbed."""
+    thick = [origin for origin in origins if not origin.startswith("thin/")]
+    return {"create": len(origins) + 1, "extend": len(thick), "merge": 2, "remove": 1}[task]
+
+
+def cases() -> list[Case]:
+    """Every task, on every set, with every victim at every command."""
+    found = []
+    for task in ("create", "extend", "merge", "remove"):
+        for kind, origins in SETS.items():
+            count = commands(task, origins)
+            for victim in ("before", "while", "lvm"):
+                found += [Case(task, kind, victim, number) for number in range(count)]
+            if count:
+                found.append(Case(task, kind, "after", count - 1))
+    return found
+
+
+def checksums(names: Sequence[str]) -> list[int]:
+    """What the LVs contain, read from the disk."""
+    found = []
+    for name in names:
+        lvm.run("blockdev", "--flushbufs", f"/dev/{name}")
+        value = 0
+        with Path("/dev", name).open("rb") as device:
+            while block := device.read(storage.MIB):
+                value = zlib.crc32(block, value)
+        found.append(value)
+    return found
+
+
+def parameters(task: str, origins: Sequence[str]) -> Mapping[str, Any]:
+    """The parameters of the task under test."""
+    if task == "create":
+        return present("s", *origins, size="8MiB")
+    if task == "extend":
+        return present("s", *origins, size="16MiB")
+    return merged("s") if task == "merge" else absent("s")
+
+
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_killed(case: Case, pytestconfig: pytest.Config) -> None:
+    taken = checksums(case.origins)
+    if case.task != "create":
+        ok("snapset", present("s", *case.origins, size="8MiB"))
+    for origin in case.origins:
+        storage.write(origin, 1, at=2)
+    changed = checksums(case.origins)
+    task = parameters(case.task, case.origins)
+
+    disturb(case, task, seed=pytestconfig.getoption("--seed"))
+
+    assert_sound()
+    assert_told_truly(case)
+    finish(task)
+    assert_sound()
+    assert_as_undisturbed(case)
+    assert checksums(case.origins) == (taken if case.task == "merge" else changed)
+
+
+def disturb(case: Case, task: Mapping[str, Any], *, seed: str) -> None:
+    """Run the task and kill what the case says."""
+    if case.victim in ("before", "after"):
+        hook = die_before(case.number) if case.victim == "before" else die_after(case.number)
+        running = start("snapset", task, before=hook)
+        assert running.wait() == -signal.SIGKILL
+        return
+    reached, told = os.pipe()
+    running = start("snapset", task, before=lambda number, _words: tell(told, number, case.number))
+    os.close(told)
+    assert os.read(reached, 1), running.result()
+    os.close(reached)
+    if case.victim == "while":
+        kill_the_host_side(running)
+    else:
+        kill_lvm(running, after=SLOW * zlib.crc32(f"{seed}{case}".encode()) / 2**32)
+
+
+def die_before(wanted: int) -> Callable[[int, Sequence[str]], None]:
+    """The module dies before its command ``wanted``."""
+    return lambda number, _words: os.kill(os.getpid(), signal.SIGKILL) if number == wanted else None
+
+
+def die_after(wanted: int) -> Callable[[int, Sequence[str]], None]:
+    """The module dies after its command ``wanted``, when it wants to see what there is now."""
+
+    def hook(number: int, _words: Sequence[str]) -> None:
+        if number == wanted:
+            pytest.MonkeyPatch().setattr(Lvm, "report", lambda _self: os.kill(os.getpid(), signal.SIGKILL))
+
+    return hook
+
+
+def tell(pipe: int, number: int, wanted: int) -> None:
+    """Let the test know that the module begins its command ``wanted``."""
+    if number == wanted:
+        os.write(pipe, b"x")
+
+
+def kill_the_host_side(running: Running) -> None:
+    """Kill module and supervisor while LVM runs: it goes on alone, and the host stays locked as long as it does."""
+    lvm_pid, supervisor = processes.wait_for_child_of_child(running.pid)
+    os.kill(lvm_pid, signal.SIGSTOP)
+    os.kill(supervisor, signal.SIGKILL)
+    running.kill()
+    still = processes.is_running(lvm_pid)
+    busy = call("snapset", {**absent("nothing"), "lock_timeout": 0})
+    if still:
+        os.kill(lvm_pid, signal.SIGCONT)
+        assert "the host is busy" in busy.get("msg", ""), busy
+        processes.wait_for_end(lvm_pid)
+
+
+def kill_lvm(running: Running, *, after: float) -> None:
+    """Kill LVM's command ``after`` so many seconds; the supervisor and the module see to what it leaves."""
+    lvm_pid, _supervisor = processes.wait_for_child_of_child(running.pid)
+    time.sleep(after)
+    killed = processes.kill(lvm_pid)
+    result = running.result()
+    assert "Traceback" not in str(result)
+    if killed:
+        assert result.get("failed"), result
+        assert "killed" in result["msg"], result["msg"]
+
+
+def assert_sound() -> None:
+    """No device is suspended, nobody holds the lock, no command of LVM runs."""
+    assert processes.suspended_for_good() == []
+    assert not ok("snapset", {**absent("nothing"), "lock_timeout": 10})["changed"]
+
+
+def assert_told_truly(case: Case) -> None:
+    """snapset_info says what LVM's own report says."""
+    rows = [row for row in rows_of_set() if row["origin"]]
+    shown = {one["name"]: one for one in ok("snapset_info", {})["snapsets"]}
+    state = shown["s"]["state"] if "s" in shown else "absent"
+    if case.task == "merge":
+        untouched = not any(row["lv_merging"] for row in rows) and len(rows) == len(case.origins)
+        assert state in (("active",) if untouched else ("merging", "rolled_back", "partly_merged"))
+        return
+    whole = len(rows) == len(case.origins)
+    if case.task == "create" and not any(SEALED in row["lv_tags"] for row in rows):
+        assert state == ("incomplete" if rows_of_set() else "absent")
+        return
+    assert state == ("active" if whole else "damaged" if rows else "absent")
+    for member in shown["s"]["members"] if whole else ():
+        (row,) = [row for row in rows if row["lv_full_name"] == f"{member['vg']}/{member['snapshot']}"]
+        assert member["kind"] == "thin" or member["size"] == int(row["lv_size"])
+
+
+def rows_of_set() -> list[dict[str, str]]:
+    """What LVM tells of everything that bears the set's tags."""
+    rows = lvm.report("lvs", "lv_full_name,lv_name,origin,lv_tags,lv_merging,lv_size", "-a", *storage.SIZES)
+    return [row for row in rows if "safepoint.member.set=s" in row["lv_tags"]]
+
+
+def finish(task: Mapping[str, Any]) -> None:
+    """Run the same task again, until nothing is left to do."""
+    end = time.monotonic() + 240
+    while (result := ok("snapset", task))["changed"] or result["poll_after"]:
+        assert time.monotonic() < end, result
+        time.sleep(1)
+
+
+def assert_as_undisturbed(case: Case) -> None:
+    """The set, its LVs and the origins' tags are as after a run that nobody disturbed."""
+    state = {"create": "active", "extend": "active", "merge": "rolled_back", "remove": "absent"}[case.task]
+    result = ok("snapset", parameters(case.task, case.origins))
+    assert result["snapset"]["state"] == state
+    members = {f"{origin}_s" for origin in case.origins} if state == "active" else set()
+    there = {f"{vg}/{name}" for vg in storage.SIZES for name in lvm.names(vg)}
+    assert there == {*storage.VOLUMES, *members}
+    for member in result["snapset"]["members"] if state == "active" else ():
+        wanted = 16 if case.task == "extend" else 8
+        assert member["kind"] == "thin" or member["size"] == wanted * storage.MIB
+    for origin in case.origins:
+        told = [tag.split("=")[0] for tag in lvm.tags(origin)]
+        assert told == (["safepoint.outcome.rolled_back"] if state == "rolled_back" else [])

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What somebody may have put at the paths that modules write to: links, pipes, directories, files of others.
+
+They write below /run/safepoint.lvm and nowhere else. What was put there is neither written to nor changed nor used, and
+is named; what takes no lock goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from calls import absent, merged, ok, present, refused, rolled_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DIRECTORY = Path("/run/safepoint.lvm")
+LOCK = DIRECTORY / "lock"
+# On the same filesystem, so that a hard link can lead to what is in it.
+PRECIOUS = Path("/run/precious")
+STRANGER = 65534
+# What LVM, udev and systemd write to at any time, and the tests' own.
+OTHERS = ("lvm", "lock", "udev", "systemd", "log", "safepoint-guest", "user", "blkid", "lvmpolld.pid")
+
+
+def _file(path: Path, mode: int = 0o600, owner: int = 0) -> None:
+    path.write_text("not ours\n")
+    path.chmod(mode)
+    os.chown(path, owner, owner)
+
+
+def _directory(path: Path, mode: int = 0o700, owner: int = 0) -> None:
+    path.mkdir()
+    _file(path / "lock")
+    path.chmod(mode)
+    os.chown(path, owner, owner)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+
+
+IN_PLACE_OF_THE_DIRECTORY: dict[str, Callable[[Path], None]] = {
+    "link to a directory": lambda path: path.symlink_to(PRECIOUS),
+    "link to nothing": lambda path: path.symlink_to(PRECIOUS / "new"),
+    "file": _file,
+    "pipe": os.mkfifo,
+    "socket": _socket,
+    "directory of a stranger": lambda path: _directory(path, owner=STRANGER),
+    "directory for a group": lambda path: _directory(path, 0o770),
+    "directory for everybody": lambda path: _directory(path, 0o1777),
+}
+IN_PLACE_OF_THE_LOCK: dict[str, Callable[[Path], None]] = {
+    "link to a file": lambda path: path.symlink_to(PRECIOUS / "lock"),
+    "link to nothing": lambda path: path.symlink_to(PRECIOUS / "new"),
+    "hard link": lambda path: path.hardlink_to(PRECIOUS / "lock"),
+    "pipe": os.mkfifo,
+    "socket": _socket,
+    "directory": _directory,
+    "file of a stranger": lambda path: _file(path, owner=STRANGER),
+    "file for everybody": lambda path: _file(path, 0o666),
+}
+
+
+def _seen(path: Path) -> list[tuple[Any, ...]]:
+    """Everything about a path, and about what is below it, that writing would change."""
+    status = path.lstat()
+    content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
+    below = sorted(path.iterdir()) if stat.S_ISDIR(status.st_mode) else []
+    mine = (str(path), status.st_mode, status.st_uid, status.st_size, status.st_mtime_ns, content)
+    return [mine, *(one for entry in below for one in _seen(entry))]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def planted(path: Path, plant: Callable[[Path], None]) -> Iterator[None]:
+    """While this lasts, ``path`` is what ``plant`` has made of it, and PRECIOUS a directory with a file in it."""
+    if not LOCK.exists():
+        ok("snapset", absent("nothing"))
+    aside = path.with_name(f"{path.name}.aside")
+    path.rename(aside)
+    try:
+        _directory(PRECIOUS)
+        plant(path)
+        yield
+    finally:
+        _remove(path)
+        _remove(PRECIOUS)
+        aside.rename(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "plant"),
+    [
+        pytest.param(path, plant, id=f"{name} as {path.name}")
+        for path, plants in ((DIRECTORY, IN_PLACE_OF_THE_DIRECTORY), (LOCK, IN_PLACE_OF_THE_LOCK))
+        for name, plant in plants.items()
+    ],
+)
+def test_what_was_put_there_is_not_used(path: Path, plant: Callable[[Path], None]) -> None:
+    with planted(path, plant):
+        before = [*_seen(path), *_seen(PRECIOUS)]
+        assert refused("snapset", present("s", "thick/c"), str(path))["commands"] == []
+        assert [*_seen(path), *_seen(PRECIOUS)] == before
+
+
+def test_what_takes_no_lock_goes_on() -> None:
+    with planted(DIRECTORY, os.mkfifo):
+        assert ok("snapset", present("s", "thick/c"), check=True)["changed"]
+        assert ok("snapset_info", {})["snapsets"] == []
+    assert not ok("snapset", {**absent("s"), "lock_timeout": 0})["changed"]
+
+
+def test_what_is_made_is_for_root_alone() -> None:
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    former = os.umask(0)
+    try:
+        ok("snapset", present("s", "thick/c"))
+    finally:
+        os.umask(former)
+    for path, mode in ((DIRECTORY, stat.S_IFDIR | 0o700), (LOCK, stat.S_IFREG | 0o600)):
+        assert (path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) == (mode, 0, 0)
+
+
+def _files() -> set[str]:
+    roots = [path for path in Path("/run").iterdir() if path.name not in OTHERS]
+    roots += [Path("/tmp"), Path("/var/tmp"), Path("/root"), Path("/boot"), Path("/etc/initramfs-tools")]
+    return {str(path) for root in roots for path in (root, *root.rglob("*")) if "__pycache__" not in path.parts}
+
+
+def test_nothing_is_left_behind() -> None:
+    ok("snapset", absent("nothing"))
+    before = _files()
+    for task in (present("s", "thick/c", "thin/t2"), absent("s"), present("s", "thick/c"), merged("s")):
+        ok("snapset", task)
+        assert LOCK.read_bytes() == b""
+    rolled_back("snapset", merged("s"))
+    refused("snapset", present("s", "thick/none"), "no LV thick/none")
+    assert _files() - before == set()
+    assert [path.name for path in DIRECTORY.iterdir()] == ["lock"]

@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Cut the power of a virtual machine at random moments of the workflow, and see whether it ends right all the same.
+
+    python3 tests/power_cuts.py --count 40 --seed 1     # the cuts that the table lacks; can be interrupted
+    python3 tests/power_cuts.py --only 7                # this one, whatever the table has; the table stays as it is
+
+Each cut follows from the seed and its number: the layout, the moment, the delay. A cut is SIGKILL for QEMU, whose
+disks are written through. In the layout "root" the set is / and /var of a host that boots through GRUB, in "data" two
+thick volumes and a thin one on a disk of their own, and the host's kernel is booted directly. The machine lives on from
+cut to cut as long as they end right. It needs the environments of `make setup`; reports (JUnit) and logs go below
+$SAFEPOINT_RESULTS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from cuts import table
+from cuts.cases import LAYOUTS, Cut, Layout, derive
+from cuts.machine import Machine, Wrong
+from env.paths import CACHE, ROOT
+from env.paths import RESULTS as ALL_RESULTS
+from env.reports import Case, write
+from power_cut import Bench, Workflow, set_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RESULTS = Path(os.environ.get("SAFEPOINT_RESULTS") or ALL_RESULTS / "power-cuts").resolve()
+TABLE = ROOT / "tests" / "cuts" / "results.csv"
+
+
+def say(text: str) -> None:
+    """Print at once, with the time of day."""
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+def machine_name(layout: Layout) -> str:
+    """What the machine of a layout is called."""
+    return f"cut-{layout}"
+
+
+class Series:
+    """Cuts one after the other, on one machine for as long as it fits and nothing is wrong."""
+
+    def __init__(self) -> None:
+        self.bench: Bench | None = None
+        self.reports: list[Case] = []
+
+    def run(self, cut: Cut) -> table.Row:
+        """Make one cut; its row. Wrong when there is no machine for it."""
+        bench = self.bench_for(cut)
+        folder = RESULTS / f"{cut.seed}-{cut.number}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        workflow = Workflow(bench, cut, folder)
+        say(f"{cut.title} begins")
+        started, problem = time.monotonic(), None
+        try:
+            workflow.go()
+        except Wrong as error:
+            problem = str(error)
+            (folder / "problem.txt").write_text(problem, encoding="utf-8")
+            shutil.copy(bench.machine.console, folder / "console.log")
+            self.end()
+        seconds = time.monotonic() - started
+        self.reports.append(Case(cut.title, seconds, problem))
+        say(f"{cut.title}: {problem or table.RIGHT}, {seconds:.0f} s\n    {workflow.doing} -> {workflow.found}")
+        # A row is one line; the rest is in the folder.
+        return workflow.row(seconds, f"wrong: {problem.splitlines()[0]}" if problem else table.RIGHT)
+
+    def bench_for(self, cut: Cut) -> Bench:
+        """A machine for a cut: the present one when it is of the same kind."""
+        if self.bench and (self.bench.layout, self.bench.machine.suite) == (cut.layout, cut.suite):
+            return self.bench
+        self.end()
+        say(f"a machine of the layout {cut.layout} boots with {cut.suite}, and is prepared")
+        machine = Machine(machine_name(cut.layout), cut.suite, CACHE, RESULTS / f"state-{cut.layout}")
+        self.bench = set_up(machine, cut.layout, RESULTS / f"set-up-{cut.layout}-{cut.suite}")
+        return self.bench
+
+    def end(self) -> None:
+        """End the machine, if there is one."""
+        for layout in LAYOUTS:
+            Machine(machine_name(layout), "", CACHE, RESULTS).remove()
+        self.bench = None
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep others from the machines; Wrong when another run has them."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "cuts.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Wrong("power is being cut already with this cache; wait for the end of that") from None
+        yield
+
+
+def wanted(options: argparse.Namespace) -> list[Cut]:
+    """The cuts to make, those that can share a machine one after the other."""
+    if options.only:
+        return [derive(options.seed, number) for number in options.only]
+    done = table.done(table.load(options.table), options.seed)
+    cuts = [derive(options.seed, number) for number in range(1, options.count + 1) if number not in done]
+    cuts = [cut for cut in cuts if options.layout in (None, cut.layout)]
+    return sorted(cuts, key=lambda cut: (cut.layout, cut.suite != "trixie", cut.number))
+
+
+def run_all(cuts: list[Cut], into: Path | None) -> bool:
+    """Make the cuts, with their rows in a table; whether all of them ended right. No machine is left."""
+    series = Series()
+    try:
+        for number, cut in enumerate(cuts, start=1):
+            say(f"{number} of {len(cuts)}")
+            row = series.run(cut)
+            if into:
+                table.append(into, row)
+    except Wrong as error:
+        series.reports.append(Case("the machine", 0, str(error)))
+        say(str(error))
+    finally:
+        # A second Ctrl-C would leave one running.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        series.end()
+        write(RESULTS / "power-cuts.xml", "power-cuts", series.reports)
+    wrong = sum(report.failure is not None for report in series.reports)
+    say(f"{len(series.reports) - wrong} right, {wrong} wrong")
+    return not wrong
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top.add_argument("--seed", type=int, default=1, help="default: 1")
+    top.add_argument("--count", type=int, default=40, help="how many cuts there are to be; default: 40")
+    top.add_argument("--layout", choices=LAYOUTS, help="only these")
+    top.add_argument("--only", type=int, action="append", metavar="NUMBER", help="this one, without the table")
+    top.add_argument("--table", type=Path, default=TABLE, help=f"default: {TABLE.relative_to(ROOT)}")
+    return top
+
+
+def stop(_signal: int, _frame: object) -> NoReturn:
+    """End as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Make the cuts that were asked for; 0 if all of them ended right."""
+    options = parser().parse_args()
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        with alone():
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            return 0 if run_all(wanted(options), None if options.only else options.table) else 1
+    except Wrong as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; no machine is left")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What real machines looked like: every file in recordings/ is one moment of one of them (recordings/record.py)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _host
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
+from ansible_collections.safepoint.lvm.plugins.module_utils._report import parse_report
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber
+
+RECORDINGS = sorted(
+    path for path in Path(__file__).with_name("recordings").glob("*.json") if ".expected" not in path.suffixes
+)
+
+
+def load(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def picture(recording: dict[str, Any]) -> Picture:
+    """The machine as it is understood, a minute after its last LV was made."""
+    groups, volumes = parse_report("\n".join(recording["report"]))
+    devices = {
+        _number(device["dev"]): BlockDevice(
+            name=device["name"],
+            dm_name=device["dm_name"],
+            dm_uuid=device["dm_uuid"],
+            slaves=tuple(_number(slave) for slave in device["slaves"]),
+        )
+        for device in recording["devices"]
+    }
+    host = Host(
+        now=max(volume.created or 0 for volume in volumes) + 60,
+        boot_id=recording["boot_id"],
+        mounts=tuple(_host.parse_mountinfo(recording["mountinfo"], devices)),
+        devices=MappingProxyType(devices),
+        root_argument=_host.root_argument(recording["cmdline"]),
+    )
+    return Picture(host=host, volume_groups=groups, volumes=volumes)
+
+
+def _number(text: str) -> DeviceNumber:
+    major, _colon, minor = text.partition(":")
+    return int(major), int(minor)

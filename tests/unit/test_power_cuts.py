@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The parts of the power cuts that work on values alone: which cuts there are, and that the checks can fail."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+cases, checks, table = map(importlib.import_module, ("cuts.cases", "cuts.checks", "cuts.table"))
+
+BEFORE = {"/srv/one/cuts/00": "a", "/srv/one/cuts/01": "b", "/srv/one/cuts/02": "c", "/srv/one/cuts/03": "d"}
+CHANGES = {"/srv/one/cuts/01": "B", "/srv/one/cuts/new-01": "N", "/srv/one/cuts/03": None}
+CHANGED = {"/srv/one/cuts/00": "a", "/srv/one/cuts/01": "B", "/srv/one/cuts/02": "c", "/srv/one/cuts/new-01": "N"}
+
+
+def test_forty_cuts_are_spread_over_all_moments() -> None:
+    cuts = [cases.derive(1, number) for number in range(1, 41)]
+    assert sum(cut.layout == "root" for cut in cuts) >= 12
+    for name, moment in cases.MOMENTS.items():
+        assert {cut.layout for cut in cuts if cut.moment == name} == set(moment.layouts)
+    assert {cut.suite for cut in cuts if cut.layout == "root"} == {"trixie", "bookworm"}
+    assert {cut.ending for cut in cuts if cut.moment == "changing"} == {"commit", "rollback"}
+    assert all(0 <= cut.fraction < 1 for cut in cuts)
+    rounds = [cut.moment for cut in cuts if cut.layout == "data"]
+    assert rounds[:9] != rounds[9:18]
+    assert set(rounds[:9]) == set(rounds[9:18])
+
+
+def test_a_cut_follows_from_its_seed_and_number_alone() -> None:
+    assert cases.derive(1, 7) == cases.derive(1, 7)
+    assert len({cases.derive(seed, 7).fraction for seed in range(20)}) == 20
+    assert cases.chance(1, 7, "delay") == pytest.approx(0.5406, abs=1e-4)
+
+
+def test_only_volumes_of_their_own_are_ever_closed() -> None:
+    for number in range(1, 200):
+        cut = cases.derive(2, number)
+        assert cut.mounted or (cut.layout == "data" and cases.MOMENTS[cut.moment].closed)
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        ({**BEFORE, "/srv/one/cuts/new-01": "N"}, "was not before"),
+        ({path: BEFORE[path] for path in list(BEFORE)[1:]}, "is gone"),
+        ({**BEFORE, "/srv/one/cuts/02": "torn"}, "is not what it was"),
+    ],
+)
+def test_what_came_back_is_compared_file_by_file(now: dict[str, str], words: str) -> None:
+    assert checks.against_before(BEFORE, dict(BEFORE)) == []
+    problems = checks.against_before(BEFORE, now)
+    assert len(problems) == 1
+    assert words in problems[0]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {**CHANGED, "/srv/one/cuts/00": "torn"},
+        {**CHANGED, "/srv/one/cuts/01": "b"},
+        {**CHANGED, "/srv/one/cuts/03": "d"},
+        {path: value for path, value in CHANGED.items() if "new" not in path},
+        {**CHANGED, "/srv/one/cuts/44": "who"},
+    ],
+)
+def test_what_was_kept_has_every_change_that_was_done(now: dict[str, str]) -> None:
+    assert checks.against_changed(BEFORE, CHANGES, CHANGED) == []
+    assert len(checks.against_changed(BEFORE, CHANGES, now)) == 1
+
+
+def test_nothing_is_known_of_the_change_that_the_cut_met() -> None:
+    for half in ({"/srv/one/cuts/01": "torn"}, {"/srv/one/cuts/new-01": "torn"}, {"/srv/one/cuts/03": "d"}, {}):
+        assert checks.against_changed(BEFORE, {}, {**BEFORE, **half}) == []
+
+
+def volume(name: str, **values: str) -> dict[str, str]:
+    return {"vg_name": "data", "lv_name": name, "origin": "", "lv_attr": "-wi-a-----", "lv_tags": "", **values}
+
+
+def host(*volumes: dict[str, str], **values: list[str]) -> dict[str, Any]:
+    return {"volumes": volumes, "devices": [], "suspended": [], "commands": [], "trouble": [], "failed": [], **values}
+
+
+def test_a_plain_volume_with_the_tags_of_a_snapshot_is_none() -> None:
+    whole = {"state": "active", "id": "1f", "members": [{}, {}]}
+    tags = {"lv_tags": "safepoint.member.id=1f,safepoint.member.count=2"}
+    one = volume("one_x", origin="one", lv_attr="swi-a-s---", **tags)
+    thin = volume("thin_x", origin="thin", lv_attr="Vwi---tz-k", **tags)
+    assert checks.half_made(whole, host(one, thin), 2) == []
+    for other in (volume("thin_x", **tags), volume("thin_x", lv_attr="Vwi---tz-k", **tags)):
+        assert checks.half_made(whole, host(one, other), 2) == ["the set passes for whole with 1 of 2 snapshots"]
+    assert checks.half_made({**whole, "members": [{}]}, host(one), 2)
+    assert checks.half_made({"state": "incomplete", "members": [{}]}, host(one), 2) == []
+
+
+def test_what_is_left_over_is_named() -> None:
+    clean = host(volume("one"), devices=["data-one"])
+    assert checks.left_over(clean, clean) == []
+    assert checks.left_over(host(volume("one"), volume("one_x"), devices=["data-one"]), clean)
+    assert checks.left_over(host(volume("one"), devices=["data-one", "data-one-real"]), clean)
+    assert checks.left_over(host(volume("one", lv_tags="safepoint.outcome.merging=x"), devices=["data-one"]), clean)
+
+
+@pytest.mark.parametrize("what", ["suspended", "commands", "trouble", "failed"])
+def test_an_unhealthy_host_is_seen(what: str) -> None:
+    assert checks.unhealthy(host()) == []
+    assert len(checks.unhealthy(host(**{what: ["data-one"]}))) == 1
+
+
+def test_the_table_tells_what_need_not_be_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "tests" / "results.csv"
+    assert table.load(path) == []
+    row = table.Row(**{field.name: "1" for field in fields(table.Row)})
+    rows = [replace(row, number="3", verdict="right"), replace(row, number="4", verdict="wrong: a, b")]
+    for each in (*rows, replace(row, seed="2", number="5", verdict="right")):
+        table.append(path, each)
+    assert table.load(path)[:2] == rows
+    assert table.done(table.load(path), 1) == {3}
