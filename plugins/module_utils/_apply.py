@@ -14,6 +14,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
     CreateThick,
     CreateThin,
     Merge,
+    MergeOne,
     Remove,
     Retag,
     Step,
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan
+
+
+# tools/errors.h of LVM; whoever was killed has another.
+_LVM_FAILED = 5
 
 
 class Runner(Protocol):
@@ -64,7 +69,9 @@ def _failure(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner)
         return _error(step, outcome, "", changed=changed)
     left = _still_there(runner.observe(), step)
     told = f"; still there: {', '.join(volume.full_name for volume in left) or 'nothing'}"
-    return _error(step, outcome, told, changed=changed or len(left) < len(step.volumes))
+    # When all are gone and LVM complains nevertheless, it did not find one that somebody else had removed.
+    theirs = 1 if outcome.rc == _LVM_FAILED and not left else 0
+    return _error(step, outcome, told, changed=changed or len(left) + theirs < len(step.volumes))
 
 
 def _undo_creation(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:
@@ -89,19 +96,38 @@ def _made(picture: Picture, begun: Sequence[Create]) -> tuple[Volume, ...]:
 
 def _forget_refused_merges(step: Merge, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:
     picture = runner.observe()
-    refused = [volume for volume in picture.volumes if volume.full_name in step.snapshots and not volume.merging]
-    origins = {origin.full_name for snapshot in refused if (origin := picture.origin_of(snapshot)) is not None}
+    refused = [one for one in step.members if (there := picture.by_uuid(one.uuid)) is not None and not there.merging]
+    removed = [one for one in step.members if _is_removed(picture, one, refused)]
+    origins = {one.origin for one in (*refused, *removed)}
     remembered = next((one for one in reversed(done) if isinstance(one, Retag)), None)
     for undo in remembered.undo if remembered is not None else ():
         names = tuple(name for name in undo.volumes if name in origins)
         if names:
             runner.run(replace(undo, volumes=names).arguments())
-    started = [name for name in step.snapshots if name not in {volume.full_name for volume in refused}]
-    told = f"; refused: {', '.join(volume.full_name for volume in refused) or 'none'}"
-    told += f"; begun or done: {', '.join(started) or 'none'} (run state: merged again to go on with them)"
+    started = [one for one in step.members if one.origin not in origins]
+    told = f"; refused: {_snapshots(refused)}"
+    told += f"; removed by somebody else: {_snapshots(removed)}" if removed else ""
+    told += f"; begun or done: {_snapshots(started)} (run state: merged again to go on with them)"
     begun_by_hand = set(remembered.volumes) - origins if remembered is not None else set()
     before = any(one.changes for one in done if one is not remembered)
     return _error(step, outcome, told, changed=bool(started or begun_by_hand) or before)
+
+
+def _is_removed(picture: Picture, one: MergeOne, refused: Sequence[MergeOne]) -> bool:
+    """Whether a snapshot is gone, and not into its origin.
+
+    A thin origin has its id then. A thick one may have been merged at once; but if LVM has nothing else to complain of,
+    it complains of what was not there any more.
+    """
+    if picture.by_uuid(one.uuid) is not None:
+        return False
+    if one.thin_id is None:
+        return not refused
+    return all(volume.thin_id != one.thin_id for volume in picture.volumes if volume.full_name == one.origin)
+
+
+def _snapshots(members: Sequence[MergeOne]) -> str:
+    return ", ".join(one.snapshot for one in members) or "none"
 
 
 def _begun(picture: Picture, step: Retag) -> bool:
@@ -111,7 +137,7 @@ def _begun(picture: Picture, step: Retag) -> bool:
 
 
 def _still_there(picture: Picture, step: Remove) -> tuple[Volume, ...]:
-    return tuple(volume for volume in picture.volumes if volume.full_name in step.volumes)
+    return tuple(volume for volume in picture.volumes if volume.uuid in step.uuids)
 
 
 def _error(step: Step, outcome: Outcome, told: str, *, changed: bool) -> CommandFailed:

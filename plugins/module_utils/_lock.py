@@ -12,7 +12,7 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,11 +39,9 @@ def host_lock(purpose: str, *, timeout: int) -> Iterator[int]:
     descriptor = _open_lock()
     try:
         _acquire(descriptor, timeout)
+        # It stays when this process is ended and its LVM command goes on; the next holder writes over it.
         _write_holder(descriptor, f"{purpose} ({_process(os.getpid())})")
-        try:
-            yield descriptor
-        finally:
-            _write_holder(descriptor, "")
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -98,10 +96,12 @@ def _holder(descriptor: int) -> str:
     """Who holds the lock, by what a run of ours wrote into it, or by the kernel when somebody else took it."""
     written = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
     locker = _locker(descriptor)
-    if locker is not None and _process(locker) not in written:
-        return _process(locker)
-    # The kernel does not tell a locker that has died: then its running LVM command still keeps the lock.
-    return written or "an unknown process"
+    if locker is None or _process(locker) in written:
+        # It may have died: then its running LVM command still keeps the lock.
+        return written or "an unknown process"
+    # A shell has the lock of a flock(1) that has long ended, on a descriptor that it gave to it.
+    heirs = [] if Path(f"/proc/{locker}").exists() else _heirs(descriptor)
+    return ", ".join(_process(pid) for pid in heirs or [locker])
 
 
 def _process(pid: int) -> str:
@@ -118,6 +118,20 @@ def _locker(descriptor: int) -> int | None:
     return None
 
 
+def _heirs(descriptor: int) -> list[int]:
+    """The processes that have the lock because they have its descriptor, as proc_pid_fdinfo(5) shows it."""
+    inode = f":{os.fstat(descriptor).st_ino} "
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/fdinfo/*"):
+        with suppress(OSError):
+            lines = file.read_text(encoding="ascii").splitlines()
+            if any(line.startswith("lock:") and "FLOCK" in line and inode in line for line in lines):
+                found.add(int(file.parts[2]))
+    return sorted(found)
+
+
 def _write_holder(descriptor: int, text: str) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text.encode(), 0)
+    # /run may be full; then others are told the PID, which the kernel knows.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)

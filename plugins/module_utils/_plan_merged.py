@@ -54,6 +54,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
     Merge,
+    MergeOne,
     Poll,
     Remove,
     Start,
@@ -290,7 +291,11 @@ def _request_steps(picture: Picture, current: Taking) -> Iterator[Step]:
     if members or begun:
         yield remember_merge(picture, current, (*members, *begun))
     if members:
-        yield Merge(snapshots=tuple(member.label for member in members))
+        yield Merge(members=tuple(_merge_one(m.origin, m.snapshot) for m in members if m.origin and m.snapshot))
+
+
+def _merge_one(origin: Volume, snapshot: Volume) -> MergeOne:
+    return MergeOne(snapshot=snapshot.full_name, origin=origin.full_name, uuid=snapshot.uuid, thin_id=snapshot.thin_id)
 
 
 def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[Step]:

@@ -158,10 +158,20 @@ class Retag:
 
 
 @dataclass(frozen=True)
+class MergeOne:
+    """A snapshot and its origin, as VG/LV, and what tells afterwards whether the one has gone into the other."""
+
+    snapshot: str
+    origin: str
+    uuid: str
+    thin_id: int | None
+
+
+@dataclass(frozen=True)
 class Merge:
     """Ask LVM to merge snapshots into their origins, in the background."""
 
-    snapshots: tuple[str, ...]
+    members: tuple[MergeOne, ...]
     changes = True
 
     def arguments(self) -> tuple[str, ...]:
@@ -173,12 +183,12 @@ class Merge:
             "--background",
             "--interval",
             str(POLL_SECONDS),
-            *self.snapshots,
+            *(member.snapshot for member in self.members),
         )
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {"step": "merge", "volumes": list(self.snapshots)}
+        return {"step": "merge", "volumes": [member.snapshot for member in self.members]}
 
 
 @dataclass(frozen=True)

@@ -165,3 +165,36 @@ def test_another_volume_of_the_same_name_stays() -> None:
     other = model.put(model.get("va/a_s"), uuid="another")
     apply(plan, model)
     assert model.get("va/a_s") == other
+
+
+@pytest.mark.parametrize("gone", ["va/a_s", "vt/t_s"])
+def test_a_member_is_removed_before_it_is_merged(gone: str) -> None:
+    """Its origin may not tell of a merge: the next run would take that for a rollback."""
+    model = ModelLvm(situations.active())
+    plan = driver.plan(model.observe(), MERGED)
+    model.drop(model.get(gone))
+    with pytest.raises(CommandFailed) as caught:
+        apply(plan, model)
+    assert f"removed by somebody else: {gone}; begun or done: " in caught.value.message
+    assert model.get(gone.removesuffix("_s")).tags == ()
+    assert driver.view(model.observe(), MERGED).state == "damaged"
+
+
+def test_a_member_is_renamed_before_it_is_merged() -> None:
+    model = ModelLvm(situations.active())
+    plan = driver.plan(model.observe(), MERGED)
+    model.put(model.get("va/a_s"), name="mine")
+    with pytest.raises(CommandFailed, match="refused: va/a_s; begun or done: vt/t_s"):
+        apply(plan, model)
+    assert model.get("va/a").tags == ()
+
+
+def test_the_only_member_is_removed_before_we_do_it() -> None:
+    """Whoever removed it has changed something, and nobody else."""
+    origin = b.volume("va/a")
+    model = ModelLvm(b.picture([origin, b.member(origin)]))
+    plan = driver.plan(model.observe(), b.request(state="absent"))
+    model.drop(model.get("va/a_s"))
+    with pytest.raises(CommandFailed, match="still there: nothing") as caught:
+        apply(plan, model)
+    assert caught.value.details["changed"] is False

@@ -78,11 +78,6 @@ def without(*units: str) -> Iterator[None]:
         lvm.run("systemctl", "start", *(unit for unit in units if unit.endswith(".socket")))
 
 
-def without_udev() -> AbstractContextManager[None]:
-    """While this lasts, there is no udevd."""
-    return without("systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "systemd-udevd.service")
-
-
 @contextmanager
 def read_only_configuration() -> Iterator[None]:
     """While this lasts, nothing can be written into LVM's directory."""
@@ -103,7 +98,6 @@ def no_check_of_the_pool(executable: str) -> Iterator[None]:
 
 
 HARMLESS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
-    "no udev": without_udev,
     "no dmeventd": lambda: without("dm-event.socket", "dm-event.service"),
     "no lvmpolld": lambda: without("lvm2-lvmpolld.socket", "lvm2-lvmpolld.service"),
     "read-only /etc/lvm": read_only_configuration,
