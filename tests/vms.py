@@ -46,8 +46,8 @@ BIG = "root_rollback"
 # Which scenario is also run by every other ansible-core, and the names of these jobs.
 CONTROLLED = "thick"
 MAIN_ENVIRONMENT = ENVS / "main"
-# How many of the tests in tests/guest/faults are run besides; `make test-faults` runs all, in so many parts.
-FAULTS_SAMPLED = 8
+# How many of the tests in tests/guest/faults are run besides, and which; `make test-faults` runs all, in so many parts.
+SAMPLE = ("--faults", "8", "--seed", "21")
 FAULTS = tuple(f"faults-{number}" for number in range(1, 9))
 # In seconds; in software emulation on a busy machine all of this takes many times longer than elsewhere.
 PREPARATION_LIMIT = 30 * 60
@@ -192,7 +192,7 @@ def command(machine: Machine, job: str, folder: Path) -> tuple[tuple[str, ...], 
     if job in (GUEST, *FAULTS):
         argv = (str(tools / "python"), str(ROOT / "tests" / "guest"), machine.name)
         part = ("faults", "--shard", f"{FAULTS.index(job) + 1}/{len(FAULTS)}") if job in FAULTS else ()
-        return (*argv, "--junitxml", str(folder / "guest.xml"), "--", *(part or ("--faults", str(FAULTS_SAMPLED)))), env
+        return (*argv, "--junitxml", str(folder / "guest.xml"), "--", *(part or SAMPLE)), env
     if home == MAIN_ENVIRONMENT:
         return (str(tools / "molecule"), "test", "--scenario-name", job, "--destroy=never"), env
     # As Molecule does it, which wrote these files when it made the machine.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     part, parts = map(int, config.getoption("--shard").split("/"))
     wanted, seed = config.getoption("--faults"), config.getoption("--seed")
     faults = [item for item in items if item.path.parent.name == "faults"]
-    chosen = sorted(faults, key=lambda item: zlib.crc32(f"{seed}{item.nodeid}".encode()))
+    chosen = sorted(faults, key=lambda item: hashlib.sha256(f"{seed}{item.nodeid}".encode()).digest())
     sampled = chosen if wanted == "all" else chosen[: int(wanted)]
     left = [item for item in items if item not in faults or item in sampled][part - 1 :: parts]
     config.hook.pytest_deselected(items=[item for item in items if item not in left])
