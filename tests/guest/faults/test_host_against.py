@@ -100,7 +100,6 @@ def no_check_of_the_pool(executable: str) -> Iterator[None]:
 HARMLESS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
     "no dmeventd": lambda: without("dm-event.socket", "dm-event.service"),
     "no lvmpolld": lambda: without("lvm2-lvmpolld.socket", "lvm2-lvmpolld.service"),
-    "read-only /etc/lvm": read_only_configuration,
     "issue_discards": lambda: lvm.settings("devices { issue_discards=1 }"),
     "auto_activation_volume_list": lambda: lvm.settings("activation { auto_activation_volume_list=[] }"),
     "no thin_check": lambda: no_check_of_the_pool("/nonexistent/thin_check"),
@@ -379,9 +378,11 @@ def full_configuration() -> Iterator[None]:
         yield
 
 
-FULL: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
-    "full /etc/lvm": full_configuration,
-    "full root filesystem": lambda: full(Path("/")),
+# The fault, and what LVM says of it.
+FULL: Mapping[str, tuple[Callable[[], AbstractContextManager[object]], str]] = {
+    "read-only /etc/lvm": (read_only_configuration, "to read-only filesystem"),
+    "full /etc/lvm": (full_configuration, "No space left on device"),
+    "full root filesystem": (lambda: full(Path("/")), "No space left on device"),
 }
 
 
@@ -389,15 +390,16 @@ FULL: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
 def test_no_room_for_lvm(fault: str) -> None:
     task = present("s", *ORIGINS, size="8MiB")
     taken = contents(*ORIGINS)
-    with FULL[fault]():
-        failed(call("snapset", task), "create failed", "No space left on device")
+    broken, said = FULL[fault]
+    with broken():
+        failed(call("snapset", task), "create failed", said)
         assert ok("snapset_info", {})["snapsets"] == []
     assert there() == set(storage.VOLUMES)
     assert ok("snapset", task)["changed"]
     change()
-    with FULL[fault]():
+    with broken():
         for one in (absent("s"), merged("s")):
-            failed(call("snapset", one), "No space left on device")
+            failed(call("snapset", one), said)
         (shown,) = ok("snapset_info", {})["snapsets"]
         assert states({"snapset": shown}) == ("active", ["active"] * 2)
     assert sound()
