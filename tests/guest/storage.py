@@ -160,6 +160,16 @@ def checksum(name: str) -> str:
     return hashlib.sha256(Path("/dev", name).read_bytes()).hexdigest()
 
 
+def checksums(*names: str) -> list[str]:
+    """The checksum of each of the LVs ``names`` (VG/LV), in their order."""
+    return [checksum(name) for name in names]
+
+
+def visible() -> set[str]:
+    """Every visible LV of the tests' VGs, as VG/LV."""
+    return {f"{vg}/{name}" for vg in SIZES for name in lvm.names(vg)}
+
+
 def fill_metadata(pool: str, devices: int) -> None:
     """Give the metadata of the thin pool VG/LV so many devices more, of which LVM knows nothing and does not mind.
 

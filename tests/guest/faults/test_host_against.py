@@ -44,16 +44,6 @@ def sound() -> bool:
     return not ok("snapset", {**absent("nothing"), "lock_timeout": 0})["changed"]
 
 
-def there() -> set[str]:
-    """Every visible LV of the tests' VGs, as VG/LV."""
-    return {f"{vg}/{name}" for vg in storage.SIZES for name in lvm.names(vg)}
-
-
-def contents(*names: str) -> list[str]:
-    """What these LVs hold, as checksums."""
-    return [storage.checksum(name) for name in names]
-
-
 def failed(result: Result, *parts: str) -> Result:
     """A result that has to be a failure, which changed nothing and whose message has these ``parts``."""
     assert result.get("failed"), result
@@ -109,12 +99,12 @@ HARMLESS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
 
 @pytest.mark.parametrize("fault", HARMLESS)
 def test_everything_works(fault: str) -> None:
-    taken = contents(*ORIGINS)
+    taken = storage.checksums(*ORIGINS)
     with HARMLESS[fault]():
         changed = whole_life()
         assert processes.suspended_for_good() == []
-    assert there() == set(storage.VOLUMES)
-    assert contents(*ORIGINS) == changed
+    assert storage.visible() == set(storage.VOLUMES)
+    assert storage.checksums(*ORIGINS) == changed
     assert taken != changed
     assert sound()
 
@@ -122,15 +112,15 @@ def test_everything_works(fault: str) -> None:
 def whole_life(env: Mapping[str, str] | None = None) -> list[str]:
     """Take a set, change the origins, go back, take it again, change them again, commit; their content then."""
     task = present("s", *ORIGINS, size="8MiB")
-    taken = contents(*ORIGINS)
+    taken = storage.checksums(*ORIGINS)
     assert states(ok("snapset", task, env=env)) == ("active", ["active"] * 2)
     change()
     assert ok("snapset", merged("s"), env=env)["changed"]
     assert states(rolled_back("snapset", merged("s"))) == ("rolled_back", ["rolled_back"] * 2)
-    assert contents(*ORIGINS) == taken
+    assert storage.checksums(*ORIGINS) == taken
     assert states(ok("snapset", task, env=env)) == ("active", ["active"] * 2)
     change()
-    changed = contents(*ORIGINS)
+    changed = storage.checksums(*ORIGINS)
     assert ok("snapset", absent("s"), env=env)["changed"]
     return changed
 
@@ -155,8 +145,8 @@ def test_the_environment_changes_nothing() -> None:
         "HOME": "/nonexistent",
     }
     changed = whole_life(hostile)
-    assert there() == set(storage.VOLUMES)
-    assert contents(*ORIGINS) == changed
+    assert storage.visible() == set(storage.VOLUMES)
+    assert storage.checksums(*ORIGINS) == changed
 
 
 def test_udev_stands_still() -> None:
@@ -176,7 +166,7 @@ def test_udev_stands_still() -> None:
         lvm.run("systemctl", "kill", "--signal=SIGCONT", "systemd-udevd")
     assert states(running.result()) == ("active", ["active"] * 2)
     assert ok("snapset", absent("s"))["changed"]
-    assert there() == set(storage.VOLUMES)
+    assert storage.visible() == set(storage.VOLUMES)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -201,16 +191,16 @@ def disk_of_origin(disk: Disk) -> Disk:
 def test_the_disk_of_a_store_is_gone(disk: Disk) -> None:
     task = present("s", "slow/o")
     ok("snapset", task)
-    taken = contents("slow/o")
+    taken = storage.checksums("slow/o")
     disk.vanish()
     told_as_partial(task)
-    assert contents("slow/o") == taken
+    assert storage.checksums("slow/o") == taken
     disk.work()
     assert not ok("snapset", task)["changed"]
     storage.write("slow/o", 2)
     ok("snapset", merged("s"))
     rolled_back("snapset", merged("s"))
-    assert contents("slow/o") == taken
+    assert storage.checksums("slow/o") == taken
 
 
 def test_the_disk_of_a_store_is_gone_and_was_needed(disk: Disk) -> None:
@@ -218,7 +208,7 @@ def test_the_disk_of_a_store_is_gone_and_was_needed(disk: Disk) -> None:
     ok("snapset", task)
     disk.vanish()
     storage.write("slow/o", 2)
-    kept = contents("slow/o")
+    kept = storage.checksums("slow/o")
     told_as_partial(task)
     (shown,) = ok("snapset_info", {})["snapsets"]
     assert states({"snapset": shown}) == ("invalid", ["invalid"])
@@ -226,13 +216,13 @@ def test_the_disk_of_a_store_is_gone_and_was_needed(disk: Disk) -> None:
     refused("snapset", merged("s"), "slow/o_s .*is invalid")
     assert ok("snapset", absent("s"))["changed"]
     assert lvm.names("slow") == {"o"}
-    assert contents("slow/o") == kept
+    assert storage.checksums("slow/o") == kept
     assert sound()
 
 
 def test_the_disk_of_an_origin_is_gone(disk_of_origin: Disk) -> None:
     task = present("s", "slow/o", size="8MiB")
-    taken = contents("slow/o")
+    taken = storage.checksums("slow/o")
     ok("snapset", task)
     storage.write("slow/o", 2)
     disk_of_origin.vanish()
@@ -241,7 +231,7 @@ def test_the_disk_of_an_origin_is_gone(disk_of_origin: Disk) -> None:
     assert not ok("snapset", task)["changed"]
     ok("snapset", merged("s"))
     rolled_back("snapset", merged("s"))
-    assert contents("slow/o") == taken
+    assert storage.checksums("slow/o") == taken
 
 
 def told_as_partial(task: Mapping[str, object]) -> None:
@@ -263,14 +253,14 @@ def test_a_store_cannot_be_written(disk: Disk, how: str) -> None:
     ok("snapset", task)
     getattr(disk, how)()
     storage.write("slow/o", 1)
-    kept = contents("slow/o")
+    kept = storage.checksums("slow/o")
     (shown,) = ok("snapset_info", {})["snapsets"]
     assert states({"snapset": shown}) == ("invalid", ["invalid"])
     for one in (task, merged("s")):
         refused("snapset", one, "slow/o_s .*is invalid")
     assert ok("snapset", absent("s"))["changed"]
     assert lvm.names("slow") == {"o"}
-    assert contents("slow/o") == kept
+    assert storage.checksums("slow/o") == kept
     assert sound()
     disk.work()
     assert ok("snapset", task)["changed"]
@@ -279,12 +269,12 @@ def test_a_store_cannot_be_written(disk: Disk, how: str) -> None:
 @pytest.mark.parametrize("how", ["fail", "refuse_writes"])
 def test_a_store_cannot_be_made(disk: Disk, how: str) -> None:
     task = present("s", "thick/c", "slow/o")
-    kept = contents("slow/o", "thick/c")
+    kept = storage.checksums("slow/o", "thick/c")
     getattr(disk, how)()
     failed(call("snapset", task), "create failed (vg slow", "slow/o_s")
-    assert there() == set(storage.VOLUMES)
+    assert storage.visible() == set(storage.VOLUMES)
     assert lvm.names("slow") == {"o"}
-    assert contents("slow/o", "thick/c") == kept
+    assert storage.checksums("slow/o", "thick/c") == kept
     assert ok("snapset_info", {})["snapsets"] == []
     assert sound()
     disk.work()
@@ -292,7 +282,7 @@ def test_a_store_cannot_be_made(disk: Disk, how: str) -> None:
 
 
 def test_an_origin_cannot_be_written_back(disk_of_origin: Disk) -> None:
-    taken = contents("slow/o")
+    taken = storage.checksums("slow/o")
     ok("snapset", present("s", "slow/o", size="8MiB"))
     storage.write("slow/o", 2)
     disk_of_origin.refuse_writes()
@@ -304,7 +294,7 @@ def test_an_origin_cannot_be_written_back(disk_of_origin: Disk) -> None:
     lvm.run("lvchange", "-an", "slow/o")
     lvm.run("lvchange", "-ay", "slow/o")
     rolled_back("snapset", merged("s"))
-    assert contents("slow/o") == taken
+    assert storage.checksums("slow/o") == taken
 
 
 def test_a_pool_loses_its_disk(disk: Disk) -> None:
@@ -316,7 +306,7 @@ def test_a_pool_loses_its_disk(disk: Disk) -> None:
     lvm.run("lvcreate", "-y", "-q", "-V", "8m", "--thinpool", "slow/p", "-n", "v")
     storage.write("slow/v", 2)
     ok("snapset", present("s", "slow/v"))
-    taken = contents("slow/v")
+    taken = storage.checksums("slow/v")
     storage.write("slow/v", 2)
     disk.fail()
     with suppress(AssertionError, OSError):
@@ -329,7 +319,7 @@ def test_a_pool_loses_its_disk(disk: Disk) -> None:
     lvm.run("lvchange", "-ay", "slow/p", "slow/v")
     ok("snapset", merged("s"))
     rolled_back("snapset", merged("s"))
-    assert contents("slow/v") == taken
+    assert storage.checksums("slow/v") == taken
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -389,12 +379,12 @@ FULL: Mapping[str, tuple[Callable[[], AbstractContextManager[object]], str]] = {
 @pytest.mark.parametrize("fault", FULL)
 def test_no_room_for_lvm(fault: str) -> None:
     task = present("s", *ORIGINS, size="8MiB")
-    taken = contents(*ORIGINS)
+    taken = storage.checksums(*ORIGINS)
     broken, said = FULL[fault]
     with broken():
         failed(call("snapset", task), "create failed", said)
         assert ok("snapset_info", {})["snapsets"] == []
-    assert there() == set(storage.VOLUMES)
+    assert storage.visible() == set(storage.VOLUMES)
     assert ok("snapset", task)["changed"]
     change()
     with broken():
@@ -405,7 +395,7 @@ def test_no_room_for_lvm(fault: str) -> None:
     assert sound()
     ok("snapset", merged("s"))
     rolled_back("snapset", merged("s"))
-    assert contents(*ORIGINS) == taken
+    assert storage.checksums(*ORIGINS) == taken
 
 
 def test_no_room_anywhere_else() -> None:
@@ -421,8 +411,8 @@ def test_no_room_anywhere_else() -> None:
             changed = whole_life()
     finally:
         tempfile.tempdir = former
-    assert contents(*ORIGINS) == changed
-    assert there() == set(storage.VOLUMES)
+    assert storage.checksums(*ORIGINS) == changed
+    assert storage.visible() == set(storage.VOLUMES)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -468,7 +458,7 @@ def test_a_whole_group_is_hidden() -> None:
                 refused("snapset", one, "LVM does not show .*thick-")
     assert not ok("snapset", task)["changed"]
     assert ok("snapset", absent("s"))["changed"]
-    assert there() == set(storage.VOLUMES)
+    assert storage.visible() == set(storage.VOLUMES)
 
 
 def test_one_disk_of_a_group_is_hidden() -> None:
@@ -492,25 +482,25 @@ def test_one_disk_of_a_group_is_hidden() -> None:
 def test_activation_is_not_allowed() -> None:
     """volume_list keeps LVM from activating anything new: nothing is made, and what was made before can be removed."""
     task = present("s", *ORIGINS, size="8MiB")
-    taken = contents(*ORIGINS)
+    taken = storage.checksums(*ORIGINS)
     allowed = 'activation { volume_list=["sysvg"] }'
     with lvm.settings(allowed):
         failed(call("snapset", task), "create failed")
-    assert there() == set(storage.VOLUMES)
+    assert storage.visible() == set(storage.VOLUMES)
     assert sound()
     ok("snapset", task)
     change()
     with lvm.settings(allowed):
         ok("snapset", absent("s"))
-    assert there() == set(storage.VOLUMES)
+    assert storage.visible() == set(storage.VOLUMES)
     ok("snapset", task)
-    taken = contents(*ORIGINS)
+    taken = storage.checksums(*ORIGINS)
     change()
     with lvm.settings(allowed):
         call("snapset", merged("s"))
     lvm.run("lvchange", "-ay", *ORIGINS)
     rolled_back("snapset", merged("s"))
-    assert contents(*ORIGINS) == taken
+    assert storage.checksums(*ORIGINS) == taken
 
 
 # Settings of lvm.conf, and what is said of them.
@@ -527,7 +517,7 @@ def test_nothing_can_be_changed() -> None:
         with lvm.settings(setting):
             failed(call("snapset", task), said)
             assert ok("snapset_info", {})["snapsets"] == []
-    assert there() == set(storage.VOLUMES)
+    assert storage.visible() == set(storage.VOLUMES)
     ok("snapset", task)
     for setting, said in SETTINGS.items():
         with lvm.settings(setting):
@@ -554,7 +544,7 @@ def clock(seconds: int) -> Iterator[None]:
 
 def test_a_wrong_clock() -> None:
     task = present("s", *ORIGINS, size="8MiB")
-    taken = contents(*ORIGINS)
+    taken = storage.checksums(*ORIGINS)
     with clock(YEAR):
         future = ok("snapset", task)["snapset"]
         assert 0 <= future["age"] < 60
@@ -565,7 +555,7 @@ def test_a_wrong_clock() -> None:
         assert (shown["age"], shown["created"], shown["state"]) == (0, future["created"], "active")
         ok("snapset", merged("s"))
     assert states(rolled_back("snapset", merged("s"))) == ("rolled_back", ["rolled_back"] * 2)
-    assert contents(*ORIGINS) == taken
+    assert storage.checksums(*ORIGINS) == taken
     with clock(-YEAR):
         past = ok("snapset", task)["snapset"]
         assert past["created"] < future["created"]
@@ -579,4 +569,4 @@ def test_a_wrong_clock() -> None:
 def test_a_clock_far_from_anything(epoch: int) -> None:
     with clock(epoch - int(time.time())):
         whole_life()
-    assert there() == set(storage.VOLUMES)
+    assert storage.visible() == set(storage.VOLUMES)

@@ -77,19 +77,6 @@ def cases() -> list[Case]:
     return found
 
 
-def checksums(names: Sequence[str]) -> list[int]:
-    """What the LVs contain, read from the disk."""
-    found = []
-    for name in names:
-        lvm.run("blockdev", "--flushbufs", f"/dev/{name}")
-        value = 0
-        with Path("/dev", name).open("rb") as device:
-            while block := device.read(storage.MIB):
-                value = zlib.crc32(block, value)
-        found.append(value)
-    return found
-
-
 def parameters(task: str, origins: Sequence[str]) -> Mapping[str, Any]:
     """The parameters of the task under test."""
     if task == "create":
@@ -102,12 +89,12 @@ def parameters(task: str, origins: Sequence[str]) -> Mapping[str, Any]:
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_killed(case: Case, pytestconfig: pytest.Config) -> None:
     with kept(case.origins):
-        taken = checksums(case.origins)
+        taken = storage.checksums(*case.origins)
         if case.task != "create":
             ok("snapset", present("s", *case.origins, size="8MiB"))
         for origin in case.origins:
             storage.write(origin, 1, at=PLACE)
-        changed = checksums(case.origins)
+        changed = storage.checksums(*case.origins)
         task = parameters(case.task, case.origins)
 
         disturb(case, task, seed=pytestconfig.getoption("--seed"))
@@ -117,7 +104,7 @@ def test_killed(case: Case, pytestconfig: pytest.Config) -> None:
         finish(task)
         assert_sound()
         assert_as_undisturbed(case)
-        assert checksums(case.origins) == (taken if case.task == "merge" else changed)
+        assert storage.checksums(*case.origins) == (taken if case.task == "merge" else changed)
 
 
 @contextmanager
@@ -128,11 +115,13 @@ def kept(origins: Sequence[str]) -> Iterator[None]:
         with Path("/dev", origin).open("rb") as device:
             device.seek(PLACE * storage.MIB)
             former[origin] = device.read(storage.MIB)
-    yield
-    for origin, content in former.items():
-        with Path("/dev", origin).open("r+b") as device:
-            device.seek(PLACE * storage.MIB)
-            device.write(content)
+    try:
+        yield
+    finally:
+        for origin, content in former.items():
+            with Path("/dev", origin).open("r+b") as device:
+                device.seek(PLACE * storage.MIB)
+                device.write(content)
 
 
 def disturb(case: Case, task: Mapping[str, Any], *, seed: str) -> None:
@@ -245,8 +234,7 @@ def assert_as_undisturbed(case: Case) -> None:
     result = ok("snapset", parameters(case.task, case.origins))
     assert result["snapset"]["state"] == state
     members = {f"{origin}_s" for origin in case.origins} if state == "active" else set()
-    there = {f"{vg}/{name}" for vg in storage.SIZES for name in lvm.names(vg)}
-    assert there == {*storage.VOLUMES, *members}
+    assert storage.visible() == {*storage.VOLUMES, *members}
     for member in result["snapset"]["members"] if state == "active" else ():
         wanted = 16 if case.task == "extend" else 8
         assert member["kind"] == "thin" or member["size"] == wanted * storage.MIB

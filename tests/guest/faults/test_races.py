@@ -37,7 +37,7 @@ PATIENT = {"lock_timeout": 600}
 
 def there() -> set[str]:
     """Every visible LV of the tests' VGs beyond those that belong there, as VG/LV."""
-    return {f"{vg}/{name}" for vg in storage.SIZES for name in lvm.names(vg)} - set(storage.VOLUMES)
+    return storage.visible() - set(storage.VOLUMES)
 
 
 def told() -> dict[str, str]:
