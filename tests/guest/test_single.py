@@ -73,8 +73,8 @@ def test_the_same_rules_as_for_a_set() -> None:
     refused("snapshot", single("nowhere/c"), "there is no VG nowhere")
     refused("snapshot", single("thick/nothing"), "there is no LV thick/nothing")
     refused("snapshot", single("thin/pool"), "thin/pool is a pool")
-    refused("snapshot", single("thick/c", "snapshot_c"), "keeps names that begin with")
-    refused("snapshot", single("thick/c", "c_cdata"), "keeps names that contain _cdata")
+    refused("snapshot", single("thick/c", "snapshot_c"), "LVM keeps those that begin with snapshot or pvmove")
+    refused("snapshot", single("thick/c", "c_cdata"), "LVM keeps those that contain _cdata")
     refused("snapshot", single("thin/t2", size="8MiB"), "thin/t2 is thin")
     refused("snapshot", single("thick/c", reserve="100%VG"), "VG thick has too little space")
 
