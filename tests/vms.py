@@ -40,6 +40,7 @@ TOOLS = (sys.executable, str(ROOT / "tests" / "env"))
 LAB = (sys.executable, str(ROOT / "tests" / "lab"))
 SCENARIOS = ROOT / "extensions" / "molecule"
 GUEST = "guest"
+CUT_OFF = "cut_off"
 WORKFLOWS = ("thick", "thin", "mixed", "selection", "workflows")
 # What leaves the guest unfit for others when it fails; always a machine's last job.
 BIG = "root_rollback"
@@ -48,6 +49,9 @@ CONTROLLED = "thick"
 MAIN_ENVIRONMENT = ENVS / "main"
 # How many of the tests in tests/guest/faults are run besides, and which; `make test-faults` runs all, in so many parts.
 SAMPLE = ("--faults", "8", "--seed", "21")
+# The one power cut that is made here: in the middle of merges that need no reboot. It makes a machine of its own.
+CUT = "power_cut"
+CUT_NUMBER = 12
 FAULTS = tuple(f"faults-{number}" for number in range(1, 9))
 # In seconds; in software emulation on a busy machine all of this takes many times longer than elsewhere.
 PREPARATION_LIMIT = 30 * 60
@@ -141,21 +145,24 @@ def machines(*, everything: bool) -> tuple[Machine, ...]:
         Machine("mol-trixie-a", "trixie", (*WORKFLOWS, BIG)),
         Machine("mol-trixie-b", "trixie", (GUEST,)),
     )
+    cut = Machine("mol-trixie-cut", "trixie", (CUT,))
     if not everything:
-        return (*complete, Machine("mol-bookworm", "bookworm", (CONTROLLED, BIG)))
+        return (*complete, Machine("mol-bookworm", "bookworm", (CONTROLLED, BIG)), cut)
     controllers = tuple(f"{CONTROLLED}-{home.name}" for home in other_controllers())
     return (
         *complete,
         Machine("mol-bookworm-a", "bookworm", (*WORKFLOWS, BIG)),
         Machine("mol-bookworm-b", "bookworm", (GUEST,)),
         Machine("mol-trixie-c", "trixie", controllers),
+        cut,
     )
 
 
 def breaking() -> tuple[Machine, ...]:
     """The machines that are broken on purpose, and the parts of that."""
+    jobs = (*FAULTS, CUT_OFF)
     return tuple(
-        Machine(f"mol-{suite}-{name}", suite, FAULTS[start::2])
+        Machine(f"mol-{suite}-{name}", suite, jobs[start::2])
         for suite in ("trixie", "bookworm")
         for start, name in enumerate(("faults-a", "faults-b"))
     )
@@ -193,6 +200,9 @@ def command(machine: Machine, job: str, folder: Path) -> tuple[tuple[str, ...], 
         argv = (str(tools / "python"), str(ROOT / "tests" / "guest"), machine.name)
         part = ("faults", "--shard", f"{FAULTS.index(job) + 1}/{len(FAULTS)}") if job in FAULTS else ()
         return (*argv, "--junitxml", str(folder / "guest.xml"), "--", *(part or SAMPLE)), env
+    if job == CUT:
+        env |= {"SAFEPOINT_RESULTS": str(folder)}
+        return (str(tools / "python"), str(ROOT / "tests" / "power_cuts.py"), "--only", str(CUT_NUMBER)), env
     if home == MAIN_ENVIRONMENT:
         return (str(tools / "molecule"), "test", "--scenario-name", job, "--destroy=never"), env
     # As Molecule does it, which wrote these files when it made the machine.
@@ -211,6 +221,8 @@ def run_machine(machine: Machine) -> bool:
         say(f"{machine.name}: passed before: {', '.join(job for job in machine.jobs if job not in jobs)}")
     if not jobs:
         return True
+    if CUT in machine.jobs:
+        return run_job(machine, CUT, folder / CUT)
     shutil.rmtree(machine.state, ignore_errors=True)
     machine.state.mkdir(parents=True)
     try:
@@ -227,15 +239,14 @@ def boot(machine: Machine, folder: Path) -> bool:
     remove(machine)
     argv = (str(MAIN_ENVIRONMENT / "bin" / "molecule"), "create")
     say(f"{machine.name}: boots")
-    log = folder / "boot.log"
+    log, report = folder / "boot.log", folder / "boot.xml"
+    report.unlink(missing_ok=True)
     problem = PROGRAMS.run(argv, env=variables(MAIN_ENVIRONMENT, machine), log=log, limit=PREPARATION_LIMIT)
     if problem is None:
         say(f"{machine.name}: is up")
         return True
     report_failure(f"{machine.name}: did not boot: {problem}", log)
-    write(
-        folder / "boot.xml", machine.name, [Case(job, 0, "not run: the machine did not boot") for job in machine.jobs]
-    )
+    write(report, machine.name, [Case(job, 0, "not run: the machine did not boot") for job in machine.jobs])
     return False
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # tools/errors.h of LVM; whoever was killed has another.
 _LVM_FAILED = 5
+# Of libdm, with the name of the pool's device and its number; seen with LVM 2.03.31 (docs/lvm.md).
+_HALF_MADE = re.compile(r"Thin pool (\S+)(?: \(\S+\))? already contain thin device with device_id (\d+)")
 
 
 class Runner(Protocol):
@@ -77,13 +80,14 @@ def _failure(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner)
 def _undo_creation(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:
     begun = [one for one in (*done, step) if isinstance(one, (CreateThick, CreateThin))]
     made = _made(runner.observe(), begun)
-    if made:
-        runner.run(Remove.of(made).arguments())
+    removal = runner.run(Remove.of(made).arguments()) if made else None
     left = _made(runner.observe(), begun) if made else ()
     removed = [volume.full_name for volume in made if volume.uuid not in {other.uuid for other in left}]
     told = f"; what this run had made was removed again ({', '.join(removed)})" if removed else "; nothing was made"
     if left:
         told += f"; still there, to be removed by hand: {', '.join(volume.full_name for volume in left)}"
+    if removal is not None:
+        told += _way_out(removal.stderr)
     before = [one for one in done if one not in begun]
     return _error(step, outcome, told, changed=bool(left) or any(one.changes for one in before))
 
@@ -146,10 +150,22 @@ def _error(step: Step, outcome: Outcome, told: str, *, changed: bool) -> Command
     about = ", ".join(f"{key} {value}" for key, value in words.items())
     said = outcome.stderr.strip() or outcome.stdout.strip() or "nothing"
     return CommandFailed(
-        f"{wanted} failed ({about}): LVM exited with {outcome.rc} and said: {said}{told}",
+        f"{wanted} failed ({about}): LVM exited with {outcome.rc} and said: {said}{told}{_way_out(said)}",
         cmd=list(outcome.argv),
         rc=outcome.rc,
         stderr=outcome.stderr,
         stdout=outcome.stdout,
         changed=changed,
+    )
+
+
+def _way_out(said: str) -> str:
+    """What to type when LVM stands in its own way."""
+    half_made = _HALF_MADE.search(said)
+    if half_made is None:
+        return ""
+    pool, device = half_made.groups()
+    return (
+        f"; LVM was killed while it made a thin volume, and makes it again and again: dmsetup message {pool} 0 'delete "
+        f"{device}' removes the empty one from the pool, then run again"
     )

@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _Found = TypeVar("_Found")
+_UDEV = "/run/udev/control"
+LVM_DIRECTORY = "/etc/lvm"
+"""Where LVM archives its metadata, unless it is told otherwise (lvm.conf(5), backup/archive_dir)."""
+# The metadata of a VG with thousands of LVs as text, several times.
+_ARCHIVE_ROOM = 4 * 1024 * 1024
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
 _BLANKS = re.compile(r"[ \t]+")
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -55,7 +61,33 @@ def read_host() -> Host:
         devices=MappingProxyType(devices),
         fstab=tuple(parse_fstab(_read("/etc/fstab").split("\n"))),
         root_argument=root_argument(_read("/proc/cmdline")),
+        udev_answers=_udev_answers(),
+        can_archive=_can_archive(),
     )
+
+
+def _udev_answers() -> bool:
+    """Whether udev runs, if LVM counts on it: where its socket exists (udev_queue_get_udev_is_active of libudev)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        # Not to wait behind others who wait for an answer.
+        client.settimeout(0)
+        try:
+            client.connect(_UDEV)
+        except FileNotFoundError:
+            return True
+        except (ConnectionRefusedError, BlockingIOError):
+            return False
+    return True
+
+
+def _can_archive() -> bool:
+    """Whether LVM can write copies of its metadata into its directory; where there is none, that is left to LVM."""
+    try:
+        numbers = os.statvfs(LVM_DIRECTORY)
+    except FileNotFoundError:
+        return True
+    has_room = numbers.f_bfree * numbers.f_frsize >= _ARCHIVE_ROOM and (numbers.f_ffree > 0 or not numbers.f_files)
+    return has_room and not numbers.f_flag & os.ST_RDONLY
 
 
 def _read(path: str) -> str:

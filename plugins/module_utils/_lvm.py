@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Errors belong on stderr, and whoever watches a merge looks at it more often than every 15 seconds (lvm.conf(5)).
 _MODIFY_CONFIG = f"log{{report_command_log=0}} activation{{polling_interval={POLL_SECONDS}}}"
+_WITHOUT_ARCHIVE = f"{_MODIFY_CONFIG} backup{{archive=0 backup=0}}"
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,14 @@ class Lvm:
             raise ReportFailed(f"{error.message}; LVM said: {done.stderr.strip() or 'nothing'}", **details) from error
         return Report(volume_groups=groups, volumes=volumes, unread=done.stderr.strip() if done.returncode else "")
 
-    def modify(self, arguments: Sequence[str], *, lock: int) -> Outcome:
+    def modify(self, arguments: Sequence[str], *, lock: int, archive: bool) -> Outcome:
         """Run one modifying command to its end, however long that takes.
 
-        ``lock`` is the descriptor of the host lock, which stays locked until the command has ended.
+        ``lock`` is the descriptor of the host lock, which stays locked until the command has ended. Without ``archive``
+        LVM writes no copies of its metadata into its directory; it refuses to go on when it cannot (vgcfgbackup(8)).
         """
-        argv = self._remember((arguments[0], "--config", _MODIFY_CONFIG, *arguments[1:]))
+        config = _MODIFY_CONFIG if archive else _WITHOUT_ARCHIVE
+        argv = self._remember((arguments[0], "--config", config, *arguments[1:]))
         vgs = sorted({word.split("/")[0] for word in arguments if "/" in word})
         with _output_file() as stdout, _output_file() as stderr:
             rc = supervise(argv, env=clean_environment(), stdout=stdout, stderr=stderr, lock=lock, vgs=vgs)

@@ -175,7 +175,11 @@ class Boot:
 
 @dataclass(frozen=True)
 class Host:
-    """The host around LVM: ``now`` in seconds since the epoch, mounts in the order of the kernel's table."""
+    """The host around LVM: ``now`` in seconds since the epoch, mounts in the order of the kernel's table.
+
+    ``udev_answers`` unless LVM would wait for a udev that is not there; ``can_archive`` unless there is no room for
+    LVM's copies of its metadata, or they cannot be written.
+    """
 
     now: int
     boot_id: str
@@ -183,6 +187,8 @@ class Host:
     devices: Mapping[DeviceNumber, BlockDevice] = field(default_factory=lambda: MappingProxyType({}))
     fstab: tuple[FstabEntry, ...] = ()
     root_argument: str = ""
+    udev_answers: bool = True
+    can_archive: bool = True
     boot: Boot | None = None
 
 

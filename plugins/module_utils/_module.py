@@ -17,7 +17,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     Refused,
     SafepointError,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._host import read_boot, read_host
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import LVM_DIRECTORY, read_boot, read_host
 from ansible_collections.safepoint.lvm.plugins.module_utils._lock import host_lock
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
@@ -66,6 +66,7 @@ class Session:
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
         self._lock = -1
+        self._archive = True
         self._subject = ""
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
 
@@ -81,9 +82,10 @@ class Session:
 
     def observe(self) -> Picture:
         """What is there now."""
-        report = self.lvm.report()
+        report, host = self.lvm.report(), read_host()
+        self._archive = host.can_archive
         return Picture(
-            host=read_host(),
+            host=host,
             volume_groups=report.volume_groups,
             volumes=report.volumes,
             unread=report.unread,
@@ -97,7 +99,7 @@ class Session:
     def run(self, arguments: Sequence[str]) -> Outcome:
         """Run one modifying LVM command; the journal has it before it begins, whatever becomes of this process."""
         self._module.log(f"{self._subject}: lvm {' '.join(arguments)}")
-        outcome = self.lvm.modify(arguments, lock=self._lock)
+        outcome = self.lvm.modify(arguments, lock=self._lock, archive=self._archive)
         self._module.log(f"{self._subject}: lvm {arguments[0]} ended with exit code {outcome.rc}")
         return outcome
 
@@ -180,7 +182,7 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
     if request.state == "present" and takes_root(before, request):
         before = replace(before, host=replace(before.host, boot=read_boot()))
     plan = PLANNERS[request.state](before, request)
-    for warning in plan.warnings:
+    for warning in (*plan.warnings, *_no_archive(before, plan)):
         module.warn(warning)
     now = before if module.check_mode or not plan.steps else session.apply(plan, request)
     if now is not before:
@@ -197,6 +199,12 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
         "diff": {"before": _view(before, request).to_prediction(), "after": view.to_prediction()},
         "view": view.to_prediction() if module.check_mode else view.to_result(now.host.now),
     }
+
+
+def _no_archive(picture: Picture, plan: Plan) -> Iterator[str]:
+    # A full or broken filesystem is what people want to come back from.
+    if plan.steps and not picture.host.can_archive:
+        yield f"{LVM_DIRECTORY} is full or read-only: LVM archives no metadata of what is changed here"
 
 
 def _view(picture: Picture, request: Request) -> View:

@@ -35,12 +35,14 @@ PYTEST = (
 
 
 def main() -> int:
-    """Push, run, fetch the report; pytest's exit code."""
+    """Push, run, fetch the report; pytest's exit code, or the lab's, which has said why."""
     options, for_pytest = _arguments(sys.argv[1:])
     with tempfile.TemporaryDirectory() as staging:
         stage(Path(staging), options.plugins)
-        lab("push", options.name, f"{staging}/", REMOTE).check_returncode()
-    lab("run", options.name, "--", "rm", "-f", REPORT).check_returncode()
+        if code := lab("push", options.name, f"{staging}/", REMOTE).returncode:
+            return code
+    if code := lab("run", options.name, "--", "rm", "-f", REPORT).returncode:
+        return code
     files = [word for word in for_pytest if word.startswith(("test_", "faults"))]
     chosen = [f"{REMOTE}/tests/{word}" if word in files else word for word in for_pytest]
     where = [] if files else [f"{REMOTE}/tests"]

@@ -14,7 +14,7 @@ import pytest
 import situations
 from model_lvm import Fault, ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._apply import _way_out, apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 
 if TYPE_CHECKING:
@@ -198,3 +198,9 @@ def test_the_only_member_is_removed_before_we_do_it() -> None:
     with pytest.raises(CommandFailed, match="still there: nothing") as caught:
         apply(plan, model)
     assert caught.value.details["changed"] is False
+
+
+def test_what_to_type_when_lvm_makes_a_thin_device_again_and_again() -> None:
+    said = "  Thin pool vt-my--pool-tpool (253:4) already contain thin device with device_id 12."
+    assert "dmsetup message vt-my--pool-tpool 0 'delete 12'" in _way_out(f"  a line before\n{said}\n")
+    assert _way_out("refused by the test") == ""

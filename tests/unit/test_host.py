@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,45 @@ PATHS: dict[str, DeviceNumber] = {
 @pytest.fixture(autouse=True)
 def _device_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_host, "_device_number", PATHS.get)
+
+
+def test_udev_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "control"
+    monkeypatch.setattr(_host, "_UDEV", str(path))
+    assert _host.read_host().udev_answers, "where there is no udev, LVM waits for nobody"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.bind(str(path))
+        assert not _host.read_host().udev_answers
+        server.listen(0)
+        assert _host.read_host().udev_answers
+        assert not _host.read_host().udev_answers, "nobody takes the one that waits already"
+        server.accept()[0].close()
+        assert _host.read_host().udev_answers
+    assert not _host.read_host().udev_answers
+
+
+@pytest.mark.parametrize(
+    ("free", "files", "free_files", "flags", "expected"),
+    [
+        (1024, 9, 1, 0, True),
+        (1023, 9, 1, 0, False),
+        (1024, 9, 0, 0, False),
+        (1024, 0, 0, 0, True),
+        (1024, 9, 1, os.ST_RDONLY, False),
+    ],
+    ids=["just enough room", "too little", "no more files", "files without a limit", "read-only"],
+)
+def test_lvm_can_archive(
+    free: int, files: int, free_files: int, flags: int, monkeypatch: pytest.MonkeyPatch, *, expected: bool
+) -> None:
+    numbers = os.statvfs_result((512, 4096, 9999, free, 0, files, free_files, 0, flags, 255))
+    monkeypatch.setattr(os, "statvfs", {"/etc/lvm": numbers}.__getitem__)
+    assert _host._can_archive() is expected
+
+
+def test_lvm_makes_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_host, "LVM_DIRECTORY", str(tmp_path / "none"))
+    assert _host._can_archive()
 
 
 def test_mountinfo() -> None:

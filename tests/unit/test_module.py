@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Any, cast
 import builders as b
 import pytest
 
+from ansible_collections.safepoint.lvm.plugins.module_utils import _module as _way
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, _check_done
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome, Report
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, _check_done, _no_archive
+from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ansible.module_utils.basic import AnsibleModule
+
+
+NO_ARCHIVE = "/etc/lvm is full or read-only: LVM archives no metadata of what is changed here"
 
 
 def _module(params: dict[str, Any], journal: list[str]) -> AnsibleModule:
@@ -79,7 +84,7 @@ def test_the_journal_has_a_command_before_it_begins(monkeypatch: pytest.MonkeyPa
     journal: list[str] = []
     seen: list[str] = []
 
-    def modify(_self: Lvm, arguments: Sequence[str], *, lock: int) -> Outcome:  # noqa: ARG001
+    def modify(_self: Lvm, arguments: Sequence[str], **_more: object) -> Outcome:
         seen.extend(journal)
         return Outcome(argv=("/sbin/lvm", *arguments), rc=5, stdout="", stderr="")
 
@@ -88,3 +93,24 @@ def test_the_journal_has_a_command_before_it_begins(monkeypatch: pytest.MonkeyPa
     assert len(seen) == 1
     assert "lvremove --yes vg/lv" in seen[0]
     assert "exit code 5" in journal[-1]
+
+
+@pytest.mark.parametrize("can_archive", [True, False])
+def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archive: bool) -> None:
+    given: list[object] = []
+
+    def modify(_self: Lvm, arguments: Sequence[str], *, archive: bool, **_more: object) -> Outcome:
+        given.append(archive)
+        return Outcome(argv=tuple(arguments), rc=0, stdout="", stderr="")
+
+    origin = b.volume("vg/a")
+    picture = b.picture([origin, b.member(origin)], can_archive=can_archive)
+    monkeypatch.setattr(Lvm, "modify", modify)
+    monkeypatch.setattr(Lvm, "report", lambda _self: Report(picture.volume_groups, picture.volumes, ""))
+    monkeypatch.setattr(_way, "read_host", lambda: picture.host)
+    session = Session(_module({}, []))
+    plan = plan_absent(session.observe(), b.request(state="absent"))
+    session.run(plan.steps[0].arguments())
+    assert given == [can_archive]
+    assert [*_no_archive(picture, plan)] == ([] if can_archive else [NO_ARCHIVE])
+    assert [*_no_archive(picture, replace(plan, steps=()))] == []

@@ -158,6 +158,15 @@ def test_lvm_does_not_know_what_is_active(state: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
+def test_udev_does_not_run(state: Any) -> None:
+    volumes = [A, b.member(A)] if state != "present" else [A]
+    picture = b.picture(volumes, udev_answers=False)
+    expected = "udev does not run"
+    assert any(reason.startswith(expected) for reason in driver.reasons(picture, b.request("vg/a", state=state)))
+    assert any(warning.startswith(expected) for warning in host_info(picture, None)["warnings"])
+
+
+@pytest.mark.parametrize("state", ["present", "merged", "absent"])
 def test_a_whole_set_has_no_hidden_members(state: Any) -> None:
     picture = b.picture([A, b.member(A)], unread="/dev/sdx: checksum error")
     assert driver.reasons(picture, b.request("vg/a", state=state)) == ()

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import time
 from contextlib import contextmanager
@@ -95,12 +97,12 @@ def killed_while_suspended(origin: str) -> bool:
             processes.kill(lvm_pid)
         result: dict[str, Any] = running.result()
         assert processes.suspended() == []
-    let_go(origin)
+    let_go()
     print(result.get("msg", "it was not killed in time"))
     return f"resumed: {origin.replace('/', '-')}" in result.get("msg", "")
 
 
-def let_go(origin: str) -> None:
+def let_go() -> None:
     """Remove what is left of the set, by hand where LVM says so.
 
     LVM writes down which device it wants in the pool, makes it, and counts up the pool's transaction. Killed in between
@@ -108,7 +110,7 @@ def let_go(origin: str) -> None:
     """
     result = call("snapset", absent("s"))
     if result.get("failed"):
-        assert "already contain thin device" in result["msg"], result["msg"]
-        device = lvm.lv(f"{origin}_s", "thin_id")["thin_id"]
-        lvm.run("dmsetup", "message", "thin-pool-tpool", "0", f"delete {device}")
+        told = re.search(r"dmsetup message \S+ 0 'delete \d+'", result["msg"])
+        assert told, result["msg"]
+        lvm.run(*shlex.split(told[0]))
         ok("snapset", absent("s"))
