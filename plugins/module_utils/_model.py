@@ -85,8 +85,16 @@ class Volume:
 
     @property
     def hidden(self) -> bool:
-        """Whether LVM keeps the LV to itself (a pool's data, a RAID leg, a merging snapshot)."""
-        return "private" in self.roles
+        """Whether LVM keeps the LV to itself (a pool's data, a RAID leg, a merging snapshot).
+
+        A VDO volume that is an origin has the role ``private``, and is nothing of that kind (LVM 2.03.31).
+        """
+        return "private" in self.roles and self.segtype != "vdo"
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it is a sparse volume (lvcreate --type snapshot --virtualsize); one of VDO has the same layout."""
+        return self.origin.endswith("_vorigin") or ("virtual" in self.layout and self.segtype != "vdo")
 
     @property
     def is_thin(self) -> bool:

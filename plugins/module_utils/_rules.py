@@ -93,10 +93,7 @@ def _never_an_origin(origin: Volume) -> str | None:
         (origin.is_pool, "a pool"),
         (origin.hidden, "an LV that LVM keeps to itself"),
         (origin.is_snapshot, "a snapshot"),
-        (
-            "virtual" in origin.layout or origin.origin.endswith("_vorigin"),
-            "a sparse volume",
-        ),
+        (origin.is_sparse, "a sparse volume"),
         ("extthinorigin" in origin.roles, "the external origin of thin volumes"),
         (
             "mirror" in origin.layout and "raid" not in origin.layout,

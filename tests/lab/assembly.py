@@ -159,7 +159,7 @@ class Builder:
             "--mode=root",
             "--variant=apt",
             "--architectures=amd64",
-            f"--include={','.join(recipe.PACKAGES)}",
+            f"--include={','.join((*recipe.PACKAGES, *recipe.PACKAGES_OF[self.suite]))}",
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.LEFT_OUT),
             f"--essential-hook=sync-in {staging} /",
             f'--essential-hook=chroot "$1" debconf-set-selections < {debconf}',

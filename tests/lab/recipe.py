@@ -35,6 +35,8 @@ PACKAGES = (
     "kmod",
     "iproute2",
 )
+# What only these releases have: Debian 13 is the first whose kernel and LVM know VDO.
+PACKAGES_OF = {"bookworm": (), "trixie": ("vdo",)}
 
 # Nobody reads documentation in a throw-away guest, and a smaller root copies and boots faster.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")

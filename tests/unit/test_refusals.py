@@ -56,6 +56,15 @@ def test_raid_with_integrity_is_told_by_its_legs() -> None:
     assert reason.startswith("vg/a is a RAID volume with integrity")
 
 
+def test_a_vdo_volume_that_has_a_snapshot() -> None:
+    """LVM reports it as private and virtual then, which it is not without one (recorded by hand from LVM 2.03.31)."""
+    facts = {"segtype": "vdo", "pool": "vpool0", "layout": frozenset({"vdo", "sparse", "virtual"})}
+    origin = b.volume("vg/a", roles=frozenset({"private", "origin", "thickorigin"}), **facts)
+    picture = b.picture([origin, b.member(origin)])
+    assert driver.reasons(picture, b.request("vg/a")) == ()
+    assert driver.reasons(picture, b.request("vg/a", state="merged")) == ()
+
+
 @pytest.mark.parametrize("layout", ["linear", "striped", "raid,raid1", "cache", "writecache"])
 def test_origins_that_lvm_takes(layout: str) -> None:
     origin = replace(A, layout=frozenset(layout.split(",")))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lvm
@@ -74,6 +75,28 @@ def make(commands: Sequence[str]) -> None:
 @pytest.mark.parametrize("commands", KINDS.values(), ids=KINDS)
 def test_whole_life(commands: Sequence[str]) -> None:
     make(commands)
+    live()
+
+
+def test_vdo() -> None:
+    if not any(Path("/lib/modules", os.uname().release).rglob("dm-vdo.ko*")):
+        pytest.skip("this kernel has no VDO")
+    # The smallest that there is: an index of 256 MiB of memory has 2.5 GiB on the disk.
+    smallest = (
+        "vdo_slab_size_mb=128 vdo_index_memory_size_mb=256 vdo_use_deduplication=0 vdo_block_map_cache_size_mb=128"
+    )
+    disk = storage.new_disk("vdo", 6 * 1024)
+    lvm.run("vgextend", "-q", "types", disk)
+    create = ("lvcreate", "-y", "--type", "vdo", "-L", "5g", "-V", "12m", "-n", "o", "types/pool", disk)
+    lvm.run(*create, "--config", f"allocation {{ {smallest} }}")
+    try:
+        live()
+    finally:
+        storage.remove_disks(disk)
+
+
+def live() -> None:
+    """Take, change, roll back, take again, change, let go."""
     storage.write(ORIGIN, 5, at=1)
     taken, names = storage.checksum(ORIGIN), lvm.names("types")
     predicted_and_done("snapset", present("s", ORIGIN), commands=4)
