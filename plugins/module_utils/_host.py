@@ -86,7 +86,8 @@ def _can_archive() -> bool:
         numbers = os.statvfs(LVM_DIRECTORY)
     except FileNotFoundError:
         return True
-    has_room = numbers.f_bfree * numbers.f_frsize >= _ARCHIVE_ROOM and (numbers.f_ffree > 0 or not numbers.f_files)
+    # Not f_bfree: ext4 counts blocks as free there that even root does not get.
+    has_room = numbers.f_bavail * numbers.f_frsize >= _ARCHIVE_ROOM and (numbers.f_ffree > 0 or not numbers.f_files)
     return has_room and not numbers.f_flag & os.ST_RDONLY
 
 

@@ -67,7 +67,7 @@ def test_udev_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lvm_can_archive(
     free: int, files: int, free_files: int, flags: int, monkeypatch: pytest.MonkeyPatch, *, expected: bool
 ) -> None:
-    numbers = os.statvfs_result((512, 4096, 9999, free, 0, files, free_files, 0, flags, 255))
+    numbers = os.statvfs_result((512, 4096, 9999, 9999, free, files, free_files, 0, flags, 255))
     monkeypatch.setattr(os, "statvfs", {"/etc/lvm": numbers}.__getitem__)
     assert _host._can_archive() is expected
 

@@ -445,7 +445,8 @@ def hidden_by(option: str, disk: str) -> Iterator[None]:
     with lvm.settings(f'devices {{ use_devicesfile=1 devicesfile="{file.name}" }}'):
         try:
             for one in sorted(seen):
-                lvm.run("lvmdevices", "-y", "--adddev", one)
+                # Debian has no such program, but LVM has the command.
+                lvm.run("lvm", "lvmdevices", "-y", "--adddev", one)
             yield
         finally:
             file.unlink(missing_ok=True)
@@ -511,26 +512,18 @@ def test_activation_is_not_allowed() -> None:
     assert storage.checksums(*ORIGINS) == taken
 
 
-# Settings of lvm.conf, and what is said of them.
-SETTINGS = {
-    "global { metadata_read_only=1 }": "metadata_read_only",
-    "global { activation=0 }": "activation",
-}
-
-
-def test_nothing_can_be_changed() -> None:
-    """Settings by which LVM does nothing, or not what was asked: nobody is told that it was done."""
+def test_lvm_does_not_look_at_the_kernel() -> None:
+    """LVM would change its metadata and leave the devices as they are: nobody is told that it was done."""
     task = present("s", *ORIGINS, size="8MiB")
-    for setting, said in SETTINGS.items():
-        with lvm.settings(setting):
-            failed(call("snapset", task), said)
-            assert ok("snapset_info", {})["snapsets"] == []
+    setting, said = "global { activation=0 }", "LVM does not know which LVs are active .activation=0"
+    with lvm.settings(setting):
+        refused("snapset", task, said)
+        assert ok("snapset_info", {})["snapsets"] == []
     assert storage.visible() == set(storage.VOLUMES)
     ok("snapset", task)
-    for setting, said in SETTINGS.items():
-        with lvm.settings(setting):
-            for one in (merged("s"), absent("s")):
-                failed(call("snapset", one), said)
+    with lvm.settings(setting):
+        for one in (merged("s"), absent("s")):
+            refused("snapset", one, said)
     assert not any(lvm.tags(origin) for origin in ORIGINS)
     assert ok("snapset", absent("s"))["changed"]
 
@@ -573,7 +566,8 @@ def test_a_wrong_clock() -> None:
     assert ok("snapset", absent("s"))["changed"]
 
 
-@pytest.mark.parametrize("epoch", [1, 2**32 + 1])
+# The kernel sets no time that is less than how long it has run.
+@pytest.mark.parametrize("epoch", [24 * 3600, 2**32 + 1])
 def test_a_clock_far_from_anything(epoch: int) -> None:
     with clock(epoch - int(time.time())):
         whole_life()
