@@ -4,6 +4,7 @@
 """Cut the power of a virtual machine at random moments of the workflow, and see whether it ends right all the same.
 
     python3 tests/power_cuts.py --count 40 --seed 1     # the cuts that the table lacks; can be interrupted
+    python3 tests/power_cuts.py --shard 1/2             # the first half of them, beside another that makes the second
     python3 tests/power_cuts.py --only 7                # this one, whatever the table has; the table stays as it is
 
 Each cut follows from the seed and its number: the layout, the moment, the delay. A cut is SIGKILL for QEMU, whose
@@ -22,12 +23,13 @@ import shutil
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cuts import table
-from cuts.cases import LAYOUTS, Cut, Layout, derive
+from cuts.cases import LAYOUTS, Cut, derive
 from cuts.machine import Machine, Wrong
 from env.paths import CACHE, ROOT
 from env.paths import RESULTS as ALL_RESULTS
@@ -46,17 +48,40 @@ def say(text: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
 
 
-def machine_name(layout: Layout) -> str:
-    """What the machine of a layout is called."""
-    return f"cut-{layout}"
+@dataclass(frozen=True)
+class Shard:
+    """A part of all cuts: neighbours, so that they can share machines."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """What PART/PARTS means; ArgumentTypeError when it means nothing."""
+        with suppress(ValueError):
+            number, count = map(int, text.split("/"))
+            if 1 <= number <= count:
+                return cls(number, count)
+        raise argparse.ArgumentTypeError(f"{text!r} is no part: expected PART/PARTS, as in 1/2")
+
+    @property
+    def name(self) -> str:
+        """What its machine and its files are called."""
+        return f"cut-{self.number}"
+
+    def of(self, cuts: list[Cut]) -> list[Cut]:
+        """The part of the cuts, those that can share a machine one after the other."""
+        ordered = sorted(cuts, key=lambda cut: (cut.layout, cut.suite != "trixie", cut.number))
+        first, end = (len(ordered) * place // self.count for place in (self.number - 1, self.number))
+        return ordered[first:end]
 
 
 class Series:
     """Cuts one after the other, on one machine for as long as it fits and nothing is wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.bench: Bench | None = None
-        self.reports: list[Case] = []
 
     def run(self, cut: Cut) -> table.Row:
         """Make one cut; its row. Wrong when there is no machine for it."""
@@ -75,7 +100,7 @@ class Series:
             shutil.copy(bench.machine.console, folder / "console.log")
             self.end()
         seconds = time.monotonic() - started
-        self.reports.append(Case(cut.title, seconds, problem))
+        write(folder / "report.xml", cut.title, [Case(cut.title, seconds, problem)])
         say(f"{cut.title}: {problem or table.RIGHT}, {seconds:.0f} s\n    {workflow.doing} -> {workflow.found}")
         # A row is one line; the rest is in the folder.
         return workflow.row(seconds, f"wrong: {problem.splitlines()[0]}" if problem else table.RIGHT)
@@ -86,60 +111,58 @@ class Series:
             return self.bench
         self.end()
         say(f"a machine of the layout {cut.layout} boots with {cut.suite}, and is prepared")
-        machine = Machine(machine_name(cut.layout), cut.suite, CACHE, RESULTS / f"state-{cut.layout}")
-        self.bench = set_up(machine, cut.layout, RESULTS / f"set-up-{cut.layout}-{cut.suite}")
+        machine = Machine(self.name, cut.suite, CACHE, RESULTS / f"state-{self.name}")
+        self.bench = set_up(machine, cut.layout, RESULTS / f"set-up-{self.name}-{cut.layout}-{cut.suite}")
         return self.bench
 
     def end(self) -> None:
         """End the machine, if there is one."""
-        for layout in LAYOUTS:
-            Machine(machine_name(layout), "", CACHE, RESULTS).remove()
+        Machine(self.name, "", CACHE, RESULTS).remove()
         self.bench = None
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Keep others from the machines; Wrong when another run has them."""
+def alone(name: str) -> Iterator[None]:
+    """Keep others from the machine; Wrong when another run has it."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "cuts.lock").open("w", encoding="utf-8") as lock:
+    with (CACHE / f"{name}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Wrong("power is being cut already with this cache; wait for the end of that") from None
+            raise Wrong(f"the power of {name} is being cut already with this cache; wait for the end of that") from None
         yield
 
 
 def wanted(options: argparse.Namespace) -> list[Cut]:
-    """The cuts to make, those that can share a machine one after the other."""
+    """The cuts to make."""
     if options.only:
         return [derive(options.seed, number) for number in options.only]
     done = table.done(table.load(options.table), options.seed)
-    cuts = [derive(options.seed, number) for number in range(1, options.count + 1) if number not in done]
-    cuts = [cut for cut in cuts if options.layout in (None, cut.layout)]
-    return sorted(cuts, key=lambda cut: (cut.layout, cut.suite != "trixie", cut.number))
+    part = options.shard.of([derive(options.seed, number) for number in range(1, options.count + 1)])
+    return [cut for cut in part if cut.number not in done and options.layout in (None, cut.layout)]
 
 
-def run_all(cuts: list[Cut], into: Path | None) -> bool:
+def run_all(cuts: list[Cut], name: str, into: Path | None) -> bool:
     """Make the cuts, with their rows in a table; whether all of them ended right. No machine is left."""
-    series = Series()
+    series, right, report = Series(name), 0, RESULTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
     try:
         for number, cut in enumerate(cuts, start=1):
             say(f"{number} of {len(cuts)}")
             row = series.run(cut)
+            right += row.verdict == table.RIGHT
             if into:
                 table.append(into, row)
     except Wrong as error:
-        series.reports.append(Case("the machine", 0, str(error)))
+        write(report, name, [Case("the machine", 0, str(error))])
         say(str(error))
     finally:
         # A second Ctrl-C would leave one running.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         series.end()
-        write(RESULTS / "power-cuts.xml", "power-cuts", series.reports)
-    wrong = sum(report.failure is not None for report in series.reports)
-    say(f"{len(series.reports) - wrong} right, {wrong} wrong")
-    return not wrong
+    say(f"{right} right, {len(cuts) - right} wrong or not made")
+    return right == len(cuts)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -148,6 +171,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--seed", type=int, default=1, help="default: 1")
     top.add_argument("--count", type=int, default=40, help="how many cuts there are to be; default: 40")
     top.add_argument("--layout", choices=LAYOUTS, help="only these")
+    whole = Shard(1, 1)
+    top.add_argument("--shard", type=Shard.parse, default=whole, metavar="PART/PARTS", help="only this part of them")
     top.add_argument("--only", type=int, action="append", metavar="NUMBER", help="this one, without the table")
     top.add_argument("--table", type=Path, default=TABLE, help=f"default: {TABLE.relative_to(ROOT)}")
     return top
@@ -163,9 +188,9 @@ def main() -> int:
     options = parser().parse_args()
     signal.signal(signal.SIGTERM, stop)
     try:
-        with alone():
+        with alone(options.shard.name):
             RESULTS.mkdir(parents=True, exist_ok=True)
-            return 0 if run_all(wanted(options), None if options.only else options.table) else 1
+            return 0 if run_all(wanted(options), options.shard.name, None if options.only else options.table) else 1
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1

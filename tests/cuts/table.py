@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+import os
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -48,11 +50,11 @@ def done(rows: list[Row], seed: int) -> set[int]:
 
 
 def append(path: Path, row: Row) -> None:
-    """Add a row; a table that does not exist is begun."""
+    """Add a row; a table that does not exist is begun. Others may do so at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
     with path.open("a", encoding="utf-8", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        if new:
+        if os.fstat(file.fileno()).st_size == 0:
             writer.writeheader()
         writer.writerow(asdict(row))

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Callable
 
@@ -74,9 +75,15 @@ def break_hosts() -> bool:
     found = run_command(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, env=os.environ)
     folder = CACHE / "faults" / (found.output.strip() if found.ok else "no-commit")
     faults = virtual_machines(folder / "machines", ("--faults",))
-    cuts = _program("power_cuts.py", ("--table", str(folder / "power-cuts.csv")), folder / "power-cuts")
+    with ThreadPoolExecutor() as pool:
+        cuts = list(pool.map(functools.partial(_cut_power, folder), ("1/2", "2/2")))
     print(reports.count(folder), flush=True)
-    return faults and cuts
+    return faults and all(cuts)
+
+
+def _cut_power(folder: Path, shard: str) -> bool:
+    arguments = ("--shard", shard, "--table", str(folder / "power-cuts.csv"))
+    return _program("power_cuts.py", arguments, folder / "power-cuts")
 
 
 def _program(name: str, arguments: Sequence[str], folder: Path) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from dataclasses import fields, replace
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-cases, checks, table = map(importlib.import_module, ("cuts.cases", "cuts.checks", "cuts.table"))
+MODULES = ("cuts.cases", "cuts.checks", "cuts.table", "power_cuts")
+cases, checks, table, power_cuts = map(importlib.import_module, MODULES)
 
 BEFORE = {"/srv/one/cuts/00": "a", "/srv/one/cuts/01": "b", "/srv/one/cuts/02": "c", "/srv/one/cuts/03": "d"}
 CHANGES = {"/srv/one/cuts/01": "B", "/srv/one/cuts/new-01": "N", "/srv/one/cuts/03": None}
@@ -124,3 +126,17 @@ def test_the_table_tells_what_need_not_be_made_again(tmp_path: Path) -> None:
         table.append(path, each)
     assert table.load(path)[:2] == rows
     assert table.done(table.load(path), 1) == {3}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_shards_are_all_of_it(count: int) -> None:
+    cuts = [cases.derive(1, number) for number in range(1, 41)]
+    shards = [power_cuts.Shard(number, count).of(cuts) for number in range(1, count + 1)]
+    assert sorted(cut.number for shard in shards for cut in shard) == list(range(1, 41))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/x"])
+def test_a_shard_that_there_is_not(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="as in 1/2"):
+        power_cuts.Shard.parse(text)

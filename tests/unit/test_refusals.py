@@ -58,8 +58,8 @@ def test_raid_with_integrity_is_told_by_its_legs() -> None:
 
 def test_a_vdo_volume_that_has_a_snapshot() -> None:
     """LVM reports it as private and virtual then, which it is not without one (recorded by hand from LVM 2.03.31)."""
-    facts = {"segtype": "vdo", "pool": "vpool0", "layout": frozenset({"vdo", "sparse", "virtual"})}
-    origin = b.volume("vg/a", roles=frozenset({"private", "origin", "thickorigin"}), **facts)
+    roles, layout = frozenset({"private", "origin", "thickorigin"}), frozenset({"vdo", "sparse", "virtual"})
+    origin = b.volume("vg/a", segtype="vdo", pool="vpool0", roles=roles, layout=layout)
     picture = b.picture([origin, b.member(origin)])
     assert driver.reasons(picture, b.request("vg/a")) == ()
     assert driver.reasons(picture, b.request("vg/a", state="merged")) == ()
