@@ -369,6 +369,8 @@ def main() -> int:
     """Run what was asked for; 0 if all of it passed."""
     options = parser().parse_args()
     wanted = chosen(options)
+    if not wanted:
+        parser().error("there is no such job on that guest, or it is one of --faults")
     if not (MAIN_ENVIRONMENT / "bin" / "molecule").exists():
         print(f"there is no Molecule in {MAIN_ENVIRONMENT}: run make setup first", file=sys.stderr)
         return 1

@@ -86,10 +86,9 @@ def _undo_creation(step: Step, outcome: Outcome, done: Sequence[Step], runner: R
     told = f"; what this run had made was removed again ({', '.join(removed)})" if removed else "; nothing was made"
     if left:
         told += f"; still there, to be removed by hand: {', '.join(volume.full_name for volume in left)}"
-    if removal is not None:
-        told += _way_out(removal.stderr)
     before = [one for one in done if one not in begun]
-    return _error(step, outcome, told, changed=bool(left) or any(one.changes for one in before))
+    undoing = removal.stderr if removal is not None else ""
+    return _error(step, outcome, told, undoing=undoing, changed=bool(left) or any(one.changes for one in before))
 
 
 def _made(picture: Picture, begun: Sequence[Create]) -> tuple[Volume, ...]:
@@ -144,13 +143,14 @@ def _still_there(picture: Picture, step: Remove) -> tuple[Volume, ...]:
     return tuple(volume for volume in picture.volumes if volume.uuid in step.uuids)
 
 
-def _error(step: Step, outcome: Outcome, told: str, *, changed: bool) -> CommandFailed:
+def _error(step: Step, outcome: Outcome, told: str, *, undoing: str = "", changed: bool) -> CommandFailed:
+    """The error for a step that failed; ``undoing`` is what LVM said while that was undone."""
     words = dict(step.render())
     wanted = words.pop("step")
     about = ", ".join(f"{key} {value}" for key, value in words.items())
     said = outcome.stderr.strip() or outcome.stdout.strip() or "nothing"
     return CommandFailed(
-        f"{wanted} failed ({about}): LVM exited with {outcome.rc} and said: {said}{told}{_way_out(said)}",
+        f"{wanted} failed ({about}): LVM exited with {outcome.rc} and said: {said}{told}{_way_out(said + undoing)}",
         cmd=list(outcome.argv),
         rc=outcome.rc,
         stderr=outcome.stderr,
@@ -167,5 +167,5 @@ def _way_out(said: str) -> str:
     pool, device = half_made.groups()
     return (
         f"; LVM was killed while it made a thin volume, and makes it again and again: dmsetup message {pool} 0 'delete "
-        f"{device}' removes the empty one from the pool, then run again"
+        f"{device}' removes the unfinished one from the pool, then run again"
     )

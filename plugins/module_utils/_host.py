@@ -9,7 +9,6 @@ import errno
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -32,19 +31,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _Found = TypeVar("_Found")
+_PROC = Path("/proc")
 _UDEV = "/run/udev/control"
-LVM_DIRECTORY = "/etc/lvm"
+_UDEV_NAMES = ("systemd-udevd", "udevd")
+LVM_ARCHIVE = Path("/etc/lvm/archive")
 """Where LVM archives its metadata, unless it is told otherwise (lvm.conf(5), backup/archive_dir)."""
-# The metadata of a VG with thousands of LVs as text, several times.
-_ARCHIVE_ROOM = 4 * 1024 * 1024
+# ext4 counts up to 4096 clusters as free that not even root gets (ext4_calculate_resv_clusters, fs/ext4/super.c).
+_ARCHIVE_ROOM = 32 * 1024 * 1024
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
 _BLANKS = re.compile(r"[ \t]+")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 # The script of initramfs-tools after which nobody answers LVM, and the one of the role pre_upgrade that comes before.
 _STOPS_UDEV = "scripts/init-bottom/udev"
 _ENDS_POLLERS = "scripts/local-bottom/safepoint-lvm"
-# A device that ends between two looks at sysfs: its directory is gone, or an attribute that is open has no device.
-_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+# A device or process that ends between two looks: its directory is gone, or what is open has nothing to tell of.
+_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ESRCH)
 _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 
@@ -61,34 +62,33 @@ def read_host() -> Host:
         devices=MappingProxyType(devices),
         fstab=tuple(parse_fstab(_read("/etc/fstab").split("\n"))),
         root_argument=root_argument(_read("/proc/cmdline")),
-        udev_answers=_udev_answers(),
+        udev_runs=_udev_runs(),
         can_archive=_can_archive(),
     )
 
 
-def _udev_answers() -> bool:
-    """Whether udev runs, if LVM counts on it: where its socket exists (udev_queue_get_udev_is_active of libudev)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-        # Not to wait behind others who wait for an answer.
-        client.settimeout(0)
-        try:
-            client.connect(_UDEV)
-        except FileNotFoundError:
-            return True
-        except (ConnectionRefusedError, BlockingIOError):
-            return False
-    return True
+def _udev_runs() -> bool:
+    """Whether udev runs, or LVM does not count on it: there is no socket (udev_queue_get_udev_is_active of libudev).
+
+    The socket itself would not tell: systemd listens at it for a udev that nobody may start.
+    """
+    names = (_read(str(comm)).strip() for comm in _PROC.glob("[0-9]*/comm"))
+    return not Path(_UDEV).exists() or any(name in _UDEV_NAMES for name in names)
 
 
 def _can_archive() -> bool:
-    """Whether LVM can write copies of its metadata into its directory; where there is none, that is left to LVM."""
-    try:
-        numbers = os.statvfs(LVM_DIRECTORY)
-    except FileNotFoundError:
-        return True
-    # Not f_bfree: ext4 counts blocks as free there that even root does not get.
-    has_room = numbers.f_bavail * numbers.f_frsize >= _ARCHIVE_ROOM and (numbers.f_ffree > 0 or not numbers.f_files)
-    return has_room and not numbers.f_flag & os.ST_RDONLY
+    """Whether LVM can write copies of its metadata where it does by default; where nothing is, that is left to LVM."""
+    for place in (LVM_ARCHIVE, LVM_ARCHIVE.parent):
+        try:
+            numbers = os.statvfs(place)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+        room = numbers.f_bfree * numbers.f_frsize
+        full = room < _ARCHIVE_ROOM or (numbers.f_files > 0 and numbers.f_ffree == 0)
+        return not full and not numbers.f_flag & os.ST_RDONLY
+    return True
 
 
 def _read(path: str) -> str:

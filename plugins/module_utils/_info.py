@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._rules import host_problems, origin_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
+    kernel_problems,
+    origin_problems,
+    udev_problems,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import why_not_lvm
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking, member_state, takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import view_of
@@ -104,4 +108,4 @@ def _warnings(picture: Picture) -> list[str]:
         for volume in picture.volumes
         if volume.segtype == "thin-pool" and volume.health
     )
-    return [*picture.blind_spots, *host_problems(picture), *partial, *pools]
+    return [*picture.blind_spots, *kernel_problems(picture), *udev_problems(picture.host), *partial, *pools]

@@ -87,9 +87,9 @@ class Volume:
     def hidden(self) -> bool:
         """Whether LVM keeps the LV to itself (a pool's data, a RAID leg, a merging snapshot).
 
-        A VDO volume that is an origin has the role ``private``, and is nothing of that kind (LVM 2.03.31).
+        A VDO volume that has a thick snapshot gets the role ``private``, and is nothing of that kind (LVM 2.03.31).
         """
-        return "private" in self.roles and self.segtype != "vdo"
+        return "private" in self.roles and not (self.segtype == "vdo" and "thickorigin" in self.roles)
 
     @property
     def is_sparse(self) -> bool:
@@ -185,7 +185,7 @@ class Boot:
 class Host:
     """The host around LVM: ``now`` in seconds since the epoch, mounts in the order of the kernel's table.
 
-    ``udev_answers`` unless LVM would wait for a udev that is not there; ``can_archive`` unless there is no room for
+    ``udev_runs`` unless LVM would wait for a udev that is not there; ``can_archive`` unless there is hardly room for
     LVM's copies of its metadata, or they cannot be written.
     """
 
@@ -195,7 +195,7 @@ class Host:
     devices: Mapping[DeviceNumber, BlockDevice] = field(default_factory=lambda: MappingProxyType({}))
     fstab: tuple[FstabEntry, ...] = ()
     root_argument: str = ""
-    udev_answers: bool = True
+    udev_runs: bool = True
     can_archive: bool = True
     boot: Boot | None = None
 

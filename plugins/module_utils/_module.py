@@ -17,7 +17,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     Refused,
     SafepointError,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._host import LVM_DIRECTORY, read_boot, read_host
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import LVM_ARCHIVE, read_boot, read_host
 from ansible_collections.safepoint.lvm.plugins.module_utils._lock import host_lock
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
@@ -26,6 +26,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, R
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import plan_present, takes_root
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import udev_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import Size, Unit, parse_size
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import View, view_of
 
@@ -182,6 +183,8 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
     if request.state == "present" and takes_root(before, request):
         before = replace(before, host=replace(before.host, boot=read_boot()))
     plan = PLANNERS[request.state](before, request)
+    if plan.steps and (problems := tuple(udev_problems(before.host))):
+        raise Refused(f"{request.title} cannot be {request.state}", problems)
     for warning in (*plan.warnings, *_no_archive(before, plan)):
         module.warn(warning)
     now = before if module.check_mode or not plan.steps else session.apply(plan, request)
@@ -204,7 +207,7 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
 def _no_archive(picture: Picture, plan: Plan) -> Iterator[str]:
     # A full or broken filesystem is what people want to come back from.
     if plan.steps and not picture.host.can_archive:
-        yield f"{LVM_DIRECTORY} is full or read-only: LVM archives no metadata of what is changed here"
+        yield f"{LVM_ARCHIVE} has hardly any room or is read-only: LVM archives no metadata of what is changed here"
 
 
 def _view(picture: Picture, request: Request) -> View:

@@ -45,13 +45,17 @@ def group_problems(group: VolumeGroup) -> Iterator[str]:
         yield f"VG {group.name} is shared (lock type {group.lock_type}): only VGs of this host alone are supported"
 
 
-def host_problems(picture: Picture) -> Iterator[str]:
-    """Why nothing may be done on a host: LVM does not look at the kernel, or would wait for udev without an end."""
-    if not picture.host.udev_answers:
+def udev_problems(host: Host) -> Iterator[str]:
+    """Why nothing may be changed on a host on which LVM would wait for udev without an end."""
+    if not host.udev_runs:
         yield (
-            "udev does not run (nobody answers at /run/udev/control), and LVM would wait for it without an end: "
-            "systemctl start systemd-udevd, then run again"
+            "udev does not run (there is /run/udev/control, and no process systemd-udevd), and LVM would wait for it "
+            "without an end: systemctl start systemd-udevd, then run again"
         )
+
+
+def kernel_problems(picture: Picture) -> Iterator[str]:
+    """Why nothing may be done on a host on which LVM does not look at the kernel: what is in use would be changed."""
     if any(volume.active is None for volume in picture.volumes):
         yield (
             "LVM does not know which LVs are active (activation=0 in lvm.conf, or a kernel without device-mapper): let "

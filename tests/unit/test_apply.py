@@ -14,10 +14,13 @@ import pytest
 import situations
 from model_lvm import Fault, ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._apply import _way_out, apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
 
 BOTH = b.request("va/a", "vt/t")
@@ -200,7 +203,22 @@ def test_the_only_member_is_removed_before_we_do_it() -> None:
     assert caught.value.details["changed"] is False
 
 
-def test_what_to_type_when_lvm_makes_a_thin_device_again_and_again() -> None:
-    said = "  Thin pool vt-my--pool-tpool (253:4) already contain thin device with device_id 12."
-    assert "dmsetup message vt-my--pool-tpool 0 'delete 12'" in _way_out(f"  a line before\n{said}\n")
-    assert _way_out("refused by the test") == ""
+class Stuck(ModelLvm):
+    """It fails because of what a killed command has left in a thin pool."""
+
+    def run(self, arguments: Sequence[str]) -> Outcome:
+        said = "  Before.\n  Thin pool vt-my--pool-tpool (253:4) already contain thin device with device_id 12.\n"
+        outcome = super().run(arguments)
+        return replace(outcome, stderr=said) if outcome.rc else outcome
+
+
+@pytest.mark.parametrize("faults", [{2: "refused"}, {2: "refused", 3: "refused"}, {1: "half", 2: "refused"}], ids=str)
+def test_what_to_type_when_lvm_makes_a_thin_device_again_and_again(faults: dict[int, Fault]) -> None:
+    with pytest.raises(CommandFailed) as caught:
+        driver.bring_about(Stuck(situations.nothing(), faults=faults), BOTH)
+    assert caught.value.message.count("dmsetup message vt-my--pool-tpool 0 'delete 12'") == 1
+
+
+def test_nothing_to_type_when_lvm_fails_for_another_reason() -> None:
+    _model, error = _failed(situations.nothing(), BOTH, {1: "refused", 2: "refused"})
+    assert "dmsetup" not in error.message

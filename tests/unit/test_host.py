@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +16,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import clean_en
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import FstabEntry, Mount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber
@@ -38,43 +37,66 @@ def _device_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_host, "_device_number", PATHS.get)
 
 
-def test_udev_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "control"
-    monkeypatch.setattr(_host, "_UDEV", str(path))
-    assert _host.read_host().udev_answers, "where there is no udev, LVM waits for nobody"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-        server.bind(str(path))
-        assert not _host.read_host().udev_answers
-        server.listen(0)
-        assert _host.read_host().udev_answers
-        assert not _host.read_host().udev_answers, "nobody takes the one that waits already"
-        server.accept()[0].close()
-        assert _host.read_host().udev_answers
-    assert not _host.read_host().udev_answers
+def test_udev_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    socket, process = tmp_path / "control", tmp_path / "42"
+    process.mkdir()
+    (process / "comm").write_text("udevadm\n")
+    monkeypatch.setattr(_host, "_UDEV", str(socket))
+    monkeypatch.setattr(_host, "_PROC", tmp_path)
+    assert _host.read_host().udev_runs, "where there is no udev, LVM waits for nobody"
+    socket.touch()
+    assert not _host.read_host().udev_runs
+    (process / "comm").write_text("systemd-udevd\n")
+    assert _host.read_host().udev_runs
 
 
 @pytest.mark.parametrize(
     ("free", "files", "free_files", "flags", "expected"),
     [
-        (1024, 9, 1, 0, True),
-        (1023, 9, 1, 0, False),
-        (1024, 9, 0, 0, False),
-        (1024, 0, 0, 0, True),
-        (1024, 9, 1, os.ST_RDONLY, False),
+        (8192, 9, 1, 0, True),
+        (8191, 9, 1, 0, False),
+        (8192, 9, 0, 0, False),
+        (8192, 0, 0, 0, True),
+        (8192, 9, 1, os.ST_RDONLY, False),
     ],
     ids=["just enough room", "too little", "no more files", "files without a limit", "read-only"],
 )
+@pytest.mark.parametrize("place", ["/etc/lvm/archive", "/etc/lvm"])
 def test_lvm_can_archive(
-    free: int, files: int, free_files: int, flags: int, monkeypatch: pytest.MonkeyPatch, *, expected: bool
+    place: str,
+    free: int,
+    files: int,
+    free_files: int,
+    flags: int,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    expected: bool,
 ) -> None:
-    numbers = os.statvfs_result((512, 4096, 9999, 9999, free, files, free_files, 0, flags, 255))
-    monkeypatch.setattr(os, "statvfs", {"/etc/lvm": numbers}.__getitem__)
+    numbers = os.statvfs_result((512, 4096, 9999, free, 0, files, free_files, 0, flags, 255))
+    monkeypatch.setattr(os, "statvfs", _only({place: numbers}))
     assert _host._can_archive() is expected
 
 
-def test_lvm_makes_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_host, "LVM_DIRECTORY", str(tmp_path / "none"))
+def _only(places: dict[str, os.statvfs_result]) -> Callable[[Path], os.statvfs_result]:
+    def statvfs(path: Path) -> os.statvfs_result:
+        if str(path) not in places:
+            raise FileNotFoundError
+        return places[str(path)]
+
+    return statvfs
+
+
+def test_lvm_makes_its_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "statvfs", _only({}))
     assert _host._can_archive()
+
+
+def test_lvm_cannot_archive_on_a_filesystem_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "statvfs", broken)
+    assert not _host._can_archive()
 
 
 def test_mountinfo() -> None:

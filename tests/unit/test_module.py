@@ -13,9 +13,15 @@ import builders as b
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _module as _way
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome, Report
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, _check_done, _no_archive
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
+    Session,
+    _bring_about,
+    _check_done,
+    _no_archive,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
 
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
-NO_ARCHIVE = "/etc/lvm is full or read-only: LVM archives no metadata of what is changed here"
+NO_ARCHIVE = "/etc/lvm/archive has hardly any room or is read-only: LVM archives no metadata of what is changed here"
 
 
 def _module(params: dict[str, Any], journal: list[str]) -> AnsibleModule:
@@ -114,3 +120,21 @@ def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archi
     assert given == [can_archive]
     assert [*_no_archive(picture, plan)] == ([] if can_archive else [NO_ARCHIVE])
     assert [*_no_archive(picture, replace(plan, steps=()))] == []
+
+
+@pytest.mark.parametrize(("state", "members"), [("present", 0), ("merged", 1), ("absent", 1)])
+def test_nothing_is_changed_without_udev(state: Any, members: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = b.volume("vg/a")
+    picture = b.picture([origin, *[b.member(origin)] * members], udev_runs=False)
+    (warning,) = host_info(picture, None)["warnings"]
+    assert warning.startswith("udev does not run")
+    session = Session(_module({}, []))
+    monkeypatch.setattr(session, "observe", lambda: picture)
+    with pytest.raises(Refused, match=f"snapset s cannot be {state}: udev does not run"):
+        _bring_about(_module({}, []), session, b.request("vg/a", state=state))
+
+
+def test_where_nothing_is_to_be_done_udev_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(_module({}, []))
+    monkeypatch.setattr(session, "observe", lambda: b.picture([b.volume("vg/a")], udev_runs=False))
+    assert not _bring_about(_module({}, []), session, b.request(state="absent"))["changed"]

@@ -65,6 +65,13 @@ def test_a_vdo_volume_that_has_a_snapshot() -> None:
     assert driver.reasons(picture, b.request("vg/a", state="merged")) == ()
 
 
+@pytest.mark.parametrize("roles", ["private,thin,pool,data", "private,cache,origin,cacheorigin"])
+def test_a_vdo_volume_that_lvm_keeps_to_itself(roles: str) -> None:
+    hidden = b.volume("vg/x", segtype="vdo", roles=frozenset(roles.split(",")))
+    (reason,) = driver.reasons(b.picture([A, hidden]), b.request("vg/x"))
+    assert reason.startswith("vg/x is an LV that LVM keeps to itself")
+
+
 @pytest.mark.parametrize("layout", ["linear", "striped", "raid,raid1", "cache", "writecache"])
 def test_origins_that_lvm_takes(layout: str) -> None:
     origin = replace(A, layout=frozenset(layout.split(",")))
@@ -162,15 +169,6 @@ def test_lvm_does_not_know_what_is_active(state: Any) -> None:
     volumes = [A, b.member(A)] if state != "present" else [A]
     picture = b.picture([replace(volume, active=None, open=None) for volume in volumes])
     expected = "LVM does not know which LVs are active"
-    assert any(reason.startswith(expected) for reason in driver.reasons(picture, b.request("vg/a", state=state)))
-    assert any(warning.startswith(expected) for warning in host_info(picture, None)["warnings"])
-
-
-@pytest.mark.parametrize("state", ["present", "merged", "absent"])
-def test_udev_does_not_run(state: Any) -> None:
-    volumes = [A, b.member(A)] if state != "present" else [A]
-    picture = b.picture(volumes, udev_answers=False)
-    expected = "udev does not run"
     assert any(reason.startswith(expected) for reason in driver.reasons(picture, b.request("vg/a", state=state)))
     assert any(warning.startswith(expected) for warning in host_info(picture, None)["warnings"])
 
