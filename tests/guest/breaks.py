@@ -118,6 +118,48 @@ BREAKS = {
         "if not names:",
         "test_undo.py::test_a_merge_that_lvm_refuses",
     ),
+    "lock of LVM": Break(
+        "_supervisor.py",
+        "stdin=lock,",
+        "stdin=subprocess.DEVNULL,",
+        "faults/test_kills.py::test_killed[create-thick-while-0]",
+    ),
+    "devices": Break(
+        "_devices.py",
+        "_command(_DM_TABLE_CLEAR, name)",
+        "name.decode()",
+        "faults/test_suspended.py::test_the_origin_is_resumed[thick/a]",
+    ),
+    "archive": Break(
+        "_module.py",
+        "archive=self._archive",
+        "archive=True",
+        "faults/test_host_against.py::test_no_room_for_lvm[full /etc/lvm]",
+    ),
+    "vdo": Break(
+        "_model.py",
+        'not (self.segtype == "vdo" and "thickorigin" in self.roles)',
+        "True",
+        "faults/test_origin_types.py::test_vdo",
+    ),
+    "another volume": Break(
+        "_steps.py",
+        '"--select", selection, *self.volumes',
+        "*self.volumes",
+        "faults/test_races.py::test_another_volume_has_the_name_of_a_member_now",
+    ),
+    "links": Break(
+        "_lock.py",
+        "os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW",
+        "os.O_RDWR | os.O_CREAT",
+        "faults/test_paths.py::test_what_was_put_there_is_not_used[link to a file as lock]",
+    ),
+    "overflow": Break(
+        "_plan_merged.py",
+        "_room_in(sibling) < used",
+        "_room_in(sibling) < 0",
+        "faults/test_overflow.py::test_a_sibling_without_enough_room_for_the_merge",
+    ),
 }
 
 
