@@ -3,7 +3,8 @@
 
 """Run everything that needs virtual machines: the tests inside guests, the scenarios, the other controllers.
 
-    python3 tests/vms.py                                 # everything on Debian 13, the main workflows on Debian 12
+    python3 tests/vms.py                                 # everything on Debian 13, the main workflows on Debian 12,
+                                                         # and one power cut
     python3 tests/vms.py --all                           # everything on both, and with the other controllers
     python3 tests/vms.py --faults                        # all that breaks a host on purpose; goes on where it stopped
     python3 tests/vms.py --guest trixie --only thick     # by hand
