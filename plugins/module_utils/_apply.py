@@ -55,9 +55,24 @@ def apply(plan: Plan, runner: Runner) -> Picture:
     for step in plan.steps:
         outcome = runner.run(step.arguments())
         if outcome.rc != 0:
-            raise _failure(step, outcome, done, runner)
+            raise _failure(step, _with_active_origins(outcome, plan, runner), done, runner)
         done.append(step)
     return runner.observe()
+
+
+def _with_active_origins(outcome: Outcome, plan: Plan, runner: Runner) -> Outcome:
+    """``outcome``, with what was done about origins that a command has left inactive.
+
+    LVM takes the device of a closed thin origin away to merge into it, and is killed before it is back (2.03.31).
+    """
+    members = plan.taking.members if plan.taking is not None else ()
+    active = {member.origin.uuid for member in members if member.origin is not None and member.origin.active}
+    lost = [one.full_name for one in runner.observe().volumes if one.uuid in active and not one.active]
+    if not lost:
+        return outcome
+    again = runner.run(("lvchange", "--yes", "--activate", "y", *lost))
+    how = "was activated again" if again.rc == 0 else f"could not be activated again: {again.stderr.strip()}"
+    return replace(outcome, stderr=f"{outcome.stderr.rstrip()}\n{', '.join(lost)} had become inactive, and {how}\n")
 
 
 def _failure(step: Step, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:

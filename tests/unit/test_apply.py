@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import builders as b
@@ -16,11 +16,11 @@ from model_lvm import Fault, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
 
 BOTH = b.request("va/a", "vt/t")
@@ -222,3 +222,41 @@ def test_what_to_type_when_lvm_makes_a_thin_device_again_and_again(faults: dict[
 def test_nothing_to_type_when_lvm_fails_for_another_reason() -> None:
     _model, error = _failed(situations.nothing(), BOTH, {1: "refused", 2: "refused"})
     assert "dmsetup" not in error.message
+
+
+@dataclass
+class Deactivating(ModelLvm):
+    """A merge fails after LVM has taken the thin origin's device away."""
+
+    obedient: bool = True
+
+    def run(self, arguments: Sequence[str]) -> Outcome:
+        if "--activate" in arguments:
+            self.commands.append(tuple(arguments))
+            if self.obedient:
+                self.put(self.get("vt/t"), active=True)
+            return Outcome(tuple(arguments), 0 if self.obedient else 5, "", "" if self.obedient else "no")
+        outcome = super().run(arguments)
+        if arguments[0] == "lvconvert":
+            self.put(self.get("vt/t"), active=False, open=None)
+        return outcome
+
+
+@pytest.mark.parametrize(("obedient", "how"), [(True, "was activated again"), (False, "could not be")])
+def test_an_origin_that_became_inactive(how: str, *, obedient: bool) -> None:
+    model = Deactivating(situations.active(), faults={1: "half"}, obedient=obedient)
+    with pytest.raises(CommandFailed) as caught:
+        driver.bring_about(model, MERGED)
+    assert f"vt/t had become inactive, and {how}" in caught.value.message
+    assert model.get("vt/t").active is obedient
+    assert ("lvchange", "--yes", "--activate", "y", "vt/t") in model.commands
+
+
+def test_an_origin_that_was_inactive_before_stays_so() -> None:
+    start = situations.active()
+    model = Deactivating(start, faults={1: "half"})
+    model.put(model.get("vt/t"), active=False, open=None)
+    with pytest.raises(CommandFailed) as caught:
+        driver.bring_about(model, MERGED)
+    assert "inactive" not in caught.value.message
+    assert not any("--activate" in command for command in model.commands)

@@ -36,6 +36,8 @@ SETS = {
 SEALED = "safepoint.member.sealed"
 # Where the origins are changed, in MiB.
 PLACE = 2
+# So often LVM is killed, until one time it had just taken the device away.
+TRIES = 8
 # How long a command takes in a slow machine at most; a kill falls anywhere in the first part of it.
 SLOW = 2.5
 
@@ -105,6 +107,36 @@ def test_killed(case: Case, pytestconfig: pytest.Config) -> None:
         assert_sound()
         assert_as_undisturbed(case)
         assert storage.checksums(*case.origins) == (taken if case.task == "merge" else changed)
+
+
+def test_an_origin_that_lvm_has_deactivated_is_active_again() -> None:
+    """LVM takes a closed thin origin's device away while it merges into it, and is killed just then."""
+    origin = "thin/t2"
+    with kept((origin,)):
+        taken = storage.checksums(origin)
+        assert any(killed_without_device(origin) for _try in range(TRIES))
+        assert_sound()
+        assert storage.checksums(origin) == taken
+
+
+def killed_without_device(origin: str) -> bool:
+    """Take a set, go back, and kill LVM as soon as the origin has no device; whether the origin was activated again."""
+    ok("snapset", present("s", origin))
+    storage.write(origin, 1, at=PLACE)
+    device = Path("/sys/class/block", Path(f"/dev/{origin}").resolve().name)
+    reached, told = os.pipe()
+    running = start("snapset", merged("s"), before=lambda number, _words: tell(told, number, 1))
+    os.close(told)
+    assert os.read(reached, 1), running.result()
+    os.close(reached)
+    lvm_pid, _supervisor = processes.wait_for_child_of_child(running.pid)
+    while device.exists() and processes.is_running(lvm_pid):
+        time.sleep(0.002)
+    processes.kill(lvm_pid)
+    said = running.result().get("msg", "")
+    assert Path(f"/dev/{origin}").exists(), said
+    finish(merged("s"))
+    return f"{origin} had become inactive, and was activated again" in said
 
 
 @contextmanager
