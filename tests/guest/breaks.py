@@ -104,7 +104,7 @@ BREAKS = {
         "_lock.py",
         "fcntl.LOCK_EX | fcntl.LOCK_NB",
         "fcntl.LOCK_SH | fcntl.LOCK_NB",
-        "test_surroundings.py::test_a_busy_host",
+        "faults/test_races.py::test_nobody_waits",
     ),
     "undo": Break(
         "_apply.py",
@@ -123,12 +123,6 @@ BREAKS = {
         "stdin=lock,",
         "stdin=subprocess.DEVNULL,",
         "faults/test_kills.py::test_killed[create-thick-while-0]",
-    ),
-    "devices": Break(
-        "_devices.py",
-        "_command(_DM_TABLE_CLEAR, name)",
-        "name.decode()",
-        "faults/test_suspended.py::test_the_origin_is_resumed[thick/a]",
     ),
     "inactive origin": Break(
         "_apply.py",
