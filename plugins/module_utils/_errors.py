@@ -43,3 +43,7 @@ class HostBusy(SafepointError):
 
 class CommandFailed(SafepointError):
     """A modifying LVM command failed; the details say what was undone and what is left."""
+
+
+class BootFilesFailed(SafepointError):
+    """The files that boot the host could not be saved or brought back; the message says how they are now."""

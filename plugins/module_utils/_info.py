@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import backup_view, backups_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
     kernel_problems,
     origin_problems,
@@ -29,6 +30,7 @@ def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
     shown = [taking for taking in found if name in (None, taking.name)]
     return {
         "snapsets": [view_of(picture, t, name=t.name).to_result(picture.host.now) for t in shown],
+        "boot_backups": [backup_view(backup) for backup in backups_in(picture)],
         "unmanaged_snapshots": list(_unmanaged(picture)),
         "volume_groups": [_group(group) for group in picture.volume_groups],
         "thin_pools": list(_pools(picture)),

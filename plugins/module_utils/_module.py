@@ -68,7 +68,7 @@ class Session:
         self._module = module
         self._lock = -1
         self._archive = True
-        self._subject = ""
+        self.subject = ""
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
 
     @contextmanager
@@ -94,14 +94,14 @@ class Session:
 
     def apply(self, plan: Plan, request: Request) -> Picture:
         """Carry out ``plan``; each command goes to the journal with the set and its id."""
-        self._subject = f"{request.title} {plan.taking.set_id if plan.taking else '(new)'}"
+        self.subject = f"{request.title} {plan.taking.set_id if plan.taking else '(new)'}"
         return apply(plan, self)
 
     def run(self, arguments: Sequence[str]) -> Outcome:
         """Run one modifying LVM command; the journal has it before it begins, whatever becomes of this process."""
-        self._module.log(f"{self._subject}: lvm {' '.join(arguments)}")
+        self._module.log(f"{self.subject}: lvm {' '.join(arguments)}")
         outcome = self.lvm.modify(arguments, lock=self._lock, archive=self._archive)
-        self._module.log(f"{self._subject}: lvm {arguments[0]} ended with exit code {outcome.rc}")
+        self._module.log(f"{self.subject}: lvm {arguments[0]} ended with exit code {outcome.rc}")
         return outcome
 
 
@@ -144,7 +144,7 @@ def request_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_info(module: AnsibleModule, tell: Callable[[Picture, str | None], Mapping[str, Any]]) -> None:
     """End the module with what ``tell`` makes of the host as it is and of a name; its ``warnings`` are told as such."""
-    with _session(module) as session:
+    with open_session(module) as session:
         name = module.params["name"]
         check("name", None if name is None else set_name_problem(name))
         result = dict(tell(session.observe(), name))
@@ -158,7 +158,7 @@ def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], 
 
     Ends the module, with exit_json or fail_json.
     """
-    with _session(module) as session:
+    with open_session(module) as session:
         request = build(module)
         with session.locked(f"{request.title}, state {request.state}", module.params["lock_timeout"]):
             result = _bring_about(module, session, request)
@@ -166,7 +166,7 @@ def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], 
 
 
 @contextmanager
-def _session(module: AnsibleModule) -> Iterator[Session]:
+def open_session(module: AnsibleModule) -> Iterator[Session]:
     """A session whose errors end the module with a sentence; the only place where that is done."""
     if os.geteuid() != 0:
         module.fail_json(msg="LVM needs root: run this task with become")

@@ -51,7 +51,10 @@ class Single:
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for. ``name`` is a snapset's, or for a ``single`` that of the snapshot."""
+    """What a user asks for. ``name`` is a snapset's, or for a ``single`` that of the snapshot.
+
+    ``set_id`` is the id that a taking is to have, when something else has been bound to it already.
+    """
 
     name: str
     reserve: Size
@@ -62,6 +65,7 @@ class Request:
     min_headroom: Size | None = None
     accept_loss_of: tuple[str, ...] = ()
     single: Single | None = None
+    set_id: str | None = None
 
     @property
     def title(self) -> str:

@@ -33,6 +33,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selection, uncovered_with_root
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import Demand, freed_extents, size_snapshots
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Create, CreateThick, CreateThin
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View, mountpoints_of
 
@@ -82,6 +83,7 @@ def plan_creation(
     removed = [member.snapshot for taking in leftovers for member in taking.live if member.snapshot]
     found = [*reasons, *(problem for taking in leftovers for problem in removal_problems(picture, taking))]
     found += _cannot_protect(picture, request, selection, removed)
+    found += [f"id: {one.set_id} is that of another taking" for one in takings(picture) if one.set_id == request.set_id]
     stores, shortfalls = size_snapshots(
         picture,
         [item for item in selection.wanted if not item.origin.is_thin],
@@ -172,7 +174,7 @@ def _name_problem(origin: Volume, name: str) -> str | None:
 
 
 def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMember]) -> Iterator[Create]:
-    set_id = uuid.uuid4().hex
+    set_id = request.set_id or uuid.uuid4().hex
     for member in members:
         if request.single:
             yield member.step(_tags.single_tags(member.origin.uuid))

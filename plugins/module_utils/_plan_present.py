@@ -105,6 +105,8 @@ def _keep(
     difference = differing(current, selection)
     if difference is not None and not selection.reasons:
         reasons.append(difference)
+    if request.set_id not in (None, current.set_id):
+        reasons.append(f"its id is {current.set_id}, and {request.set_id} was asked for: it is another taking")
     reasons += [problem for taking in leftovers for problem in removal_problems(picture, taking)]
     demands = [] if reasons else list(_too_small(picture, request, current, selection, reasons))
     reasons += room_problems(picture, demands, request.reserve, less="size, min_headroom")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     REAL_SUFFIX,
@@ -98,6 +99,7 @@ def _never_an_origin(origin: Volume) -> str | None:
         (origin.hidden, "an LV that LVM keeps to itself"),
         (origin.is_snapshot, "a snapshot"),
         (origin.is_sparse, "a sparse volume"),
+        (_tags.parse_boot(origin.tags) is not None, "a backup of /boot"),
         ("extthinorigin" in origin.roles, "the external origin of thin volumes"),
         (
             "mirror" in origin.layout and "raid" not in origin.layout,

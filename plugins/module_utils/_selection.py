@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
 
 if TYPE_CHECKING:
@@ -148,9 +149,10 @@ def _volumes_of(picture: Picture, spec: VolumeSpec, reasons: list[str]) -> Itera
 
 
 def _fits_all(picture: Picture, volume: Volume) -> bool:
-    # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap.
+    # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap, no backup of /boot.
     swapped = any(mount.mountpoint == SWAP for mount in picture.mounts_of(volume))
-    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped)
+    backup = _tags.parse_boot(volume.tags) is not None
+    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or backup)
 
 
 def _volume_below(picture: Picture, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:

@@ -100,6 +100,29 @@ class CreateThin:
 
 
 @dataclass(frozen=True)
+class CreateBackup:
+    """Make the LV that is to hold a backup of /boot, of ``extents`` extents, ``size`` bytes."""
+
+    vg: str
+    name: str
+    extents: int
+    size: int
+    tags: tuple[str, ...]
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``."""
+        return (
+            *("lvcreate", "--yes", "--type", "linear", "--extents", str(self.extents), "--wipesignatures", "y"),
+            *("--name", self.name, *_tag_options("--addtag", self.tags), self.vg),
+        )
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "create_backup", "vg": self.vg, "volume": self.name, "size": self.size}
+
+
+@dataclass(frozen=True)
 class Extend:
     """Make the store of a thick snapshot ``extents`` extents, ``size`` bytes, large."""
 
@@ -136,7 +159,7 @@ class Retag:
     ``undo`` are the steps that give each of the LVs what it had before; LVs that no longer need that are left out.
     """
 
-    purpose: Literal["seal", "remember_merge", "remember_rollback", "accept_loss", "forget"]
+    purpose: Literal["seal", "remember_merge", "remember_rollback", "accept_loss", "forget", "restored"]
     volumes: tuple[str, ...]
     add: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
@@ -248,7 +271,7 @@ class Remove:
 
 
 Create = Union[CreateThick, CreateThin]
-Step = Union[CreateThick, CreateThin, Extend, Retag, Merge, Start, Poll, Remove]
+Step = Union[CreateThick, CreateThin, CreateBackup, Extend, Retag, Merge, Start, Poll, Remove]
 
 
 def _tag_options(option: str, tags: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MEMBER = "safepoint.member."
 _OUTCOME = "safepoint.outcome."
+_BOOT = "safepoint.boot."
+BOOT_RESTORED = f"{_BOOT}restored"
 SINGLE = "safepoint.single"
 _SINGLE_ORIGIN = f"{SINGLE}.origin="
 SEALED = f"{_MEMBER}sealed"
@@ -114,6 +116,46 @@ def _key_values(tags: Iterable[str], prefix: str) -> Iterable[tuple[str, str]]:
         if tag.startswith(prefix):
             key, _equals, value = tag[len(prefix) :].partition("=")
             yield key, value
+
+
+@dataclass(frozen=True)
+class BootTags:
+    """What the LV of a backup of /boot carries from when ``lvcreate`` makes it, and later.
+
+    ``backup_id`` is also the id of the taking that it belongs to, ``taken`` seconds since the epoch. ``manifest``, the
+    checksum of its manifest (SHA-256, 64 hex digits), comes when all of it is on the disk, ``restored`` when all of it
+    has been brought back.
+    """
+
+    set_name: str
+    backup_id: str
+    taken: int
+    manifest: str = ""
+    restored: bool = False
+
+    def to_tags(self) -> tuple[str, ...]:
+        """The tags for ``lvcreate --addtag``: none of those that come later."""
+        return (f"{_BOOT}set={self.set_name}", f"{_BOOT}id={self.backup_id}", f"{_BOOT}taken={self.taken}")
+
+
+def parse_boot(tags: Iterable[str]) -> BootTags | None:
+    """The backup that ``tags`` describe, or None when they describe none."""
+    values = dict(_key_values(tags, _BOOT))
+    try:
+        return BootTags(
+            set_name=_set_name(values["set"]),
+            backup_id=_id(values["id"]),
+            taken=_seconds(values["taken"]),
+            manifest=values.get("manifest", ""),
+            restored="restored" in values,
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def boot_seal(manifest: str) -> str:
+    """The tag that declares a backup whole."""
+    return f"{_BOOT}manifest={manifest}"
 
 
 def uuid_key(lv_uuid: str) -> str:

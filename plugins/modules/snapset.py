@@ -51,6 +51,12 @@ options:
     type: str
     choices: [present, merged, absent]
     default: present
+  id:
+    description:
+      - The id of the taking, 32 hexadecimal digits, when something has been bound to it before, as by
+        M(safepoint.lvm.boot_backup). By default a new one.
+      - A set that exists must have it.
+    type: str
   volumes:
     description:
       - The LVs to protect.
@@ -93,6 +99,7 @@ options:
     elements: path
     default: []
 seealso:
+  - module: safepoint.lvm.boot_backup
   - module: safepoint.lvm.snapshot
   - module: safepoint.lvm.snapset_info
 """
@@ -262,6 +269,7 @@ reasons:
   returned: when the request is refused
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -282,9 +290,12 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Se
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_ID = re.compile("[0-9a-f]{32}")
+
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     **COMMON_ARGUMENTS,
     "name": {"type": "str", "required": True},
+    "id": {"type": "str"},
     "volumes": {
         "type": "list",
         "elements": "dict",
@@ -305,7 +316,11 @@ def build_request(module: AnsibleModule) -> Request:
     """The request that the parameters make; raises InvalidParameter for a name, a size or a path that is none."""
     name = module.params["name"]
     check("name", set_name_problem(name))
-    return Request(name=name, selector=_selector(module.params), **request_parameters(module.params))
+    set_id = module.params["id"]
+    check(
+        "id", None if set_id is None or _ID.fullmatch(set_id) else f"{set_id!r} is no id: expected 32 digits of 0-9a-f"
+    )
+    return Request(name=name, set_id=set_id, selector=_selector(module.params), **request_parameters(module.params))
 
 
 def _selector(params: Mapping[str, Any]) -> Selector:

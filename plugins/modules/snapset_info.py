@@ -38,6 +38,7 @@ options:
     description: List only the snapset of this name. The rest of the result is not affected.
     type: str
 seealso:
+  - module: safepoint.lvm.boot_backup
   - module: safepoint.lvm.snapset
 """
 
@@ -54,6 +55,11 @@ EXAMPLES = r"""
 RETURN = r"""
 snapsets:
   description: The snapsets, each in the form of RV(safepoint.lvm.snapset#module:snapset).
+  type: list
+  elements: dict
+  returned: success
+boot_backups:
+  description: The backups of C(/boot), each in the form of RV(safepoint.lvm.boot_backup#module:boot_backup).
   type: list
   elements: dict
   returned: success

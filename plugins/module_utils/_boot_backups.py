@@ -1,0 +1,230 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Backups of /boot: how they are told by tags, and what stands against making, using and removing one. Pure; private.
+
+A backup is an LV of its own, outside every snapset, with a filesystem that holds copies and a manifest.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_device_mapper, generated_names
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems, kernel_problems, udev_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking, named, takings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Tree
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture, Volume, VolumeGroup
+
+BackupState = Literal["incomplete", "present", "restored"]
+
+MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
+"""Where what boots a host lies when it is not on the root filesystem: /boot, the ESP, the firmware of single boards."""
+
+_MIB = 1024 * 1024
+# What ext4 takes for itself: a little for each entry (inode, directory), and its own tables.
+_ROOM_FOR_ENTRY = 1024
+_ROOM_FOR_TABLES = 8 * _MIB
+_STAGE_ONE = ("active", "partly_merged", "merge_pending", "merging")
+_GOES_BACK = ("partly_merged", "merge_pending", "merging", "merge_failed")
+
+
+@dataclass(frozen=True)
+class BootBackup:
+    """A backup, by the LV that holds it and by its tags."""
+
+    volume: Volume
+    tags: _tags.BootTags
+
+    @property
+    def state(self) -> BackupState:
+        """What it is good for."""
+        if not self.tags.manifest:
+            return "incomplete"
+        return "restored" if self.tags.restored else "present"
+
+
+def backups_in(picture: Picture) -> tuple[BootBackup, ...]:
+    """The backups on the host, the youngest last."""
+    found = [BootBackup(one, tags) for one in picture.volumes if (tags := _tags.parse_boot(one.tags)) is not None]
+    return tuple(sorted(found, key=lambda backup: backup.tags.taken))
+
+
+def backup_view(backup: BootBackup) -> dict[str, Any]:
+    """A backup as results show it."""
+    return {
+        "name": backup.tags.set_name,
+        "id": backup.tags.backup_id,
+        "state": backup.state,
+        "vg": backup.volume.vg,
+        "volume": backup.volume.name,
+        "size": backup.volume.size,
+    }
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is there of a set and of its backups."""
+
+    picture: Picture
+    name: str
+    taking: Taking | None
+    backups: tuple[BootBackup, ...]
+
+    @property
+    def set_state(self) -> str:
+        """The state of the set."""
+        return self.taking.state if self.taking else "absent"
+
+    @property
+    def bound(self) -> BootBackup | None:
+        """The whole backup that belongs to the set as it is."""
+        wanted = self.taking.set_id if self.taking else None
+        return next((one for one in self.backups if one.tags.backup_id == wanted and one.tags.manifest), None)
+
+    @property
+    def unbound(self) -> BootBackup | None:
+        """The whole backup that was made for a set which is yet to be taken; the youngest."""
+        taken = {taking.set_id for taking in takings(self.picture)}
+        return next(
+            (one for one in reversed(self.backups) if one.tags.manifest and one.tags.backup_id not in taken), None
+        )
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the set exists, whole or on its way back."""
+        return bool(self.taking and self.taking.live and self.taking.sealed) or self.set_state == "merging"
+
+
+def situation(picture: Picture, name: str) -> Situation:
+    """What ``picture`` has of the set ``name`` and of its backups."""
+    backups = tuple(backup for backup in backups_in(picture) if backup.tags.set_name == name)
+    return Situation(picture, name, named(takings(picture), name).current, backups)
+
+
+def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
+    """The filesystems that boot the host and do not go back with /."""
+    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in MOUNTPOINTS}
+    return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
+
+
+@dataclass(frozen=True)
+class NewBackup:
+    """A backup that is to be made: an LV of ``extents`` extents, ``size`` bytes, for ``files`` entries."""
+
+    vg: str
+    name: str
+    extents: int
+    size: int
+    inodes: int
+    tags: _tags.BootTags
+
+
+def cannot_keep(now: Situation) -> Iterator[str]:
+    """What stands against making a backup, or against keeping the one that is there."""
+    yield from host_problems(now.picture)
+    if now.taking is not None and now.set_state in _GOES_BACK:
+        yield f"the set is being rolled back (state {now.set_state}): finish that first"
+    elif now.is_taken and now.bound is None:
+        yield (
+            "the set exists and was taken without a backup of /boot; one that is made now would be of another moment: "
+            "let go of the set (safepoint.lvm.commit), then take both"
+        )
+    if not boot_mounts(now.picture):
+        yield (
+            f"none of {', '.join(MOUNTPOINTS)} is a filesystem of its own: what boots this host lies on / and goes "
+            "back with it"
+        )
+
+
+def host_problems(picture: Picture) -> Iterator[str]:
+    """What stands against any change of backups."""
+    yield from kernel_problems(picture)
+    yield from udev_problems(picture.host)
+
+
+def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup:
+    """The backup of ``trees`` that is to be made, in ``vg`` or else in the VG of /. Raises Refused."""
+    group = _group(now.picture, vg)
+    needed = sum(entry.room + _ROOM_FOR_ENTRY for tree in trees for entry in tree.entries.values())
+    extents = -(-(needed + needed // 16 + _ROOM_FOR_TABLES) // group.extent_size)
+    freed = sum(one.volume.size for one in now.backups if one.volume.vg == group.name) // group.extent_size
+    problems = list(group_problems(group))
+    if group.free_extents + freed < extents:
+        problems.append(
+            f"VG {group.name} has {format_bytes(group.free_extents * group.extent_size)} free, and the backup needs "
+            f"{format_bytes(extents * group.extent_size)}: add a PV, or name another VG (vg)"
+        )
+    name = _free_name(now, group.name)
+    if name is None:
+        problems.append(f"VG {group.name} has LVs with every name that the backup could have")
+    if problems or name is None:
+        raise Refused(f"the backup of /boot for {now.name} cannot be made", problems)
+    return NewBackup(
+        vg=group.name,
+        name=name,
+        extents=extents,
+        size=extents * group.extent_size,
+        inodes=sum(len(tree.entries) for tree in trees) + 64,
+        tags=_tags.BootTags(set_name=now.name, backup_id=uuid.uuid4().hex, taken=now.picture.host.now),
+    )
+
+
+def _group(picture: Picture, vg: str | None) -> VolumeGroup:
+    if vg is None:
+        root = next((mount for mount in reversed(picture.host.mounts) if mount.mountpoint == "/"), None)
+        below = picture.lv_below(root.device) if root else None
+        if below is None:
+            raise Refused("the backup of /boot cannot be made", ["/ is not on LVM: say which VG shall hold it (vg)"])
+        vg = below.vg
+    group = picture.group(vg)
+    if group is None:
+        known = ", ".join(one.name for one in picture.volume_groups) or "none"
+        raise Refused("the backup of /boot cannot be made", [f"there is no VG {vg} here; VGs of this host: {known}"])
+    return group
+
+
+def _free_name(now: Situation, vg: str) -> str | None:
+    going = {one.volume.full_name for one in now.backups}
+    for name in generated_names("safepoint_boot", now.name):
+        holder = now.picture.volume(vg, name)
+        if fits_device_mapper(vg, name, "") and (holder is None or holder.full_name in going):
+            return name
+    return None
+
+
+def cannot_restore(now: Situation) -> Iterator[str]:
+    """What stands against bringing /boot back."""
+    yield from host_problems(now.picture)
+    if now.taking is None:
+        known = sorted({taking.name for taking in takings(now.picture)})
+        yield f"there is no such set; {'these exist: ' + ', '.join(known) if known else 'there is none'}"
+    elif now.bound is None:
+        whole = [one for one in now.backups if one.tags.manifest]
+        yield "its backup belongs to another taking" if whole else "there is no whole backup of /boot for it"
+    elif now.set_state not in (*_STAGE_ONE, "rolled_back"):
+        yield f"the set is {now.set_state} and cannot go back, and /boot must not go back alone"
+
+
+def is_final(now: Situation) -> bool:
+    """Whether the rest of the host is back, so that nothing of the change is needed any more."""
+    return now.set_state == "rolled_back"
+
+
+def cannot_remove(now: Situation) -> Iterator[str]:
+    """What stands against removing the backups."""
+    yield from host_problems(now.picture)
+    if now.set_state in _GOES_BACK:
+        yield f"the set is being rolled back (state {now.set_state}), and /boot goes back with it: finish that first"
+    for backup in now.backups:
+        if backup.volume.open:
+            yield f"{backup.volume.full_name} is in use: unmount it (findmnt /dev/{backup.volume.full_name})"
