@@ -181,8 +181,10 @@ def make_bootable(site: Site, difference: Difference) -> None:
     """
     (site.work / _REPLACED).mkdir(mode=0o700, parents=True, exist_ok=True)
     _note_added(site.work, difference.missing)
-    for path in in_order((*difference.missing, *difference.changed)):
-        _set_aside(site, path, keep=site.kept.entries[path].kind in ("file", "link"))
+    wanted = (*difference.missing, *difference.changed)
+    files = [path for path in wanted if site.kept.entries[path].kind in ("file", "link")]
+    for path in (*sorted(set(wanted) - set(files)), *in_order(files)):
+        _set_aside(site, path, keep=path in files)
         _put(site, path)
     for path in filter(is_menu, difference.extra):
         _set_aside(site, path, keep=False)
@@ -193,7 +195,7 @@ def make_exact(site: Site, difference: Difference) -> None:
     """Bring the filesystem back to exactly what was kept, and give up what ``undo`` would need."""
     make_bootable(site, difference)
     for path in sorted(difference.extra, reverse=True):
-        _remove_one(site.top / path)
+        _remove_one(site.top, path)
     shutil.rmtree(site.work)
     if site.kept.has_metadata:
         # A directory after all that is in it, because of its time.
@@ -205,15 +207,10 @@ def make_exact(site: Site, difference: Difference) -> None:
 
 def undo(work: Path) -> None:
     """Bring back what ``make_bootable`` has replaced and set aside, and remove what it has added."""
-    replaced, added = work / _REPLACED, _added(work)
-    for aside in sorted(_leaves(replaced)):
-        place = work.parent / aside.relative_to(replaced)
-        if os.path.lexists(place) and not _can_be_renamed_over(place):
-            shutil.rmtree(place)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside.replace(place)
+    added = _added(work)
+    _put_back(work / _REPLACED, work.parent)
     for path in sorted(added, reverse=True):
-        _remove_one(work.parent / path)
+        _remove_one(work.parent, path)
     # All of it is on the disk before the list of what to do is gone.
     sync(work.parent)
     shutil.rmtree(work)
@@ -242,7 +239,7 @@ def _added(work: Path) -> list[str]:
 def _set_aside(site: Site, path: str, *, keep: bool) -> None:
     """Keep what is at ``path`` for ``undo``; with ``keep`` it also stays there, as a second name of the same file."""
     place, aside = site.top / path, site.work / _REPLACED / path
-    if not os.path.lexists(place) or os.path.lexists(aside):
+    if not _is_there(site.top, path) or os.path.lexists(aside):
         return
     aside.parent.mkdir(parents=True, exist_ok=True)
     if keep and _can_be_renamed_over(place):
@@ -255,10 +252,10 @@ def _second_name(place: Path, aside: Path, temporary: Path) -> None:
     try:
         os.link(place, aside, follow_symlinks=False)
     except OSError as error:
-        # Not on vfat.
+        # vfat has none.
         if error.errno not in _NO_LINKS:
             raise
-        shutil.copyfile(place, temporary)
+        shutil.copyfile(place, temporary, follow_symlinks=False)
         sync(temporary.parent)
         temporary.replace(aside)
 
@@ -278,22 +275,38 @@ def _put(site: Site, path: str) -> None:
     _sync_directory(place.parent)
 
 
-def _leaves(directory: Path) -> Iterator[Path]:
-    for child in directory.iterdir() if directory.is_dir() else ():
-        if _can_be_renamed_over(child):
-            yield child
+def _put_back(asides: Path, top: Path) -> None:
+    """Move what is in the directory ``asides``, if there is one, to where it was below ``top``."""
+    for aside in sorted(asides.iterdir()) if asides.is_dir() else ():
+        place = top / aside.name
+        if _can_be_renamed_over(aside):
+            if os.path.lexists(place) and not _can_be_renamed_over(place):
+                shutil.rmtree(place)
+            aside.replace(place)
+        elif place.is_dir() and not place.is_symlink():
+            _put_back(aside, place)
         else:
-            yield from _leaves(child)
+            _unlink(place)
+            aside.rename(place)
 
 
 def _can_be_renamed_over(place: Path) -> bool:
     return place.is_symlink() or not place.is_dir()
 
 
-def _remove_one(place: Path) -> None:
+def _is_there(top: Path, path: str) -> bool:
+    """Whether there is such a path, and no link on the way leads out of the filesystem to something else."""
+    above = [top / parent for parent in Path(path).parents if parent != Path()]
+    return os.path.lexists(top / path) and not any(parent.is_symlink() for parent in above)
+
+
+def _remove_one(top: Path, path: str) -> None:
     """Remove a file, or a directory unless something is in it."""
+    place = top / path
+    if not _is_there(top, path):
+        return
     if _can_be_renamed_over(place):
-        _unlink(place)
+        place.unlink()
         return
     try:
         place.rmdir()
@@ -303,8 +316,7 @@ def _remove_one(place: Path) -> None:
 
 
 def _unlink(place: Path) -> None:
-    # That a directory above it is gone or is none any more comes to the same.
-    with suppress(FileNotFoundError, NotADirectoryError):
+    with suppress(FileNotFoundError):
         place.unlink()
 
 

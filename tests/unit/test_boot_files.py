@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,10 +42,9 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import (
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import BootFilesFailed, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 # A path to the text of a file, a link's target after "->", or None for a directory.
-Content = "Mapping[str, str | None]"
 BEFORE: dict[str, str | None] = {
     "vmlinuz-1": "kernel 1",
     "initrd.img-1": "initramfs 1",
@@ -182,11 +181,6 @@ def test_nothing_to_do_is_nothing_done(tmp_path: Path) -> None:
     host = Host(tmp_path, BEFORE, BEFORE)
     make_exact(host.site, host.difference())
     assert host.difference() == Difference()
-    assert make_nothing(host) == Difference()
-
-
-def make_nothing(host: Host) -> Difference:
-    return host.difference()
 
 
 class Cut(BaseException):
@@ -216,20 +210,6 @@ def cut_after(monkeypatch: pytest.MonkeyPatch, calls: int) -> Iterator[None]:
         yield
 
 
-def cuts(host: Host, monkeypatch: pytest.MonkeyPatch, do: Any) -> Iterator[int]:
-    """Do it, cut off after each number of calls, until it was not cut off any more; go on each time after the cut."""
-    number = 0
-    while True:
-        try:
-            with cut_after(monkeypatch, number):
-                do(host)
-        except Cut:
-            number += 1
-            yield number
-        else:
-            return
-
-
 def bootable(host: Host) -> None:
     make_bootable(host.site, host.difference())
 
@@ -242,17 +222,20 @@ def back(host: Host) -> None:
     undo(host.site.work)
 
 
+def cut_off(monkeypatch: pytest.MonkeyPatch, number: int, do: Any, host: Host) -> None:
+    """Do it as far as the power lasts."""
+    with suppress(Cut), cut_after(monkeypatch, number):
+        do(host)
+
+
 @pytest.mark.parametrize("number", range(0, 140, 3))
 def test_cut_off_anywhere_it_ends_right_when_it_is_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     host = Host(tmp_path, BEFORE, AFTER)
     for do in (bootable, exact):
-        try:
-            with cut_after(monkeypatch, number):
-                do(host)
-        except Cut:
-            do(host)
+        cut_off(monkeypatch, number, do, host)
+        do(host)
     assert contents(host.boot) == BEFORE
     assert host.difference() == Difference()
 
@@ -260,15 +243,10 @@ def test_cut_off_anywhere_it_ends_right_when_it_is_run_again(
 @pytest.mark.parametrize("number", range(0, 140, 3))
 def test_cut_off_anywhere_it_can_be_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     host = Host(tmp_path, BEFORE, AFTER)
-    for do in (bootable, back):
-        try:
-            with cut_after(monkeypatch, number):
-                do(host)
-        except Cut:
-            if do is back and host.site.work.exists():
-                do(host)
+    cut_off(monkeypatch, number, bootable, host)
+    cut_off(monkeypatch, number, back, host)
     if host.site.work.exists():
-        undo(host.site.work)
+        back(host)
     assert contents(host.boot) == AFTER
 
 
@@ -277,10 +255,7 @@ def test_at_every_moment_a_kernel_of_the_menu_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     host = Host(tmp_path, BEFORE, AFTER)
-    with pytest.raises(Cut):
-        with cut_after(monkeypatch, number):
-            bootable(host)
-            raise Cut
+    cut_off(monkeypatch, number, bootable, host)
     now = contents(host.boot)
     kernel = str(now["grub/grub.cfg"])[-1]
     assert now[f"vmlinuz-{kernel}"] == f"kernel {kernel}"
@@ -288,15 +263,15 @@ def test_at_every_moment_a_kernel_of_the_menu_is_there(
 
 
 PATHS = st.sampled_from(["a", "a/b", "a/b/c", "a/d", "e", "e/f", "grub/grub.cfg", "grub", "loader/x", "loader"])
-TREES = st.dictionaries(PATHS, st.sampled_from([None, "one", "two", "->a", "->nowhere"]), max_size=8).map(
-    lambda found: _possible(found)
-)
 
 
 def _possible(found: dict[str, str | None]) -> dict[str, str | None]:
     """The same with a directory wherever something lies in one."""
     parents = {str(parent) for path in found for parent in Path(path).parents} - {"."}
     return {**found, **dict.fromkeys(parents)}
+
+
+TREES = st.dictionaries(PATHS, st.sampled_from([None, "one", "two", "->a", "->nowhere"]), max_size=8).map(_possible)
 
 
 @given(before=TREES, after=TREES, number=st.integers(0, 60))
@@ -306,32 +281,18 @@ def test_any_change_is_brought_back_and_taken_back(
 ) -> None:
     with tempfile.TemporaryDirectory() as base:
         host = Host(Path(base), before, after)
-        with _cut_off():
-            with cut_after(monkeypatch, number):
-                bootable(host)
+        cut_off(monkeypatch, number, bootable, host)
         bootable(host)
         now = contents(host.boot)
         assert {path: now[path] for path in before} == before
-        with _cut_off():
-            with cut_after(monkeypatch, number):
-                back(host)
+        cut_off(monkeypatch, number, back, host)
         if host.site.work.exists():
             back(host)
         assert contents(host.boot) == after
-        with _cut_off():
-            with cut_after(monkeypatch, number):
-                exact(host)
+        cut_off(monkeypatch, number, exact, host)
         exact(host)
         assert contents(host.boot) == before
         assert host.difference() == Difference()
-
-
-@contextmanager
-def _cut_off() -> Iterator[None]:
-    try:
-        yield
-    except Cut:
-        return
 
 
 def test_grub_that_was_installed_anew_stays(tmp_path: Path) -> None:
@@ -360,6 +321,25 @@ def test_a_pipe_is_refused(host: Host) -> None:
     os.mkfifo(host.boot / "pipe")
     with pytest.raises(BootFilesFailed, match="pipe is a device, a socket or a pipe"):
         host.scan()
+
+
+@pytest.mark.parametrize("do", [make_exact, make_bootable])
+def test_no_link_leads_out_of_the_filesystem(tmp_path: Path, do: Any) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    fill(outside, {"x": "theirs", "2.conf": "theirs"})
+    link, directory = f"->{outside}", {"x": "ours", "2.conf": "ours"}
+    inside = {"loader": None, **{f"loader/{name}": text for name, text in directory.items()}}
+    for place, (before, after) in {"1": ({"loader": link}, inside), "2": (inside, {"loader": link})}.items():
+        (tmp_path / place).mkdir()
+        host = Host(tmp_path / place, before, after)
+        do(host.site, host.difference())
+        now = contents(host.boot)
+        assert {path: now[path] for path in before} == before
+        if do is make_bootable:
+            undo(host.site.work)
+            assert contents(host.boot) == after
+        assert contents(outside) == {"x": "theirs", "2.conf": "theirs"}
 
 
 def test_what_others_put_into_a_directory_that_was_added_stays(host: Host) -> None:
@@ -403,7 +383,9 @@ def test_grub_cfg_is_the_very_last() -> None:
 
 
 def test_a_manifest_comes_back_as_it_was(host: Host) -> None:
-    trees = (replace(host.kept, entries={**host.kept.entries, "\udcff": Entry(kind="file", xattrs={"user.x": "AA=="})}),)
+    trees = (
+        replace(host.kept, entries={**host.kept.entries, "\udcff": Entry(kind="file", xattrs={"user.x": "AA=="})}),
+    )
     assert load(dump(trees)) == trees
 
 

@@ -23,7 +23,12 @@ from ansible_collections.safepoint.lvm.plugins.modules import boot_backup, snaps
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "safepoint.lvm."
-MODULES: dict[str, Any] = {"boot_backup": boot_backup, "snapset": snapset, "snapshot": snapshot, "snapset_info": snapset_info}
+MODULES: dict[str, Any] = {
+    "boot_backup": boot_backup,
+    "snapset": snapset,
+    "snapshot": snapshot,
+    "snapset_info": snapset_info,
+}
 READMES = ("README.md", *sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("roles/*/README.md")))
 # What the playbooks take themselves.
 OF_PLAYBOOKS = {"snapset", "target", "confirm_hosts"}
