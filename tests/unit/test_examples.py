@@ -104,7 +104,9 @@ def test_modules_take_the_arguments_of_their_examples(
     name: str, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = MODULES[name]
-    result = ArgumentSpecValidator(_argument_spec(module, monkeypatch)).validate(arguments)
+    # What a variable has, only a run would know.
+    known = {key: value for key, value in arguments.items() if "{{" not in str(value)}
+    result = ArgumentSpecValidator(_argument_spec(module, monkeypatch)).validate(known)
     assert result.error_messages == []
     if hasattr(module, "build_request"):
         module.build_request(SimpleNamespace(params=result.validated_parameters))

@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which backups of /boot a host has, whose they are, and what stands against making, using and removing one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import (
+    backups_in,
+    boot_mounts,
+    cannot_keep,
+    cannot_remove,
+    cannot_restore,
+    plan_new,
+    situation,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Entry, Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+
+MANIFEST = "5" * 64
+OTHER_ID = "f" * 32
+ROOT = b.volume("vg/root")
+TREE = Tree("/boot", "ext4", {"vmlinuz": Entry(kind="file", size=9 * b.MIB), "grub": Entry(kind="directory")})
+
+
+def backup(*, name: str = "s", backup_id: str = b.SET_ID, manifest: str = MANIFEST, **more: Any) -> Volume:
+    tags = _tags.BootTags(set_name=name, backup_id=backup_id, taken=b.NOW).to_tags()
+    sealed = (_tags.boot_seal(manifest),) if manifest else ()
+    restored = (_tags.BOOT_RESTORED,) if more.pop("restored", False) else ()
+    return b.volume(f"vg/safepoint_boot_{name}", 40 * b.MIB, tags=(*tags, *sealed, *restored), **more)
+
+
+def host(*volumes: Volume, boot: tuple[str, ...] = ("/boot",), **more: Any) -> Picture:
+    one = b.picture([ROOT, *volumes], mounts={"/": ROOT}, **more)
+    mounts = tuple(Mount(path, f"/dev/vda{place}", "ext4", (254, place), 1) for place, path in enumerate(boot))
+    return replace(one, host=replace(one.host, mounts=(*one.host.mounts, *mounts)))
+
+
+def taken(**more: Any) -> Volume:
+    return b.member(ROOT, **more)
+
+
+@given(
+    st.builds(
+        _tags.BootTags,
+        set_name=strategies.set_names,
+        backup_id=st.text("0123456789abcdef", min_size=32, max_size=32),
+        taken=strategies.seconds,
+    )
+)
+def test_tags_are_read_as_they_were_written(tags: _tags.BootTags) -> None:
+    words = ["another", *tags.to_tags()]
+    assert _tags.parse_boot(words) == tags
+    assert _tags.parse_boot([*words, _tags.boot_seal(MANIFEST)]) == replace(tags, manifest=MANIFEST)
+    sealed = [*words, _tags.boot_seal(MANIFEST), _tags.BOOT_RESTORED]
+    assert _tags.parse_boot(sealed) == replace(tags, manifest=MANIFEST, restored=True)
+
+
+@pytest.mark.parametrize("missing", range(3))
+def test_tags_with_a_part_missing_are_no_backup(missing: int) -> None:
+    tags = list(_tags.BootTags(set_name="s", backup_id=b.SET_ID, taken=1).to_tags())
+    del tags[missing]
+    assert _tags.parse_boot(tags) is None
+
+
+@pytest.mark.parametrize(
+    ("volume", "state"),
+    [(backup(manifest=""), "incomplete"), (backup(), "present"), (backup(restored=True), "restored")],
+)
+def test_what_a_backup_is_good_for(volume: Volume, state: str) -> None:
+    (found,) = backups_in(host(volume))
+    assert found.state == state
+
+
+def test_a_backup_belongs_to_the_taking_with_its_id() -> None:
+    mine, other = backup(), replace(backup(backup_id=OTHER_ID), name="x", uuid=b.lvm_uuid("x"))
+    now = situation(host(taken(), mine, other), "s")
+    assert now.bound is not None
+    assert now.bound.volume.name == mine.name
+    assert now.unbound is not None
+    assert now.unbound.volume.name == "x"
+
+
+@pytest.mark.parametrize("volume", [backup(manifest=""), backup(backup_id=OTHER_ID), backup(name="other")])
+def test_what_is_not_whole_or_of_another_taking_is_not_bound(volume: Volume) -> None:
+    assert situation(host(taken(), volume), "s").bound is None
+
+
+def test_only_what_is_a_filesystem_of_its_own_is_saved() -> None:
+    assert [mount.mountpoint for mount in boot_mounts(host(boot=("/boot/efi", "/home", "/boot")))] == [
+        "/boot",
+        "/boot/efi",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("picture", "reasons"),
+    [
+        (host(), []),
+        (host(backup()), []),
+        (host(taken(), backup()), []),
+        (host(taken(sealed=False)), []),
+        (host(taken()), ["was taken without a backup"]),
+        (host(taken(), backup(backup_id=OTHER_ID)), ["was taken without a backup"]),
+        (host(boot=()), ["none of /boot"]),
+    ],
+)
+def test_what_stands_against_keeping_one(picture: Picture, reasons: list[str]) -> None:
+    found = list(cannot_keep(situation(picture, "s")))
+    assert [reason for reason, text in zip(reasons, found) if reason not in text] == []
+    assert len(found) == len(reasons), found
+
+
+def going_back(*volumes: Volume) -> Picture:
+    origin, snapshot = b.pending(ROOT, taken())
+    one = b.picture([origin, snapshot, *volumes], mounts={"/": origin})
+    return replace(
+        one, host=replace(one.host, mounts=(*one.host.mounts, Mount("/boot", "/dev/vda1", "ext4", (254, 1), 1)))
+    )
+
+
+def gone_back(*volumes: Volume) -> Picture:
+    origin = replace(ROOT, tags=(b.outcome_tag("rolled_back"),))
+    return b.picture([origin, *volumes], mounts={"/": origin})
+
+
+def test_while_the_set_goes_back_nothing_is_saved_and_nothing_removed() -> None:
+    now = situation(going_back(backup()), "s")
+    assert now.set_state == "merge_pending"
+    assert "is being rolled back (state merge_pending)" in str(list(cannot_keep(now)))
+    assert "is being rolled back (state merge_pending)" in str(list(cannot_remove(now)))
+    assert list(cannot_restore(now)) == []
+
+
+def test_what_stands_against_bringing_it_back() -> None:
+    assert list(cannot_restore(situation(host(taken(), backup()), "s"))) == []
+    assert list(cannot_restore(situation(gone_back(backup()), "s"))) == []
+    assert "there is no such set; there is none" in str(list(cannot_restore(situation(host(backup()), "s"))))
+    assert "no whole backup" in str(list(cannot_restore(situation(host(taken(), backup(manifest="")), "s"))))
+    assert "another taking" in str(list(cannot_restore(situation(host(taken(), backup(backup_id=OTHER_ID)), "s"))))
+    half = situation(host(taken(count=2), backup()), "s")
+    assert "cannot go back, and /boot must not go back alone" in str(list(cannot_restore(half)))
+
+
+def test_a_backup_that_is_mounted_is_not_removed() -> None:
+    reasons = list(cannot_remove(situation(host(replace(backup(), open=True)), "s")))
+    assert reasons == ["vg/safepoint_boot_s is in use: unmount it (findmnt /dev/vg/safepoint_boot_s)"]
+
+
+def test_it_goes_to_the_group_of_root_with_room_for_everything() -> None:
+    new = plan_new(situation(host(), "s"), [TREE], None)
+    assert (new.vg, new.name) == ("vg", "safepoint_boot_s")
+    assert new.size == new.extents * b.EXTENT
+    assert new.size > TREE.size + 8 * b.MIB
+    assert new.tags.taken == b.NOW
+
+
+def test_it_goes_where_it_is_wanted() -> None:
+    groups = [b.group(), b.group("other")]
+    assert plan_new(situation(host(groups=groups), "s"), [TREE], "other").vg == "other"
+
+
+def test_a_name_that_somebody_else_has_is_left_alone() -> None:
+    new = plan_new(situation(host(b.volume("vg/safepoint_boot_s")), "s"), [TREE], None)
+    assert new.name != "safepoint_boot_s"
+    assert new.name.startswith("safepoint_boot")
+
+
+def test_the_room_of_the_one_that_is_replaced_counts() -> None:
+    full = [b.group(free=0)]
+    with pytest.raises(Refused, match=r"VG vg has 0 bytes free, and the backup needs 20 MiB"):
+        plan_new(situation(host(groups=full), "s"), [TREE], None)
+    assert plan_new(situation(host(backup(), groups=full), "s"), [TREE], None).name == "safepoint_boot_s"
+
+
+def test_no_such_group() -> None:
+    with pytest.raises(Refused, match="there is no VG nowhere here; VGs of this host: vg"):
+        plan_new(situation(host(), "s"), [TREE], "nowhere")
+
+
+def test_root_that_is_not_on_lvm() -> None:
+    bare = b.picture([ROOT])
+    with pytest.raises(Refused, match="/ is not on LVM: say which VG"):
+        plan_new(situation(bare, "s"), [TREE], None)
