@@ -115,7 +115,7 @@ def run_boot_backup(module: AnsibleModule) -> None:
         check("vg", None if vg is None else name_problem(vg, "a VG"))
         purpose = f"backup of /boot for {name}"
         session.subject = purpose
-        with session.locked(f"{purpose}, state {state}", module.params["lock_timeout"]):
+        with session.locked(f"{purpose}, state {state}"):
             run = _Run(module, session)
             try:
                 _STATES[state](run)

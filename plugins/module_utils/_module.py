@@ -72,8 +72,11 @@ class Session:
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
 
     @contextmanager
-    def locked(self, purpose: str, timeout: int) -> Iterator[None]:
+    def locked(self, purpose: str) -> Iterator[None]:
         """Hold the host lock, unless in check mode, which changes nothing and waits for nobody."""
+        timeout = self._module.params["lock_timeout"]
+        if not 0 <= timeout <= _LONGEST_TIMEOUT:
+            check("lock_timeout", f"out of range: expected 0 to {_LONGEST_TIMEOUT} seconds")
         if self._module.check_mode:
             yield
             return
@@ -135,9 +138,6 @@ def request_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
     for name in params["accept_loss_of"]:
         if set_name_problem(name) is not None and not is_full_name(name):
             check("accept_loss_of", f"{name!r} is neither the name of a snapset nor a snapshot: expected NAME or VG/LV")
-    timeout = params["lock_timeout"]
-    if not 0 <= timeout <= _LONGEST_TIMEOUT:
-        check("lock_timeout", f"out of range: expected 0 to {_LONGEST_TIMEOUT} seconds")
     sizes = {name: size_parameter(params[name], name) for name in _SIZE_UNITS}
     return {**sizes, "state": params["state"], "accept_loss_of": tuple(params["accept_loss_of"])}
 
@@ -160,7 +160,7 @@ def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], 
     """
     with open_session(module) as session:
         request = build(module)
-        with session.locked(f"{request.title}, state {request.state}", module.params["lock_timeout"]):
+        with session.locked(f"{request.title}, state {request.state}"):
             result = _bring_about(module, session, request)
         module.exit_json(**{key: result.pop("view"), **result})
 

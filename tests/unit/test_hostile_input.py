@@ -36,12 +36,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _host, _lock, _lvm, _module
+from ansible_collections.safepoint.lvm.plugins.module_utils import _boot_module, _host, _lock, _lvm, _module
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._report import report_arguments
-from ansible_collections.safepoint.lvm.plugins.modules import snapset, snapset_info, snapshot
+from ansible_collections.safepoint.lvm.plugins.modules import boot_backup, snapset, snapset_info, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,7 +50,12 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
     from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan
 
-MODULES: dict[str, Any] = {"snapset": snapset, "snapshot": snapshot, "snapset_info": snapset_info}
+MODULES: dict[str, Any] = {
+    "boot_backup": boot_backup,
+    "snapset": snapset,
+    "snapset_info": snapset_info,
+    "snapshot": snapshot,
+}
 RECORDINGS = [path.stem for path in recorded.RECORDINGS]
 # A host that has a whole set "s" of thick/c and thin/t2.
 ORDINARY = "debian13-active"
@@ -94,6 +100,10 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         commands.extend(step.arguments() for step in plan.steps)
         raise CommandFailed(STOPPED)
 
+    def stop_one(_session: object, arguments: Sequence[str]) -> None:
+        commands.append(tuple(arguments))
+        raise CommandFailed(STOPPED)
+
     internal = {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": tempfile.gettempdir()}
     stdout, stderr = io.StringIO(), io.StringIO()
     with ExitStack() as stack:
@@ -102,6 +112,9 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         stack.enter_context(_surroundings(_picture(host).host))
         stack.enter_context(patch.object(_lvm, "subprocess", SimpleNamespace(run=report, DEVNULL=-3)))
         stack.enter_context(patch.object(_module, "apply", stop))
+        stack.enter_context(patch.object(_module.Session, "run", stop_one))
+        stack.enter_context(patch.object(_boot_module, "scan", _small_tree))
+        stack.enter_context(patch.object(_boot_module, "missing_tools", list))
         arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**parameters, **internal}}).encode()
         stack.enter_context(patch.object(basic, "_ANSIBLE_ARGS", arguments))
         # Every module ends itself; anything else that it raises ends the test.
@@ -114,6 +127,10 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
     for command in commands:
         _check_command(command, _picture(host))
     return Run(result, len(asked), commands)
+
+
+def _small_tree(_place: Path, *, mountpoint: str, fstype: str) -> Tree:
+    return Tree(mountpoint, fstype, {".": Entry(kind="directory"), "vmlinuz": Entry(kind="file", size=b.MIB)})
 
 
 @contextmanager
@@ -155,6 +172,8 @@ VALUES = {
     "--deltag": LVM_TAG,
     "--setactivationskip": re.compile("y"),
     "--interval": re.compile("[1-9][0-9]*"),
+    "--type": re.compile("linear"),
+    "--wipesignatures": re.compile("y"),
     "--poll": re.compile("y"),
     "--select": re.compile(r"lv_uuid=[A-Za-z0-9-]+( \|\| lv_uuid=[A-Za-z0-9-]+)*"),
 }
@@ -175,13 +194,16 @@ def _check_command(command: tuple[str, ...], picture: Picture) -> None:
             assert not word.startswith("-"), command
             volumes.append(word)
     assert volumes
+    if "--type" in options:
+        # Nothing but a new LV is made in a VG.
+        volumes = [f"{volumes[0]}/{options['--name']}"]
     for vg, _slash, lv in (word.partition("/") for word in volumes):
         assert LVM_NAME.fullmatch(lv), command
         group = picture.group(vg)
         assert group is not None
         assert int(options.get("--extents", 0)) <= group.extent_count
         if verb == "lvcreate":
-            assert picture.volume(vg, lv) is not None
+            assert "--type" in options or picture.volume(vg, lv) is not None
             assert picture.volume(vg, options["--name"]) is None
             suffix = "-cow" if "--extents" in options else ""
             assert len(f"{vg}-{options['--name']}".replace("-", "--")) - 1 + len(suffix) <= 127, command
@@ -269,11 +291,19 @@ PARAMETERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "mountpoints": several(PATHS),
         "exclude": several(PATHS, st.just("thick/a")),
         "ignore_uncovered": several(PATHS),
+        "id": one(st.just("0f" * 16)),
+    },
+    "boot_backup": {
+        "name": one(NAMES),
+        "state": one(st.sampled_from(["present", "restored", "absent"])),
+        "vg": one(NAMES, st.just("sysvg")),
+        "lock_timeout": one(st.integers(0, 600)),
     },
     "snapshot": {**COMMON, "vg": one(NAMES), "lv": one(NAMES), "snapshot": one(NAMES)},
     "snapset_info": {"name": one(NAMES)},
 }
 GOOD: dict[str, Mapping[str, Any]] = {
+    "boot_backup": {"name": "new"},
     "snapset": {"name": "new", "volumes": [{"vg": "thick", "lv": "a"}, {"vg": "thin", "lv": "t1"}]},
     "snapshot": {"vg": "thick", "lv": "a", "snapshot": "new"},
     "snapset_info": {},
@@ -316,6 +346,13 @@ WRONG: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "mountpoints": NO_PATHS.map(lambda text: ["/", text]),
         "exclude": NO_PATHS.filter(lambda text: "/" not in text).map(lambda text: [text]),
         "ignore_uncovered": NO_PATHS.map(lambda text: [text]),
+        "id": (ODD_TEXT | TEXT).filter(bool),
+    },
+    "boot_backup": {
+        "name": NO_SET_NAMES,
+        "state": NO_STATES.filter(lambda text: text != "restored"),
+        "vg": NO_NAMES,
+        "lock_timeout": NO_TIMEOUTS,
     },
     "snapshot": {"vg": NO_NAMES, "lv": NO_NAMES, "snapshot": NO_NAMES},
     "snapset_info": {"name": NO_SET_NAMES},
@@ -335,7 +372,7 @@ def _wrong() -> list[Any]:
     return [
         pytest.param(module, name, values, id=f"{module}: {name}")
         for module, wrong in WRONG.items()
-        for name, values in {**wrong, **(WRONG_COMMON if "state" in PARAMETERS[module] else {})}.items()
+        for name, values in {**wrong, **(WRONG_COMMON if "size" in PARAMETERS[module] else {})}.items()
     ]
 
 
@@ -352,7 +389,7 @@ def test_one_wrong_value(module: str, name: str, values: st.SearchStrategy[Any],
     assert re.search("expected|must b[ey] |unable to convert|Unsupported|missing|LVM keeps", ended.result["msg"])
 
 
-@pytest.mark.parametrize("module", ["snapset", "snapshot"])
+@pytest.mark.parametrize("module", ["boot_backup", "snapset", "snapshot"])
 def test_what_is_right_goes_on_to_lvm(module: str) -> None:
     """Otherwise the tests above would show nothing."""
     ended = run(module, GOOD[module])
