@@ -100,11 +100,10 @@ class _Run:
                 changed=len(self.planned) > 1,
             )
 
-    def work(self, do: Callable[[], object], **step: Any) -> None:
-        """Plan what is no LVM command, and carry it out."""
+    def work(self, do: Callable[[], str | None], **step: Any) -> str | None:
+        """Plan what is no LVM command, and carry it out; what it returns, nothing in check mode."""
         self.planned.append(step)
-        if not self.predicts:
-            do()
+        return None if self.predicts else do()
 
 
 def run_boot_backup(module: AnsibleModule) -> None:
@@ -179,21 +178,22 @@ def _make(run: _Run, trees: Sequence[Tree]) -> None:
         run.lvm(Remove.of(backup.volume for backup in run.now.backups))
     run.lvm(CreateBackup(new.vg, new.name, new.extents, new.size, new.tags.to_tags()))
     try:
-        run.work(
-            lambda: _save(run, trees, new),
+        manifest = run.work(
+            lambda: _save(trees, new),
             step="save",
             mountpoints=[tree.mountpoint for tree in trees],
             files=sum(tree.files for tree in trees),
             bytes=sum(tree.size for tree in trees),
         )
+        run.lvm(Retag(purpose="seal", volumes=(f"{new.vg}/{new.name}",), add=(_tags.boot_seal(manifest or ""),)))
     except (SafepointError, OSError) as error:
         raise _undone(run, new, error) from error
 
 
-def _save(run: _Run, trees: Sequence[Tree], new: NewBackup) -> None:
+def _save(trees: Sequence[Tree], new: NewBackup) -> str:
     manifest = write_backup(device_path(new.vg, new.name), trees, inodes=new.inodes)
     check_unchanged(trees)
-    run.lvm(Retag(purpose="seal", volumes=(f"{new.vg}/{new.name}",), add=(_tags.boot_seal(manifest),)))
+    return manifest
 
 
 def _undone(run: _Run, new: NewBackup, error: SafepointError | OSError) -> BootFilesFailed:
