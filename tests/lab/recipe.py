@@ -27,6 +27,7 @@ PACKAGES = (
     "e2fsprogs",
     "xfsprogs",
     "btrfs-progs",
+    "dosfstools",
     "cryptsetup-bin",
     "fdisk",
     "rsync",
