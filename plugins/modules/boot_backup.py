@@ -18,8 +18,6 @@ description:
     C(/boot/firmware) and C(/efi) as far as they are filesystems of their own, and brings it back exactly.
   - The backup is an LV of its own, with a small filesystem that holds the copies, a manifest and a list of checksums.
     It is bound to one taking of a snapset by its id, and a rollback neither loses it nor depends on it.
-  - The roles P(safepoint.lvm.pre_upgrade#role), P(safepoint.lvm.rollback#role) and P(safepoint.lvm.commit#role) use
-    this module in the order that leaves the host bootable at every moment.
 requirements:
   - LVM 2.03 or newer on the managed host
   - Python 3.9 or newer on the managed host

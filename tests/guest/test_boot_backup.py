@@ -226,7 +226,7 @@ def test_a_damaged_backup_is_not_used() -> None:
     assert "the manifest of the backup of /boot is damaged" in call("boot_backup", RESTORE)["msg"]
 
 
-@pytest.mark.parametrize("delay", [0.2, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("delay", [0.5, 2.0])
 def test_killed_while_it_saves(delay: float) -> None:
     running = start("boot_backup", KEEP)
     time.sleep(delay)
@@ -238,7 +238,7 @@ def test_killed_while_it_saves(delay: float) -> None:
     assert len(ok("snapset_info", {})["boot_backups"]) == 1
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.3, 0.6])
+@pytest.mark.parametrize("delay", [0.3])
 def test_killed_while_it_brings_back(delay: float) -> None:
     before = facts()
     take()
