@@ -18,7 +18,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _boot_files
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files import (
     Site,
     copy_tree,
@@ -328,9 +327,9 @@ def test_no_link_leads_out_of_the_filesystem(tmp_path: Path, do: Any) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     fill(outside, {"x": "theirs", "2.conf": "theirs"})
-    link, directory = f"->{outside}", {"x": "ours", "2.conf": "ours"}
-    inside = {"loader": None, **{f"loader/{name}": text for name, text in directory.items()}}
-    for place, (before, after) in {"1": ({"loader": link}, inside), "2": (inside, {"loader": link})}.items():
+    link: dict[str, str | None] = {"loader": f"->{outside}"}
+    inside: dict[str, str | None] = {"loader": None, "loader/x": "ours", "loader/2.conf": "ours"}
+    for place, before, after in (("1", link, inside), ("2", inside, link)):
         (tmp_path / place).mkdir()
         host = Host(tmp_path / place, before, after)
         do(host.site, host.difference())
@@ -355,7 +354,7 @@ def test_without_second_names_as_on_vfat(host: Host, monkeypatch: pytest.MonkeyP
     def refuse(*_arguments: object, **_options: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(_boot_files.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     make_bootable(host.site, host.difference())
     undo(host.site.work)
     assert contents(host.boot) == AFTER
