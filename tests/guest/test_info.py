@@ -9,7 +9,16 @@ import lvm
 import storage
 from calls import ok, present, verbs
 
-SECTIONS = {"changed", "commands", "coverage", "snapsets", "thin_pools", "unmanaged_snapshots", "volume_groups"}
+SECTIONS = {
+    "boot_backups",
+    "changed",
+    "commands",
+    "coverage",
+    "snapsets",
+    "thin_pools",
+    "unmanaged_snapshots",
+    "volume_groups",
+}
 
 
 def test_every_section() -> None:
