@@ -40,6 +40,7 @@ pipelining = true
 
 # What a person would try. All of it works on a sound host and fails on the ruined one, but the last.
 PROBES = (
+    ("the kernel", "ls /boot/vmlinuz-$(uname -r)", True),
     ("the program that the kernel starts", "ls -lL /sbin/init", True),
     ("the package manager", "dpkg-query --show bash", True),
     ("the service", "systemctl is-active shop", True),

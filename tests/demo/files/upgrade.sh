@@ -16,6 +16,13 @@ rm /usr/lib/systemd/systemd
 rm -r /usr/lib/modules
 echo '# upgraded' >/etc/fstab
 
+# The kernel has been replaced by one that is none, in the boot menu too, and of the old one nothing is left.
+cd /boot
+rm vmlinuz-* initrd.img-* config-* System.map-*
+head --bytes=8M /dev/urandom >vmlinuz-99.0
+head --bytes=16M /dev/urandom >initrd.img-99.0
+sed --in-place --regexp-extended 's/(vmlinuz|initrd\.img)-[^ ]+/\1-99.0/' grub/grub.cfg
+
 # The shop has a new database format, which nobody reads.
 head --bytes=2M /dev/urandom >/var/lib/shop/orders.db
 systemctl restart shop
