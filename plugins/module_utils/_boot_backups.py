@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_device_mapper, generated_names
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems, kernel_problems, udev_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture, Volume, VolumeGroup
 
 BackupState = Literal["incomplete", "present", "restored"]
-
-MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
-"""Where what boots a host lies when it is not on the root filesystem: /boot, the ESP, the firmware of single boards."""
 
 _MIB = 1024 * 1024
 # What ext4 takes for itself: a little for each entry (inode, directory), and its own tables.
@@ -113,7 +111,7 @@ def situation(picture: Picture, name: str) -> Situation:
 
 def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
     """The filesystems that boot the host and do not go back with /."""
-    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in MOUNTPOINTS}
+    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
     return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
 
 
@@ -141,8 +139,8 @@ def cannot_keep(now: Situation) -> Iterator[str]:
         )
     if not boot_mounts(now.picture):
         yield (
-            f"none of {', '.join(MOUNTPOINTS)} is a filesystem of its own: what boots this host lies on / and goes "
-            "back with it"
+            f"none of {', '.join(BOOT_MOUNTPOINTS)} is a filesystem of its own: what boots this host lies on / and "
+            "goes back with it"
         )
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import (
-    MOUNTPOINTS,
     BootBackup,
     NewBackup,
     Situation,
@@ -48,6 +47,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     Refused,
     SafepointError,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, check, open_session
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path, name_problem, set_name_problem
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
@@ -153,7 +153,7 @@ def _undo(run: _Run, backup: BootBackup) -> None:
 
 def _workspaces(backup: BootBackup) -> list[Path]:
     # The ESP lies in /boot, so the deeper one first.
-    places = (workspace(mountpoint, backup.tags.backup_id) for mountpoint in sorted(MOUNTPOINTS, reverse=True))
+    places = (workspace(mountpoint, backup.tags.backup_id) for mountpoint in sorted(BOOT_MOUNTPOINTS, reverse=True))
     return [place for place in places if place.is_dir()]
 
 

@@ -23,6 +23,9 @@ Kind = Literal["thick", "thin"]
 DeviceNumber = tuple[int, int]
 
 SWAP = "[SWAP]"
+
+BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
+"""Where what boots a host lies when it is not on the root filesystem: /boot, the ESP, the firmware of single boards."""
 """What stands for the mountpoint of an active swap area."""
 
 # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).

@@ -31,7 +31,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
     pool_problems,
     thin_size_problem,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selection, uncovered_with_root
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import (
+    Selection,
+    read_by_boot_loader,
+    uncovered_with_root,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import Demand, freed_extents, size_snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Create, CreateThick, CreateThin
@@ -116,6 +120,7 @@ def _cannot_protect(
     for pool in _pools_of(picture, origins):
         yield from pool_problems(pool, request.pool_reserve)
     yield from uncovered_with_root(picture, origins, request.selector.ignore_uncovered)
+    yield from read_by_boot_loader(picture, origins, request.selector.ignore_uncovered)
     roots = [origin for origin in origins if is_root(picture, origin)]
     if roots:
         yield from boot_problems(picture.host, thick=not roots[0].is_thin)

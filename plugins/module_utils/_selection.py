@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS, SWAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,6 +104,34 @@ def uncovered_with_root(picture: Picture, members: Sequence[Volume], ignore: Seq
                 f"/ is protected, but {mountpoint} is a filesystem of its own and is not: "
                 "add it to mountpoints, or name it in ignore_uncovered"
             )
+
+
+def read_by_boot_loader(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+    """Why the boot loader could not boot the host while one of ``members`` is merged.
+
+    It reads a thick origin as it lies on the disk: what the change has made of it after the merge was requested, and a
+    mixture while it runs (seen with GRUB 2.12, docs/boot.md). Thin volumes no boot loader can read.
+    """
+    for member in members:
+        if member.is_thin:
+            continue
+        for mount in picture.mounts_of(member):
+            if mount.mountpoint in BOOT_MOUNTPOINTS:
+                yield (
+                    f"{mount.mountpoint} lies on {member.full_name}, and a boot loader would read it half merged: "
+                    "leave it out; the module boot_backup saves it, and so does the role pre_upgrade"
+                )
+            if mount.mountpoint == "/" and _holds_kernels(picture) and "/boot" not in ignore:
+                yield (
+                    f"/boot lies on / ({member.full_name}), and while that is merged, a boot loader would read it half "
+                    "merged, or as the change has left it: give /boot a filesystem of its own, or name it in "
+                    "ignore_uncovered if the kernel comes from elsewhere"
+                )
+
+
+def _holds_kernels(picture: Picture) -> bool:
+    boot = picture.host.boot
+    return boot is not None and bool(boot.initramfs) and mount_at(picture, "/boot") is None
 
 
 def mount_at(picture: Picture, mountpoint: str) -> Mount | None:

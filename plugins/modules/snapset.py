@@ -95,6 +95,8 @@ options:
         listed here.
       - When C(/) is protected, so must be those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are
         filesystems of their own, unless they are listed here.
+      - A thick C(/) that holds C(/boot) is refused, because a boot loader would read it half merged; listing C(/boot)
+        here says that nothing boots from there.
     type: list
     elements: path
     default: []

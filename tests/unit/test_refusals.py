@@ -310,7 +310,7 @@ BOOTS: dict[str, tuple[tuple[Initramfs, ...], str | None]] = {
 @pytest.mark.parametrize("case", BOOTS)
 def test_a_root_host_that_could_not_boot_again(case: str) -> None:
     initramfs, expected = BOOTS[case]
-    reasons = driver.reasons(_mounted("/", boot=Boot("6.1", initramfs)), b.request("vg/a"))
+    reasons = driver.reasons(_mounted("/", boot=Boot("6.1", initramfs)), b.request("vg/a", ignore_uncovered=["/boot"]))
     assert len(reasons) == (expected is not None)
     assert all(reason.startswith(expected or "") for reason in reasons)
 
@@ -318,7 +318,7 @@ def test_a_root_host_that_could_not_boot_again(case: str) -> None:
 @pytest.mark.parametrize(("leaves_pollers", "warned"), [(True, 1), (False, 0)])
 def test_an_initramfs_that_may_stand_still_is_told(leaves_pollers: bool, warned: int) -> None:  # noqa: FBT001
     boot = Boot("6.1", (replace(GOOD, leaves_pollers=leaves_pollers), replace(GOOD, kernel="6.2")))
-    warnings = driver.plan(_mounted("/", boot=boot), b.request("vg/a")).warnings
+    warnings = driver.plan(_mounted("/", boot=boot), b.request("vg/a", ignore_uncovered=["/boot"])).warnings
     assert len(warnings) == warned
     assert all(warning.startswith("/boot/initrd.img-6.1: ") for warning in warnings)
 
@@ -360,6 +360,30 @@ def test_what_belongs_to_root_goes_with_it(separate: str) -> None:
     assert driver.reasons(picture, b.request("vg/a", "vg/b")) == ()
     assert driver.reasons(picture, b.request("vg/a", ignore_uncovered=[separate])) == ()
     assert driver.reasons(picture, b.request("vg/b")) == ()
+
+
+@pytest.mark.parametrize("mountpoint", ["/boot", "/boot/efi", "/boot/firmware", "/efi"])
+def test_what_a_boot_loader_reads_is_not_merged(mountpoint: str) -> None:
+    picture = b.picture([A, T, b.thin_pool()], mounts={mountpoint: A})
+    (reason,) = driver.reasons(picture, b.request("vg/a"))
+    assert reason.startswith(f"{mountpoint} lies on vg/a, and a boot loader would read it half merged: leave it out")
+    thin = b.picture([T, b.thin_pool()], mounts={mountpoint: T})
+    assert driver.reasons(thin, b.request("vg/t")) == ()
+
+
+def test_kernels_on_a_root_that_is_merged() -> None:
+    kernels = Boot("6.1", (GOOD,))
+    (reason,) = driver.reasons(b.picture([A], mounts={"/": A}, boot=kernels), b.request("vg/a"))
+    assert reason.startswith("/boot lies on / (vg/a), and while that is merged")
+    assert (
+        driver.reasons(b.picture([A], mounts={"/": A}, boot=kernels), b.request("vg/a", ignore_uncovered=["/boot"]))
+        == ()
+    )
+    other = b.volume("vg/b")
+    assert driver.reasons(b.picture([A, other], mounts={"/": A, "/boot": other}, boot=kernels), b.request("vg/a")) == ()
+    thin = replace(GOOD, modules=frozenset({"dm_thin_pool"}))
+    root = b.picture([T, b.thin_pool()], mounts={"/": T}, boot=Boot("6.1", (thin,)))
+    assert driver.reasons(root, b.request("vg/t")) == ()
 
 
 def test_home_does_not_go_with_root() -> None:
