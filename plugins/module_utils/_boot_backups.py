@@ -13,25 +13,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS
-from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_device_mapper, generated_names
-from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems, kernel_problems, udev_problems
-from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import generated_names
+from ansible_collections.safepoint.lvm.plugins.module_utils._own_volume import ROOM_FOR_ENTRY, NewVolume, plan_volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import kernel_problems, udev_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking, named, takings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Tree
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture, Volume, VolumeGroup
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture, Volume
 
 BackupState = Literal["incomplete", "present", "restored"]
 
-_MIB = 1024 * 1024
-# What ext4 takes for itself: a little for each entry (inode, directory), and its own tables.
-_ROOM_FOR_ENTRY = 1024
-_ROOM_FOR_TABLES = 8 * _MIB
 _STAGE_ONE = ("active", "partly_merged", "merge_pending", "merging")
 _GOES_BACK = ("partly_merged", "merge_pending", "merging", "merge_failed")
 
@@ -117,12 +112,9 @@ def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
 
 @dataclass(frozen=True)
 class NewBackup:
-    """A backup that is to be made: an LV of ``extents`` extents, ``size`` bytes, for ``files`` entries."""
+    """A backup that is to be made, with ``inodes`` entries."""
 
-    vg: str
-    name: str
-    extents: int
-    size: int
+    place: NewVolume
     inodes: int
     tags: _tags.BootTags
 
@@ -152,52 +144,19 @@ def host_problems(picture: Picture) -> Iterator[str]:
 
 def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup:
     """The backup of ``trees`` that is to be made, in ``vg`` or else in the VG of /. Raises Refused."""
-    group = _group(now.picture, vg)
-    needed = sum(entry.room + _ROOM_FOR_ENTRY for tree in trees for entry in tree.entries.values())
-    extents = -(-(needed + needed // 16 + _ROOM_FOR_TABLES) // group.extent_size)
-    freed = sum(one.volume.size for one in now.backups if one.volume.vg == group.name) // group.extent_size
-    problems = list(group_problems(group))
-    if group.free_extents + freed < extents:
-        problems.append(
-            f"VG {group.name} has {format_bytes(group.free_extents * group.extent_size)} free, and the backup needs "
-            f"{format_bytes(extents * group.extent_size)}: add a PV, or name another VG (vg)"
-        )
-    name = _free_name(now, group.name)
-    if name is None:
-        problems.append(f"VG {group.name} has LVs with every name that the backup could have")
-    if problems or name is None:
-        raise Refused(f"the backup of /boot for {now.name} cannot be made", problems)
+    place = plan_volume(
+        now.picture,
+        f"the backup of /boot for {now.name}",
+        names=generated_names("safepoint_boot", now.name),
+        vg=vg,
+        needed=sum(entry.room + ROOM_FOR_ENTRY for tree in trees for entry in tree.entries.values()),
+        going=[backup.volume for backup in now.backups],
+    )
     return NewBackup(
-        vg=group.name,
-        name=name,
-        extents=extents,
-        size=extents * group.extent_size,
+        place=place,
         inodes=sum(len(tree.entries) for tree in trees) + 64,
         tags=_tags.BootTags(set_name=now.name, backup_id=uuid.uuid4().hex, taken=now.picture.host.now),
     )
-
-
-def _group(picture: Picture, vg: str | None) -> VolumeGroup:
-    if vg is None:
-        root = next((mount for mount in reversed(picture.host.mounts) if mount.mountpoint == "/"), None)
-        below = picture.lv_below(root.device) if root else None
-        if below is None:
-            raise Refused("the backup of /boot cannot be made", ["/ is not on LVM: say which VG shall hold it (vg)"])
-        vg = below.vg
-    group = picture.group(vg)
-    if group is None:
-        known = ", ".join(one.name for one in picture.volume_groups) or "none"
-        raise Refused("the backup of /boot cannot be made", [f"there is no VG {vg} here; VGs of this host: {known}"])
-    return group
-
-
-def _free_name(now: Situation, vg: str) -> str | None:
-    going = {one.volume.full_name for one in now.backups}
-    for name in generated_names("safepoint_boot", now.name):
-        holder = now.picture.volume(vg, name)
-        if fits_device_mapper(vg, name, "") and (holder is None or holder.full_name in going):
-            return name
-    return None
 
 
 def cannot_restore(now: Situation) -> Iterator[str]:

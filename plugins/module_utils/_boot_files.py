@@ -30,7 +30,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import (
     in_order,
     is_menu,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import BootFilesFailed
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 def scan(place: Path, *, mountpoint: str, fstype: str) -> Tree:
     """Everything on the filesystem at ``place``, with checksums; what this collection itself keeps there is left out.
 
-    Raises BootFilesFailed for what is neither file, directory nor symbolic link: nobody could bring that back.
+    Raises FilesFailed for what is neither file, directory nor symbolic link: nobody could bring that back.
     """
     device = place.lstat().st_dev
     return Tree(mountpoint, fstype, dict(_entries(place, place, device)))
@@ -70,7 +70,7 @@ def _entry(path: Path) -> Entry:
     kinds: Mapping[int, EntryKind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
     kind = kinds.get(stat.S_IFMT(status.st_mode))
     if kind is None:
-        raise BootFilesFailed(f"{path} is a device, a socket or a pipe: expected are files; move it elsewhere")
+        raise FilesFailed(f"{path} is a device, a socket or a pipe: expected are files; move it elsewhere")
     return Entry(
         kind=kind,
         mode=0 if kind == "link" else stat.S_IMODE(status.st_mode),
@@ -120,7 +120,7 @@ def copy_tree(tree: Tree, target: Path) -> None:
 def _copy(entry: Entry, source: Path, place: Path) -> None:
     """Make at ``place`` what ``entry`` says, of ``source``; on the disk when this returns.
 
-    Raises BootFilesFailed when ``source`` has another checksum.
+    Raises FilesFailed when ``source`` has another checksum.
     """
     if entry.kind == "link":
         place.symlink_to(entry.target)
@@ -133,7 +133,7 @@ def _copy(entry: Entry, source: Path, place: Path) -> None:
         os.fsync(file.fileno())
     if _checksum(place) != entry.sha256:
         place.unlink()
-        raise BootFilesFailed(f"{source} has not the checksum that was written down for it ({entry.sha256})")
+        raise FilesFailed(f"{source} has not the checksum that was written down for it ({entry.sha256})")
 
 
 def _give_metadata(entry: Entry, place: Path) -> None:

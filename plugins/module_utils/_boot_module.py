@@ -36,22 +36,21 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Di
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_volume import (
     check_unchanged,
     copies_of,
-    missing_tools,
-    mounted,
     read_manifest,
     write_backup,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
-    BootFilesFailed,
     CommandFailed,
+    FilesFailed,
     Refused,
     SafepointError,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import missing_tools, mounted
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, check, open_session
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path, name_problem, set_name_problem
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateBackup, Remove, Retag
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateVolume, Remove, Retag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -119,7 +118,7 @@ def run_boot_backup(module: AnsibleModule) -> None:
             try:
                 _STATES[state](run)
             except OSError as error:
-                raise BootFilesFailed(
+                raise FilesFailed(
                     f"{error.filename or 'a file'}: {error.strerror}; run this again to finish what was begun",
                     changed=bool(run.planned),
                 ) from error
@@ -176,7 +175,7 @@ def _make(run: _Run, trees: Sequence[Tree]) -> None:
     run.refuse_for(f"the program {tool} is needed and not there: install it" for tool in missing_tools())
     if run.now.backups:
         run.lvm(Remove.of(backup.volume for backup in run.now.backups))
-    run.lvm(CreateBackup(new.vg, new.name, new.extents, new.size, new.tags.to_tags()))
+    run.lvm(CreateVolume("backup", new.place, new.tags.to_tags()))
     try:
         manifest = run.work(
             lambda: _save(trees, new),
@@ -185,31 +184,29 @@ def _make(run: _Run, trees: Sequence[Tree]) -> None:
             files=sum(tree.files for tree in trees),
             bytes=sum(tree.size for tree in trees),
         )
-        run.lvm(Retag(purpose="seal", volumes=(f"{new.vg}/{new.name}",), add=(_tags.boot_seal(manifest or ""),)))
+        run.lvm(Retag(purpose="seal", volumes=(new.place.full_name,), add=(_tags.boot_seal(manifest or ""),)))
     except (SafepointError, OSError) as error:
         raise _undone(run, new, error) from error
 
 
 def _save(trees: Sequence[Tree], new: NewBackup) -> str:
-    manifest = write_backup(device_path(new.vg, new.name), trees, inodes=new.inodes)
+    manifest = write_backup(new.place.device, trees, inodes=new.inodes)
     check_unchanged(trees)
     return manifest
 
 
-def _undone(run: _Run, new: NewBackup, error: SafepointError | OSError) -> BootFilesFailed:
+def _undone(run: _Run, new: NewBackup, error: SafepointError | OSError) -> FilesFailed:
     """The error of a backup that could not be made, with what was done about its LV."""
     told = error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"
     replaced = bool(run.now.backups)
-    made = run.look().picture.volume(new.vg, new.name)
+    made = run.look().picture.volume(new.place.vg, new.place.name)
     if made is None:
-        return BootFilesFailed(f"{told}; {new.vg}/{new.name} is gone", changed=replaced)
+        return FilesFailed(f"{told}; {new.place.full_name} is gone", changed=replaced)
     try:
         run.lvm(Remove.of([made]))
     except CommandFailed as failed:
-        return BootFilesFailed(
-            f"{told}; {made.full_name} is left, to be removed by hand: {failed.message}", changed=True
-        )
-    return BootFilesFailed(f"{told}; {made.full_name}, which was made for it, was removed again", changed=replaced)
+        return FilesFailed(f"{told}; {made.full_name} is left, to be removed by hand: {failed.message}", changed=True)
+    return FilesFailed(f"{told}; {made.full_name}, which was made for it, was removed again", changed=replaced)
 
 
 def _restored(run: _Run) -> None:
@@ -286,7 +283,7 @@ def _carry_out(site: Site, difference: Difference, *, final: bool) -> None:
     now = compare(site.kept, site.present())
     wrong = (*now.missing, *now.changed, *((*now.altered, *now.extra) if final else ()))
     if wrong:
-        raise BootFilesFailed(
+        raise FilesFailed(
             f"{site.kept.mountpoint} was brought back, and yet these are not as in the backup: {', '.join(wrong)}; "
             "somebody else writes there: run this again",
             changed=True,

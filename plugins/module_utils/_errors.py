@@ -45,5 +45,5 @@ class CommandFailed(SafepointError):
     """A modifying LVM command failed; the details say what was undone and what is left."""
 
 
-class BootFilesFailed(SafepointError):
-    """The files that boot the host could not be saved or brought back; the message says how they are now."""
+class FilesFailed(SafepointError):
+    """Files or filesystems could not be brought to what was asked for; the message says how they are now."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._own_volume import NewVolume
 
 POLL_SECONDS = 2
 """How often LVM looks at a merge that this collection asked for; its own default is 15 (lvm.conf(5))."""
@@ -100,26 +101,25 @@ class CreateThin:
 
 
 @dataclass(frozen=True)
-class CreateBackup:
-    """Make the LV that is to hold a backup of /boot, of ``extents`` extents, ``size`` bytes."""
+class CreateVolume:
+    """Make an LV of this collection's own, that is neither origin nor snapshot."""
 
-    vg: str
-    name: str
-    extents: int
-    size: int
+    purpose: Literal["backup", "timer"]
+    place: NewVolume
     tags: tuple[str, ...]
     changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
         return (
-            *("lvcreate", "--yes", "--type", "linear", "--extents", str(self.extents), "--wipesignatures", "y"),
-            *("--name", self.name, *_tag_options("--addtag", self.tags), self.vg),
+            *("lvcreate", "--yes", "--type", "linear", "--extents", str(self.place.extents), "--wipesignatures", "y"),
+            *("--name", self.place.name, *_tag_options("--addtag", self.tags), self.place.vg),
         )
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {"step": "create_backup", "vg": self.vg, "volume": self.name, "size": self.size}
+        place = self.place
+        return {"step": f"create_{self.purpose}", "vg": place.vg, "volume": place.name, "size": place.size}
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class Remove:
 
 
 Create = Union[CreateThick, CreateThin]
-Step = Union[CreateThick, CreateThin, CreateBackup, Extend, Retag, Merge, Start, Poll, Remove]
+Step = Union[CreateThick, CreateThin, CreateVolume, Extend, Retag, Merge, Start, Poll, Remove]
 
 
 def _tag_options(option: str, tags: tuple[str, ...]) -> tuple[str, ...]:

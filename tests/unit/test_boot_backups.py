@@ -163,28 +163,28 @@ def test_a_backup_that_is_mounted_is_not_removed() -> None:
 
 def test_it_goes_to_the_group_of_root_with_room_for_everything() -> None:
     new = plan_new(situation(host(), "s"), [TREE], None)
-    assert (new.vg, new.name) == ("vg", "safepoint_boot_s")
-    assert new.size == new.extents * b.EXTENT
-    assert new.size > TREE.size + 8 * b.MIB
+    assert (new.place.vg, new.place.name) == ("vg", "safepoint_boot_s")
+    assert new.place.size == new.place.extents * b.EXTENT
+    assert new.place.size > TREE.size + 8 * b.MIB
     assert new.tags.taken == b.NOW
 
 
 def test_it_goes_where_it_is_wanted() -> None:
     groups = [b.group(), b.group("other")]
-    assert plan_new(situation(host(groups=groups), "s"), [TREE], "other").vg == "other"
+    assert plan_new(situation(host(groups=groups), "s"), [TREE], "other").place.vg == "other"
 
 
 def test_a_name_that_somebody_else_has_is_left_alone() -> None:
     new = plan_new(situation(host(b.volume("vg/safepoint_boot_s")), "s"), [TREE], None)
-    assert new.name != "safepoint_boot_s"
-    assert new.name.startswith("safepoint_boot")
+    assert new.place.name != "safepoint_boot_s"
+    assert new.place.name.startswith("safepoint_boot")
 
 
 def test_the_room_of_the_one_that_is_replaced_counts() -> None:
     full = [b.group(free=0)]
-    with pytest.raises(Refused, match=r"VG vg has 0 bytes free, and the backup needs 20 MiB"):
+    with pytest.raises(Refused, match=r"VG vg has 0 bytes free, and 20 MiB are needed"):
         plan_new(situation(host(groups=full), "s"), [TREE], None)
-    assert plan_new(situation(host(backup(), groups=full), "s"), [TREE], None).name == "safepoint_boot_s"
+    assert plan_new(situation(host(backup(), groups=full), "s"), [TREE], None).place.name == "safepoint_boot_s"
 
 
 def test_no_such_group() -> None:

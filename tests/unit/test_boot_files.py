@@ -38,7 +38,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import (
     is_menu,
     load,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import BootFilesFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -310,7 +310,7 @@ def test_grub_that_was_installed_anew_stays(tmp_path: Path) -> None:
 
 def test_a_damaged_copy_is_never_put_in_place(host: Host) -> None:
     (host.site.copies / "vmlinuz-1").write_text("kernel ?")
-    with pytest.raises(BootFilesFailed, match="vmlinuz-1 has not the checksum"):
+    with pytest.raises(FilesFailed, match="vmlinuz-1 has not the checksum"):
         make_bootable(host.site, host.difference())
     assert not (host.boot / "vmlinuz-1").exists()
     assert (host.boot / "grub/grub.cfg").read_text() == "menu of 2"
@@ -318,7 +318,7 @@ def test_a_damaged_copy_is_never_put_in_place(host: Host) -> None:
 
 def test_a_pipe_is_refused(host: Host) -> None:
     os.mkfifo(host.boot / "pipe")
-    with pytest.raises(BootFilesFailed, match="pipe is a device, a socket or a pipe"):
+    with pytest.raises(FilesFailed, match="pipe is a device, a socket or a pipe"):
         host.scan()
 
 
