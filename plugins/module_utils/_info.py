@@ -16,6 +16,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import why_not_lvm
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking, member_state, takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._timers import timer_view, timers_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import view_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
     return {
         "snapsets": [view_of(picture, t, name=t.name).to_result(picture.host.now) for t in shown],
         "boot_backups": [backup_view(backup) for backup in backups_in(picture)],
+        "rollback_timers": [timer_view(timer) for timer in timers_in(picture)],
         "unmanaged_snapshots": list(_unmanaged(picture)),
         "volume_groups": [_group(group) for group in picture.volume_groups],
         "thin_pools": list(_pools(picture)),

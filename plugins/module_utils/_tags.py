@@ -22,6 +22,9 @@ _MEMBER = "safepoint.member."
 _OUTCOME = "safepoint.outcome."
 _BOOT = "safepoint.boot."
 BOOT_RESTORED = f"{_BOOT}restored"
+_TIMER = "safepoint.timer."
+TIMER_READY = f"{_TIMER}ready"
+TIMER_FIRED = f"{_TIMER}fired"
 SINGLE = "safepoint.single"
 _SINGLE_ORIGIN = f"{SINGLE}.origin="
 SEALED = f"{_MEMBER}sealed"
@@ -156,6 +159,57 @@ def parse_boot(tags: Iterable[str]) -> BootTags | None:
 def boot_seal(manifest: str) -> str:
     """The tag that declares a backup whole."""
     return f"{_BOOT}manifest={manifest}"
+
+
+@dataclass(frozen=True)
+class TimerTags:
+    """What the LV of a rollback timer carries from when ``lvcreate`` makes it, and later.
+
+    ``set_id`` is the id of the taking that it belongs to, ``armed`` seconds since the epoch, ``after`` seconds from
+    then, ``boots`` how many failed boots are enough, 0 for any number. ``ready`` comes when all is on the disk and was
+    tried, ``fired``, seconds since the epoch, when the time was over.
+    """
+
+    set_name: str
+    set_id: str
+    armed: int
+    after: int
+    boots: int
+    ready: bool = False
+    fired: int | None = None
+
+    def to_tags(self) -> tuple[str, ...]:
+        """The tags for ``lvcreate --addtag``: none of those that come later."""
+        return (
+            f"{_TIMER}set={self.set_name}",
+            f"{_TIMER}id={self.set_id}",
+            f"{_TIMER}armed={self.armed}",
+            f"{_TIMER}after={self.after}",
+            f"{_TIMER}boots={self.boots}",
+        )
+
+    @property
+    def deadline(self) -> int:
+        """When the time is over, in seconds since the epoch."""
+        return self.armed + self.after
+
+
+def parse_timer(tags: Iterable[str]) -> TimerTags | None:
+    """The timer that ``tags`` describe, or None when they describe none."""
+    values = dict(_key_values(tags, _TIMER))
+    try:
+        fired = values.get("fired")
+        return TimerTags(
+            set_name=_set_name(values["set"]),
+            set_id=_id(values["id"]),
+            armed=_seconds(values["armed"]),
+            after=_seconds(values["after"]),
+            boots=_seconds(values["boots"]),
+            ready="ready" in values,
+            fired=None if fired is None else _seconds(fired),
+        )
+    except (KeyError, ValueError):
+        return None
 
 
 def uuid_key(lv_uuid: str) -> str:

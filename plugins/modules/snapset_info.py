@@ -63,6 +63,11 @@ boot_backups:
   type: list
   elements: dict
   returned: success
+rollback_timers:
+  description: The rollback timers, each in the form of RV(safepoint.lvm.rollback_timer#module:rollback_timer).
+  type: list
+  elements: dict
+  returned: success
 unmanaged_snapshots:
   description: Snapshots that belong to no snapset, with sizes in bytes.
   type: list

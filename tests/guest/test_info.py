@@ -14,6 +14,7 @@ SECTIONS = {
     "changed",
     "commands",
     "coverage",
+    "rollback_timers",
     "snapsets",
     "thin_pools",
     "unmanaged_snapshots",

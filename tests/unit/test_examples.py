@@ -19,12 +19,19 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.safepoint.lvm.plugins.modules import boot_backup, snapset, snapset_info, snapshot
+from ansible_collections.safepoint.lvm.plugins.modules import (
+    boot_backup,
+    rollback_timer,
+    snapset,
+    snapset_info,
+    snapshot,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "safepoint.lvm."
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,
+    "rollback_timer": rollback_timer,
     "snapset": snapset,
     "snapshot": snapshot,
     "snapset_info": snapset_info,

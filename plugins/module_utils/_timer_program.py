@@ -1,0 +1,274 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The program of a rollback timer, for a POSIX shell, and the toolbox that it works with. Private to this collection.
+
+It runs when there may be neither network nor Ansible nor Python, and the host's own programs may be broken: every
+program that it uses is a copy, with the libraries and the loader that belong to it, and the checksums of all are
+verified first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import find_tool, run_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOOLS = (
+    *("sh", "lvm", "flock", "mount", "umount"),
+    *("cp", "date", "ln", "mkdir", "mv", "readlink", "sha256sum", "sleep", "sync"),
+)
+"""What the program calls; coreutils, util-linux and LVM."""
+
+CHECKSUMS = "SHA256SUMS"
+# As ldd(1) prints them: "libc.so.6 => /lib/... (0x...)", and the loader without a name before it.
+_LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)$", re.MULTILINE)
+_LOADER = re.compile(r"/ld[-.][^/]*$")
+
+PROGRAM = r"""
+# Goes back to a safe point when the time is over. Arguments: the directory of the timer, and --check to look only
+# whether it could.
+set -u
+HERE=$1
+. "$HERE/facts"
+export LC_ALL=C PATH=/nowhere LVM_SYSTEM_DIR="$HERE/lvm" LVM_SUPPRESS_FD_WARNINGS=1
+read -r boot_id </proc/sys/kernel/random/boot_id
+failed=0
+
+tool() {
+    program=$1
+    shift
+    "$HERE/lib/ld" --library-path "$HERE/lib" "$HERE/bin/$program" "$@"
+}
+
+say() {
+    echo "$(tool date -u +%FT%TZ) $*" >>"$HERE/log"
+    echo "safepoint.lvm: timer of $NAME: $*" >/dev/kmsg || :
+    echo "$*"
+}
+
+# Whether LVM knows an LV of this UUID that is as the selection $2 says.
+exists() {
+    [ -n "$(tool lvm lvs --all --noheadings --options lv_uuid --select "lv_uuid=$1 && $2")" ]
+}
+
+with_backup() {
+    tool mkdir -p "$HERE/backup" || return
+    tool mount -t ext4 -o ro,nosuid,nodev "$BACKUP" "$HERE/backup" || { say "$BACKUP cannot be mounted"; return 1; }
+    "$@"
+    result=$?
+    tool umount "$HERE/backup"
+    return "$result"
+}
+
+check() {
+    (cd "$HERE" && tool sha256sum --quiet --strict --check SHA256SUMS) || { say "its own files are damaged"; return 1; }
+    for uuid in $MEMBERS; do
+        [ -e "$HERE/begun" ] || exists "$uuid" 'lv_snapshot_invalid!="snapshot invalid"' ||
+            { say "the snapshot with the UUID $uuid is gone or has overflowed: there is no way back"; return 3; }
+    done
+    [ -z "$BACKUP" ] || with_backup check_backup
+}
+
+check_backup() {
+    (cd "$HERE/backup/tree" && tool sha256sum --quiet --strict --check ../SHA256SUMS) ||
+        { say "the backup of /boot is damaged"; return 1; }
+}
+
+# With a clock that stands before the arming, as without a battery, the time since the boot has to do.
+is_over() {
+    now=$(tool date +%s)
+    if [ "$now" -lt "$ARMED" ]; then
+        read -r up _ </proc/uptime
+        [ "${up%.*}" -ge "$AFTER" ]
+    else
+        [ "$now" -ge $((ARMED + AFTER)) ]
+    fi
+}
+
+# A boot counts as failed until it has reached its target.
+count_boot() {
+    read -r failed last <"$HERE/failed"
+    [ "$last" = "$boot_id" ] || note_failed $((failed + 1))
+}
+
+note_failed() {
+    failed=$1
+    new=$HERE/failed.new
+    echo "$failed $boot_id" >"$new" && tool sync "$new" && tool mv "$new" "$HERE/failed"
+}
+
+has_failed_boots() {
+    [ "$BOOTS" -gt 0 ] && [ "$failed" -gt "$BOOTS" ]
+}
+
+look_for_target() {
+    [ "$BOOTS" -gt 0 ] && [ "$failed" -gt 0 ] || return 0
+    for target in multi-user.target graphical.target; do
+        [ "$(/usr/bin/systemctl is-active "$target")" != active ] || note_failed 0
+    done
+}
+
+is_armed() {
+    # Unquoted: LVM indents the line.
+    case ,$(echo $(tool lvm lvs --noheadings --options lv_tags "$VOLUME")), in
+    *,safepoint.timer.fired=*) say "it has fired already"; return 1 ;;
+    *,safepoint.timer.id="$ID",*) ;;
+    *) say "it is not armed any more"; return 1 ;;
+    esac
+}
+
+restore_boot() {
+    # Over what is there, in this program's own mount namespace: whatever the change has done to fstab.
+    while read -r device type directory; do
+        mount_boot "$device" "$type" "$directory" || { say "$device cannot be mounted on $directory"; return 1; }
+    done <"$HERE/filesystems"
+    while IFS=$TAB read -r kind path content; do
+        "restore_$kind" "$path" "$content" || { say "$path could not be brought back"; return 1; }
+    done <"$HERE/boot"
+    while read -r directory; do
+        hide_other_entries "$directory"
+    done <"$HERE/menus"
+    tool sync
+}
+
+mount_boot() {
+    tool mkdir -p "$3" && tool mount -t "$2" "$1" "$3" && tool mount -o remount,rw "$3"
+}
+
+restore_directory() {
+    [ -d "$1" ] && return
+    out_of_the_way "$1" && tool mkdir "$1"
+}
+
+restore_mountpoint() {
+    restore_directory "$1"
+}
+
+restore_link() {
+    [ -L "$1" ] && [ "$(tool readlink "$1")" = "$2" ] && return
+    out_of_the_way "$1" && tool ln -s -- "$2" "$1"
+}
+
+restore_file() {
+    [ -f "$1" ] && [ ! -L "$1" ] && has_checksum "$1" "$2" && return
+    tool cp -p -- "$HERE/backup/tree$1" "$1.safepoint-new" && tool sync "$1.safepoint-new" &&
+        has_checksum "$1.safepoint-new" "$2" || return
+    [ ! -d "$1" ] || out_of_the_way "$1" || return
+    tool mv -f -- "$1.safepoint-new" "$1"
+}
+
+has_checksum() {
+    found=$(tool sha256sum <"$1")
+    [ "${found%% *}" = "$2" ]
+}
+
+out_of_the_way() {
+    [ ! -e "$1" ] && [ ! -L "$1" ] || tool mv -f -- "$1" "$1.safepoint-aside"
+}
+
+# Boot loaders read every *.conf in such a directory.
+hide_other_entries() {
+    for file in "$1"/*.conf; do
+        [ ! -e "$file" ] || is_kept "$file" || out_of_the_way "$file"
+    done
+}
+
+is_kept() {
+    while IFS=$TAB read -r kind path _; do
+        [ "$path" = "$1" ] && return
+    done <"$HERE/boot"
+    return 1
+}
+
+merge() {
+    # $1: UUID, $2: VG/LV.
+    exists "$1" 'lv_merging!="merging"' || return 0
+    tool lvm lvconvert --config "$CONFIG" --yes --merge --background "$2"
+}
+
+go_back() {
+    tool mkdir -p -m 700 /run/safepoint.lvm
+    exec 9>>/run/safepoint.lvm/lock
+    tool flock 9 || return
+    echo "rollback timer of $NAME (PID $$)" >/run/safepoint.lvm/lock
+    is_armed || return 0
+    check || return
+    say "going back to $NAME"
+    [ -z "$BACKUP" ] || with_backup restore_boot || return
+    now=$(tool date +%s)
+    # Written before the first merge is requested: a member that is gone after that has gone back.
+    if [ ! -e "$HERE/begun" ]; then
+        remember || return
+        : >"$HERE/begun" && tool sync "$HERE/begun" "$HERE" || return
+    fi
+    request || { say "LVM does not merge"; return 1; }
+    tool lvm lvchange --config "$CONFIG" --yes --addtag "safepoint.timer.fired=$now" "$VOLUME"
+    say "the merges are requested; the host reboots"
+    tool sync
+    /usr/bin/systemctl --no-block reboot
+    tool sleep 120
+    say "the host does not reboot in order, so without"
+    tool sync
+    for key in s u b; do
+        echo "$key" >/proc/sysrq-trigger
+        tool sleep 5
+    done
+}
+
+check || exit
+[ "${2-}" != --check ] || exit 0
+. "$HERE/requests"
+count_boot
+say "watching until $(tool date -u -d "@$((ARMED + AFTER))" +%FT%TZ)"
+: >"$RUNNING"
+until is_over || has_failed_boots; do
+    look_for_target
+    tool sleep 5
+done
+go_back
+""".lstrip()
+
+
+def write_toolbox(place: Path) -> None:
+    """Copy the programs and what they need to ``place``. Raises OSError, FilesFailed."""
+    (place / "bin").mkdir()
+    (place / "lib").mkdir()
+    for source, target in toolbox():
+        shutil.copyfile(source, place / target)
+        (place / target).chmod(0o755)
+
+
+def toolbox() -> set[tuple[str, str]]:
+    """Every file of the toolbox: where it is on the host, and its path in the toolbox.
+
+    Raises FilesFailed when the host has no such program, or one that is no dynamic executable of glibc.
+    """
+    found = set()
+    for name in TOOLS:
+        program = os.path.realpath(find_tool(name) or name)
+        found.add((program, f"bin/{name}"))
+        for library in _LIBRARY.findall(run_tool("ldd", program)):
+            found.add((library, "lib/ld" if _LOADER.search(library) else f"lib/{Path(library).name}"))
+    return found
+
+
+def checksums(place: Path) -> str:
+    """A list of all files below ``place`` for ``sha256sum --check`` there."""
+    return "".join(f"{_checksum(path)}  {path.relative_to(place)}\n" for path in _files(place))
+
+
+def _files(place: Path) -> Iterator[Path]:
+    return (path for path in sorted(place.rglob("*")) if path.is_file() and not path.is_symlink())
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
