@@ -99,7 +99,7 @@ def _never_an_origin(origin: Volume) -> str | None:
         (origin.hidden, "an LV that LVM keeps to itself"),
         (origin.is_snapshot, "a snapshot"),
         (origin.is_sparse, "a sparse volume"),
-        (_tags.parse_boot(origin.tags) is not None, "a backup of /boot"),
+        (_tags.is_own(origin.tags), "kept by this collection for a snapset"),
         ("extthinorigin" in origin.roles, "the external origin of thin volumes"),
         (
             "mirror" in origin.layout and "raid" not in origin.layout,

@@ -177,10 +177,9 @@ def _volumes_of(picture: Picture, spec: VolumeSpec, reasons: list[str]) -> Itera
 
 
 def _fits_all(picture: Picture, volume: Volume) -> bool:
-    # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap, no backup of /boot.
+    # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap, nothing that we keep there.
     swapped = any(mount.mountpoint == SWAP for mount in picture.mounts_of(volume))
-    backup = _tags.parse_boot(volume.tags) is not None
-    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or backup)
+    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or _tags.is_own(volume.tags))
 
 
 def _volume_below(picture: Picture, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:

@@ -212,6 +212,11 @@ def parse_timer(tags: Iterable[str]) -> TimerTags | None:
         return None
 
 
+def is_own(tags: Iterable[str]) -> bool:
+    """Whether ``tags`` say that their LV is this collection's own, neither origin nor snapshot."""
+    return any(tag.startswith((_BOOT, _TIMER)) for tag in tags)
+
+
 def uuid_key(lv_uuid: str) -> str:
     """The part of an LV UUID that stands for it inside a tag (10 of 32 characters, about 59 bits)."""
     return lv_uuid.replace("-", "")[:10]

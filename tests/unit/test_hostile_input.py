@@ -36,13 +36,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _boot_module, _host, _lock, _lvm, _module
+from ansible_collections.safepoint.lvm.plugins.module_utils import (
+    _boot_module,
+    _host,
+    _lock,
+    _lvm,
+    _module,
+    _timer_module,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._report import report_arguments
-from ansible_collections.safepoint.lvm.plugins.modules import boot_backup, snapset, snapset_info, snapshot
+from ansible_collections.safepoint.lvm.plugins.modules import (
+    boot_backup,
+    rollback_timer,
+    snapset,
+    snapset_info,
+    snapshot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,6 +65,7 @@ if TYPE_CHECKING:
 
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,
+    "rollback_timer": rollback_timer,
     "snapset": snapset,
     "snapset_info": snapset_info,
     "snapshot": snapshot,
@@ -62,6 +76,16 @@ ORDINARY = "debian13-active"
 STOPPED = "nothing goes further than this"
 KERNEL = "6.12"
 DRIVERS = frozenset({"dm_snapshot", "dm_thin_pool"})
+
+
+# What the rollback timer finds on a host that could have one, and no timer there.
+_TIMER_SURROUNDINGS: dict[str, Any] = {
+    "missing_tools": lambda _names: [],
+    "toolbox": set,
+    "_SYSTEMD": Path("/"),
+    "UNITS": Path("/nowhere"),
+    "_is_active": lambda _name: False,
+}
 
 
 @lru_cache
@@ -115,6 +139,7 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         stack.enter_context(patch.object(_module.Session, "run", stop_one))
         stack.enter_context(patch.object(_boot_module, "scan", _small_tree))
         stack.enter_context(patch.object(_boot_module, "missing_tools", list))
+        stack.enter_context(patch.multiple(_timer_module, **_TIMER_SURROUNDINGS))
         arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**parameters, **internal}}).encode()
         stack.enter_context(patch.object(basic, "_ANSIBLE_ARGS", arguments))
         # Every module ends itself; anything else that it raises ends the test.
@@ -299,11 +324,21 @@ PARAMETERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "vg": one(NAMES, st.just("sysvg")),
         "lock_timeout": one(st.integers(0, 600)),
     },
+    "rollback_timer": {
+        "name": one(NAMES, st.just("s")),
+        "state": one(st.sampled_from(["armed", "disarmed"])),
+        "after": one(st.sampled_from(["60s", "30d", "90", "2h"])),
+        "also_on_failed_boot": one(st.booleans()),
+        "failed_boots": one(st.integers(1, 99)),
+        "vg": one(NAMES, st.just("sysvg")),
+        "lock_timeout": one(st.integers(0, 600)),
+    },
     "snapshot": {**COMMON, "vg": one(NAMES), "lv": one(NAMES), "snapshot": one(NAMES)},
     "snapset_info": {"name": one(NAMES)},
 }
 GOOD: dict[str, Mapping[str, Any]] = {
     "boot_backup": {"name": "new"},
+    "rollback_timer": {"name": "s", "after": "30m"},
     "snapset": {"name": "new", "volumes": [{"vg": "thick", "lv": "a"}, {"vg": "thin", "lv": "t1"}]},
     "snapshot": {"vg": "thick", "lv": "a", "snapshot": "new"},
     "snapset_info": {},
@@ -354,6 +389,15 @@ WRONG: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "vg": NO_NAMES,
         "lock_timeout": NO_TIMEOUTS,
     },
+    "rollback_timer": {
+        "name": NO_SET_NAMES,
+        "state": NO_STATES,
+        "after": (ODD_TEXT | TEXT).filter(lambda text: not re.fullmatch(r"[0-9]+[smhd]?", text))
+        | st.sampled_from(["59", "59s", "31d", "0m", "1.5h", "-5m", "1w", "\u0661\u0660m", "9" * 30]),
+        "failed_boots": st.integers(max_value=0) | st.integers(min_value=100) | st.sampled_from(["", "two"]),
+        "vg": NO_NAMES,
+        "lock_timeout": NO_TIMEOUTS,
+    },
     "snapshot": {"vg": NO_NAMES, "lv": NO_NAMES, "snapshot": NO_NAMES},
     "snapset_info": {"name": NO_SET_NAMES},
 }
@@ -389,7 +433,7 @@ def test_one_wrong_value(module: str, name: str, values: st.SearchStrategy[Any],
     assert re.search("expected|must b[ey] |unable to convert|Unsupported|missing|LVM keeps", ended.result["msg"])
 
 
-@pytest.mark.parametrize("module", ["boot_backup", "snapset", "snapshot"])
+@pytest.mark.parametrize("module", ["boot_backup", "rollback_timer", "snapset", "snapshot"])
 def test_what_is_right_goes_on_to_lvm(module: str) -> None:
     """Otherwise the tests above would show nothing."""
     ended = run(module, GOOD[module])
@@ -554,4 +598,6 @@ def test_a_host_cannot_choose_where_its_evidence_goes(one_id: str) -> None:
     variables = {"rollback_name": "s", "_rollback_before": {"id": one_id}}
     name = environment.from_string(ROLLBACK["_rollback_file"]).render(variables)
     assert re.fullmatch(r"s-[A-Za-z0-9-]*\.tar\.gz", name)
-    assert [name for name, text in ROLLBACK.items() if "before.id" in str(text)] == ["_rollback_file"]
+    # The other one is only compared.
+    used = [name for name, text in ROLLBACK.items() if "before.id" in str(text)]
+    assert used == ["_rollback_boot", "_rollback_file"]
