@@ -205,6 +205,8 @@ def _is_running(name: str) -> bool:
 
 
 def _is_active(name: str) -> bool:
+    if not _SYSTEMD.is_dir():
+        return False
     try:
         run_tool("systemctl", "is-active", "--quiet", unit_name(name))
     except FilesFailed:
