@@ -45,6 +45,8 @@ CUT_OFF = "cut_off"
 WORKFLOWS = ("thick", "thin", "mixed", "selection", "workflows")
 # What leaves the guest unfit for others when it fails; always a machine's last job.
 BIG = "root_rollback"
+# A host that comes back by itself, three times.
+CONFIRM = "confirm"
 # Which scenario is also run by every other ansible-core, and the names of these jobs.
 CONTROLLED = "thick"
 MAIN_ENVIRONMENT = ENVS / "main"
@@ -155,6 +157,8 @@ def machines(*, everything: bool) -> tuple[Machine, ...]:
         Machine("mol-bookworm-a", "bookworm", (*WORKFLOWS, BIG)),
         Machine("mol-bookworm-b", "bookworm", (GUEST,)),
         Machine("mol-trixie-c", "trixie", controllers),
+        Machine("mol-trixie-d", "trixie", (CONFIRM,)),
+        Machine("mol-bookworm-d", "bookworm", (CONFIRM,)),
         cut,
     )
 
