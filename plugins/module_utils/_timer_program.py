@@ -33,7 +33,7 @@ CHECKSUMS = "SHA256SUMS"
 _LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)$", re.MULTILINE)
 _LOADER = re.compile(r"/ld[-.][^/]*$")
 
-PROGRAM = r"""
+FUNCTIONS = r"""
 # Goes back to a safe point when the time is over. Arguments: the directory of the timer, and --check to look only
 # whether it could.
 set -u
@@ -51,7 +51,7 @@ tool() {
 
 say() {
     echo "$(tool date -u +%FT%TZ) $*" >>"$HERE/log"
-    echo "safepoint.lvm: timer of $NAME: $*" >/dev/kmsg || :
+    echo "safepoint.lvm: timer of $NAME: $*" >"$KERNEL_LOG"
     echo "$*"
 }
 
@@ -223,7 +223,8 @@ go_back() {
         tool sleep 5
     done
 }
-
+""".lstrip()
+_MAIN = r"""
 check || exit
 [ "${2-}" != --check ] || exit 0
 . "$HERE/requests"
@@ -235,7 +236,8 @@ until is_over || has_failed_boots; do
     tool sleep 5
 done
 go_back
-""".lstrip()
+"""
+PROGRAM = FUNCTIONS + _MAIN
 
 
 def write_toolbox(place: Path) -> None:

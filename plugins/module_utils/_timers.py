@@ -162,6 +162,7 @@ def facts(timer: _tags.TimerTags, volume: str, found: Orders) -> str:
         "MEMBERS": " ".join(member.uuid for member in found.members),
         "BACKUP": device_path(backup.volume.vg, backup.volume.name) if backup else "",
         "CONFIG": _CONFIG,
+        "KERNEL_LOG": "/dev/kmsg",
         "RUNNING": running_mark(timer.set_name),
         "TAB": "\t",
     }
