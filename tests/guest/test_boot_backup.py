@@ -231,7 +231,7 @@ def test_killed_while_it_saves(delay: float) -> None:
     running = start("boot_backup", KEEP)
     time.sleep(delay)
     running.kill()
-    assert "safepoint.lvm/boot" not in Path("/proc/self/mountinfo").read_text()
+    assert "safepoint.lvm/mnt" not in Path("/proc/self/mountinfo").read_text()
     states = [backup["state"] for backup in ok("snapset_info", {})["boot_backups"]]
     assert states in ([], ["incomplete"], ["present"])
     assert ok("boot_backup", {**KEEP, "lock_timeout": 60})["boot_backup"]["state"] == "present"
