@@ -328,6 +328,19 @@ def _sync_directory(place: Path) -> None:
         os.close(descriptor)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Give a file of root another content, all of it or none, on the disk when this returns. Raises OSError."""
+    new = path.with_name(f"{path.name}.safepoint-new")
+    _unlink(new)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    _sync_directory(path.parent)
+
+
 def sync(place: Path) -> None:
     """Write all of the filesystem at ``place`` to the disk (syncfs(2)), and none of the others. Raises OSError."""
     descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)

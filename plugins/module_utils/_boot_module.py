@@ -22,7 +22,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import
     cannot_restore,
     is_final,
     plan_new,
-    situation,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files import (
     Site,
@@ -42,67 +41,30 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_volume import 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     CommandFailed,
     FilesFailed,
-    Refused,
     SafepointError,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import missing_tools, mounted
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, check, open_session
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path, name_problem, set_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._run import Run
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateVolume, Remove, Retag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ansible.module_utils.basic import AnsibleModule
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Tree
-    from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Step
 
 
-class _Run:
-    """One run of the module: what is there, and what is done or, in check mode, would be done."""
+class _Run(Run):
+    """One run of the module."""
 
     def __init__(self, module: AnsibleModule, session: Session) -> None:
-        self.name: str = module.params["name"]
-        self.state: str = module.params["state"]
+        super().__init__(module, session, f"the backup of /boot for {module.params['name']}")
         self.vg: str | None = module.params["vg"]
-        self.predicts = bool(module.check_mode)
-        self.warn = module.warn
-        self.now = situation(session.observe(), self.name)
-        self.planned: list[dict[str, Any]] = []
-        self._session = session
-
-    def refuse_for(self, problems: Iterable[str]) -> None:
-        """Raise Refused when there are any."""
-        found = tuple(problems)
-        if found:
-            raise Refused(f"the backup of /boot for {self.name} cannot be {self.state}", found)
-
-    def look(self) -> Situation:
-        """What is there now."""
-        return situation(self._session.observe(), self.name)
-
-    def lvm(self, step: Step) -> None:
-        """Plan a step, and carry it out. Raises CommandFailed."""
-        self.planned.append(dict(step.render()))
-        if self.predicts:
-            return
-        outcome = self._session.run(step.arguments())
-        if outcome.rc != 0:
-            raise CommandFailed(
-                f"{step.render()['step']} failed: LVM exited with {outcome.rc} and said: {outcome.stderr.strip()}",
-                cmd=list(outcome.argv),
-                rc=outcome.rc,
-                stderr=outcome.stderr,
-                changed=len(self.planned) > 1,
-            )
-
-    def work(self, do: Callable[[], str | None], **step: Any) -> str | None:
-        """Plan what is no LVM command, and carry it out; what it returns, nothing in check mode."""
-        self.planned.append(step)
-        return None if self.predicts else do()
 
 
 def run_boot_backup(module: AnsibleModule) -> None:
@@ -147,7 +109,7 @@ def _present(run: _Run) -> None:
 
 def _undo(run: _Run, backup: BootBackup) -> None:
     for place in _workspaces(backup):
-        run.work(partial(undo, place), step="undo_restore", mountpoint=str(place.parent))
+        run.work("undo_restore", partial(undo, place), mountpoint=str(place.parent))
 
 
 def _workspaces(backup: BootBackup) -> list[Path]:
@@ -178,8 +140,8 @@ def _make(run: _Run, trees: Sequence[Tree]) -> None:
     run.lvm(CreateVolume("backup", new.place, new.tags.to_tags()))
     try:
         manifest = run.work(
+            "save",
             lambda: _save(trees, new),
-            step="save",
             mountpoints=[tree.mountpoint for tree in trees],
             files=sum(tree.files for tree in trees),
             bytes=sum(tree.size for tree in trees),
@@ -268,8 +230,8 @@ def _bring_back(run: _Run, site: Site, difference: Difference) -> None:
     if not (difference.missing or difference.changed or aside or altered or (final and site.work.exists())):
         return
     run.work(
+        "restore",
         lambda: _carry_out(site, difference, final=final),
-        step="restore",
         mountpoint=site.kept.mountpoint,
         added=list(difference.missing),
         replaced=list(difference.changed),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 _PROC = Path("/proc")
+_BY_UUID = Path("/dev/disk/by-uuid")
 _UDEV = "/run/udev/control"
 _UDEV_NAMES = ("systemd-udevd", "udevd")
 LVM_ARCHIVE = Path("/etc/lvm/archive")
@@ -167,6 +168,13 @@ def _device_number(path: str) -> DeviceNumber | None:
     return (os.major(status.st_rdev), os.minor(status.st_rdev)) if status.st_rdev else None
 
 
+def lasting_name(source: str) -> str:
+    """A device's name by its UUID, as others may differ after the next boot; ``source`` itself when it has none."""
+    device = os.path.realpath(source)
+    links = (str(link) for link in sorted(_BY_UUID.glob("*")) if os.path.realpath(link) == device)
+    return next(links, source)
+
+
 def _with_used(mount: Mount) -> Mount:
     try:
         numbers = os.statvfs(mount.mountpoint)
@@ -215,7 +223,7 @@ def _read_initramfs(boot: Path, kernel: str) -> Initramfs:
     candidates = (boot / f"initrd.img-{kernel}", boot / f"initramfs-{kernel}.img", boot / f"initrd-{kernel}")
     path = next((str(candidate) for candidate in candidates if candidate.is_file()), None)
     modules_dir = Path("/lib/modules") / kernel
-    listing = _listing(path) if path else None
+    listing = list_initramfs(path) if path else None
     builtin = modules_in(_read(str(modules_dir / "modules.builtin")).splitlines())
     return Initramfs(
         kernel=kernel,
@@ -226,8 +234,8 @@ def _read_initramfs(boot: Path, kernel: str) -> Initramfs:
     )
 
 
-def _listing(path: str) -> list[str] | None:
-    """The files in an initramfs, a line each, by lsinitramfs(8) of Debian or lsinitrd(1) of dracut."""
+def list_initramfs(path: str) -> list[str] | None:
+    """The files in an initramfs, a line each, by lsinitramfs(8) or lsinitrd(1) of dracut; None if neither can."""
     tool = shutil.which("lsinitramfs") or shutil.which("lsinitrd")
     if tool is None:
         return None

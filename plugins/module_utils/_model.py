@@ -23,10 +23,13 @@ Kind = Literal["thick", "thin"]
 DeviceNumber = tuple[int, int]
 
 SWAP = "[SWAP]"
+"""What stands for the mountpoint of an active swap area."""
 
 BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
 """Where what boots a host lies when it is not on the root filesystem: /boot, the ESP, the firmware of single boards."""
-"""What stands for the mountpoint of an active swap area."""
+
+LOOK_MARK = "/run/safepoint-look"
+"""Below it the layers are mounted of a host that was booted from a safe point; ``set`` in it has its name and id."""
 
 # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
 _VG_IN_DM_UUID = slice(4, 36)

@@ -17,13 +17,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import
     Situation,
     boot_mounts,
     host_problems,
-    situation,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files import write_whole
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_volume import read_manifest
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
-    CommandFailed,
     FilesFailed,
-    Refused,
     SafepointError,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import (
@@ -32,6 +30,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import (
     mounted,
     run_tool,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import lasting_name
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, check, open_session
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     device_path,
@@ -40,6 +39,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     set_name_problem,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._own_volume import ROOM_FOR_ENTRY, NewVolume, plan_volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._run import Run
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateVolume, Remove, Retag
 from ansible_collections.safepoint.lvm.plugins.module_utils._timer_program import (
     CHECKSUMS,
@@ -66,17 +66,14 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._timers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from ansible.module_utils.basic import AnsibleModule
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Tree
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
-    from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Step
 
 UNITS = Path("/etc/systemd/system")
 _SYSTEMD = Path("/run/systemd/system")
-_BY_UUID = Path("/dev/disk/by-uuid")
 _LVM_ETC = Path("/etc/lvm")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -89,44 +86,15 @@ _INODES = 512
 _PATIENCE = 300
 
 
-class _Run:
-    """One run of the module: what is there, and what is done or, in check mode, would be done."""
+class _Run(Run):
+    """One run of the module."""
 
     def __init__(self, module: AnsibleModule, session: Session) -> None:
         params = module.params
-        self.name: str = params["name"]
-        self.vg: str | None = params["vg"]
         self.after = _duration(params["after"]) if params["state"] == "armed" else 0
+        super().__init__(module, session, f"the rollback timer of {params['name']}")
+        self.vg: str | None = params["vg"]
         self.boots: int = params["failed_boots"] if params["also_on_failed_boot"] else 0
-        self.predicts = bool(module.check_mode)
-        self.planned: list[dict[str, Any]] = []
-        self._session = session
-        self.now = self.look()
-
-    def look(self) -> Situation:
-        """What is there now."""
-        return situation(self._session.observe(), self.name)
-
-    def lvm(self, step: Step) -> None:
-        """Plan a step, and carry it out. Raises CommandFailed."""
-        self.planned.append(dict(step.render()))
-        if self.predicts:
-            return
-        outcome = self._session.run(step.arguments())
-        if outcome.rc != 0:
-            raise CommandFailed(
-                f"{step.render()['step']} failed: LVM exited with {outcome.rc} and said: {outcome.stderr.strip()}",
-                cmd=list(outcome.argv),
-                rc=outcome.rc,
-                stderr=outcome.stderr,
-                changed=len(self.planned) > 1,
-            )
-
-    def work(self, step: str, do: Callable[[], None], **details: Any) -> None:
-        """Plan what is no LVM command, and carry it out."""
-        self.planned.append({"step": step, **details})
-        if not self.predicts:
-            do()
 
 
 def run_rollback_timer(module: AnsibleModule) -> None:
@@ -164,8 +132,7 @@ def _timers(now: Situation) -> list[Timer]:
 def _arm(run: _Run) -> None:
     if run.now.taking and any(_is_wanted(run, timer) for timer in _timers(run.now)):
         return
-    if problems := tuple(_cannot_arm(run)):
-        raise Refused(f"the rollback timer of {run.name} cannot be armed", problems)
+    run.refuse_for(_cannot_arm(run))
     found = orders(run.now)
     place = plan_volume(
         run.now.picture,
@@ -236,7 +203,7 @@ def _write(run: _Run, place: NewVolume, tags: _tags.TimerTags, found: Orders) ->
         "requests": requests(found, run.now.picture),
         "boot": boot_list(trees),
         "menus": menu_directories(trees),
-        "filesystems": filesystems(_lasting_names(mounts), mounts),
+        "filesystems": filesystems({mount.mountpoint: lasting_name(mount.source) for mount in mounts}, mounts),
     }
     make_filesystem(place.device, inodes=_INODES, journal=True)
     with mounted(place.device, writable=True, executable=True) as top:
@@ -256,19 +223,10 @@ def _copy_lvm_settings(target: Path) -> None:
         shutil.copytree(_LVM_ETC, target, ignore=shutil.ignore_patterns("archive", "backup", "cache"))
 
 
-def _lasting_names(mounts: Sequence[Mount]) -> Mapping[str, str]:
-    """The devices of ``mounts`` by their UUIDs, by mountpoint: other names may differ after the next boot."""
-    links = {os.path.realpath(link): str(link) for link in sorted(_BY_UUID.glob("*"))}
-    return {mount.mountpoint: links.get(os.path.realpath(mount.source), mount.source) for mount in mounts}
-
-
 def _start(name: str, tags: _tags.TimerTags, place: NewVolume) -> None:
     """Have systemd run the program now and at every boot, and wait until it says that it watches."""
     Path(running_mark(name)).unlink(missing_ok=True)
-    file = UNITS / unit_name(name)
-    new = file.with_suffix(".new")
-    new.write_text(unit(name, tags.deadline, place.device), encoding="ascii")
-    new.replace(file)
+    write_whole(UNITS / unit_name(name), unit(name, tags.deadline, place.device))
     run_tool("systemctl", "daemon-reload")
     run_tool("systemctl", "enable", "--now", unit_name(name))
     end = time.monotonic() + _PATIENCE

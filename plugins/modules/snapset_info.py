@@ -68,6 +68,19 @@ rollback_timers:
   type: list
   elements: dict
   returned: success
+boot_entries:
+  description: The boot entries, each in the form of RV(safepoint.lvm.boot_entry#module:boot_entry).
+  type: list
+  elements: dict
+  returned: success
+booted_from:
+  description:
+    - The snapset that the host shows instead of itself, because it was booted by its boot entry; null as a rule.
+  type: dict
+  returned: success
+  sample:
+    name: patch_2026_11
+    id: 0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
 unmanaged_snapshots:
   description: Snapshots that belong to no snapset, with sizes in bytes.
   type: list
@@ -205,16 +218,26 @@ commands:
   returned: success, or when LVM gives no report
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._entry_module import boot_entries, booted_from
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import run_info
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+
+
+def _tell(picture: Picture, name: str | None) -> dict[str, Any]:
+    return {**host_info(picture, name), "boot_entries": boot_entries(), "booted_from": booted_from()}
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
-    run_info(module, host_info)
+    run_info(module, _tell)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,444 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way of the module boot_entry: lock, observe, plan, carry out, result. Private to this collection."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import (
+    DIRECTORY,
+    INITRAMFS,
+    KERNEL,
+    LOOK,
+    Grub,
+    Kernel,
+    bls_entry,
+    cannot_be_looked_at,
+    entry_id,
+    grub_problems,
+    kernel_arguments,
+    kernels_in,
+    menu_entry,
+    parse_environment,
+    shown,
+    with_entry,
+    without_entry,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files import sync, write_whole
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_volume import copies_of, read_manifest
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed, Refused, SafepointError
+from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import find_tool, mounted, run_tool
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import lasting_name, list_initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._look_program import kind_of, look_image
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import LOOK_MARK
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import check, open_session
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path, set_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._run import Run
+from ansible_collections.safepoint.lvm.plugins.module_utils._selection import mount_at
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ansible.module_utils.basic import AnsibleModule
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import BootBackup
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Tree
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking
+
+BOOT = Path("/boot")
+_HOME = BOOT / DIRECTORY
+_BLS = BOOT / "loader" / "entries"
+_RECORD = "entry.json"
+_FORMAT = 1
+_GRUB_PLACES = ("/boot/grub", "/boot/grub2")
+_EDITORS = ("grub-editenv", "grub2-editenv")
+# For the menu, the record, and what a filesystem takes for itself.
+_MARGIN = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An entry by its directory; ``kernel`` is its version, ``sums`` the SHA-256 of its files by name.
+
+    Without a record, which comes last, it is what an interrupted run has left.
+    """
+
+    place: Path
+    name: str = ""
+    kernel: str = ""
+    look: str = ""
+    sums: Mapping[str, str] | None = None
+
+    @property
+    def set_id(self) -> str:
+        """The id of the taking that it is for."""
+        return self.place.name
+
+
+class _Run(Run):
+    """One run of the module."""
+
+    def __init__(self, module: AnsibleModule, session: Session) -> None:
+        super().__init__(module, session, f"the boot entry of {module.params['name']}")
+        self.kernel: str | None = module.params["kernel"]
+        self.next_boot: bool = module.params["next_boot"]
+        self.grub = _read_grub()
+
+
+def run_boot_entry(module: AnsibleModule) -> None:
+    """Bring the boot entry to what the module's parameters ask for. Ends the module."""
+    with open_session(module) as session:
+        name, state = (module.params[key] for key in ("name", "state"))
+        check("name", set_name_problem(name))
+        session.subject = f"boot entry of {name}"
+        with session.locked(f"{session.subject}, state {state}"):
+            run = _Run(module, session)
+            try:
+                (_present if state == "present" else _absent)(run)
+            except OSError as error:
+                raise FilesFailed(
+                    f"{error.filename or 'a file'}: {error.strerror}; run this again to finish what was begun",
+                    changed=bool(run.planned),
+                ) from error
+            if not run.predicts:
+                run.grub = _read_grub()
+        module.exit_json(
+            changed=bool(run.planned),
+            boot_entry=_predicted(run) if run.predicts and run.planned else _view(run.name, _mine(run), run.grub),
+            planned=run.planned,
+            commands=[] if run.predicts else session.lvm.commands,
+        )
+
+
+def boot_entries() -> list[dict[str, Any]]:
+    """The entries of the host as results show them."""
+    grub = _read_grub()
+    return [_view(one.name, one, grub) for one in _entries() if one.sums is not None]
+
+
+def booted_from() -> dict[str, str] | None:
+    """The set that the host shows instead of itself, by ``name`` and ``id``; None while it is itself."""
+    try:
+        name, _blank, set_id = (Path(LOOK_MARK) / "set").read_text(encoding="ascii").strip().partition(" ")
+    except FileNotFoundError:
+        return None
+    return {"name": name, "id": set_id}
+
+
+def _read_grub() -> Grub | None:
+    for place in map(Path, _GRUB_PLACES):
+        menu = _text(place / "grub.cfg")
+        if menu:
+            environment = place / "grubenv"
+            listed = run_tool(_editor(), str(environment), "list") if environment.exists() and _editor() else ""
+            reads_bls = any(line.strip() == "blscfg" for line in menu.splitlines()) and _BLS.is_dir()
+            return Grub(
+                directory=str(place),
+                menu=menu,
+                environment=parse_environment(listed.splitlines()),
+                custom=_text(place / "custom.cfg"),
+                entries=tuple(sorted(path.stem for path in _BLS.glob("*.conf"))) if reads_bls else None,
+            )
+    return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
+
+
+def _editor() -> str:
+    return next((name for name in _EDITORS if find_tool(name)), "")
+
+
+def _entries() -> list[_Found]:
+    return [_read_entry(place) for place in sorted(_HOME.iterdir())] if _HOME.is_dir() else []
+
+
+def _read_entry(place: Path) -> _Found:
+    text = _text(place / _RECORD)
+    with suppress(ValueError, KeyError, TypeError):
+        record = json.loads(text)
+        if record["format"] == _FORMAT:
+            return _Found(place, record["name"], record["kernel"], record["look"], record["sums"])
+    return _Found(place)
+
+
+def _mine(run: Run) -> _Found | None:
+    """The entry of the set, as it is or of an earlier taking."""
+    found = [one for one in _entries() if one.name == run.name]
+    wanted = run.now.taking.set_id if run.now.taking else ""
+    return next((one for one in found if one.set_id == wanted), next(iter(found), None))
+
+
+def _present(run: _Run) -> None:
+    run.refuse_for(_cannot_be_made(run))
+    taking, backup, grub = run.now.taking, run.now.bound, run.grub
+    if taking is None or backup is None or grub is None:
+        return  # Refused above.
+    chosen = _chosen(grub) == entry_id(taking.set_id)
+    if not _is_whole(run, taking, grub):
+        _make(run, taking, backup, grub)
+        chosen = False
+    if run.next_boot and not chosen:
+        run.work("choose_for_next_boot", lambda: _choose(grub, taking), entry=entry_id(taking.set_id))
+
+
+def _chosen(grub: Grub) -> str:
+    """The entry that the next boot, and only that one, is to take."""
+    return grub.environment.get("next_entry", "")
+
+
+def _choose(grub: Grub, taking: Taking) -> None:
+    run_tool(_editor(), grub.environment_path, "set", f"next_entry={entry_id(taking.set_id)}")
+    sync(BOOT)
+
+
+def _cannot_be_made(run: _Run) -> Iterator[str]:
+    looked_at = booted_from()
+    if looked_at is not None:
+        yield f"the host shows the safe point {looked_at['name']} itself: reboot, then run again"
+        return
+    yield from cannot_be_looked_at(run.now)
+    yield from grub_problems(run.grub, run.now.picture, _environment_mount(run.now.picture, run.grub))
+    if mount_at(run.now.picture, str(BOOT)) is None:
+        yield f"{BOOT} is no filesystem of its own: GRUB could not find the files of the entry"
+    elif os.statvfs(BOOT).f_flag & os.ST_RDONLY:
+        yield f"{BOOT} is mounted read-only: mount -o remount,rw {BOOT}"
+    others = _chosen(run.grub) if run.grub and run.next_boot else ""
+    if others and others not in {entry_id(one.set_id) for one in _entries() if one.name == run.name}:
+        yield (
+            f"somebody has chosen {others!r} for the next boot: boot it, or take that back "
+            f"({_editor()} {run.grub.environment_path if run.grub else ''} unset next_entry)"
+        )
+    if not _editor():
+        yield f"neither {' nor '.join(_EDITORS)} is there: install GRUB's tools"
+
+
+def _environment_mount(picture: Picture, grub: Grub | None) -> Mount | None:
+    """The filesystem on which GRUB's environment block lies; the block may be a link into the ESP."""
+    if grub is None:
+        return None
+    place = os.path.realpath(grub.environment_path)
+    parents = (str(parent) for parent in Path(place).parents)
+    return next((mount for parent in parents if (mount := mount_at(picture, parent)) is not None), None)
+
+
+def _is_whole(run: _Run, taking: Taking, grub: Grub) -> bool:
+    """Whether the entry is there, in the menu, with its files as they were made, and shows what is asked for."""
+    found = _mine(run)
+    if found is None or found.set_id != taking.set_id or found.sums is None:
+        return False
+    in_menu = entry_id(taking.set_id) in (grub.custom if grub.entries is None else grub.entries)
+    as_wanted = run.kernel in (None, found.kernel) and found.look == _digest(_lines(run.now.picture, taking).encode())
+    return in_menu and as_wanted and all(_sum_of(found.place / name) == digest for name, digest in found.sums.items())
+
+
+def _lines(picture: Picture, taking: Taking) -> str:
+    return "".join(one.line for one in shown(picture, taking))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sum_of(path: Path) -> str:
+    try:
+        return _digest(path.read_bytes())
+    except FileNotFoundError:
+        return ""
+
+
+def _make(run: _Run, taking: Taking, backup: BootBackup, grub: Grub) -> None:
+    """Copy what is booted from the backup, and put the entry into the menu when all of it is there."""
+    with mounted(device_path(backup.volume.vg, backup.volume.name)) as place:
+        tree = _boot_tree(read_manifest(place, backup.tags.manifest))
+        kernel = _chosen_kernel(run, tree)
+        copies = copies_of(place, tree)
+        files = _files(run, taking, kernel, copies)
+        run.refuse_for(_no_room(run, files))
+        _remove(run)
+        try:
+            run.work(
+                "write_entry",
+                lambda: _write(run, taking, kernel, files),
+                directory=str(_HOME / taking.set_id),
+                kernel=kernel.version,
+            )
+            run.work(
+                "add_to_menu", lambda: _add_to_menu(run.now.picture, taking, kernel, grub), menu=_menu(grub, taking)
+            )
+        except (SafepointError, OSError) as error:
+            raise _undone(run, error) from error
+
+
+def _boot_tree(trees: Sequence[Tree]) -> Tree:
+    tree = next((tree for tree in trees if tree.mountpoint == str(BOOT)), None)
+    if tree is None:
+        raise Refused("the boot entry cannot be present", [f"{BOOT} is not in the backup of /boot: its kernel is on /"])
+    return tree
+
+
+def _chosen_kernel(run: _Run, tree: Tree) -> Kernel:
+    kernels = kernels_in(tree)
+    wanted = [kernel for kernel in kernels if run.kernel in (None, kernel.version)]
+    if not wanted:
+        known = ", ".join(kernel.version for kernel in kernels) or "none"
+        asked = f"kernel {run.kernel}" if run.kernel else "no kernel with an initramfs"
+        run.refuse_for([f"{asked} is not in the backup of /boot; those that are: {known}"])
+    return wanted[-1]
+
+
+def _files(run: _Run, taking: Taking, kernel: Kernel, copies: Path) -> dict[str, Path | bytes]:
+    """The files of the entry by name: what they are copied from, or their content."""
+    kind = kind_of(list_initramfs(str(copies / kernel.initramfs)) or ())
+    if kind is None:
+        run.refuse_for([f"{kernel.initramfs} is none of initramfs-tools or dracut that lsinitramfs or lsinitrd lists"])
+        return {}
+    image = look_image(*kind, shown=shown(run.now.picture, taking), name=run.name, set_id=taking.set_id)
+    return {KERNEL: copies / kernel.kernel, INITRAMFS: copies / kernel.initramfs, LOOK: image}
+
+
+def _no_room(run: _Run, files: Mapping[str, Path | bytes]) -> Iterator[str]:
+    needed = sum(len(one) if isinstance(one, bytes) else one.stat().st_size for one in files.values()) + _MARGIN
+    numbers = os.statvfs(BOOT)
+    # What an earlier entry takes goes before.
+    going = sum(path.stat().st_size for one in _entries() if one.name == run.name for path in one.place.iterdir())
+    free = numbers.f_bavail * numbers.f_frsize + going
+    if free < needed:
+        yield (
+            f"{BOOT} has {format_bytes(free)} free, and the entry needs {format_bytes(needed)} for a kernel and an "
+            "initramfs: make room"
+        )
+
+
+def _write(run: _Run, taking: Taking, kernel: Kernel, files: Mapping[str, Path | bytes]) -> None:
+    home = _HOME / taking.set_id
+    home.mkdir(mode=0o700, parents=True)
+    for name, source in files.items():
+        if isinstance(source, bytes):
+            (home / name).write_bytes(source)
+        else:
+            shutil.copyfile(source, home / name)
+    record = {
+        "format": _FORMAT,
+        "name": run.name,
+        "kernel": kernel.version,
+        "look": _digest(_lines(run.now.picture, taking).encode()),
+        "sums": {name: _sum_of(home / name) for name in files},
+    }
+    sync(BOOT)
+    write_whole(home / _RECORD, json.dumps(record, indent=1))
+
+
+def _menu(grub: Grub, taking: Taking) -> str:
+    return grub.custom_path if grub.entries is None else str(_BLS / f"{entry_id(taking.set_id)}.conf")
+
+
+def _add_to_menu(picture: Picture, taking: Taking, kernel: Kernel, grub: Grub) -> None:
+    root = next(one for one in shown(picture, taking) if one.mountpoint == "/")
+    arguments = kernel_arguments(_text(Path("/proc/cmdline")), root)
+    if grub.entries is not None:
+        text = bls_entry(taking, kernel, arguments)
+    else:
+        text = with_entry(
+            without_entry(grub.custom, taking.set_id),
+            menu_entry(taking, uuid=_boot_uuid(picture), arguments=arguments),
+        )
+    write_whole(Path(_menu(grub, taking)), text)
+
+
+def _boot_uuid(picture: Picture) -> str:
+    mount = mount_at(picture, str(BOOT))
+    name = lasting_name(mount.source) if mount else ""
+    if not name.startswith("/dev/disk/by-uuid/"):
+        raise FilesFailed(f"the filesystem at {BOOT} has no UUID in /dev/disk/by-uuid, by which GRUB could find it")
+    return Path(name).name
+
+
+def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
+    """The error of an entry that could not be made, with what was done about what had been made."""
+    told = error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"
+    try:
+        _remove(run)
+    except (SafepointError, OSError) as failed:
+        return FilesFailed(f"{told}; what was made for it is left in {_HOME}, because of: {failed}", changed=True)
+    return FilesFailed(f"{told}; what was made for it was removed again", changed=False)
+
+
+def _absent(run: _Run) -> None:
+    if booted_from() is not None and _mine(run) is not None:
+        run.refuse_for(["the host shows a safe point itself: reboot, then run again"])
+    _remove(run)
+
+
+def _remove(run: _Run) -> None:
+    """Remove every entry of the set, and what interrupted runs have left: the choice first, the files at the end."""
+    grub = _read_grub()
+    for one in _entries():
+        if one.name in (run.name, "") or one.set_id == (run.now.taking.set_id if run.now.taking else ""):
+            _remove_one(run, one, grub)
+
+
+def _remove_one(run: _Run, one: _Found, grub: Grub | None) -> None:
+    name = entry_id(one.set_id)
+    if grub is not None and _chosen(grub) == name:
+        run.work(
+            "take_back_choice", lambda: run_tool(_editor(), grub.environment_path, "unset", "next_entry"), entry=name
+        )
+    if grub is not None and without_entry(grub.custom, one.set_id) != grub.custom:
+        run.work("take_from_menu", lambda: _take_from_custom(one.set_id), menu=grub.custom_path)
+    if (_BLS / f"{name}.conf").exists():
+        run.work("take_from_menu", (_BLS / f"{name}.conf").unlink, menu=str(_BLS / f"{name}.conf"))
+    run.work("remove_files", lambda: _remove_files(one.place), directory=str(one.place))
+
+
+def _take_from_custom(set_id: str) -> None:
+    # Read again: of several entries, each is taken out of what the one before has left.
+    grub = _read_grub()
+    if grub is not None:
+        rest = without_entry(grub.custom, set_id)
+        if rest.strip():
+            write_whole(Path(grub.custom_path), rest)
+        else:
+            Path(grub.custom_path).unlink()
+
+
+def _remove_files(place: Path) -> None:
+    sync(BOOT)
+    shutil.rmtree(place)
+    if not any(_HOME.iterdir()):
+        _HOME.rmdir()
+    sync(BOOT)
+
+
+def _view(name: str, found: _Found | None, grub: Grub | None) -> dict[str, Any]:
+    if found is None or found.sums is None:
+        return {"name": name, "id": None, "state": "absent", "kernel": None, "next_boot": False}
+    chosen = grub is not None and _chosen(grub) == entry_id(found.set_id)
+    return {"name": name, "id": found.set_id, "state": "present", "kernel": found.kernel, "next_boot": chosen}
+
+
+def _predicted(run: _Run) -> dict[str, Any]:
+    """The entry as it would be."""
+    if run.state == "absent":
+        return _view(run.name, None, None)
+    now = _view(run.name, _mine(run), run.grub)
+    made = next((step for step in run.planned if step["step"] == "write_entry"), None)
+    if made is not None:
+        now = {**now, "id": run.now.taking.set_id if run.now.taking else None, "kernel": made["kernel"]}
+    return {**now, "state": "present", "next_boot": run.next_boot or (made is None and now["next_boot"])}
