@@ -64,10 +64,12 @@ cover() {
 # What is no part of the safe point can be read, and is not waited for.
 rewrite_fstab() {
     lines=
-    while read -r device mountpoint type options _; do
+    while read -r device mountpoint type options _ || [ -n "$device" ]; do
         case $device in '' | '#'*) continue ;; esac
         [ "$type" != swap ] && ! is_shown "$mountpoint" || continue
-        lines="$lines$device $mountpoint $type ${options:-defaults},ro,nofail 0 0
+        options=${options:-defaults}
+        case $type in tmpfs | ramfs | proc | sysfs | devpts) ;; *) options=$options,ro,nofail ;; esac
+        lines="$lines$device $mountpoint $type $options 0 0
 "
     done <"$1"
     cat >"$1" <<END

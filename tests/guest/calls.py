@@ -32,7 +32,7 @@ Result = dict[str, Any]
 
 _MODULES = {
     name: importlib.import_module(f"ansible_collections.safepoint.lvm.plugins.modules.{name}")
-    for name in ("boot_backup", "rollback_timer", "snapset", "snapshot", "snapset_info")
+    for name in ("boot_backup", "boot_entry", "rollback_timer", "snapset", "snapshot", "snapset_info")
 }
 _LVM = importlib.import_module("ansible_collections.safepoint.lvm.plugins.module_utils._lvm").Lvm
 

@@ -11,6 +11,8 @@ from calls import ok, present, verbs
 
 SECTIONS = {
     "boot_backups",
+    "boot_entries",
+    "booted_from",
     "changed",
     "commands",
     "coverage",

@@ -21,6 +21,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
+    boot_entry,
     rollback_timer,
     snapset,
     snapset_info,
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "safepoint.lvm."
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,
+    "boot_entry": boot_entry,
     "rollback_timer": rollback_timer,
     "snapset": snapset,
     "snapshot": snapshot,

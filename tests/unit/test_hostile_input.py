@@ -51,6 +51,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, 
 from ansible_collections.safepoint.lvm.plugins.module_utils._report import report_arguments
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
+    boot_entry,
     rollback_timer,
     snapset,
     snapset_info,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,
+    "boot_entry": boot_entry,
     "rollback_timer": rollback_timer,
     "snapset": snapset,
     "snapset_info": snapset_info,
@@ -324,6 +326,13 @@ PARAMETERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "vg": one(NAMES, st.just("sysvg")),
         "lock_timeout": one(st.integers(0, 600)),
     },
+    "boot_entry": {
+        "name": one(NAMES, st.just("s")),
+        "state": one(st.sampled_from(["present", "absent"])),
+        "next_boot": one(st.booleans()),
+        "kernel": one(NAMES),
+        "lock_timeout": one(st.integers(0, 600)),
+    },
     "rollback_timer": {
         "name": one(NAMES, st.just("s")),
         "state": one(st.sampled_from(["armed", "disarmed"])),
@@ -338,6 +347,7 @@ PARAMETERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 }
 GOOD: dict[str, Mapping[str, Any]] = {
     "boot_backup": {"name": "new"},
+    "boot_entry": {"name": "s"},
     "rollback_timer": {"name": "s", "after": "30m"},
     "snapset": {"name": "new", "volumes": [{"vg": "thick", "lv": "a"}, {"vg": "thin", "lv": "t1"}]},
     "snapshot": {"vg": "thick", "lv": "a", "snapshot": "new"},
@@ -387,6 +397,12 @@ WRONG: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "name": NO_SET_NAMES,
         "state": NO_STATES.filter(lambda text: text != "restored"),
         "vg": NO_NAMES,
+        "lock_timeout": NO_TIMEOUTS,
+    },
+    "boot_entry": {
+        "name": NO_SET_NAMES,
+        "state": NO_STATES,
+        "next_boot": ODD_TEXT.filter(lambda text: text != "true") | st.sampled_from(["perhaps", 2, [], {}]),
         "lock_timeout": NO_TIMEOUTS,
     },
     "rollback_timer": {

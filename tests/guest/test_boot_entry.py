@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A boot entry made, chosen, kept whole and removed, on the guest's own /boot. The scenario `look` boots it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lvm
+import pytest
+import storage
+from calls import absent, call, ok, refused, start, verbs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BOOT = Path("/boot")
+HOME = BOOT / "safepoint.lvm"
+GRUB = BOOT / "grub"
+CUSTOM = GRUB / "custom.cfg"
+ENTRY = {"name": "s"}
+CHOSEN = {"name": "s", "next_boot": True}
+REMOVE = {"name": "s", "state": "absent"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def set_id(keeper: storage.Keeper) -> Iterator[str]:
+    """The id of a set of the guest's root filesystem, with a backup of /boot."""
+    assert keeper is not None
+    backup = ok("boot_backup", {"name": "s"})["boot_backup"]["id"]
+    root = {"name": "s", "mountpoints": ["/"], "ignore_uncovered": ["/var"], "size": "200MiB", "id": backup}
+    ok("snapset", root)
+    yield backup
+    ok("snapset", absent("s"))
+    ok("boot_backup", REMOVE)
+
+
+@pytest.fixture(autouse=True)
+def _menu(set_id: str) -> Iterator[None]:
+    assert set_id
+    environment = (GRUB / "grubenv").read_bytes()
+    yield
+    ok("boot_entry", {**REMOVE, "lock_timeout": 60})
+    (GRUB / "grubenv").write_bytes(environment)
+    CUSTOM.unlink(missing_ok=True)
+
+
+def state() -> tuple[dict[str, bytes], str]:
+    """All that the module may change."""
+    files = {str(path): path.read_bytes() for path in [*HOME.rglob("*"), *GRUB.glob("*.cfg")] if path.is_file()}
+    return files, next_entry()
+
+
+def next_entry() -> str:
+    listed = subprocess.run(["grub-editenv", str(GRUB / "grubenv"), "list"], capture_output=True, text=True, check=True)
+    return dict(line.split("=", 1) for line in listed.stdout.splitlines()).get("next_entry", "")
+
+
+def same_twice(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run it in check mode, for real, and again: it does what it said, and then nothing; LVM only reports."""
+    before = (state(), storage.seqnos())
+    check = ok("boot_entry", arguments, check=True)
+    assert ((state(), storage.seqnos()), check["commands"]) == (before, [])
+    real = ok("boot_entry", arguments)
+    assert (check["changed"], check["planned"]) == (real["changed"], real["planned"]) == (True, real["planned"])
+    assert check["boot_entry"] == real["boot_entry"]
+    after = state()
+    again = ok("boot_entry", arguments)
+    assert (again["changed"], again["planned"], again["boot_entry"]) == (False, [], real["boot_entry"])
+    assert verbs(real["commands"]) == verbs(again["commands"]) == ["fullreport"]
+    assert (state(), storage.seqnos()) == (after, before[1])
+    return real
+
+
+def test_the_whole_way(set_id: str) -> None:
+    CUSTOM.write_text("menuentry 'of the administrator' { true }")
+    before = state()
+    made = same_twice(dict(ENTRY))
+    kernel = os.uname().release
+    assert made["boot_entry"] == {"name": "s", "id": set_id, "state": "present", "kernel": kernel, "next_boot": False}
+    assert [step["step"] for step in made["planned"]] == ["write_entry", "add_to_menu"]
+    assert ok("snapset_info", {})["boot_entries"] == [made["boot_entry"]]
+    lvm.run("grub-script-check", str(CUSTOM))
+    assert "of the administrator" in CUSTOM.read_text()
+    place = HOME / set_id
+    assert (place / "vmlinuz").read_bytes() == (BOOT / f"vmlinuz-{kernel}").read_bytes()
+    assert (place / "initrd.img").read_bytes() == (BOOT / f"initrd.img-{kernel}").read_bytes()
+    chosen = same_twice(dict(CHOSEN))
+    assert [step["step"] for step in chosen["planned"]] == ["choose_for_next_boot"]
+    assert (next_entry(), chosen["boot_entry"]["next_boot"]) == (f"safepoint-{set_id}", True)
+    removed = same_twice(dict(REMOVE))
+    assert [step["step"] for step in removed["planned"]] == ["take_back_choice", "take_from_menu", "remove_files"]
+    assert {**before[0], str(CUSTOM): CUSTOM.read_bytes()} == state()[0]
+    assert CUSTOM.read_text().rstrip("\n") == "menuentry 'of the administrator' { true }"
+    assert (HOME.exists(), next_entry()) == (False, "")
+
+
+@pytest.mark.parametrize("lost", ["vmlinuz", "look.img", "entry.json", "menu"])
+def test_what_is_not_whole_is_made_again(set_id: str, lost: str) -> None:
+    ok("boot_entry", CHOSEN)
+    if lost == "menu":
+        CUSTOM.unlink()
+    else:
+        (HOME / set_id / lost).write_bytes(b"?")
+    made = same_twice(dict(CHOSEN))
+    assert [step["step"] for step in made["planned"]][-3:] == ["write_entry", "add_to_menu", "choose_for_next_boot"]
+    assert CUSTOM.read_text().count("menuentry") == 1
+
+
+def test_an_entry_of_an_earlier_taking_goes(set_id: str) -> None:
+    ok("boot_entry", CHOSEN)
+    old = HOME / ("e" * 32)
+    (HOME / set_id).rename(old)
+    CUSTOM.write_text(CUSTOM.read_text().replace(set_id, old.name))
+    made = same_twice(dict(ENTRY))
+    assert made["boot_entry"]["id"] == set_id
+    assert [path.name for path in HOME.iterdir()] == [set_id]
+    assert old.name not in CUSTOM.read_text()
+
+
+def test_refusals(set_id: str) -> None:
+    refused("boot_entry", {**ENTRY, "name": "other"}, "snapset other is absent")
+    refused("boot_entry", {**ENTRY, "kernel": "5"}, f"kernel 5 is not in the backup.*are: {os.uname().release}")
+    lvm.run("grub-editenv", str(GRUB / "grubenv"), "set", "next_entry=1>2")
+    assert ok("boot_entry", ENTRY)["changed"]
+    refused("boot_entry", CHOSEN, "somebody has chosen '1>2' for the next boot", "grubenv unset next_entry")
+    ok("boot_entry", REMOVE)
+    assert next_entry() == "1>2"
+    lvm.run("mount", "-o", "remount,ro", str(BOOT))
+    try:
+        refused("boot_entry", ENTRY, "/boot is mounted read-only: mount -o remount,rw /boot")
+    finally:
+        lvm.run("mount", "-o", "remount,rw", str(BOOT))
+    assert not (HOME / set_id).exists()
+
+
+def test_a_menu_that_does_not_fit() -> None:
+    menu = (GRUB / "grub.cfg").read_text()
+    try:
+        (GRUB / "grub.cfg").write_text(menu.replace("next_entry", "other_entry").replace("custom.cfg", "other.cfg"))
+        refused("boot_entry", ENTRY, "does not look at next_entry", "does not read custom.cfg")
+    finally:
+        (GRUB / "grub.cfg").write_text(menu)
+
+
+def test_no_room() -> None:
+    full = BOOT / "full"
+    try:
+        with full.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, os.statvfs(BOOT).f_bavail * os.statvfs(BOOT).f_frsize - 2**22)
+        refused("boot_entry", ENTRY, "/boot has .* free, and the entry needs")
+    finally:
+        full.unlink()
+
+
+def test_an_entry_that_cannot_be_put_into_the_menu_is_taken_back() -> None:
+    CUSTOM.mkdir()
+    try:
+        result = call("boot_entry", ENTRY)
+        assert result["failed"]
+    finally:
+        CUSTOM.rmdir()
+    assert not HOME.exists()
+    assert "Traceback" not in str(result)
+
+
+@pytest.mark.parametrize("delay", [0.8, 2.0])
+def test_killed_while_it_is_made(delay: float) -> None:
+    running = start("boot_entry", CHOSEN)
+    time.sleep(delay)
+    running.kill()
+    assert "safepoint.lvm/mnt" not in Path("/proc/self/mountinfo").read_text()
+    assert ok("boot_entry", {**CHOSEN, "lock_timeout": 60})["boot_entry"]["next_boot"]
+    same_twice(dict(REMOVE))
+    assert not HOME.exists()

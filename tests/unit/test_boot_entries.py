@@ -1,0 +1,214 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a boot entry is made of, and what stands against one. That it boots is for the scenario `look`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_boot_backups import MANIFEST, ROOT, backup
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _boot_entries as entries
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Entry, Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking
+
+VAR, SWAP_LV, SECRET = b.volume("vg/var"), b.volume("vg/swap"), b.volume("vg/secret")
+DISK = (254, 2)
+BOOT_MOUNT = Mount("/boot", "/dev/vda2", "ext4", DISK)
+MENU = 'if [ "${next_entry}" ] ; then\nsource $prefix/custom.cfg\n'
+GRUB = entries.Grub("/boot/grub", MENU, {"next_entry": ""})
+
+
+def host(*origins: Volume, mounts: dict[str, Volume] | None = None, fstype: str = "ext4", **more: Any) -> Picture:
+    """A host with a set of ``origins``, mounted as ``mounts`` says, and the backup of its /boot."""
+    where = {"/": ROOT, "/var": VAR} if mounts is None else mounts
+    members = [b.member(origin, count=len(origins)) for origin in origins]
+    others = [one for one in where.values() if one not in origins]
+    picture = b.picture([*origins, *members, *others, backup(**more)], mounts=where)
+    devices = {**picture.host.devices, DISK: BlockDevice("vda2")}
+    changed = tuple(replace(mount, fstype=fstype) for mount in picture.host.mounts)
+    return replace(
+        picture, host=replace(picture.host, mounts=(*changed, BOOT_MOUNT), devices=MappingProxyType(devices))
+    )
+
+
+def taking(picture: Picture) -> Taking:
+    found = situation(picture, "s").taking
+    assert found is not None
+    return found
+
+
+def problems(picture: Picture) -> list[str]:
+    return list(entries.cannot_be_looked_at(situation(picture, "s")))
+
+
+def test_what_is_shown_of_a_set() -> None:
+    picture = host(VAR, ROOT)
+    assert [one.line for one in entries.shown(picture, taking(picture))] == [
+        "/\t/dev/mapper/vg-root_s\text4\tro,noload\tvg/root\tvg/root_s",
+        "/var\t/dev/mapper/vg-var_s\text4\tro,noload\tvg/var\tvg/var_s",
+    ]
+    assert problems(picture) == []
+    assert "nouuid" in entries.shown(host(ROOT, fstype="xfs"), taking(picture))[0].line
+
+
+def test_what_is_not_shown() -> None:
+    """Swap, what is not mounted, what lies encrypted on its LV, and mountpoints that no line could hold."""
+    odd = b.volume("vg/odd")
+    mounts = {"/": ROOT, "/a\tb": odd}
+    picture = host(ROOT, SWAP_LV, SECRET, odd, mounts=mounts)
+    number, above = picture.device_of(SECRET), (253, 99)
+    below = next(key for key, device in picture.host.devices.items() if device == number)
+    devices = {**picture.host.devices, above: BlockDevice("dm-99", "secret", "CRYPT-LUKS2-x", (below,))}
+    secret = Mount("/secret", "/dev/mapper/secret", "ext4", above)
+    picture = replace(
+        picture,
+        host=replace(picture.host, mounts=(*picture.host.mounts, secret), devices=MappingProxyType(devices)),
+    )
+    assert picture.mounts_of(SECRET) == [secret]
+    assert [one.mountpoint for one in entries.shown(picture, taking(picture))] == ["/"]
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [
+        (host(), "snapset s is absent"),
+        (host(VAR), "no member of s is a root filesystem"),
+        (host(ROOT, fstype="btrfs"), "no member of s is a root filesystem"),
+        (host(ROOT, VAR, mounts={"/": ROOT, "/usr": VAR}), "/usr is a filesystem of its own"),
+        (host(ROOT, backup_id="f" * 32), "there is no backup of /boot for it"),
+        (host(ROOT, manifest=""), "there is no backup of /boot for it"),
+        (
+            host(ROOT, manifest=MANIFEST, active=False),
+            "holds the backup of /boot, is not active: lvchange -ay vg",
+        ),
+    ],
+)
+def test_what_cannot_be_looked_at(picture: Picture, reason: str) -> None:
+    (told,) = problems(picture)
+    assert reason in told
+
+
+@pytest.mark.parametrize(
+    ("grub", "mount", "device", "reasons"),
+    [
+        (None, BOOT_MOUNT, BlockDevice("vda2"), ["only GRUB is supported"]),
+        (GRUB, BOOT_MOUNT, BlockDevice("vda2"), []),
+        (replace(GRUB, menu="custom.cfg"), BOOT_MOUNT, BlockDevice("vda2"), ["does not look at next_entry"]),
+        (replace(GRUB, menu="next_entry"), BOOT_MOUNT, BlockDevice("vda2"), ["does not read custom.cfg"]),
+        (GRUB, BOOT_MOUNT, BlockDevice("dm-1", "vg-boot", "LVM-x"), ["cannot write to LVM, RAID or encrypted"]),
+        (GRUB, BOOT_MOUNT, BlockDevice("md0", slaves=((8, 1), (8, 17))), ["cannot write to LVM, RAID or encrypted"]),
+        (GRUB, replace(BOOT_MOUNT, fstype="btrfs"), BlockDevice("vda2"), ["lies on btrfs, and GRUB can write to ext2"]),
+        (GRUB, None, BlockDevice("vda2"), ["lies on no disk that could be found"]),
+        (replace(GRUB, entries=("a",), menu="next_entry"), BOOT_MOUNT, BlockDevice("vda2"), ["has no saved_entry"]),
+        (
+            replace(GRUB, entries=("a",), menu="next_entry", environment={"saved_entry": "a"}),
+            BOOT_MOUNT,
+            BlockDevice("vda2"),
+            [],
+        ),
+    ],
+)
+def test_what_grub_has_to_be(
+    grub: entries.Grub | None, mount: Mount | None, device: BlockDevice, reasons: list[str]
+) -> None:
+    picture = host(ROOT)
+    devices = MappingProxyType({**picture.host.devices, DISK: device})
+    picture = replace(picture, host=replace(picture.host, devices=devices))
+    told = list(entries.grub_problems(grub, picture, mount))
+    assert len(told) == len(reasons)
+    assert all(reason in text for reason, text in zip(reasons, told))
+
+
+def test_the_newest_kernel_that_has_an_initramfs() -> None:
+    names = (
+        *(
+            "vmlinuz-6.1.0-9-amd64",
+            "initrd.img-6.1.0-9-amd64",
+            "vmlinuz-6.1.0-10-amd64",
+            "initramfs-6.1.0-10-amd64.img",
+        ),
+        *("vmlinuz-6.1.0-11-amd64", "vmlinuz-0-rescue-1", "initramfs-0-rescue-1.img", "config-6.1.0-12-amd64"),
+    )
+    files = {name: Entry(kind="file") for name in names}
+    tree = Tree("/boot", "ext4", {**files, "vmlinuz-7": Entry(kind="link", target="x"), "initrd-7": Entry(kind="file")})
+    assert [(one.version, one.initramfs) for one in entries.kernels_in(tree)] == [
+        ("6.1.0-9-amd64", "initrd.img-6.1.0-9-amd64"),
+        ("6.1.0-10-amd64", "initramfs-6.1.0-10-amd64.img"),
+    ]
+
+
+def test_the_command_line_is_that_of_the_present_boot_with_another_root() -> None:
+    picture = host(ROOT)
+    (root,) = entries.shown(picture, taking(picture))
+    cmdline = (
+        "BOOT_IMAGE=/vmlinuz-1 root=/dev/mapper/vg-root ro rootflags=subvol=x console=ttyS0,115200 quiet "
+        'dyndbg="file a.c +p; file b.c" resume=/dev/mapper/vg-swap rd.lvm.lv=vg/root rd.luks.uuid=1 single rootdelay=9'
+    )
+    words = entries.kernel_arguments(f"{cmdline}\n", root)
+    kept = ["console=ttyS0,115200", "quiet", 'dyndbg="file a.c +p; file b.c"', "rd.luks.uuid=1", "rootdelay=9"]
+    assert words[: len(kept)] == kept
+    assert [word for word in words if word.startswith(("root=", "rd.lvm.lv=", "panic="))] == [
+        "root=/dev/mapper/vg-root_s",
+        "panic=10",
+        "rd.lvm.lv=vg/root",
+        "rd.lvm.lv=vg/root_s",
+    ]
+
+
+def test_the_entry_in_the_menu() -> None:
+    text = entries.menu_entry(
+        taking(host(ROOT)), uuid="12-34", arguments=["ro", "x='a b'", "root=/dev/mapper/vg-root_s"]
+    )
+    place = f"/safepoint.lvm/{b.SET_ID}"
+    assert f"    linux {place}/vmlinuz ro 'x='\\''a b'\\''' root=/dev/mapper/vg-root_s\n" in text
+    assert f"    initrd {place}/initrd.img {place}/look.img\n" in text
+    assert f"--id safepoint-{b.SET_ID} {{\n" in text
+    assert "    search --no-floppy --fs-uuid --set=root 12-34\n" in text
+
+
+def test_the_entry_of_the_boot_loader_specification() -> None:
+    text = entries.bls_entry(taking(host(ROOT)), entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1"), ["ro", "a=b"])
+    keys = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    place = f"/safepoint.lvm/{b.SET_ID}"
+    assert (keys["version"], keys["linux"], keys["options"]) == ("6.1", f"{place}/vmlinuz", "ro a=b")
+    assert keys["initrd"] == f"{place}/initrd.img {place}/look.img"
+
+
+OTHER_ID = "e" * 32
+
+
+@given(before=st.text(max_size=40), after=st.text(max_size=40))
+def test_what_others_have_in_custom_cfg_stays(before: str, after: str) -> None:
+    mine = entries.menu_entry(taking(host(ROOT)), uuid="12-34", arguments=["ro"])
+    other = mine.replace(b.SET_ID, OTHER_ID)
+    text = entries.with_entry(entries.with_entry(before, other), mine) + after
+    rest = entries.without_entry(text, b.SET_ID)
+    assert rest == entries.with_entry(before, other) + after
+    assert entries.without_entry(rest, b.SET_ID) == rest
+    assert entries.without_entry(rest, OTHER_ID).startswith(before)
+
+
+def test_half_an_entry_is_left_alone() -> None:
+    text = entries.menu_entry(taking(host(ROOT)), uuid="12-34", arguments=["ro"])
+    half = text[: len(text) // 2]
+    assert entries.without_entry(half, b.SET_ID) == half
+
+
+def test_the_environment_of_grub() -> None:
+    assert entries.parse_environment(["saved_entry=a=b", "next_entry=", "# no"]) == {
+        "saved_entry": "a=b",
+        "next_entry": "",
+    }

@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The small initramfs of a boot entry: what is in it, for which kind, and what its program does with fake tools.
+
+The program runs in the shell of this machine below a directory; its `mount` and `lvm` write down what they are given.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import builders as b
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _look_program as look
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+ROOT, VAR = b.volume("vg/root"), b.volume("vg/var")
+SHOWN = (
+    Shown("/", "ext4", ROOT, b.member(ROOT)),
+    Shown("/var", "xfs", VAR, b.member(VAR)),
+)
+FSTAB = """\
+# the table
+/dev/mapper/vg-root / ext4 errors=remount-ro 0 1
+/dev/mapper/vg-var /var xfs defaults 0 0
+UUID=1 /boot ext4 defaults,noatime 0 2
+/dev/vdb1 /srv/with\\040blank ext4
+LABEL=swap none swap sw 0 0
+
+tmpfs /tmp tmpfs size=1g 0 0"""
+# Nothing below the directory is mounted: where something would be, a directory stands for it.
+TOOLS = {
+    "lvm": 'cd "$SAFEPOINT_LOOK"; echo "lvm $*" >>said; [ ! -e comes ] || mv comes "$DEVICE"',
+    "mount": 'echo "mount $*" >>"$SAFEPOINT_LOOK/said"; [ "$2" != "$BROKEN" ]',
+    "modprobe": 'echo "modprobe $*" >>"$SAFEPOINT_LOOK/said"; exit 1',
+}
+
+
+def members(archive: bytes) -> dict[str, tuple[int, str]]:
+    """Mode and content of the members of an archive in the format newc of cpio(5), by path; until the trailer."""
+    found, place = {}, 0
+    while True:
+        assert archive[place : place + 6] == b"070701"
+        numbers = [int(archive[place + 6 + 8 * n : place + 14 + 8 * n], 16) for n in range(13)]
+        mode, size, name_size = numbers[1], numbers[6], numbers[11]
+        name = archive[place + 110 : place + 110 + name_size - 1].decode()
+        content = place + 110 + name_size + (-(110 + name_size) % 4)
+        place = content + size + (-size % 4)
+        if name == "TRAILER!!!":
+            assert place == len(archive)
+            return found
+        found[name] = (mode, archive[content : content + size].decode())
+
+
+def image(kind: look.InitramfsKind, scripts: str) -> dict[str, tuple[int, str]]:
+    return members(look.look_image(kind, scripts, shown=SHOWN, name="s", set_id=b.SET_ID))
+
+
+def test_what_initramfs_tools_gets() -> None:
+    found = image("initramfs-tools", "scripts")
+    assert list(found) == [
+        "scripts",
+        "safepoint-look",
+        "safepoint-look.list",
+        "safepoint-look.set",
+        "scripts/safepoint",
+    ]
+    assert found["safepoint-look.list"][1] == "".join(f"{one.line}\n" for one in SHOWN)
+    assert found["safepoint-look.set"][1] == f"s {b.SET_ID}\n"
+    assert {mode for mode, _content in found.values()} == {0o40755, 0o100755}
+
+
+def test_what_dracut_gets() -> None:
+    """No directory above its hooks is named: the kernel would put one in the place of a link (init/initramfs.c)."""
+    hooks = "var/lib/dracut/hooks"
+    found = image("dracut", hooks)
+    assert [path for path, (mode, _text) in found.items() if mode & 0o40000] == [
+        f"{hooks}/pre-mount",
+        f"{hooks}/pre-pivot",
+    ]
+    assert "show" in found[f"{hooks}/pre-pivot/50-safepoint-look.sh"][1]
+
+
+@pytest.mark.parametrize("size", range(8))
+def test_whatever_the_lengths_the_archive_can_be_read(size: int) -> None:
+    shown = (Shown(f"/{'x' * size}", "ext4", ROOT, b.member(ROOT)),)
+    found = members(look.look_image("initramfs-tools", "scripts", shown=shown, name="s" * (size + 1), set_id=b.SET_ID))
+    assert found["safepoint-look.list"][1] == f"{shown[0].line}\n"
+
+
+@pytest.mark.parametrize(
+    ("listing", "kind"),
+    [
+        (["bin", "scripts/local", "scripts/local-top/x"], ("initramfs-tools", "scripts")),
+        (["scripts/local-top", "usr/scripts/localx"], None),
+        (
+            [
+                "Image: /boot/initrd.img: 20M",
+                "",
+                "drwxr-xr-x   2 root     root            0 Jan  1  1970 usr/lib/dracut/hooks",
+                "drwxr-xr-x   2 root     root            0 Jan  1  1970 usr/lib/dracut/hooks/pre-pivot",
+            ],
+            ("dracut", "usr/lib/dracut/hooks"),
+        ),
+        (
+            [
+                "lrwxrwxrwx   1 root     root           26 Jan  1  1970 usr/lib/dracut/hooks -> /var/lib/dracut/hooks",
+                "drwxr-xr-x   2 root     root            0 Jan  1  1970 var/lib/dracut/hooks",
+            ],
+            ("dracut", "var/lib/dracut/hooks"),
+        ),
+        (["init", "hooks/lvm2"], None),
+        ([], None),
+    ],
+)
+def test_which_kind_an_initramfs_is_of(listing: Sequence[str], kind: tuple[str, str] | None) -> None:
+    assert look.kind_of(listing) == kind
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """An initramfs with the program, and with a root filesystem in the making."""
+    for name, (mode, content) in image("initramfs-tools", "scripts").items():
+        path = tmp_path / name
+        path.mkdir() if mode & 0o40000 else path.write_text(content)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, text in TOOLS.items():
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    (tmp_path / "root/etc").mkdir(parents=True)
+    (tmp_path / "root/etc/fstab").write_text(FSTAB)
+    return tmp_path
+
+
+def run(place: Path, *arguments: str, **more: str) -> int:
+    env = {"PATH": f"{place}/tools:/usr/bin:/bin", "SAFEPOINT_LOOK": str(place), "BROKEN": "", "DEVICE": "", **more}
+    return subprocess.run(["sh", str(place / "safepoint-look"), *arguments], env=env, check=False).returncode
+
+
+def said(place: Path) -> list[str]:
+    file = place / "said"
+    return file.read_text().replace(str(place), "").splitlines() if file.exists() else []
+
+
+def with_devices(place: Path, *names: str) -> None:
+    """Let the list name devices below the directory, of which those named are there."""
+    text = (place / "safepoint-look.list").read_text()
+    (place / "safepoint-look.list").write_text(text.replace("/dev/mapper/", f"{place}/"))
+    for name in names:
+        (place / name).touch()
+
+
+def test_snapshots_are_activated_with_their_origins_until_they_are_there(place: Path) -> None:
+    with_devices(place, "vg-root_s")
+    assert run(place, "activate") == 1
+    (place / "comes").touch()
+    assert run(place, "activate", DEVICE=str(place / "vg-var_s")) == 0
+    assert run(place, "activate") == 0
+    wanted = "lvm lvchange --sysinit --yes --activate y --ignoreactivationskip vg/var vg/var_s"
+    assert said(place) == [wanted, wanted]
+
+
+def test_each_is_mounted_below_a_layer_in_memory(place: Path) -> None:
+    assert run(place, "show", f"{place}/root") == 0
+    layer = "/run/safepoint-look"
+    layers = [f"lowerdir={layer}/{n}/below,upperdir={layer}/{n}/above,workdir={layer}/{n}/work" for n in (1, 2)]
+    assert said(place) == [
+        f"mount -t tmpfs -o mode=0755,size=50% tmpfs {layer}",
+        f"modprobe -q -d {layer}/1/below ext4",
+        f"mount -t ext4 -o ro,noload /dev/mapper/vg-root_s {layer}/1/below",
+        f"modprobe -q -d {layer}/1/below overlay",
+        f"mount -t overlay -o {layers[0]} overlay /root",
+        f"modprobe -q -d {layer}/1/below xfs",
+        f"mount -t xfs -o ro,norecovery,nouuid /dev/mapper/vg-var_s {layer}/2/below",
+        f"modprobe -q -d {layer}/1/below overlay",
+        f"mount -t overlay -o {layers[1]} overlay /root/var",
+    ]
+    assert (place / "run/safepoint-look/set").read_text() == f"s {b.SET_ID}\n"
+    assert "the safe point s." in (place / "root/etc/motd").read_text()
+
+
+def test_what_is_no_part_of_it_is_read_only_and_not_waited_for(place: Path) -> None:
+    run(place, "show", f"{place}/root")
+    assert (place / "root/etc/fstab").read_text().splitlines() == [
+        "UUID=1 /boot ext4 defaults,noatime,ro,nofail 0 0",
+        "/dev/vdb1 /srv/with\\040blank ext4 defaults,ro,nofail 0 0",
+        "tmpfs /tmp tmpfs size=1g 0 0",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("broken", ["tmpfs", "ext4", "xfs", "overlay"])
+def test_a_mount_that_fails_ends_it(place: Path, broken: str) -> None:
+    assert run(place, "show", f"{place}/root", BROKEN=broken) != 0
+    assert (place / "root/etc/fstab").read_text() == FSTAB
