@@ -46,8 +46,8 @@ MUTANTS = (
     Mutant(
         "the seal is never given at creation",
         "_tags.py",
-        "        if self.pv_set is not None:\n",
-        "        tags += [SEALED]\n        if self.pv_set is not None:\n",
+        "        if self.pvs is not None:\n",
+        "        tags += [SEALED]\n        if self.pvs is not None:\n",
     ),
     Mutant(
         "a store at its maximum holds the header too",

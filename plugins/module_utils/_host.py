@@ -37,6 +37,8 @@ _UDEV = "/run/udev/control"
 _UDEV_NAMES = ("systemd-udevd", "udevd")
 LVM_ARCHIVE = Path("/etc/lvm/archive")
 """Where LVM archives its metadata, unless it is told otherwise (lvm.conf(5), backup/archive_dir)."""
+# Not used while it is not there (lvmdevices(8)), nor with use_devicesfile=0, which only lvmconfig would tell.
+_DEVICES_FILE = Path("/etc/lvm/devices/system.devices")
 # ext4 counts up to 4096 clusters as free that not even root gets (ext4_calculate_resv_clusters, fs/ext4/super.c).
 _ARCHIVE_ROOM = 32 * 1024 * 1024
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
@@ -65,6 +67,7 @@ def read_host() -> Host:
         root_argument=root_argument(_read("/proc/cmdline")),
         udev_runs=_udev_runs(),
         can_archive=_can_archive(),
+        has_devices_file=_DEVICES_FILE.exists(),
     )
 
 

@@ -8,7 +8,6 @@ Sizes are bytes, percents are exact fractions as LVM printed them, ``None`` mean
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +30,7 @@ BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
 LOOK_MARK = "/run/safepoint-look"
 """Below it the layers are mounted of a host that was booted from a safe point; ``set`` in it has its name and id."""
 
+_MARK_LENGTH = 6
 # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
 _VG_IN_DM_UUID = slice(4, 36)
 
@@ -51,9 +51,9 @@ class VolumeGroup:
     pv_names: tuple[str, ...] = ()
 
     @property
-    def pv_set(self) -> str:
-        """What stands for its PVs inside a tag: 16 hex digits of a hash."""
-        return hashlib.sha256(" ".join(self.pv_uuids).encode()).hexdigest()[:16]
+    def pv_marks(self) -> tuple[str, ...]:
+        """What stands for its PVs inside a tag: the beginning of each one's UUID."""
+        return tuple(sorted(uuid[:_MARK_LENGTH] for uuid in self.pv_uuids))
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class Host:
     """The host around LVM: ``now`` in seconds since the epoch, mounts in the order of the kernel's table.
 
     ``udev_runs`` unless LVM would wait for a udev that is not there; ``can_archive`` unless there is hardly room for
-    LVM's copies of its metadata, or they cannot be written.
+    LVM's copies of its metadata, or they cannot be written. ``has_devices_file`` when LVM may use only what is in one.
     """
 
     now: int
@@ -203,6 +203,7 @@ class Host:
     root_argument: str = ""
     udev_runs: bool = True
     can_archive: bool = True
+    has_devices_file: bool = False
     boot: Boot | None = None
 
 

@@ -41,6 +41,9 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import tak
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Create, CreateThick, CreateThin
 from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View, mountpoints_of
 
+# A tag has room for 1024 characters (validate_tag, lib/metadata/metadata.c of LVM 2.03).
+_MOST_MARKS = 128
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -190,11 +193,13 @@ def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMemb
                 count=len(members),
                 origin_uuid=member.origin.uuid,
                 taken=picture.host.now,
-                pv_set=_pv_set(picture, member.origin),
+                pvs=_pvs(picture, member.origin),
             )
             yield member.step(tags.to_tags())
 
 
-def _pv_set(picture: Picture, origin: Volume) -> str | None:
+def _pvs(picture: Picture, origin: Volume) -> tuple[str, ...] | None:
     group = picture.group(origin.vg)
-    return group.pv_set if group is not None and is_root(picture, origin) else None
+    if group is None or not is_root(picture, origin) or len(group.pv_marks) > _MOST_MARKS:
+        return None
+    return group.pv_marks

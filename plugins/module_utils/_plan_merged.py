@@ -95,6 +95,7 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
     request_now = current.those("active")
     for member in request_now:
         reasons += _losses(picture, request, member)
+        reasons += _unknown_pvs(picture, member)
         problem = open_problem(picture, member)
         reasons += [problem] if problem else []
     demands = [d for member in request_now for d in _headroom(picture, request, member)]
@@ -111,7 +112,6 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
             *_follow_steps(picture, current, work),
         ),
         after=_predicted(picture, request, current, work, demands),
-        warnings=tuple(warning for member in request_now for warning in _unknown_pvs(picture, member)),
         taking=current,
         must_start=tuple(member.origin_uuid for member in work.stale),
     )
@@ -227,14 +227,21 @@ def _in_the_way(picture: Picture, origin: Volume, sibling: Volume) -> str:
 
 
 def _unknown_pvs(picture: Picture, member: Member) -> Iterator[str]:
-    # A PV that joined the VG of / later stands in no devices file of before; vgextend(8) had added it to that of now.
+    """Why / would come back with a devices file that does not name all PVs of its VG.
+
+    vgextend(8) adds a PV to the devices file as it is then, and the initramfs may hold a copy of the older one.
+    """
     membership = _tags.parse_member(member.snapshot.tags) if member.snapshot else None
     group = picture.group(member.origin.vg) if member.origin else None
-    if group is not None and membership is not None and membership.pv_set not in (None, group.pv_set):
+    if group is None or membership is None or membership.pvs is None or not picture.host.has_devices_file:
+        return
+    joined = [name for name, uuid in zip(group.pv_names, group.pv_uuids) if not uuid.startswith(tuple(membership.pvs))]
+    if joined:
         yield (
-            f"VG {group.name} has other PVs than when {member.label} was taken: if this host uses a devices file, "
-            f"the one that comes back with / may not name them; look after the rollback (lvmdevices), and if one is "
-            f"missing, vgimportdevices {group.name}"
+            f"{', '.join(joined)} joined VG {group.name} after {member.label} was taken, and the devices file that "
+            "comes back with / does not name it, so the host might not find / again: take it out of the VG (pvmove, "
+            "vgreduce), or if LVM does not use that file (lvmconfig --typeconfig full devices/use_devicesfile), move "
+            "/etc/lvm/devices/system.devices away"
         )
 
 

@@ -89,7 +89,7 @@ def _volume_group(row: Row, physical: list[Row]) -> VolumeGroup:
         partial=bool(row["vg_partial"]),
         exported=bool(row["vg_exported"]),
         lock_type=row["vg_lock_type"] if row["vg_lock_type"] != "none" else "",
-        pv_uuids=tuple(sorted(pv["pv_uuid"] for pv in physical)),
+        pv_uuids=tuple(pv["pv_uuid"] for pv in physical),
         pv_names=tuple(pv["pv_name"] for pv in physical),
     )
 

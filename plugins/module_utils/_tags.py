@@ -43,7 +43,7 @@ class MemberTags:
     """What a member carries from the moment ``lvcreate`` makes it.
 
     ``set_id`` is one UUID for each taking, ``count`` the number of members, ``origin_uuid`` the origin's LV UUID,
-    ``taken`` seconds since the epoch, ``pv_set`` a hash of the VG's PVs (for an LV that holds the root filesystem).
+    ``taken`` seconds since the epoch, ``pvs`` the marks of the VG's PVs (for an LV that holds the root filesystem).
     """
 
     set_name: str
@@ -51,7 +51,7 @@ class MemberTags:
     count: int
     origin_uuid: str
     taken: int
-    pv_set: str | None = None
+    pvs: tuple[str, ...] | None = None
     sealed: bool = False
 
     def to_tags(self) -> tuple[str, ...]:
@@ -63,8 +63,8 @@ class MemberTags:
             f"{_MEMBER}origin={self.origin_uuid}",
             f"{_MEMBER}taken={self.taken}",
         ]
-        if self.pv_set is not None:
-            tags.append(f"{_MEMBER}pvs={self.pv_set}")
+        if self.pvs is not None:
+            tags.append(f"{_MEMBER}pvs={':'.join(self.pvs)}")
         return tuple(tags)
 
 
@@ -81,7 +81,7 @@ def parse_member(tags: Iterable[str]) -> MemberTags | None:
             count=_count(values["count"]),
             origin_uuid=values["origin"],
             taken=_seconds(values["taken"]),
-            pv_set=values.get("pvs"),
+            pvs=tuple(values["pvs"].split(":")) if "pvs" in values else None,
             sealed="sealed" in values,
         )
     except (KeyError, ValueError):

@@ -16,6 +16,7 @@ import situations
 from model_lvm import ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Extend, Retag
 
 if TYPE_CHECKING:
@@ -184,16 +185,35 @@ def test_the_reserve_does_not_stand_against_going_back(reserve: str) -> None:
     assert _headroom(used=95, free=50, reserve=reserve) == [11]
 
 
-@pytest.mark.parametrize(("mountpoint", "joined", "warned"), [("/", True, 1), ("/", False, 0), ("/srv", True, 0)])
-def test_a_pv_that_joined_the_group_of_root_is_told(mountpoint: str, joined: bool, warned: int) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("mountpoint", "pvs", "devices_file", "refused"),
+    [
+        ("/", ["/dev/new"], True, True),
+        ("/", ["/dev/new"], False, False),
+        ("/", [], True, False),
+        ("/srv", ["/dev/new"], True, False),
+    ],
+)
+def test_a_pv_that_joined_the_group_of_root(
+    mountpoint: str,
+    pvs: list[str],
+    devices_file: bool,  # noqa: FBT001
+    refused: bool,  # noqa: FBT001
+) -> None:
     """The devices file that comes back does not name it."""
     model = ModelLvm(b.picture([A], mounts={mountpoint: A}))
     driver.bring_about(model, b.request("va/a"))
     now = model.observe()
-    groups = tuple(replace(vg, pv_uuids=(*vg.pv_uuids, *["new"] * joined)) for vg in now.volume_groups)
-    warnings = driver.plan(replace(now, volume_groups=groups), MERGED).warnings
-    assert len(warnings) == warned
-    assert all(warning.startswith("VG va has other PVs than when va/a_s was taken") for warning in warnings)
+    groups = tuple(
+        replace(vg, pv_uuids=(*vg.pv_uuids, *pvs), pv_names=(*["/dev/old"] * len(vg.pv_uuids), *pvs))
+        for vg in now.volume_groups
+    )
+    now = replace(now, volume_groups=groups, host=replace(now.host, has_devices_file=devices_file))
+    if refused:
+        with pytest.raises(Refused, match="s cannot be merged: /dev/new joined VG va after va/a_s was taken"):
+            driver.plan(now, MERGED)
+    else:
+        driver.plan(now, MERGED)
 
 
 # Siblings

@@ -60,7 +60,7 @@ def test_only_the_root_volume_remembers_the_physical_volumes(mountpoint: str) ->
     picture = b.picture([situations.A], mounts={mountpoint: situations.A})
     tags = _tags.parse_member(_created(driver.plan(picture, b.request("va/a")).steps[0]).tags)
     assert tags is not None
-    assert (tags.pv_set is not None) == (mountpoint == "/")
+    assert (tags.pvs is not None) == (mountpoint == "/")
 
 
 def test_an_inactive_origin_is_predicted_as_it_will_be() -> None:

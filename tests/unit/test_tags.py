@@ -27,7 +27,7 @@ MEMBERS = st.builds(
     count=strategies.counts,
     origin_uuid=strategies.lv_uuids,
     taken=strategies.seconds,
-    pv_set=st.none() | HEX,
+    pvs=st.none() | st.lists(HEX, min_size=1).map(tuple),
 )
 MERGING = st.builds(
     _tags.Outcome,
@@ -126,9 +126,9 @@ def test_single_snapshots() -> None:
 
 def test_exact_tags() -> None:
     """What is written on hosts; a change of any of them makes older sets unreadable."""
-    member = _tags.MemberTags(set_name="s", set_id="1f", count=2, origin_uuid="a-b", taken=5, pv_set="c0")
+    member = _tags.MemberTags(set_name="s", set_id="1f", count=2, origin_uuid="a-b", taken=5, pvs=("c0", "d1"))
     prefix = "safepoint.member."
-    values = ("set=s", "id=1f", "count=2", "origin=a-b", "taken=5", "pvs=c0")
+    values = ("set=s", "id=1f", "count=2", "origin=a-b", "taken=5", "pvs=c0:d1")
     assert member.to_tags() == tuple(prefix + value for value in values)
     outcome = _tags.Outcome(
         kind="merging", set_name="s", set_id="1f", count=2, at=7, boot_id="b", thin_ids={"x": 3, "a": 4}
