@@ -3,9 +3,9 @@
 
 """Run everything that needs virtual machines: the tests inside guests, the scenarios, the other controllers.
 
-    python3 tests/vms.py                                 # everything on Debian 13, the main workflows on Debian 12,
+    python3 tests/vms.py                                 # what matters most, on Debian 13, on Debian 12 with thin /,
                                                          # and one power cut
-    python3 tests/vms.py --all                           # everything on both, and with the other controllers
+    python3 tests/vms.py --all                           # everything on every image, and with the other controllers
     python3 tests/vms.py --faults                        # all that breaks a host on purpose; goes on where it stopped
     python3 tests/vms.py --guest trixie --only thick     # by hand
 
@@ -42,11 +42,12 @@ LAB = (sys.executable, str(ROOT / "tests" / "lab"))
 SCENARIOS = ROOT / "extensions" / "molecule"
 GUEST = "guest"
 CUT_OFF = "cut_off"
-WORKFLOWS = ("thick", "thin", "mixed", "selection", "workflows")
+MAIN = ("thick", "thin", "workflows")
+WORKFLOWS = (*MAIN, "mixed", "selection")
+# A safe point booted to be looked at, and a host that comes back by itself: on the guest's own root filesystem.
+LOOK, CONFIRM, FAILED_BOOTS = "look", "confirm", "failed_boots"
 # What leaves the guest unfit for others when it fails; always a machine's last job.
 BIG = "root_rollback"
-# A host that comes back by itself, three times.
-CONFIRM = "confirm"
 # Which scenario is also run by every other ansible-core, and the names of these jobs.
 CONTROLLED = "thick"
 MAIN_ENVIRONMENT = ENVS / "main"
@@ -67,10 +68,10 @@ TESTS_BEGIN_WITH = "Check that"
 
 @dataclass(frozen=True)
 class Machine:
-    """A virtual machine and what is run on it, in order."""
+    """A virtual machine, the image of the lab that it boots from, and what is run on it, in order."""
 
     name: str
-    suite: str
+    image: str
     jobs: tuple[str, ...]
 
     @property
@@ -144,21 +145,27 @@ def say(text: str) -> None:
 
 def machines(*, everything: bool) -> tuple[Machine, ...]:
     """What there is to do, the longest first."""
-    complete = (
-        Machine("mol-trixie-a", "trixie", (*WORKFLOWS, BIG)),
-        Machine("mol-trixie-b", "trixie", (GUEST,)),
-    )
     cut = Machine("mol-trixie-cut", "trixie", (CUT,))
+    guest = Machine("mol-trixie-b", "trixie", (GUEST,))
     if not everything:
-        return (*complete, Machine("mol-bookworm", "bookworm", (CONTROLLED, BIG)), cut)
+        return (
+            Machine("mol-trixie-a", "trixie", (*MAIN, LOOK, BIG)),
+            guest,
+            Machine("mol-bookworm-thin", "bookworm-thin", (BIG,)),
+            Machine("mol-trixie-c", "trixie", (CONFIRM,)),
+            cut,
+        )
     controllers = tuple(f"{CONTROLLED}-{home.name}" for home in other_controllers())
     return (
-        *complete,
-        Machine("mol-bookworm-a", "bookworm", (*WORKFLOWS, BIG)),
+        Machine("mol-trixie-a", "trixie", (*WORKFLOWS, LOOK, BIG)),
+        guest,
+        Machine("mol-bookworm-a", "bookworm", (*WORKFLOWS, LOOK, BIG)),
         Machine("mol-bookworm-b", "bookworm", (GUEST,)),
-        Machine("mol-trixie-c", "trixie", controllers),
-        Machine("mol-trixie-d", "trixie", (CONFIRM,)),
-        Machine("mol-bookworm-d", "bookworm", (CONFIRM,)),
+        Machine("mol-trixie-c", "trixie", (CONFIRM, FAILED_BOOTS)),
+        Machine("mol-bookworm-c", "bookworm", (CONFIRM, FAILED_BOOTS)),
+        *(Machine(f"mol-{image}", image, (CONFIRM, LOOK, BIG)) for image in ("trixie-thin", "bookworm-thin")),
+        *(Machine(f"mol-{image}", image, (LOOK, BIG)) for image in ("trixie-dracut", "bookworm-dracut")),
+        Machine("mol-trixie-d", "trixie", controllers),
         cut,
     )
 
@@ -186,7 +193,7 @@ def variables(home: Path, machine: Machine, reports: Path | None = None) -> dict
     values["PATH"] = os.pathsep.join([str(home / "bin"), values.get("PATH", os.defpath)])
     values |= {"ANSIBLE_HOME": str(CACHE / "ansible"), "SAFEPOINT_CACHE": str(CACHE)}
     values |= {"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-    values |= {"SAFEPOINT_GUEST": machine.suite, "SAFEPOINT_VM": machine.name}
+    values |= {"SAFEPOINT_GUEST": machine.image, "SAFEPOINT_VM": machine.name}
     # What users get is tested, not the checkout: the artefact may lack what the checkout has.
     values["SAFEPOINT_ARTEFACT"] = next(str(file) for file in (CACHE / "build").glob("*.tar.gz"))
     values |= {"MOLECULE_EPHEMERAL_DIRECTORY": str(machine.state)}
@@ -303,12 +310,12 @@ def remove(machine: Machine) -> None:
         subprocess.run([*LAB, "down", machine.name], stdin=subprocess.DEVNULL, start_new_session=True, check=False)
 
 
-def prepare(suites: Sequence[str]) -> bool:
+def prepare(images: Sequence[str]) -> bool:
     """Build the artefact, install what the lab needs, build the images, one after the other; whether that went well."""
     steps = [
         ("the collection's artefact", (*TOOLS, "build")),
         ("the lab's packages", (*LAB, "setup")),
-        *((f"the image of {suite}", (*LAB, "build", suite)) for suite in suites),
+        *((f"the image of {image}", (*LAB, "build", image)) for image in images),
     ]
     for title, argv in steps:
         log = RESULTS / f"{title.split()[-1]}.log"
@@ -328,17 +335,17 @@ def chosen(options: argparse.Namespace) -> list[Machine]:
     """The machines and jobs that were asked for."""
     wanted = []
     everything = bool(options.all or options.guest or options.only)
-    suite = options.guest or ("trixie" if options.faults else None)
+    image = options.guest or ("trixie" if options.faults else None)
     for machine in breaking() if options.faults else machines(everything=everything):
         jobs = tuple(job for job in machine.jobs if not options.only or job in options.only)
-        if jobs and suite in (None, machine.suite):
-            wanted.append(Machine(machine.name, machine.suite, jobs))
+        if jobs and image in (None, machine.image):
+            wanted.append(Machine(machine.name, machine.image, jobs))
     return wanted
 
 
 def run_all(wanted: Sequence[Machine]) -> bool:
     """Run everything, two machines at a time; whether all went well. Whatever happens, no machine is left."""
-    if not prepare(sorted({machine.suite for machine in wanted})):
+    if not prepare(sorted({machine.image for machine in wanted})):
         return False
     with ThreadPoolExecutor(MACHINES_AT_A_TIME) as pool:
         futures = [pool.submit(run_machine, machine) for machine in wanted]
@@ -359,7 +366,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--all", action="store_true", help="everything on every guest")
     top.add_argument("--faults", action="store_true", help="break hosts on purpose; what has passed is not run again")
-    top.add_argument("--guest", choices=sorted({machine.suite for machine in everything}), help="only on this one")
+    top.add_argument("--guest", choices=sorted({machine.image for machine in everything}), help="only on this one")
     jobs = sorted({job for machine in (*everything, *breaking()) for job in machine.jobs})
     top.add_argument("--only", action="append", metavar="JOB", choices=jobs, help=f"only this: {', '.join(jobs)}")
     return top

@@ -122,10 +122,13 @@ def run_boot_entry(module: AnsibleModule) -> None:
         )
 
 
-def boot_entries() -> list[dict[str, Any]]:
-    """The entries of the host as results show them."""
-    grub = _read_grub()
-    return [_view(one.name, one, grub) for one in _entries() if one.sums is not None]
+def boot_entries() -> tuple[list[dict[str, Any]], list[str]]:
+    """The entries of the host as results show them, and why they could not be read."""
+    try:
+        grub = _read_grub()
+        return [_view(one.name, one, grub) for one in _entries() if one.sums is not None], []
+    except (SafepointError, OSError) as error:
+        return [], [f"the boot entries could not be read: {error}"]
 
 
 def booted_from() -> dict[str, str] | None:
@@ -166,7 +169,8 @@ def _editor() -> str:
 
 
 def _entries() -> list[_Found]:
-    return [_read_entry(place) for place in sorted(_HOME.iterdir())] if _HOME.is_dir() else []
+    places = sorted(_HOME.iterdir()) if _HOME.is_dir() else []
+    return [_read_entry(place) for place in places if place.is_dir() and not place.is_symlink()]
 
 
 def _read_entry(place: Path) -> _Found:

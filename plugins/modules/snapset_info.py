@@ -231,7 +231,10 @@ if TYPE_CHECKING:
 
 
 def _tell(picture: Picture, name: str | None) -> dict[str, Any]:
-    return {**host_info(picture, name), "boot_entries": boot_entries(), "booted_from": booted_from()}
+    info = host_info(picture, name)
+    entries, problems = boot_entries()
+    warnings = [*info["warnings"], *problems]
+    return {**info, "boot_entries": entries, "booted_from": booted_from(), "warnings": warnings}
 
 
 def main() -> None:

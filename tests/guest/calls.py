@@ -81,7 +81,9 @@ def start(
     ``before`` is called in the module's process, right before each modifying command, with the command's number, from
     0, and its arguments.
     """
-    stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+    # In memory: a test may have filled the root filesystem, and on Debian 12 /tmp lies on it.
+    stdout = tempfile.TemporaryFile(dir=storage.BASE)  # noqa: SIM115
+    stderr = tempfile.TemporaryFile(dir=storage.BASE)  # noqa: SIM115
     pid = os.fork()
     if pid == 0:
         if before is not None:
@@ -124,9 +126,12 @@ def _be_module(
     except BaseException:  # noqa: BLE001
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        # Whatever happens, there is one of these tests only.
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
 
 
 def call(module: str, arguments: Arguments, *, check: bool = False, env: Mapping[str, str] | None = None) -> Result:

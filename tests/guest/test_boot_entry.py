@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -146,6 +147,26 @@ def test_a_menu_that_does_not_fit() -> None:
         refused("boot_entry", ENTRY, "does not look at next_entry", "does not read custom.cfg")
     finally:
         (GRUB / "grub.cfg").write_text(menu)
+
+
+def test_where_grub_reads_files_of_the_boot_loader_specification(set_id: str) -> None:
+    """As on EL. Without a saved entry the new one could become the default."""
+    loader, menu = BOOT / "loader", (GRUB / "grub.cfg").read_text()
+    (loader / "entries").mkdir(parents=True)
+    (loader / "entries/machine-6.1.conf").write_text("title of the host\n")
+    try:
+        (GRUB / "grub.cfg").write_text(f"{menu}blscfg\n")
+        refused("boot_entry", ENTRY, "grubenv has no saved_entry that is in /boot/loader/entries")
+        lvm.run("grub-editenv", str(GRUB / "grubenv"), "set", "saved_entry=machine-6.1")
+        made = same_twice(dict(CHOSEN))
+        file = loader / f"entries/safepoint-{set_id}.conf"
+        assert made["planned"][1]["menu"] == str(file)
+        assert (file.read_text().count(f"/safepoint.lvm/{set_id}/"), CUSTOM.exists()) == (3, False)
+        same_twice(dict(REMOVE))
+        assert [path.name for path in (loader / "entries").iterdir()] == ["machine-6.1.conf"]
+    finally:
+        (GRUB / "grub.cfg").write_text(menu)
+        shutil.rmtree(loader)
 
 
 def test_no_room() -> None:

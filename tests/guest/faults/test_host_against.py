@@ -411,15 +411,11 @@ def test_no_room_anywhere_else() -> None:
     """Neither /tmp nor /var/tmp is needed, and of /run only an entry in a directory."""
     places = [Path("/tmp"), Path("/var/tmp"), Path("/run/safepoint.lvm")]
     ok("snapset", absent("s"))  # so that the directory exists
-    former, tempfile.tempdir = tempfile.tempdir, str(storage.BASE)
-    try:
-        with ExitStack() as stack:
-            for place in places:
-                stack.enter_context(small(place))
-                stack.enter_context(full(place))
-            changed = whole_life()
-    finally:
-        tempfile.tempdir = former
+    with ExitStack() as stack:
+        for place in places:
+            stack.enter_context(small(place))
+            stack.enter_context(full(place))
+        changed = whole_life()
     assert storage.checksums(*ORIGINS) == changed
     assert storage.visible() == set(storage.VOLUMES)
 
