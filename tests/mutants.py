@@ -26,6 +26,7 @@ COPIED = ("plugins", "tests/unit", "pyproject.toml")
 TESTS = (
     *("table", "refusals", "present", "merged", "single", "selection", "snapsets", "sizing", "apply", "view"),
     *("names", "tags", "sizes", "interrupted"),
+    *("boot_files", "boot_backups", "boot_entries", "look_program", "timers"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/test_{name}.py" for name in TESTS))
 AT_ONCE = 2

@@ -236,7 +236,8 @@ def test_damaged_files_and_lost_members_are_noticed(tmp_path: Path) -> None:
     _executable(place / "lib" / "ld.lvm", "#!/bin/sh\necho uuid\n")
     assert _call(place, "check && echo good") == ["good"]
     _executable(place / "lib" / "ld.lvm", "#!/bin/sh\n")
-    (lost,) = _call(place, "check")
+    lost, code = _call(place, "check; echo $?")
+    assert code == "3"
     assert lost.endswith("is gone or has overflowed: there is no way back")
     (place / "begun").touch()
     assert _call(place, "check && echo good") == ["good"]
