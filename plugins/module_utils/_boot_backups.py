@@ -16,7 +16,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import generated_names
 from ansible_collections.safepoint.lvm.plugins.module_utils._own_volume import ROOM_FOR_ENTRY, NewVolume, plan_volume
-from ansible_collections.safepoint.lvm.plugins.module_utils._rules import kernel_problems, udev_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
+    kernel_problems,
+    look_problems,
+    udev_problems,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking, named, takings
 
 if TYPE_CHECKING:
@@ -139,6 +143,7 @@ def cannot_keep(now: Situation) -> Iterator[str]:
 def host_problems(picture: Picture) -> Iterator[str]:
     """What stands against any change of backups."""
     yield from kernel_problems(picture)
+    yield from look_problems(picture)
     yield from udev_problems(picture.host)
 
 

@@ -42,6 +42,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._look_program import
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import LOOK_MARK
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import check, open_session
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path, set_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import look_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._run import Run
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import mount_at
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import format_bytes
@@ -213,10 +214,6 @@ def _choose(grub: Grub, taking: Taking) -> None:
 
 
 def _cannot_be_made(run: _Run) -> Iterator[str]:
-    looked_at = booted_from()
-    if looked_at is not None:
-        yield f"the host shows the safe point {looked_at['name']} itself: reboot, then run again"
-        return
     yield from cannot_be_looked_at(run.now)
     yield from grub_problems(run.grub, run.now.picture, _environment_mount(run.now.picture, run.grub))
     if mount_at(run.now.picture, str(BOOT)) is None:
@@ -377,16 +374,17 @@ def _boot_uuid(picture: Picture) -> str:
 def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
     """The error of an entry that could not be made, with what was done about what had been made."""
     told = error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"
+    replaced = any(step["step"] == "remove_files" for step in run.planned)
     try:
         _remove(run)
     except (SafepointError, OSError) as failed:
         return FilesFailed(f"{told}; what was made for it is left in {_HOME}, because of: {failed}", changed=True)
-    return FilesFailed(f"{told}; what was made for it was removed again", changed=False)
+    return FilesFailed(f"{told}; what was made for it was removed again", changed=replaced)
 
 
 def _absent(run: _Run) -> None:
-    if booted_from() is not None and _mine(run) is not None:
-        run.refuse_for(["the host shows a safe point itself: reboot, then run again"])
+    if _mine(run) is not None:
+        run.refuse_for(look_problems(run.now.picture))
     _remove(run)
 
 

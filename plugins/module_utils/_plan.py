@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._rules import group_problems, kernel_problems, pool_failures
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
+    group_problems,
+    kernel_problems,
+    look_problems,
+    pool_failures,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN, select
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import AUTO, Size
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
@@ -147,6 +152,7 @@ def common_problems(picture: Picture, request: Request, found: Named, volumes: I
         if taking is not None:
             concerned += [v for m in taking.members for v in (m.origin, m.snapshot) if v is not None]
     yield from kernel_problems(picture)
+    yield from look_problems(picture)
     groups = {volume.vg for volume in concerned}
     for group in picture.volume_groups:
         if group.name in groups:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import LOOK_MARK
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import generated_names
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Remove, Step
 
@@ -27,8 +26,6 @@ def open_problem(picture: Picture, member: Member) -> str | None:
     snapshot = member.snapshot
     if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):
         return None
-    if any(mount.mountpoint.startswith(f"{LOOK_MARK}/") for mount in picture.mounts_of(snapshot)):
-        return f"the host was booted from {snapshot.full_name} (boot_entry): reboot, then run again"
     return f"the snapshot {snapshot.full_name} itself is {_holders_of(picture, snapshot)}: close it first"
 
 

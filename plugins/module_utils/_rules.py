@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import LOOK_MARK, SWAP
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     REAL_SUFFIX,
     device_path,
@@ -62,6 +62,12 @@ def kernel_problems(picture: Picture) -> Iterator[str]:
             "LVM does not know which LVs are active (activation=0 in lvm.conf, or a kernel without device-mapper): let "
             "it, then run again"
         )
+
+
+def look_problems(picture: Picture) -> Iterator[str]:
+    """Why nothing may be changed on a host that shows a safe point: it would be another host's files and mounts."""
+    if any(mount.mountpoint.startswith(f"{LOOK_MARK}/") for mount in picture.host.mounts):
+        yield "the host was booted from a safe point to be looked at (boot_entry): reboot, then run again"
 
 
 def origin_problems(picture: Picture, origin: Volume) -> Iterator[str]:

@@ -39,6 +39,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     set_name_problem,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._own_volume import ROOM_FOR_ENTRY, NewVolume, plan_volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import look_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._run import Run
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateVolume, Remove, Retag
 from ansible_collections.safepoint.lvm.plugins.module_utils._timer_program import (
@@ -249,6 +250,7 @@ def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
 
 
 def _disarm(run: _Run) -> None:
+    run.refuse_for(look_problems(run.now.picture))
     file = UNITS / unit_name(run.name)
     if file.exists() or _is_active(run.name):
         run.work("stop_timer", lambda: _stop(run.name), unit=unit_name(run.name))
