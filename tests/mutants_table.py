@@ -274,20 +274,20 @@ MUTANTS = (
     Mutant(
         "a timer goes back only while every member is there",
         "_timer_program.py",
-        'there is no way back"; return 3; }',
-        'there is no way back"; }',
+        'there is no way back"; return 3 ;;',
+        'there is no way back" ;;',
     ),
     Mutant(
         "a timer puts nothing damaged into /boot",
         "_timer_program.py",
-        '        has_checksum "$1.safepoint-new" "$2" || return\n',
-        "        true || return\n",
+        '        has_checksum "$1.safepoint-new" "$2" && return\n',
+        "        true && return\n",
     ),
     Mutant(
-        "without a clock the time since the boot counts",
+        "nobody can set the time of the boot in which a timer was armed",
         "_timer_program.py",
-        '    if [ "$now" -lt "$ARMED" ]; then',
-        '    if [ "$now" -lt 0 ]; then',
+        '    if [ "$boot_id" = "$ARMED_BOOT" ]; then',
+        '    if [ "$boot_id" = "" ]; then',
     ),
     Mutant(
         "a failed boot is counted once",
@@ -316,7 +316,7 @@ MUTANTS = (
     Mutant(
         "on BLS no entry becomes the default",
         "_boot_entries.py",
-        '    if grub.entries is not None and grub.environment.get("saved_entry", "") not in grub.entries:',
+        "    if grub.entries is not None and not _has_saved_default(grub):",
         "    if grub.entries is not None and not grub.menu:",
     ),
     Mutant(

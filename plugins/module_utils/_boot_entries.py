@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import host_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount, Picture, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking
 
+InitramfsKind = Literal["initramfs-tools", "dracut"]
+
 DIRECTORY = "safepoint.lvm"
 """Below /boot; each entry has a directory of its set's id in it."""
 KERNEL, INITRAMFS, LOOK = "vmlinuz", "initrd.img", "look.img"
@@ -39,10 +41,18 @@ _READ_ONLY = {"ext2": "ro", "ext3": "ro,noload", "ext4": "ro,noload", "xfs": "ro
 _GRUB_WRITES_TO = ("ext2", "ext3", "ext4", "xfs", "vfat")
 # A word of a kernel command line; quotes keep blanks together (kernel-parameters of the kernel's documentation).
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
-_NOT_OURS = re.compile(
-    r"(BOOT_IMAGE|initrd|root|rootflags|rootfstype|boot|panic|resume|resume_offset|fsck\.mode|rd\.lvm\.lv|rd\.lvm\.vg"
-    r"|rd\.shell|rd\.emergency|rd\.timeout|systemd\.unit)=.*|ro|rw|noresume|single|rescue|emergency"
+_COMMON = (
+    r"(BOOT_IMAGE|initrd|root|rootflags|rootfstype|panic|resume|resume_offset|fsck\.mode|systemd\.unit)=.*"
+    "|ro|rw|noresume|single|rescue|emergency"
 )
+# For dracut, boot= is where a host with FIPS has its kernel.
+_NOT_OURS: Mapping[InitramfsKind, re.Pattern[str]] = {
+    "initramfs-tools": re.compile(rf"{_COMMON}|boot=.*"),
+    "dracut": re.compile(rf"{_COMMON}|rd\.(lvm\.lv|lvm\.vg|shell|emergency|timeout)=.*"),
+}
+# In /etc/grub.d/00_header.
+_DEFAULT = re.compile(r'^\s*set default="([^"]*)"', re.MULTILINE)
+_SAVED = "${saved_entry}"
 _NUMBERS = re.compile(r"(\d+)")
 _KERNELS = re.compile(r"vmlinuz-(.+)")
 
@@ -98,8 +108,12 @@ class Grub:
 
 
 def entry_id(set_id: str) -> str:
-    """What GRUB knows an entry by."""
-    return f"safepoint-{set_id}"
+    """What GRUB knows an entry by.
+
+    Files of the Boot Loader Specification are sorted by their names, as rpm sorts versions, and the first is the
+    default where nothing else is: a capital letter comes after every machine id.
+    """
+    return f"Safepoint-{set_id}"
 
 
 def shown(picture: Picture, taking: Taking) -> tuple[Shown, ...]:
@@ -145,18 +159,28 @@ def cannot_be_looked_at(now: Situation) -> Iterator[str]:
 def grub_problems(grub: Grub | None, picture: Picture, environment_mount: Mount | None) -> Iterator[str]:
     """What stands against an entry that GRUB boots once and only once."""
     if grub is None:
-        yield "neither /boot/grub/grub.cfg nor /boot/grub2/grub.cfg is there: only GRUB is supported"
+        yield "no grub.cfg is there, in /boot/grub, /boot/grub2 or the ESP: only GRUB is supported"
         return
     if "next_entry" not in grub.menu:
         yield f"{grub.directory}/grub.cfg does not look at next_entry: make it anew (update-grub, or grub2-mkconfig)"
-    if grub.entries is None and "custom.cfg" not in grub.menu:
+    if "custom.cfg" not in grub.menu:
         yield f"{grub.directory}/grub.cfg does not read custom.cfg: make it anew, with /etc/grub.d/41_custom"
-    if grub.entries is not None and grub.environment.get("saved_entry", "") not in grub.entries:
+    if grub.entries is not None and not _has_saved_default(grub):
         yield (
-            f"{grub.environment_path} has no saved_entry that is in /boot/loader/entries, so another entry could "
-            "become the default: grub2-set-default ENTRY"
+            f"{grub.environment_path} has no saved_entry that is in /boot/loader/entries, or the menu does not look at "
+            "it, so another entry could become the default: GRUB_DEFAULT=saved, grub2-mkconfig, grub2-set-default ENTRY"
         )
     yield from _cannot_clear(grub, picture, environment_mount)
+
+
+def _has_saved_default(grub: Grub) -> bool:
+    return _default(grub) == _SAVED and grub.environment.get("saved_entry", "") in (grub.entries or ())
+
+
+def _default(grub: Grub) -> str:
+    """What the menu takes when nothing was chosen for one boot."""
+    found = (value for value in _DEFAULT.findall(grub.menu) if value != "${next_entry}")
+    return next(found, "0")
 
 
 def _cannot_clear(grub: Grub, picture: Picture, mount: Mount | None) -> Iterator[str]:
@@ -193,23 +217,27 @@ def _in_order(version: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def kernel_arguments(cmdline: str, root: Shown) -> list[str]:
+def kernel_arguments(cmdline: str, root: Shown, kind: InitramfsKind) -> list[str]:
     """The words of the kernel's command line for a look: those of the present boot, with another root.
 
-    What one of the two kinds of initramfs understands, the other takes no notice of (initramfs-tools(7),
-    dracut.cmdline(7)). Whatever goes wrong ends in a reboot, and so in the default entry.
+    Whatever goes wrong ends in a reboot, and so in the default entry (initramfs-tools(7), dracut.cmdline(7)).
     """
-    kept = [word for word in _WORD.findall(cmdline) if not _NOT_OURS.fullmatch(word)]
-    return [
+    unwanted = _NOT_OURS[kind]
+    kept = [word for word in _WORD.findall(cmdline) if not unwanted.fullmatch(word)]
+    common = [
         *kept,
         f"root={device_path(root.snapshot.vg, root.snapshot.name)}",
         "ro",
         f"rootfstype={root.fstype}",
         f"rootflags={_READ_ONLY[root.fstype]}",
-        "boot=safepoint",
         "panic=10",
         "noresume",
         "fsck.mode=skip",
+    ]
+    if kind == "initramfs-tools":
+        return [*common, "boot=safepoint"]
+    return [
+        *common,
         f"rd.lvm.lv={root.origin.full_name}",
         f"rd.lvm.lv={root.snapshot.full_name}",
         "rd.shell=0",
@@ -226,19 +254,29 @@ def title(taking: Taking) -> str:
 
 def menu_entry(taking: Taking, *, uuid: str, arguments: Sequence[str]) -> str:
     """The entry for GRUB's custom.cfg; ``uuid`` is that of the filesystem at /boot."""
-    name = entry_id(taking.set_id)
     place = f"/{DIRECTORY}/{taking.set_id}"
     return f"""\
-{_begin(taking.set_id)}
-menuentry {_quoted(title(taking))} --unrestricted --id {name} {{
+menuentry {_quoted(title(taking))} --unrestricted --id {entry_id(taking.set_id)} {{
     search --no-floppy --fs-uuid --set=root {uuid}
     linux {place}/{KERNEL} {" ".join(_quoted(word) for word in arguments)}
     initrd {place}/{INITRAMFS} {place}/{LOOK}
 }}
-if [ "${{default}}" = {name} ]; then
-    set fallback=0
+"""
+
+
+def custom_part(grub: Grub, set_id: str, entry: str = "") -> str:
+    """What custom.cfg gets: an ``entry``, if it stands there, and where GRUB goes when it cannot load it.
+
+    GRUB does not look into submenus for that, so then it is the first entry.
+    """
+    default = _default(grub)
+    fallback = "0" if ">" in default else default
+    return f"""\
+{_begin(set_id)}
+{entry}if [ "${{default}}" = {entry_id(set_id)} ]; then
+    set fallback="{fallback}"
 fi
-{_end(taking.set_id)}
+{_end(set_id)}
 """
 
 
@@ -256,9 +294,9 @@ grub_arg --unrestricted
 """
 
 
-def with_entry(custom: str, entry: str) -> str:
-    """The text of custom.cfg with an entry more."""
-    return f"{custom}{'' if not custom or custom.endswith(chr(10)) else chr(10)}{entry}"
+def with_part(custom: str, part: str) -> str:
+    """The text of custom.cfg with a part more."""
+    return f"{custom}{'' if not custom or custom.endswith(chr(10)) else chr(10)}{part}"
 
 
 def without_entry(custom: str, set_id: str) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import (
+    SELINUX,
     Difference,
     Entry,
     EntryKind,
@@ -140,7 +141,7 @@ def _give_metadata(entry: Entry, place: Path) -> None:
     os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
     if entry.kind != "link":
         place.chmod(entry.mode)
-    for name in set(_xattrs(place)) - set(entry.xattrs):
+    for name in set(_xattrs(place)) - {*entry.xattrs, SELINUX}:
         os.removexattr(place, name, follow_symlinks=False)
     for name, value in entry.xattrs.items():
         os.setxattr(place, name, base64.b64decode(value), follow_symlinks=False)

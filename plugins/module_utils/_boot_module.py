@@ -38,6 +38,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_volume import 
     read_manifest,
     write_backup,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._entry_module import boot_entries
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     CommandFailed,
     FilesFailed,
@@ -77,13 +78,8 @@ def run_boot_backup(module: AnsibleModule) -> None:
         session.subject = purpose
         with session.locked(f"{purpose}, state {state}"):
             run = _Run(module, session)
-            try:
+            with run.file_errors():
                 _STATES[state](run)
-            except OSError as error:
-                raise FilesFailed(
-                    f"{error.filename or 'a file'}: {error.strerror}; run this again to finish what was begun",
-                    changed=bool(run.planned),
-                ) from error
             now = run.look() if run.planned and not run.predicts else run.now
         module.exit_json(
             changed=bool(run.planned),
@@ -104,7 +100,17 @@ def _present(run: _Run) -> None:
     )
     kept = run.now.unbound
     if kept is None or not _holds(kept, trees):
+        run.refuse_for(_entries_in_menu())
         _make(run, trees)
+
+
+def _entries_in_menu() -> Iterator[str]:
+    names = ", ".join(entry["name"] for entry in boot_entries()[0])
+    if names:
+        yield (
+            f"the boot menu has an entry to look at {names}, which would come back with a rollback: take it out first "
+            "(boot_entry, state: absent)"
+        )
 
 
 def _undo(run: _Run, backup: BootBackup) -> None:

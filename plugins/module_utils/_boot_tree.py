@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 EntryKind = Literal["file", "directory", "link", "mountpoint"]
 
+SELINUX = "security.selinux"
+"""The label of SELinux, which whatever is made gets, and which nobody can remove (security/selinux/hooks.c)."""
+
 _FORMAT = 1
 # They know neither owners nor modes, and times only to two seconds (vfat, exfat of the kernel).
 _WITHOUT_METADATA = ("vfat", "msdos", "exfat")
@@ -143,6 +146,8 @@ def _reinstalled(kept: Tree, present: Tree) -> Iterator[str]:
 def _same(tree: Tree, was: Entry, now: Entry) -> bool:
     if not tree.has_metadata or was.kind == "mountpoint":
         return True
+    if SELINUX in now.xattrs and SELINUX not in was.xattrs:
+        now = replace(now, xattrs={name: value for name, value in now.xattrs.items() if name != SELINUX})
     return was == now
 
 

@@ -23,6 +23,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import
     Kernel,
     bls_entry,
     cannot_be_looked_at,
+    custom_part,
     entry_id,
     grub_problems,
     kernel_arguments,
@@ -30,7 +31,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import
     menu_entry,
     parse_environment,
     shown,
-    with_entry,
+    with_part,
     without_entry,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files import sync, write_whole
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import BootBackup
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import InitramfsKind
     from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Tree
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture
     from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session
@@ -64,6 +66,8 @@ _BLS = BOOT / "loader" / "entries"
 _RECORD = "entry.json"
 _FORMAT = 1
 _GRUB_PLACES = ("/boot/grub", "/boot/grub2")
+# Where EL 8 with UEFI has its menu.
+_GRUB_OF_ESP = "efi/EFI/*/grub.cfg"
 _EDITORS = ("grub-editenv", "grub2-editenv")
 # For the menu, the record, and what a filesystem takes for itself.
 _MARGIN = 4 * 1024 * 1024
@@ -88,6 +92,16 @@ class _Found:
         return self.place.name
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """An entry that is to be made; ``files`` by name: what each is copied from, or its content."""
+
+    taking: Taking
+    kernel: Kernel
+    kind: InitramfsKind
+    files: Mapping[str, Path | bytes]
+
+
 class _Run(Run):
     """One run of the module."""
 
@@ -95,7 +109,7 @@ class _Run(Run):
         super().__init__(module, session, f"the boot entry of {module.params['name']}")
         self.kernel: str | None = module.params["kernel"]
         self.next_boot: bool = module.params["next_boot"]
-        self.grub = _read_grub()
+        self.grub: Grub | None = None
 
 
 def run_boot_entry(module: AnsibleModule) -> None:
@@ -106,15 +120,11 @@ def run_boot_entry(module: AnsibleModule) -> None:
         session.subject = f"boot entry of {name}"
         with session.locked(f"{session.subject}, state {state}"):
             run = _Run(module, session)
-            try:
-                (_present if state == "present" else _absent)(run)
-            except OSError as error:
-                raise FilesFailed(
-                    f"{error.filename or 'a file'}: {error.strerror}; run this again to finish what was begun",
-                    changed=bool(run.planned),
-                ) from error
-            if not run.predicts:
+            with run.file_errors():
                 run.grub = _read_grub()
+                (_present if state == "present" else _absent)(run)
+                if not run.predicts:
+                    run.grub = _read_grub()
         module.exit_json(
             changed=bool(run.planned),
             boot_entry=_predicted(run) if run.predicts and run.planned else _view(run.name, _mine(run), run.grub),
@@ -142,7 +152,7 @@ def booted_from() -> dict[str, str] | None:
 
 
 def _read_grub() -> Grub | None:
-    for place in map(Path, _GRUB_PLACES):
+    for place in (*map(Path, _GRUB_PLACES), *(path.parent for path in sorted(BOOT.glob(_GRUB_OF_ESP)))):
         menu = _text(place / "grub.cfg")
         if menu:
             environment = place / "grubenv"
@@ -210,7 +220,7 @@ def _chosen(grub: Grub) -> str:
 
 def _choose(grub: Grub, taking: Taking) -> None:
     run_tool(_editor(), grub.environment_path, "set", f"next_entry={entry_id(taking.set_id)}")
-    sync(BOOT)
+    sync(Path(os.path.realpath(grub.environment_path)).parent)
 
 
 def _cannot_be_made(run: _Run) -> Iterator[str]:
@@ -244,7 +254,8 @@ def _is_whole(run: _Run, taking: Taking, grub: Grub) -> bool:
     found = _mine(run)
     if found is None or found.set_id != taking.set_id or found.sums is None:
         return False
-    in_menu = entry_id(taking.set_id) in (grub.custom if grub.entries is None else grub.entries)
+    name = entry_id(taking.set_id)
+    in_menu = name in grub.custom and (grub.entries is None or name in grub.entries)
     as_wanted = run.kernel in (None, found.kernel) and found.look == _digest(_lines(run.now.picture, taking).encode())
     return in_menu and as_wanted and all(_sum_of(found.place / name) == digest for name, digest in found.sums.items())
 
@@ -268,21 +279,13 @@ def _make(run: _Run, taking: Taking, backup: BootBackup, grub: Grub) -> None:
     """Copy what is booted from the backup, and put the entry into the menu when all of it is there."""
     with mounted(device_path(backup.volume.vg, backup.volume.name)) as place:
         tree = _boot_tree(read_manifest(place, backup.tags.manifest))
-        kernel = _chosen_kernel(run, tree)
-        copies = copies_of(place, tree)
-        files = _files(run, taking, kernel, copies)
-        run.refuse_for(_no_room(run, files))
+        wanted = _wanted(run, taking, _chosen_kernel(run, tree), copies_of(place, tree))
+        run.refuse_for(_no_room(run, wanted))
         _remove(run)
         try:
-            run.work(
-                "write_entry",
-                lambda: _write(run, taking, kernel, files),
-                directory=str(_HOME / taking.set_id),
-                kernel=kernel.version,
-            )
-            run.work(
-                "add_to_menu", lambda: _add_to_menu(run.now.picture, taking, kernel, grub), menu=_menu(grub, taking)
-            )
+            home = _HOME / taking.set_id
+            run.work("write_entry", lambda: _write(run, wanted), directory=str(home), kernel=wanted.kernel.version)
+            run.work("add_to_menu", lambda: _add_to_menu(run.now.picture, wanted, grub), menu=_menu(grub, taking))
         except (SafepointError, OSError) as error:
             raise _undone(run, error) from error
 
@@ -304,18 +307,22 @@ def _chosen_kernel(run: _Run, tree: Tree) -> Kernel:
     return wanted[-1]
 
 
-def _files(run: _Run, taking: Taking, kernel: Kernel, copies: Path) -> dict[str, Path | bytes]:
-    """The files of the entry by name: what they are copied from, or their content."""
-    kind = kind_of(list_initramfs(str(copies / kernel.initramfs)) or ())
-    if kind is None:
-        run.refuse_for([f"{kernel.initramfs} is none of initramfs-tools or dracut that lsinitramfs or lsinitrd lists"])
-        return {}
-    image = look_image(*kind, shown=shown(run.now.picture, taking), name=run.name, set_id=taking.set_id)
-    return {KERNEL: copies / kernel.kernel, INITRAMFS: copies / kernel.initramfs, LOOK: image}
+def _wanted(run: _Run, taking: Taking, kernel: Kernel, copies: Path) -> _Wanted:
+    found = kind_of(list_initramfs(str(copies / kernel.initramfs)) or ())
+    if found is None:
+        raise Refused(
+            f"the boot entry of {run.name} cannot be present",
+            [f"{kernel.initramfs} is none of initramfs-tools or dracut that lsinitramfs or lsinitrd lists"],
+        )
+    kind, scripts = found
+    image = look_image(kind, scripts, shown=shown(run.now.picture, taking), name=run.name, set_id=taking.set_id)
+    files = {KERNEL: copies / kernel.kernel, INITRAMFS: copies / kernel.initramfs, LOOK: image}
+    return _Wanted(taking, kernel, kind, files)
 
 
-def _no_room(run: _Run, files: Mapping[str, Path | bytes]) -> Iterator[str]:
-    needed = sum(len(one) if isinstance(one, bytes) else one.stat().st_size for one in files.values()) + _MARGIN
+def _no_room(run: _Run, wanted: _Wanted) -> Iterator[str]:
+    sizes = (len(one) if isinstance(one, bytes) else one.stat().st_size for one in wanted.files.values())
+    needed = sum(sizes) + _MARGIN
     numbers = os.statvfs(BOOT)
     # What an earlier entry takes goes before.
     going = sum(path.stat().st_size for one in _entries() if one.name == run.name for path in one.place.iterdir())
@@ -327,10 +334,10 @@ def _no_room(run: _Run, files: Mapping[str, Path | bytes]) -> Iterator[str]:
         )
 
 
-def _write(run: _Run, taking: Taking, kernel: Kernel, files: Mapping[str, Path | bytes]) -> None:
-    home = _HOME / taking.set_id
+def _write(run: _Run, wanted: _Wanted) -> None:
+    home = _HOME / wanted.taking.set_id
     home.mkdir(mode=0o700, parents=True)
-    for name, source in files.items():
+    for name, source in wanted.files.items():
         if isinstance(source, bytes):
             (home / name).write_bytes(source)
         else:
@@ -338,29 +345,33 @@ def _write(run: _Run, taking: Taking, kernel: Kernel, files: Mapping[str, Path |
     record = {
         "format": _FORMAT,
         "name": run.name,
-        "kernel": kernel.version,
-        "look": _digest(_lines(run.now.picture, taking).encode()),
-        "sums": {name: _sum_of(home / name) for name in files},
+        "kernel": wanted.kernel.version,
+        "look": _digest(_lines(run.now.picture, wanted.taking).encode()),
+        "sums": {name: _sum_of(home / name) for name in wanted.files},
     }
     sync(BOOT)
     write_whole(home / _RECORD, json.dumps(record, indent=1))
 
 
 def _menu(grub: Grub, taking: Taking) -> str:
-    return grub.custom_path if grub.entries is None else str(_BLS / f"{entry_id(taking.set_id)}.conf")
+    return grub.custom_path if grub.entries is None else str(_bls_file(taking.set_id))
 
 
-def _add_to_menu(picture: Picture, taking: Taking, kernel: Kernel, grub: Grub) -> None:
+def _bls_file(set_id: str) -> Path:
+    return _BLS / f"{entry_id(set_id)}.conf"
+
+
+def _add_to_menu(picture: Picture, wanted: _Wanted, grub: Grub) -> None:
+    taking = wanted.taking
     root = next(one for one in shown(picture, taking) if one.mountpoint == "/")
-    arguments = kernel_arguments(_text(Path("/proc/cmdline")), root)
+    arguments = kernel_arguments(_text(Path("/proc/cmdline")), root, wanted.kind)
+    entry = ""
+    if grub.entries is None:
+        entry = menu_entry(taking, uuid=_boot_uuid(picture), arguments=arguments)
+    rest = without_entry(grub.custom, taking.set_id)
+    write_whole(Path(grub.custom_path), with_part(rest, custom_part(grub, taking.set_id, entry)))
     if grub.entries is not None:
-        text = bls_entry(taking, kernel, arguments)
-    else:
-        text = with_entry(
-            without_entry(grub.custom, taking.set_id),
-            menu_entry(taking, uuid=_boot_uuid(picture), arguments=arguments),
-        )
-    write_whole(Path(_menu(grub, taking)), text)
+        write_whole(_bls_file(taking.set_id), bls_entry(taking, wanted.kernel, arguments))
 
 
 def _boot_uuid(picture: Picture) -> str:
@@ -404,8 +415,8 @@ def _remove_one(run: _Run, one: _Found, grub: Grub | None) -> None:
         )
     if grub is not None and without_entry(grub.custom, one.set_id) != grub.custom:
         run.work("take_from_menu", lambda: _take_from_custom(one.set_id), menu=grub.custom_path)
-    if (_BLS / f"{name}.conf").exists():
-        run.work("take_from_menu", (_BLS / f"{name}.conf").unlink, menu=str(_BLS / f"{name}.conf"))
+    if _bls_file(one.set_id).exists():
+        run.work("take_from_menu", _bls_file(one.set_id).unlink, menu=str(_bls_file(one.set_id)))
     run.work("remove_files", lambda: _remove_files(one.place), directory=str(one.place))
 
 

@@ -61,6 +61,8 @@ def read_host() -> Host:
     return Host(
         now=int(time.time()),
         boot_id=_read("/proc/sys/kernel/random/boot_id").strip(),
+        # What /proc/uptime shows (proc_uptime(5)); it goes on while the host is suspended.
+        uptime=int(time.clock_gettime(time.CLOCK_BOOTTIME)),
         mounts=tuple(_with_used(mount) for mount in mounts) + tuple(swaps),
         devices=MappingProxyType(devices),
         fstab=tuple(parse_fstab(_read("/etc/fstab").split("\n"))),

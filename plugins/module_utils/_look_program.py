@@ -10,14 +10,12 @@ one needs no preparation. Whatever fails ends in a reboot, which is into the def
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import Shown
-
-InitramfsKind = Literal["initramfs-tools", "dracut"]
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import InitramfsKind, Shown
 
 _PROGRAM, _LIST, _NAME = "safepoint-look", "safepoint-look.list", "safepoint-look.set"
 _ALIGNMENT = 4
@@ -66,7 +64,7 @@ rewrite_fstab() {
     lines=
     while read -r device mountpoint type options _ || [ -n "$device" ]; do
         case $device in '' | '#'*) continue ;; esac
-        [ "$type" != swap ] && ! is_shown "$mountpoint" || continue
+        [ "$type" != swap ] && ! is_shown "${mountpoint%/}" || continue
         options=${options:-defaults}
         case $type in tmpfs | ramfs | proc | sysfs | devpts) ;; *) options=$options,ro,nofail ;; esac
         lines="$lines$device $mountpoint $type $options 0 0
@@ -79,7 +77,7 @@ END
 
 is_shown() {
     while IFS=$TAB read -r mountpoint_shown _; do
-        [ "$mountpoint_shown" != "$1" ] || return 0
+        [ "${mountpoint_shown%/}" != "$1" ] || return 0
     done <"$LIST"
     return 1
 }

@@ -189,7 +189,7 @@ class Boot:
 
 @dataclass(frozen=True)
 class Host:
-    """The host around LVM: ``now`` in seconds since the epoch, mounts in the order of the kernel's table.
+    """The host around LVM: ``now`` in seconds since the epoch, ``uptime`` in seconds since the boot; mounts in order.
 
     ``udev_runs`` unless LVM would wait for a udev that is not there; ``can_archive`` unless there is hardly room for
     LVM's copies of its metadata, or they cannot be written. ``has_devices_file`` when LVM may use only what is in one.
@@ -197,6 +197,7 @@ class Host:
 
     now: int
     boot_id: str
+    uptime: int = 0
     mounts: tuple[Mount, ...] = ()
     devices: Mapping[DeviceNumber, BlockDevice] = field(default_factory=lambda: MappingProxyType({}))
     fstab: tuple[FstabEntry, ...] = ()

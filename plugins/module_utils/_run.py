@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import Situation, situation
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, FilesFailed, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ansible.module_utils.basic import AnsibleModule
 
@@ -37,6 +38,17 @@ class Run:
     def look(self) -> Situation:
         """What is there now."""
         return situation(self._session.observe(), self.name)
+
+    @contextmanager
+    def file_errors(self) -> Iterator[None]:
+        """Raise FilesFailed for whatever the operating system says of a file."""
+        try:
+            yield
+        except OSError as error:
+            raise FilesFailed(
+                f"{error.filename or 'a file'}: {error.strerror}; run this again to finish what was begun",
+                changed=bool(self.planned),
+            ) from error
 
     def refuse_for(self, problems: Iterable[str]) -> None:
         """Raise Refused when there are any."""

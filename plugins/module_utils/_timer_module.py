@@ -25,12 +25,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     SafepointError,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import (
+    FILESYSTEM,
     make_filesystem,
     missing_tools,
     mounted,
     run_tool,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._host import lasting_name
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import lasting_name, read_boot
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import Session, check, open_session
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import (
     device_path,
@@ -67,11 +68,12 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._timers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ansible.module_utils.basic import AnsibleModule
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Tree
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
 
 UNITS = Path("/etc/systemd/system")
 _SYSTEMD = Path("/run/systemd/system")
@@ -80,6 +82,7 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SHORTEST, _LONGEST = 60, 30 * 86400
 _MOST_BOOTS = 99
+_WANTED_BY = "sysinit.target.wants"
 # What the list of LVM's settings, the log and the program need at most, besides the toolbox.
 _ROOM = 4 * 1024 * 1024
 _INODES = 512
@@ -108,7 +111,8 @@ def run_rollback_timer(module: AnsibleModule) -> None:
         session.subject = f"rollback timer of {name}"
         with session.locked(f"{session.subject}, state {state}"):
             run = _Run(module, session)
-            (_arm if state == "armed" else _disarm)(run)
+            with run.file_errors():
+                (_arm if state == "armed" else _disarm)(run)
             now = run.look() if run.planned and not run.predicts else run.now
         module.exit_json(
             changed=bool(run.planned),
@@ -168,7 +172,8 @@ def _is_wanted(run: _Run, timer: Timer) -> bool:
 
 
 def _is_running(name: str) -> bool:
-    wanted = UNITS / "sysinit.target.wants" / unit_name(name)
+    """Whether the program watches, and will do so after the next boot."""
+    wanted = UNITS / _WANTED_BY / unit_name(name)
     return wanted.exists() and Path(running_mark(name)).exists() and _is_active(name)
 
 
@@ -186,8 +191,22 @@ def _cannot_arm(run: _Run) -> Sequence[str]:
     problems = list(host_problems(run.now.picture))
     if not _SYSTEMD.is_dir():
         problems.append("this host was not booted by systemd, which has to run it")
+    problems += _cannot_be_mounted(run.now.picture)
     missing = missing_tools(("mkfs.ext4", "mount", "umount", "ldd", "systemctl", *TOOLS))
     return [*problems, *(f"the program {name} is needed and not there: install it" for name in missing)]
+
+
+def _cannot_be_mounted(picture: Picture) -> Iterator[str]:
+    """Why the timer's filesystem might not be mounted after a change that broke the modules on /."""
+    if any(mount.mountpoint == "/" and mount.fstype == FILESYSTEM for mount in picture.host.mounts):
+        return  # Every initramfs that mounts / has it.
+    for initramfs in read_boot().initramfs:
+        if initramfs.modules is None or FILESYSTEM not in initramfs.modules:
+            yield (
+                f"the initramfs of kernel {initramfs.kernel} has no {FILESYSTEM}, which the timer needs: "
+                f"dracut --force --add-drivers {FILESYSTEM} --kver {initramfs.kernel}, or add it to "
+                "/etc/initramfs-tools/modules and run update-initramfs"
+            )
 
 
 def _write(run: _Run, place: NewVolume, tags: _tags.TimerTags, found: Orders) -> None:
@@ -200,7 +219,7 @@ def _write(run: _Run, place: NewVolume, tags: _tags.TimerTags, found: Orders) ->
     mounts = boot_mounts(run.now.picture) if trees else ()
     files = {
         "go-back": PROGRAM,
-        "facts": facts(tags, place.full_name, found),
+        "facts": facts(tags, place.full_name, found, run.now.picture.host),
         "requests": requests(found, run.now.picture),
         "boot": boot_list(trees),
         "menus": menu_directories(trees),
@@ -213,6 +232,7 @@ def _write(run: _Run, place: NewVolume, tags: _tags.TimerTags, found: Orders) ->
         for name, text in files.items():
             (top / name).write_text(text, encoding="utf-8", errors="surrogateescape")
         (top / CHECKSUMS).write_text(checksums(top), encoding="utf-8")
+        (top / "deadline").write_text(f"{tags.deadline}\n", encoding="ascii")
         (top / "failed").write_text(f"0 {run.now.picture.host.boot_id}\n", encoding="ascii")
         os.sync()
         loader, library = str(top / "lib" / "ld"), str(top / "lib")
@@ -241,12 +261,15 @@ def _start(name: str, tags: _tags.TimerTags, place: NewVolume) -> None:
 def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
     """The error of a timer that could not be armed, with what was done about what had been made."""
     told = error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"
+    # The one that is in its place went before it was made.
+    replaced = bool(_timers(run.now))
     run.now = run.look()
     try:
         _disarm(run)
     except (SafepointError, OSError) as failed:
         return FilesFailed(f"{told}; what was made for it is left, because of: {failed}", changed=True)
-    return FilesFailed(f"{told}; what was made for it was removed again", changed=False)
+    gone = "; the timer that was armed before is gone as well: arm it again" if replaced else ""
+    return FilesFailed(f"{told}; what was made for it was removed again{gone}", changed=replaced)
 
 
 def _disarm(run: _Run) -> None:
@@ -259,8 +282,10 @@ def _disarm(run: _Run) -> None:
 
 
 def _stop(name: str) -> None:
-    run_tool("systemctl", "disable", "--now", unit_name(name))
-    (UNITS / unit_name(name)).unlink(missing_ok=True)
+    # Not by disable, which fails where somebody has removed the file of a unit that runs.
+    run_tool("systemctl", "stop", unit_name(name))
+    for place in (UNITS / _WANTED_BY, UNITS):
+        (place / unit_name(name)).unlink(missing_ok=True)
     Path(running_mark(name)).unlink(missing_ok=True)
     run_tool("systemctl", "daemon-reload")
     os.sync()
@@ -268,12 +293,17 @@ def _stop(name: str) -> None:
 
 def _view(now: Situation) -> dict[str, Any]:
     timers = _timers(now)
-    return timer_view(timers[-1]) if timers else _none(now.name)
+    return with_running(timer_view(timers[-1])) if timers else _none(now.name)
+
+
+def with_running(view: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a timer by its tags, and whether its program runs."""
+    return {**view, "running": view["state"] == "armed" and _is_running(view["name"])}
 
 
 def _none(name: str) -> dict[str, Any]:
     nothing = ("id", "after", "deadline", "failed_boots", "fired_at", "vg", "volume")
-    return {"name": name, "state": "disarmed", **dict.fromkeys(nothing)}
+    return {"name": name, "state": "disarmed", "running": False, **dict.fromkeys(nothing)}
 
 
 def _predicted(run: _Run, state: str) -> dict[str, Any]:
@@ -284,6 +314,7 @@ def _predicted(run: _Run, state: str) -> dict[str, Any]:
     return {
         **_none(run.name),
         "state": "armed",
+        "running": True,
         "id": run.now.taking.set_id if run.now.taking else None,
         "after": run.after,
         "failed_boots": run.boots or None,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TOOLS = (
     *("sh", "lvm", "flock", "mount", "umount"),
-    *("cp", "date", "ln", "mkdir", "mv", "readlink", "sha256sum", "sleep", "sync"),
+    *("cp", "date", "ln", "mkdir", "mv", "readlink", "rm", "sha256sum", "sleep", "sync"),
 )
 """What the program calls; coreutils, util-linux and LVM."""
 
@@ -55,9 +55,16 @@ say() {
     echo "$*"
 }
 
-# Whether LVM knows an LV of this UUID that is as the selection $2 says.
+# 0: LVM knows an LV of this UUID that is as the selection $2 says. 1: it does not. 2: it could not be asked.
 exists() {
-    [ -n "$(tool lvm lvs --all --noheadings --options lv_uuid --select "lv_uuid=$1 && $2")" ]
+    known=$(tool lvm lvs --all --noheadings --options lv_uuid --select "lv_uuid=$1 && $2") || return 2
+    [ -n "$known" ]
+}
+
+# A disk may come late in a boot.
+groups_are_there() {
+    missing=$(tool lvm vgs --noheadings --options vg_missing_pv_count $VGS) || return
+    case $missing in *[1-9]*) return 1 ;; esac
 }
 
 with_backup() {
@@ -71,9 +78,15 @@ with_backup() {
 
 check() {
     (cd "$HERE" && tool sha256sum --quiet --strict --check SHA256SUMS) || { say "its own files are damaged"; return 1; }
+    groups_are_there || { say "not all PVs of the set are there"; return 1; }
     for uuid in $MEMBERS; do
-        [ -e "$HERE/begun" ] || exists "$uuid" 'lv_snapshot_invalid!="snapshot invalid"' ||
-            { say "the snapshot with the UUID $uuid is gone or has overflowed: there is no way back"; return 3; }
+        [ ! -e "$HERE/begun" ] || continue
+        exists "$uuid" 'lv_snapshot_invalid!="snapshot invalid"'
+        case $? in
+        0) ;;
+        1) say "the snapshot with the UUID $uuid is gone or has overflowed: there is no way back"; return 3 ;;
+        *) say "LVM does not answer"; return 1 ;;
+        esac
     done
     [ -z "$BACKUP" ] || with_backup check_backup
 }
@@ -83,15 +96,37 @@ check_backup() {
         { say "the backup of /boot is damaged"; return 1; }
 }
 
-# With a clock that stands before the arming, as without a battery, the time since the boot has to do.
-is_over() {
-    now=$(tool date +%s)
-    if [ "$now" -lt "$ARMED" ]; then
-        read -r up _ </proc/uptime
-        [ "${up%.*}" -ge "$AFTER" ]
-    else
-        [ "$now" -ge $((ARMED + AFTER)) ]
+# Within a boot only the time since the boot counts, which nobody can set. The clock leads from one boot to the next: by
+# it each boot finds out how much is left, at most all of it.
+find_end() {
+    read_uptime
+    if [ "$boot_id" = "$ARMED_BOOT" ]; then
+        end=$((ARMED_UPTIME + AFTER))
+        return
     fi
+    read -r deadline <"$HERE/deadline"
+    left=$((deadline - $(tool date +%s)))
+    [ "$left" -ge 0 ] || left=0
+    [ "$left" -le "$AFTER" ] || left=$AFTER
+    end=$((uptime + left))
+}
+
+read_uptime() {
+    read -r uptime _ <"$UPTIME"
+    uptime=${uptime%.*}
+}
+
+is_over() {
+    read_uptime
+    [ "$uptime" -ge "$end" ]
+}
+
+# When somebody has set the clock, the deadline by the clock is another one.
+keep_deadline() {
+    new=$(($(tool date +%s) + end - uptime))
+    read -r deadline <"$HERE/deadline"
+    [ $((new - deadline)) -gt 2 ] || [ $((deadline - new)) -gt 2 ] || return 0
+    echo "$new" >"$HERE/deadline.new" && tool sync "$HERE/deadline.new" && tool mv "$HERE/deadline.new" "$HERE/deadline"
 }
 
 # A boot counts as failed until it has reached its target.
@@ -118,8 +153,9 @@ look_for_target() {
 }
 
 is_armed() {
+    tags=$(tool lvm lvs --noheadings --options lv_tags "$VOLUME") || { say "LVM does not answer"; return 2; }
     # Unquoted: LVM indents the line.
-    case ,$(echo $(tool lvm lvs --noheadings --options lv_tags "$VOLUME")), in
+    case ,$(echo $tags), in
     *,safepoint.timer.fired=*) say "it has fired already"; return 1 ;;
     *,safepoint.timer.id="$ID",*) ;;
     *) say "it is not armed any more"; return 1 ;;
@@ -128,10 +164,16 @@ is_armed() {
 
 restore_boot() {
     # Over what is there, in this program's own mount namespace: whatever the change has done to fstab.
+    skipped=
     while read -r device type directory; do
-        mount_boot "$device" "$type" "$directory" || { say "$device cannot be mounted on $directory"; return 1; }
+        mount_boot "$device" "$type" "$directory" && continue
+        say "$device cannot be mounted on $directory"
+        # An ESP stays as the change left it: better than a host that nobody reaches.
+        [ "$directory" != "$BOOT" ] || return 1
+        skipped=$directory
     done <"$HERE/filesystems"
     while IFS=$TAB read -r kind path content; do
+        [ -z "$skipped" ] || case $path/ in "$skipped"/*) continue ;; esac
         "restore_$kind" "$path" "$content" || { say "$path could not be brought back"; return 1; }
     done <"$HERE/boot"
     while read -r directory; do
@@ -160,10 +202,31 @@ restore_link() {
 
 restore_file() {
     [ -f "$1" ] && [ ! -L "$1" ] && has_checksum "$1" "$2" && return
-    tool cp -p -- "$HERE/backup/tree$1" "$1.safepoint-new" && tool sync "$1.safepoint-new" &&
-        has_checksum "$1.safepoint-new" "$2" || return
+    copy_file "$1" "$2" || { [ $? = 2 ] && make_room && copy_file "$1" "$2"; } || return
     [ ! -d "$1" ] || out_of_the_way "$1" || return
     tool mv -f -- "$1.safepoint-new" "$1"
+}
+
+# 1: the copy in the backup is damaged. 2: it could not be copied, for want of room as a rule.
+copy_file() {
+    problem=2
+    if tool cp -p -- "$HERE/backup/tree$1" "$1.safepoint-new" && tool sync "$1.safepoint-new"; then
+        has_checksum "$1.safepoint-new" "$2" && return
+        problem=1
+    fi
+    tool rm -f -- "$1.safepoint-new"
+    return "$problem"
+}
+
+# Removes the kernels that the change has added, but for the one that runs.
+make_room() {
+    read -r release </proc/sys/kernel/osrelease
+    made=1
+    for file in "$BOOT"/vmlinuz-* "$BOOT"/initrd* "$BOOT"/initramfs-*; do
+        case $file in *"$release"*) continue ;; esac
+        [ ! -f "$file" ] || is_kept "$file" || { say "$file gives room"; tool rm -f -- "$file" && made=0; }
+    done
+    return "$made"
 }
 
 has_checksum() {
@@ -191,7 +254,8 @@ is_kept() {
 
 merge() {
     # $1: UUID, $2: VG/LV.
-    exists "$1" 'lv_merging!="merging"' || return 0
+    exists "$1" 'lv_merging!="merging"'
+    case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
     tool lvm lvconvert --config "$CONFIG" --yes --merge --background "$2"
 }
 
@@ -200,7 +264,8 @@ go_back() {
     exec 9>>/run/safepoint.lvm/lock
     tool flock 9 || return
     echo "rollback timer of $NAME (PID $$)" >/run/safepoint.lvm/lock
-    is_armed || return 0
+    is_armed
+    case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
     check || return
     say "going back to $NAME"
     [ -z "$BACKUP" ] || with_backup restore_boot || return
@@ -229,10 +294,12 @@ check || exit
 [ "${2-}" != --check ] || exit 0
 . "$HERE/requests"
 count_boot
-say "watching until $(tool date -u -d "@$((ARMED + AFTER))" +%FT%TZ)"
+find_end
+say "watching for $((end - uptime)) s"
 : >"$RUNNING"
 until is_over || has_failed_boots; do
     look_for_target
+    keep_deadline
     tool sleep 5
 done
 go_back

@@ -20,6 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import in
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import FILESYSTEM
 from ansible_collections.safepoint.lvm.plugins.module_utils._lock import RUN_DIRECTORY
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS, LOOK_MARK
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Tree
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount, Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Host, Mount, Picture, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Step
 
 PLACE = f"{RUN_DIRECTORY}/timer"
@@ -149,20 +150,24 @@ def _word(word: str, moment: str) -> str:
     return f'{shlex.quote(before)}":$boot_id:$now"{shlex.quote(after)}' if found else shlex.quote(word)
 
 
-def facts(timer: _tags.TimerTags, volume: str, found: Orders) -> str:
-    """The values that the shell program works with, as assignments."""
+def facts(timer: _tags.TimerTags, volume: str, found: Orders, host: Host) -> str:
+    """The values that the shell program works with, as assignments; it is armed in the present boot of ``host``."""
     backup = found.backup
     values = {
         "NAME": timer.set_name,
         "ID": timer.set_id,
-        "ARMED": str(timer.armed),
+        "ARMED_BOOT": host.boot_id,
+        "ARMED_UPTIME": str(host.uptime),
         "AFTER": str(timer.after),
         "BOOTS": str(timer.boots),
         "VOLUME": volume,
         "MEMBERS": " ".join(member.uuid for member in found.members),
+        "VGS": " ".join(sorted({member.vg for member in found.members})),
         "BACKUP": device_path(backup.volume.vg, backup.volume.name) if backup else "",
         "CONFIG": _CONFIG,
         "KERNEL_LOG": "/dev/kmsg",
+        "UPTIME": "/proc/uptime",
+        "BOOT": BOOT_MOUNTPOINTS[0],
         "RUNNING": running_mark(timer.set_name),
         "TAB": "\t",
     }
@@ -218,6 +223,8 @@ def unit(set_name: str, deadline: int, device: str) -> str:
 [Unit]
 Description=Go back to the safe point {set_name} at {_date(deadline)} unless the change is confirmed
 DefaultDependencies=no
+# Not in a safe point that was taken while this was armed, and is looked at.
+ConditionPathExists=!{LOOK_MARK}
 
 [Service]
 PrivateMounts=yes

@@ -101,6 +101,7 @@ rollback_timer:
     name: patch_2026_11
     id: 0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
     state: armed
+    running: true
     after: 1800
     deadline: "2026-11-23T14:30:00+00:00"
     failed_boots: null
@@ -120,6 +121,12 @@ rollback_timer:
       description:
         - C(disarmed), C(incomplete) (it was interrupted while it was made, and does nothing), C(armed) or C(fired).
       type: str
+      returned: always
+    running:
+      description:
+        - Whether its program watches now, and will after the next boot. An armed one that does not run does nothing;
+          arm it again, and see C(log) on its LV.
+      type: bool
       returned: always
     after:
       description: Seconds from the arming to the deadline; null without a timer.

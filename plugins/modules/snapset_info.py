@@ -225,6 +225,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.safepoint.lvm.plugins.module_utils._entry_module import boot_entries, booted_from
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import run_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._timer_module import with_running
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
@@ -233,8 +234,13 @@ if TYPE_CHECKING:
 def _tell(picture: Picture, name: str | None) -> dict[str, Any]:
     info = host_info(picture, name)
     entries, problems = boot_entries()
-    warnings = [*info["warnings"], *problems]
-    return {**info, "boot_entries": entries, "booted_from": booted_from(), "warnings": warnings}
+    return {
+        **info,
+        "rollback_timers": [with_running(timer) for timer in info["rollback_timers"]],
+        "boot_entries": entries,
+        "booted_from": booted_from(),
+        "warnings": [*info["warnings"], *problems],
+    }
 
 
 def main() -> None:

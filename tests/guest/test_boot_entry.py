@@ -93,7 +93,7 @@ def test_the_whole_way(set_id: str) -> None:
     assert (place / "initrd.img").read_bytes() == (BOOT / f"initrd.img-{kernel}").read_bytes()
     chosen = same_twice(dict(CHOSEN))
     assert [step["step"] for step in chosen["planned"]] == ["choose_for_next_boot"]
-    assert (next_entry(), chosen["boot_entry"]["next_boot"]) == (f"safepoint-{set_id}", True)
+    assert (next_entry(), chosen["boot_entry"]["next_boot"]) == (f"Safepoint-{set_id}", True)
     removed = same_twice(dict(REMOVE))
     assert [step["step"] for step in removed["planned"]] == ["take_back_choice", "take_from_menu", "remove_files"]
     assert {**before[0], str(CUSTOM): CUSTOM.read_bytes()} == state()[0]
@@ -155,13 +155,15 @@ def test_where_grub_reads_files_of_the_boot_loader_specification(set_id: str) ->
     (loader / "entries").mkdir(parents=True)
     (loader / "entries/machine-6.1.conf").write_text("title of the host\n")
     try:
-        (GRUB / "grub.cfg").write_text(f"{menu}blscfg\n")
+        (GRUB / "grub.cfg").write_text(menu.replace('set default="0"', 'set default="${saved_entry}"') + "blscfg\n")
         refused("boot_entry", ENTRY, "grubenv has no saved_entry that is in /boot/loader/entries")
         lvm.run("grub-editenv", str(GRUB / "grubenv"), "set", "saved_entry=machine-6.1")
         made = same_twice(dict(CHOSEN))
-        file = loader / f"entries/safepoint-{set_id}.conf"
+        file = loader / f"entries/Safepoint-{set_id}.conf"
         assert made["planned"][1]["menu"] == str(file)
-        assert (file.read_text().count(f"/safepoint.lvm/{set_id}/"), CUSTOM.exists()) == (3, False)
+        assert file.read_text().count(f"/safepoint.lvm/{set_id}/") == 3
+        assert 'set fallback="${saved_entry}"' in CUSTOM.read_text()
+        assert "menuentry" not in CUSTOM.read_text()
         same_twice(dict(REMOVE))
         assert [path.name for path in (loader / "entries").iterdir()] == ["machine-6.1.conf"]
     finally:

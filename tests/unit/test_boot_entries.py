@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 VAR, SWAP_LV, SECRET = b.volume("vg/var"), b.volume("vg/swap"), b.volume("vg/secret")
 DISK = (254, 2)
 BOOT_MOUNT = Mount("/boot", "/dev/vda2", "ext4", DISK)
-MENU = 'if [ "${next_entry}" ] ; then\nsource $prefix/custom.cfg\n'
+MENU = """\
+if [ "${next_entry}" ] ; then
+   set default="${next_entry}"
+else
+   set default="0"
+fi
+source $prefix/custom.cfg
+"""
+SAVED = MENU.replace('"0"', '"${saved_entry}"')
 GRUB = entries.Grub("/boot/grub", MENU, {"next_entry": ""})
 
 
@@ -112,9 +120,15 @@ def test_what_cannot_be_looked_at(picture: Picture, reason: str) -> None:
         (GRUB, BOOT_MOUNT, BlockDevice("md0", slaves=((8, 1), (8, 17))), ["cannot write to LVM, RAID or encrypted"]),
         (GRUB, replace(BOOT_MOUNT, fstype="btrfs"), BlockDevice("vda2"), ["lies on btrfs, and GRUB can write to ext2"]),
         (GRUB, None, BlockDevice("vda2"), ["lies on no disk that could be found"]),
-        (replace(GRUB, entries=("a",), menu="next_entry"), BOOT_MOUNT, BlockDevice("vda2"), ["has no saved_entry"]),
+        (replace(GRUB, entries=("a",), menu=SAVED), BOOT_MOUNT, BlockDevice("vda2"), ["has no saved_entry"]),
         (
-            replace(GRUB, entries=("a",), menu="next_entry", environment={"saved_entry": "a"}),
+            replace(GRUB, entries=("a",), environment={"saved_entry": "a"}),
+            BOOT_MOUNT,
+            BlockDevice("vda2"),
+            ["or the menu does not look at it"],
+        ),
+        (
+            replace(GRUB, entries=("a",), menu=SAVED, environment={"saved_entry": "a"}),
             BOOT_MOUNT,
             BlockDevice("vda2"),
             [],
@@ -150,33 +164,61 @@ def test_the_newest_kernel_that_has_an_initramfs() -> None:
     ]
 
 
-def test_the_command_line_is_that_of_the_present_boot_with_another_root() -> None:
+CMDLINE = (
+    "BOOT_IMAGE=/vmlinuz-1 root=/dev/mapper/vg-root ro rootflags=subvol=x console=ttyS0,115200 quiet boot=UUID=1 "
+    'dyndbg="file a.c +p; file b.c" resume=/dev/mapper/vg-swap rd.lvm.lv=vg/root rd.luks.uuid=1 single rootdelay=9'
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept", "added"),
+    [
+        (
+            "initramfs-tools",
+            ["console=ttyS0,115200", "quiet", 'dyndbg="file a.c +p; file b.c"', "rd.lvm.lv=vg/root", "rd.luks.uuid=1"],
+            ["boot=safepoint"],
+        ),
+        # There boot= is where a host with FIPS has its kernel.
+        (
+            "dracut",
+            ["console=ttyS0,115200", "quiet", "boot=UUID=1", 'dyndbg="file a.c +p; file b.c"', "rd.luks.uuid=1"],
+            ["rd.lvm.lv=vg/root", "rd.lvm.lv=vg/root_s", "rd.shell=0", "rd.emergency=reboot", "rd.timeout=120"],
+        ),
+    ],
+)
+def test_the_command_line_is_that_of_the_present_boot_with_another_root(
+    kind: Any, kept: list[str], added: list[str]
+) -> None:
     picture = host(ROOT)
     (root,) = entries.shown(picture, taking(picture))
-    cmdline = (
-        "BOOT_IMAGE=/vmlinuz-1 root=/dev/mapper/vg-root ro rootflags=subvol=x console=ttyS0,115200 quiet "
-        'dyndbg="file a.c +p; file b.c" resume=/dev/mapper/vg-swap rd.lvm.lv=vg/root rd.luks.uuid=1 single rootdelay=9'
-    )
-    words = entries.kernel_arguments(f"{cmdline}\n", root)
-    kept = ["console=ttyS0,115200", "quiet", 'dyndbg="file a.c +p; file b.c"', "rd.luks.uuid=1", "rootdelay=9"]
-    assert words[: len(kept)] == kept
-    assert [word for word in words if word.startswith(("root=", "rd.lvm.lv=", "panic="))] == [
-        "root=/dev/mapper/vg-root_s",
-        "panic=10",
-        "rd.lvm.lv=vg/root",
-        "rd.lvm.lv=vg/root_s",
-    ]
+    words = entries.kernel_arguments(f"{CMDLINE}\n", root, kind)
+    common = ["root=/dev/mapper/vg-root_s", "ro", "rootfstype=ext4", "rootflags=ro,noload", "panic=10", "noresume"]
+    assert words == [*kept, "rootdelay=9", *common, "fsck.mode=skip", *added]
 
 
 def test_the_entry_in_the_menu() -> None:
-    text = entries.menu_entry(
-        taking(host(ROOT)), uuid="12-34", arguments=["ro", "x='a b'", "root=/dev/mapper/vg-root_s"]
-    )
+    arguments = ["ro", "x='a b'", "root=/dev/mapper/vg-root_s"]
+    text = entries.menu_entry(taking(host(ROOT)), uuid="12-34", arguments=arguments)
     place = f"/safepoint.lvm/{b.SET_ID}"
     assert f"    linux {place}/vmlinuz ro 'x='\\''a b'\\''' root=/dev/mapper/vg-root_s\n" in text
     assert f"    initrd {place}/initrd.img {place}/look.img\n" in text
-    assert f"--id safepoint-{b.SET_ID} {{\n" in text
+    assert f"--id Safepoint-{b.SET_ID} {{\n" in text
     assert "    search --no-floppy --fs-uuid --set=root 12-34\n" in text
+
+
+@pytest.mark.parametrize(
+    ("default", "fallback"),
+    [("0", "0"), ("${saved_entry}", "${saved_entry}"), ("gnulinux-simple-1", "gnulinux-simple-1"), ("1>2", "0")],
+)
+def test_where_grub_goes_when_it_cannot_load_the_entry(default: str, fallback: str) -> None:
+    """Into what is the default, but not into a submenu, which GRUB would show and wait in."""
+    grub = replace(GRUB, menu=MENU.replace('"0"', f'"{default}"'))
+    assert f'    set fallback="{fallback}"\n' in entries.custom_part(grub, b.SET_ID)
+
+
+def test_an_entry_of_the_boot_loader_specification_is_never_the_first() -> None:
+    """For rpm digits are higher than letters, and small letters than capitals; machine ids are hexadecimal."""
+    assert all(entries.entry_id(b.SET_ID) < letter for letter in "abcdef")
 
 
 def test_the_entry_of_the_boot_loader_specification() -> None:
@@ -192,17 +234,17 @@ OTHER_ID = "e" * 32
 
 @given(before=st.text(max_size=40), after=st.text(max_size=40))
 def test_what_others_have_in_custom_cfg_stays(before: str, after: str) -> None:
-    mine = entries.menu_entry(taking(host(ROOT)), uuid="12-34", arguments=["ro"])
+    mine = entries.custom_part(GRUB, b.SET_ID, "menuentry x {\n}\n")
     other = mine.replace(b.SET_ID, OTHER_ID)
-    text = entries.with_entry(entries.with_entry(before, other), mine) + after
+    text = entries.with_part(entries.with_part(before, other), mine) + after
     rest = entries.without_entry(text, b.SET_ID)
-    assert rest == entries.with_entry(before, other) + after
+    assert rest == entries.with_part(before, other) + after
     assert entries.without_entry(rest, b.SET_ID) == rest
     assert entries.without_entry(rest, OTHER_ID).startswith(before)
 
 
 def test_half_an_entry_is_left_alone() -> None:
-    text = entries.menu_entry(taking(host(ROOT)), uuid="12-34", arguments=["ro"])
+    text = entries.custom_part(GRUB, b.SET_ID)
     half = text[: len(text) // 2]
     assert entries.without_entry(half, b.SET_ID) == half
 

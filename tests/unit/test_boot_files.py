@@ -416,3 +416,16 @@ def test_sha256sum_reads_the_list_of_checksums(tmp_path: Path) -> None:
         check=False,
     )
     assert again.returncode == 1
+
+
+def test_a_label_that_selinux_gave_is_no_difference() -> None:
+    """Nobody can remove it, not even root; another label than the one that was kept is a difference."""
+    label, other = {"security.selinux": "AA=="}, {"security.selinux": "AB=="}
+
+    def tree(xattrs: dict[str, str]) -> Tree:
+        return Tree("/boot", "ext4", {"vmlinuz": Entry(kind="file", sha256="1", xattrs=xattrs)})
+
+    assert compare(tree({}), tree(label)).nothing
+    assert compare(tree(other), tree(label)).altered == ("vmlinuz",)
+    assert compare(tree(label), tree({})).altered == ("vmlinuz",)
+    assert compare(tree({}), tree({**label, "user.x": "AA=="})).altered == ("vmlinuz",)

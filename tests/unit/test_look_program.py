@@ -29,7 +29,7 @@ SHOWN = (
 FSTAB = """\
 # the table
 /dev/mapper/vg-root / ext4 errors=remount-ro 0 1
-/dev/mapper/vg-var /var xfs defaults 0 0
+/dev/mapper/vg-var /var/ xfs defaults 0 0
 UUID=1 /boot ext4 defaults,noatime 0 2
 /dev/vdb1 /srv/with\\040blank ext4
 LABEL=swap none swap sw 0 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import builders as b
@@ -31,7 +32,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._timer_program impor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume
 
@@ -168,9 +168,11 @@ def _place(top: Path, **values: str) -> Path:
     for name in ("mount", "umount", "lvm"):
         _executable(top / "lib" / f"ld.{name}", "#!/bin/sh\n")
     (top / "failed").write_text(f"0 {b.BOOT}\n")
+    (top / "deadline").write_text(f"{TAGS.deadline}\n")
     (top / "menus").write_text("")
     (top / "filesystems").write_text("")
-    facts = _timers.facts(TAGS, "vg/t", _timers.orders(situation(host(taken(), backup()), "s")))
+    armed_on = host(taken(), backup())
+    facts = _timers.facts(TAGS, "vg/t", _timers.orders(situation(armed_on, "s")), replace(armed_on.host, uptime=500))
     more = "".join(f"{name}='{value}'\n" for name, value in {"KERNEL_LOG": str(top / "kernel"), **values}.items())
     (top / "facts").write_text(facts + more)
     return top
@@ -185,19 +187,58 @@ def _call(top: Path, command: str) -> list[str]:
     return _sh(f"set -- '{top}'\n{FUNCTIONS}\n{command}")
 
 
+def _at(place: Path, *, clock: int, uptime: int, boot: str = b.BOOT) -> str:
+    """What makes it this time in this boot."""
+    _executable(place / "lib" / "ld.date", f"#!/bin/sh\necho {clock}\n")
+    (place / "uptime").write_text(f"{uptime}.75 9.00\n")
+    return f"UPTIME='{place}/uptime'; boot_id={boot}; find_end"
+
+
+OVER = "is_over && echo yes || echo no"
+DAY = 86400
+
+
+@pytest.mark.parametrize(("uptime", "over"), [(500, "no"), (2299, "no"), (2300, "yes"), (10**6, "yes")])
+@pytest.mark.parametrize("clock", [b.NOW, 5, b.NOW + 365 * DAY])
+def test_in_the_boot_of_the_arming_nobody_can_set_the_time(tmp_path: Path, clock: int, uptime: int, over: str) -> None:
+    now = _at(_place(tmp_path), clock=clock, uptime=uptime)
+    assert _call(tmp_path, f"{now}; {OVER}") == [over]
+
+
 @pytest.mark.parametrize(
-    ("now", "over"),
-    [(b.NOW, False), (b.NOW + 1799, False), (b.NOW + 1800, True), (b.NOW + 10**6, True)],
+    ("clock", "left"),
+    [
+        (b.NOW + 60, 1740),
+        (b.NOW + 1799, 1),
+        (b.NOW + 1800, 0),
+        (b.NOW + 365 * DAY, 0),
+        # Without a battery it begins anew.
+        (5, 1800),
+    ],
 )
-def test_when_the_time_is_over(tmp_path: Path, now: int, over: bool) -> None:  # noqa: FBT001
-    _executable(_place(tmp_path) / "lib" / "ld.date", f"#!/bin/sh\necho {now}\n")
-    assert _call(tmp_path, "is_over && echo yes || echo no") == ["yes" if over else "no"]
+def test_after_another_boot_as_much_is_left_as_the_clock_says(tmp_path: Path, clock: int, left: int) -> None:
+    place = _place(tmp_path)
+    first = _at(place, clock=clock, uptime=20, boot="another")
+    assert _call(tmp_path, f"{first}; echo $((end - 20)); {OVER}") == [str(left), "no" if left else "yes"]
+    # Whatever the clock does in that boot.
+    (place / "uptime").write_text(f"{20 + left}.00 9.00\n")
+    assert _call(tmp_path, f"{first}; end=$((20 + {left})); {OVER}") == ["yes"]
 
 
-@pytest.mark.parametrize(("after", "over"), [("1", True), ("2000000000", False)])
-def test_with_a_clock_that_is_wrong_the_time_since_the_boot_counts(tmp_path: Path, after: str, over: bool) -> None:  # noqa: FBT001
-    _executable(_place(tmp_path, AFTER=after) / "lib" / "ld.date", "#!/bin/sh\necho 5\n")
-    assert _call(tmp_path, "is_over && echo yes || echo no") == ["yes" if over else "no"]
+def test_when_the_clock_is_set_the_next_boot_knows(tmp_path: Path) -> None:
+    """An hour slow when it was armed, then set right: half an hour after the arming is left as it was."""
+    place = _place(tmp_path)
+    right = b.NOW + 3600
+    now = _at(place, clock=right + 600, uptime=1100)
+    assert _call(tmp_path, f"{now}; keep_deadline; {OVER}") == ["no"]
+    assert (place / "deadline").read_text() == f"{right + 1800}\n"
+    later = _at(place, clock=right + 900, uptime=30, boot="another")
+    assert _call(tmp_path, f"{later}; echo $((end - uptime))") == ["900"]
+    # As it is from then on nothing is written.
+    (place / "deadline").chmod(0o400)
+    before = (place / "deadline").stat().st_mtime_ns
+    assert _call(tmp_path, f"{later}; keep_deadline") == []
+    assert (place / "deadline").stat().st_mtime_ns == before
 
 
 def test_failed_boots_are_counted_once_each_and_forgotten_when_one_succeeds(tmp_path: Path) -> None:
@@ -230,12 +271,39 @@ def test_it_fires_once_and_only_for_its_own_set(tmp_path: Path, tags: str, said:
     assert _call(tmp_path, "is_armed && echo armed") == said
 
 
+# Of a VG it knows how many PVs are missing, of an LV the UUID; code is that of the latter.
+LVM = """#!/bin/sh
+case $1 in vgs) echo "  {missing}" ;; *) printf %s "{known}"; exit {code} ;; esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("lvm", "said"),
+    [
+        (LVM.format(missing=1, known="uuid", code=0), "not all PVs of the set are there"),
+        ("#!/bin/sh\nexit 5\n", "not all PVs of the set are there"),
+        (LVM.format(missing=0, known="", code=5), "LVM does not answer"),
+    ],
+)
+def test_a_disk_that_comes_late_is_waited_for(tmp_path: Path, lvm: str, said: str) -> None:
+    """With 1 systemd starts it again; only 3 is for good."""
+    place = _place(tmp_path, BACKUP="")
+    (place / "SHA256SUMS").write_text(f"{hashlib.sha256(b'').hexdigest()}  menus\n")
+    _executable(place / "lib" / "ld.lvm", lvm)
+    assert _call(place, "check; echo $?") == [said, "1"]
+
+
+def test_lvm_that_does_not_answer_does_not_disarm(tmp_path: Path) -> None:
+    _executable(_place(tmp_path) / "lib" / "ld.lvm", "#!/bin/sh\nexit 5\n")
+    assert _call(tmp_path, "is_armed; echo $?; merge uuid vg/lv; echo $?") == ["LVM does not answer", "2", "1"]
+
+
 def test_damaged_files_and_lost_members_are_noticed(tmp_path: Path) -> None:
     place = _place(tmp_path, BACKUP="")
     (place / "SHA256SUMS").write_text(f"{hashlib.sha256(b'').hexdigest()}  menus\n")
-    _executable(place / "lib" / "ld.lvm", "#!/bin/sh\necho uuid\n")
+    _executable(place / "lib" / "ld.lvm", LVM.format(missing=0, known="uuid", code=0))
     assert _call(place, "check && echo good") == ["good"]
-    _executable(place / "lib" / "ld.lvm", "#!/bin/sh\n")
+    _executable(place / "lib" / "ld.lvm", LVM.format(missing=0, known="", code=0))
     lost, code = _call(place, "check; echo $?")
     assert code == "3"
     assert lost.endswith("is gone or has overflowed: there is no way back")
@@ -303,9 +371,59 @@ def test_a_copy_that_is_damaged_takes_no_place(tmp_path: Path) -> None:
     (boot / "vmlinuz").write_text("new")
     tree = Tree(str(boot), "ext4", {"vmlinuz": Entry(kind="file", sha256=_sha256("kernel"))})
     (place / "boot").write_text(_timers.boot_list([tree]))
-    (said,) = _call(place, "restore_boot || :")
+    (boot / "vmlinuz-2").write_text("of the change")
+    (said,) = _call(place, f"BOOT='{boot}'; restore_boot || :")
     assert said == f"{boot}/vmlinuz could not be brought back"
+    assert sorted(_files(boot)) == ["vmlinuz", "vmlinuz-2"]
     assert (boot / "vmlinuz").read_text() == "new"
+
+
+def test_where_there_is_no_room_the_kernels_of_the_change_make_some(tmp_path: Path) -> None:
+    """But for the one that runs, which may have to boot once more."""
+    boot, place = tmp_path / "boot", tmp_path / "timer"
+    place.mkdir()
+    boot.mkdir()
+    _place(place)
+    running = Path("/proc/sys/kernel/osrelease").read_text().strip()
+    full = f'#!/bin/sh\n[ ! -e "{boot}/vmlinuz-2" ] || {{ echo part >"$4"; exit 1; }}\nexec /bin/cp "$@"\n'
+    _executable(place / "lib" / "ld.cp", full)
+    kept = place / "backup" / "tree" / boot.relative_to("/") / "vmlinuz-1"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("kernel")
+    for name in ("vmlinuz-2", "initrd.img-2", f"vmlinuz-{running}", "config-2"):
+        (boot / name).write_text("of the change")
+    tree = Tree(str(boot), "ext4", {"vmlinuz-1": Entry(kind="file", sha256=_sha256("kernel"))})
+    (place / "boot").write_text(_timers.boot_list([tree]))
+    said = _call(place, f"BOOT='{boot}'; restore_boot && echo done")
+    assert said == [f"{boot}/vmlinuz-2 gives room", f"{boot}/initrd.img-2 gives room", "done"]
+    assert sorted(_files(boot)) == sorted(["config-2", "vmlinuz-1", f"vmlinuz-{running}"])
+
+
+def test_an_esp_that_cannot_be_mounted_does_not_keep_the_host_from_going_back(tmp_path: Path) -> None:
+    boot, place = tmp_path / "boot", tmp_path / "timer"
+    place.mkdir()
+    boot.mkdir()
+    _place(place)
+    _executable(place / "lib" / "ld.mount", f"#!/bin/sh\ncase $* in *{boot}/efi*) exit 1 ;; esac\n")
+    (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot}\n/dev/vda1 vfat {boot}/efi\n")
+    kept = place / "backup" / "tree" / boot.relative_to("/")
+    (kept / "efi").mkdir(parents=True)
+    for name in ("vmlinuz-1", "efi/boot.efi"):
+        (kept / name).write_text("kept")
+    file = Entry(kind="file", sha256=_sha256("kept"))
+    trees = [
+        Tree(str(boot), "ext4", {"vmlinuz-1": file, "efi": Entry(kind="mountpoint")}),
+        Tree(f"{boot}/efi", "vfat", {".": Entry(kind="directory"), "boot.efi": file}),
+    ]
+    (place / "boot").write_text(_timers.boot_list(trees))
+    said = _call(place, f"BOOT='{boot}'; restore_boot && echo done")
+    assert said == [f"/dev/vda1 cannot be mounted on {boot}/efi", "done"]
+    assert _files(boot) == {"efi": None, "vmlinuz-1": "kept"}
+    (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot}/efi\n")
+    assert _call(place, f"BOOT='{boot}/efi'; restore_boot || echo not") == [
+        f"/dev/vda2 cannot be mounted on {boot}/efi",
+        "not",
+    ]
 
 
 @pytest.mark.parametrize(("merging", "said"), [(False, ["lvconvert vg/root_s"]), (True, [])])

@@ -312,7 +312,9 @@ def test_a_merge_is_begun_by_hand(number: int) -> None:
             storage.write(origin, 1, at=3)
     result = disturbed(merged("s"), number, "lvconvert -y --merge --background thick/c_s")
     assert result.get("failed"), result
-    rolled_back("snapset", merged("s"))
+    # LVM of Debian 12 may have ended the thick merge by now, of which nobody had told the origin.
+    gone = "accept_loss_of: [s]" in call("snapset", merged("s"), check=True).get("msg", "")
+    rolled_back("snapset", merged("s", accept_loss_of=["s"] if gone else []))
     assert [storage.checksum(origin) for origin in ORIGINS] == taken
     assert there() == set()
 
