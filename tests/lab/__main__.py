@@ -26,7 +26,7 @@ import image
 import ssh
 from guest import Guest
 from host import LabError
-from recipe import ALIASES, SUITES
+from recipe import ALIASES, RECIPES
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def _setup(_options: argparse.Namespace) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    """Build the image of a suite, or find it ready; prints its directory."""
+    """Build an image, or find it ready; prints its directory."""
     print(image.build(options.image).directory)
 
 
@@ -138,15 +138,15 @@ def _ssh_config(options: argparse.Namespace) -> None:
 
 # An argument of a command: what add_argument takes first, and what it takes by name.
 Argument = tuple[str, dict[str, Any]]
-SUITE = ", ".join([*SUITES, *ALIASES])
+IMAGES = ", ".join([*RECIPES, *ALIASES])
 NAME: Argument = ("name", {"metavar": "NAME", "help": "of the machine; it becomes its host name"})
 NAMES: Argument = ("names", {"metavar": "NAME", "nargs": "+"})
-IMAGE: Argument = ("image", {"metavar": "SUITE", "help": SUITE})
+IMAGE: Argument = ("image", {"metavar": "IMAGE", "help": IMAGES})
 LOCAL: Argument = ("local", {"metavar": "LOCAL", "help": "path on this machine"})
 REMOTE: Argument = ("remote", {"metavar": "REMOTE", "help": "path in the virtual machine"})
 UP: tuple[Argument, ...] = (
     NAME,
-    ("--image", {"metavar": "SUITE", "required": True, "help": SUITE}),
+    ("--image", {"metavar": "IMAGE", "required": True, "help": IMAGES}),
     ("--memory", {"metavar": "MIB", "type": int, "default": 1024, "help": "default: 1024"}),
     ("--disk", {"metavar": "SIZE", "action": "append", "default": [], "help": "add an empty disk, such as 2G"}),
     ("--direct-kernel", {"action": "store_true", "help": "boot the image's kernel without GRUB"}),

@@ -4,9 +4,9 @@
 """The building of an image, on the host and without a virtual machine: a Debian on LVM, with GRUB.
 
 The kernel of the host need not know device-mapper. LVM's metadata is written by the LVM tools with `--driverloaded n`;
-each volume is one contiguous range of the disk, so that a second loop device at that offset can be formatted, mounted
-and filled. All of that is done by the guest's own tools, in its own tree by chroot: their versions fit the guest's
-kernel, and the host needs none of them.
+each volume, also a thin one, is one contiguous range of the disk, so that a second loop device at that offset can be
+formatted, mounted and filled. All of that is done by the guest's own tools, in its own tree by chroot: their versions
+fit the guest's kernel, and the host needs none of them.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import shutil
 import signal
 import subprocess
 import uuid
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import image
 import recipe
-from host import LabError, Progress
+import thin
+from host import Progress
+from layout import MIB, ByteRange, volume_ranges
 from sources import host_mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MIB = 1024 * 1024
 DISK = "disk.raw"
 LVM_CONFIG = (
     'devices{{filter=["a|^{device}$|","r|.*|"] use_devicesfile=0 hints="none" obtain_device_list_from_udev=0}} '
@@ -38,18 +38,19 @@ LVM_CONFIG = (
 )
 
 
-def assemble(suite: str) -> None:
-    """Build the image of `suite` and move it into place. Needs root and a mount namespace of its own."""
+def assemble(name: str) -> None:
+    """Build the image of that name and move it into place. Needs root and a mount namespace of its own."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    destination = image.current(suite).directory
-    log = image.images_directory() / f"{suite}.log"
+    wanted = image.recipe_of(name)
+    destination = image.current(wanted.name).directory
+    log = image.images_directory() / f"{wanted.name}.log"
     log.unlink(missing_ok=True)
     progress = Progress(log)
-    with working_directory(image.images_directory() / f"{suite}.partial") as work:
-        Builder(progress, work, suite).build()
+    with working_directory(image.images_directory() / f"{wanted.name}.partial") as work:
+        Builder(progress, work, wanted).build()
         hand_over(work / "image", log)
         (work / "image").rename(destination)
-    progress.step(f"{recipe.SUITES[suite]} image ready")
+    progress.step(f"{wanted.title} image ready")
 
 
 @contextmanager
@@ -84,38 +85,13 @@ def hand_over(*paths: Path) -> None:
         subprocess.run(["chown", "--recursive", owner, *map(str, paths)], check=True)
 
 
-@dataclass(frozen=True)
-class ByteRange:
-    """Where something lies on the disk, in bytes."""
-
-    offset: int
-    size: int
-
-
-def volume_ranges(report: dict[str, Any], *, pv_start: int) -> dict[str, ByteRange]:
-    """The range of each logical volume on the disk, from a JSON report of `pvs --segments`.
-
-    `pv_start` is the offset of the physical volume on the disk in bytes. LabError for a volume in several pieces.
-    """
-    ranges: dict[str, ByteRange] = {}
-    for row in report["report"][0]["pvseg"]:
-        name, extent = row["lv_name"], int(row["vg_extent_size"])
-        if not name:
-            continue
-        if name in ranges:
-            raise LabError(f"volume {name} of the image is not contiguous: the volume group was not empty")
-        offset = pv_start + int(row["pe_start"]) + int(row["pvseg_start"]) * extent
-        ranges[name] = ByteRange(offset, int(row["pvseg_size"]) * extent)
-    return ranges
-
-
 class Builder:
     """One build: from packages to a bootable disk, inside the directory `work`."""
 
-    def __init__(self, progress: Progress, work: Path, suite: str) -> None:
+    def __init__(self, progress: Progress, work: Path, wanted: recipe.Recipe) -> None:
         self.run = progress.run
         self.step = progress.step
-        self.suite = suite
+        self.recipe = wanted
         self.work = work
         self.rootfs = work / "mounts" / "rootfs"
         self.target = work / "mounts" / "target"
@@ -124,8 +100,7 @@ class Builder:
 
     def build(self) -> None:
         """Leave the finished files in `work`/image."""
-        title = recipe.SUITES[self.suite]
-        self.step(f"building the {title} image: installing packages (1-2 min)")
+        self.step(f"building the {self.recipe.title} image: installing packages (1-2 min)")
         self.install_packages()
         with ExitStack() as stack:
             self.step("writing partitions, volume group and file systems")
@@ -147,11 +122,12 @@ class Builder:
         """Fill `rootfs`. Configuration comes before the packages: their scripts then see it."""
         staging = self.work / "staging"
         public_key = image.private_key().with_suffix(".pub").read_text(encoding="utf-8")
-        for path, content in recipe.configuration(boot_uuid=self.boot_uuid, public_key=public_key).items():
+        files = recipe.configuration(self.recipe, boot_uuid=self.boot_uuid, public_key=public_key)
+        for path, content in files.items():
             file = staging / path.lstrip("/")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content, encoding="utf-8")
-            file.chmod(0o755 if "/hooks/" in path else 0o644)
+            file.chmod(0o755 if content.startswith("#!") else 0o644)
         debconf = self.work / "debconf"
         debconf.write_text(recipe.DEBCONF, encoding="utf-8")
         self.run(
@@ -159,14 +135,14 @@ class Builder:
             "--mode=root",
             "--variant=apt",
             "--architectures=amd64",
-            f"--include={','.join((*recipe.PACKAGES, *recipe.PACKAGES_OF[self.suite]))}",
+            f"--include={','.join(self.recipe.packages)}",
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.LEFT_OUT),
             f"--essential-hook=sync-in {staging} /",
             f'--essential-hook=chroot "$1" debconf-set-selections < {debconf}',
-            self.suite,
+            self.recipe.suite,
             str(self.rootfs),
             "-",
-            stdin=host_mirror().lines(self.suite),
+            stdin=host_mirror().lines(self.recipe.suite),
         )
         # Again: the host's resolv.conf and hostname were in use while packages were installed.
         self.run("cp", "--recursive", f"{staging}/.", str(self.rootfs))
@@ -182,9 +158,7 @@ class Builder:
         self.enter_tree(stack, self.rootfs)
         devices = {recipe.BOOT.name: f"{self.loop}p2"}
         for name, place in self.create_volumes(f"{self.loop}p3").items():
-            devices[name] = stack.enter_context(
-                self.attached("--offset", str(place.offset), "--sizelimit", str(place.size))
-            )
+            devices[name] = stack.enter_context(self.attached_at(place))
         for volume in (recipe.BOOT, *recipe.VOLUMES):
             options = ["-q", "-U", self.boot_uuid] if volume is recipe.BOOT else ["-q"]
             self.run("chroot", str(self.rootfs), f"mkfs.{volume.fstype}", *options, devices[volume.name])
@@ -192,20 +166,53 @@ class Builder:
 
     def create_volumes(self, device: str) -> dict[str, ByteRange]:
         """Write the volume group's metadata to `device`; where each volume lies on the disk."""
-        options = ["--driverloaded", "n", "--config", LVM_CONFIG.format(device=device)]
-
-        def lvm(command: str, *arguments: str) -> str:
-            return self.run("chroot", str(self.rootfs), "lvm", command, *options, *arguments)
-
-        lvm("pvcreate", "--quiet", device)
-        lvm("vgcreate", "--quiet", recipe.VOLUME_GROUP, device)
-        for volume in recipe.VOLUMES:
-            size = ["--size", f"{volume.size_mib}m", "--name", volume.name, recipe.VOLUME_GROUP]
-            lvm("lvcreate", "--quiet", "--activate", "n", "--zero", "n", "--wipesignatures", "n", *size)
+        self.lvm("pvcreate", device, "--quiet", device)
+        self.lvm("vgcreate", device, "--quiet", recipe.VOLUME_GROUP, device)
+        pool = self.recipe.pool
+        parts = thin.parts_of(pool).all() if pool else ()
+        sizes = {part.plain: part.size_mib for part in parts}
+        sizes |= {volume.name: volume.size_mib for volume in self.recipe.linear_volumes}
+        for name, mib in sizes.items():
+            place = ["--size", f"{mib}m", "--name", name, recipe.VOLUME_GROUP]
+            self.lvm("lvcreate", device, "--quiet", "--activate", "n", "--zero", "n", "--wipesignatures", "n", *place)
         fields = "lv_name,pvseg_start,pvseg_size,pe_start,vg_extent_size"
         json_bytes = ["--reportformat", "json", "--units", "b", "--nosuffix", "--options", fields]
-        report = json.loads(lvm("pvs", "--segments", *json_bytes, device))
-        return volume_ranges(report, pv_start=recipe.PV_START_MIB * MIB)
+        report = json.loads(self.lvm("pvs", device, "--segments", *json_bytes, device))
+        ranges = volume_ranges(report, pv_start=recipe.PV_START_MIB * MIB)
+        return self.with_thin_volumes(device, pool, ranges) if pool else ranges
+
+    def with_thin_volumes(
+        self, device: str, pool: recipe.ThinPool, ranges: dict[str, ByteRange]
+    ) -> dict[str, ByteRange]:
+        """Make a thin pool of its parts, which are plain volumes so far; where each volume lies then."""
+        parts, volumes = thin.parts_of(pool), self.recipe.thin_volumes
+        with self.scratch_file("thin-pool.xml") as (path, inside):
+            path.write_text(thin.pool_metadata(pool, volumes), encoding="utf-8")
+            with self.attached_at(ranges[parts.metadata.plain]) as metadata:
+                self.run("chroot", str(self.rootfs), "thin_restore", "--input", inside, "--output", metadata)
+                self.run("chroot", str(self.rootfs), "thin_check", metadata)
+        with self.scratch_file(recipe.VOLUME_GROUP) as (path, inside):
+            self.lvm("vgcfgbackup", device, "--quiet", "--file", inside, recipe.VOLUME_GROUP)
+            backup = path.read_text(encoding="utf-8")
+            path.write_text(thin.with_thin_pool(backup, pool, volumes), encoding="utf-8")
+            self.lvm("vgcfgrestore", device, "--quiet", "--yes", "--force", "--file", inside, recipe.VOLUME_GROUP)
+        self.lvm("lvs", device, "--all", recipe.VOLUME_GROUP)  # for the log, and to see that LVM can read it
+        linear = {volume.name: ranges[volume.name] for volume in self.recipe.linear_volumes}
+        return linear | thin.thin_ranges(volumes, ranges[parts.data.plain])
+
+    def lvm(self, command: str, device: str, *arguments: str) -> str:
+        """Run a command of the guest's LVM, which sees no device but `device`; its standard output."""
+        options = ["--driverloaded", "n", "--config", LVM_CONFIG.format(device=device)]
+        return self.run("chroot", str(self.rootfs), "lvm", command, *options, *arguments)
+
+    @contextmanager
+    def scratch_file(self, name: str) -> Iterator[tuple[Path, str]]:
+        """A file for tools in the guest's tree: its path, and its path in there. It is removed afterwards."""
+        path = self.rootfs / name
+        try:
+            yield path, f"/{name}"
+        finally:
+            path.unlink(missing_ok=True)
 
     def mount_volumes(self, stack: ExitStack, devices: dict[str, str]) -> None:
         """Mount the volumes below `target`, parents first."""
@@ -228,6 +235,10 @@ class Builder:
         """Mount `what` (arguments of mount) on `place` until the stack unwinds."""
         self.run("mount", *what, str(place))
         stack.callback(self.run, "umount", str(place))
+
+    def attached_at(self, place: ByteRange) -> AbstractContextManager[str]:
+        """A loop device on a part of the disk."""
+        return self.attached("--offset", str(place.offset), "--sizelimit", str(place.size))
 
     @contextmanager
     def attached(self, *options: str) -> Iterator[str]:

@@ -37,7 +37,7 @@ UP_CHECK = 'test "$(systemctl is-system-running)" != stopping && cat /proc/sys/k
 
 @dataclass(frozen=True)
 class Settings:
-    """What a virtual machine is made of; kept in its directory as vm.json."""
+    """What a virtual machine is made of; kept in its directory as vm.json. `suite` is the name of its image."""
 
     name: str
     suite: str
@@ -77,7 +77,7 @@ class Guest:
         try:
             stored = json.loads((directory / "vm.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise LabError(f"no virtual machine {name!r}; create it with: up {name} --image SUITE") from None
+            raise LabError(f"no virtual machine {name!r}; create it with: up {name} --image IMAGE") from None
         return cls(directory, Settings(**stored))
 
     @classmethod
@@ -98,7 +98,7 @@ class Guest:
         directory = directory_of(name)
         settings = Settings(
             name=name,
-            suite=golden.suite,
+            suite=golden.name,
             backing=str(golden.directory),
             accelerator=accel.accelerator(golden),
             memory_mib=memory_mib,

@@ -20,12 +20,14 @@ from host import LAB, LabError, as_root, cache_directory, locked, require_tools
 if TYPE_CHECKING:
     from pathlib import Path
 
+FINGERPRINT_DIGITS = 12
+
 
 @dataclass(frozen=True)
 class Image:
     """A golden image in the cache, complete once its directory exists."""
 
-    suite: str
+    name: str
     directory: Path
 
     @property
@@ -54,21 +56,21 @@ def private_key() -> Path:
     return images_directory() / "id_ed25519"
 
 
-def suite_of(name: str) -> str:
-    """The suite a user means by `name`: bookworm, trixie, debian12 or debian13."""
-    suite = recipe.ALIASES.get(name, name)
-    if suite not in recipe.SUITES:
-        raise LabError(f"unknown image {name!r}: expected one of {', '.join([*recipe.SUITES, *recipe.ALIASES])}")
-    return suite
+def recipe_of(name: str) -> recipe.Recipe:
+    """The recipe a user means by `name`, which is that of an image or its alias: trixie-thin, debian13-thin."""
+    found = recipe.RECIPES.get(recipe.ALIASES.get(name, name))
+    if found is None:
+        raise LabError(f"unknown image {name!r}: expected one of {', '.join([*recipe.RECIPES, *recipe.ALIASES])}")
+    return found
 
 
 def build(name: str) -> Image:
-    """The Image of a suite: from the cache if its recipe has not changed, else built now (two to four minutes)."""
-    suite = suite_of(name)
+    """The Image of that name: from the cache if its recipe has not changed, else built now (one to four minutes)."""
+    wanted = recipe_of(name)
     images_directory().mkdir(parents=True, exist_ok=True)
-    with locked(images_directory() / f"{suite}.lock"):
+    with locked(images_directory() / f"{wanted.name}.lock"):
         make_key()
-        image = current(suite)
+        image = current(wanted.name)
         if not image.directory.is_dir():
             require_tools()
             assemble_apart(image)
@@ -84,22 +86,23 @@ def make_key() -> None:
             subprocess.run(argv, check=True)
 
 
-def current(suite: str) -> Image:
-    """The Image that fits the recipe as it is now; its directory exists if it has been built."""
-    return Image(suite, images_directory() / f"{suite}-{fingerprint(suite)}")
+def current(name: str) -> Image:
+    """The Image that fits its recipe as it is now; its directory exists if it has been built."""
+    return Image(name, images_directory() / f"{name}-{fingerprint(name)}")
 
 
-def fingerprint(suite: str) -> str:
-    """Twelve hexadecimal digits that change with anything that shapes an image."""
-    parts = [suite.encode(), private_key().with_suffix(".pub").read_bytes()]
-    parts += [(LAB / name).read_bytes() for name in ("recipe.py", "assembly.py")]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+def fingerprint(name: str) -> str:
+    """Hexadecimal digits that change with anything that shapes an image."""
+    files = ["recipe.py", "assembly.py", "layout.py", *(["thin.py"] if recipe.RECIPES[name].pool else [])]
+    parts = [name.encode(), private_key().with_suffix(".pub").read_bytes()]
+    parts += [(LAB / file).read_bytes() for file in files]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def assemble_apart(image: Image) -> None:
     """Build `image` in a child process: as root, and in a mount namespace that takes every mount with it."""
     argv = ["env", f"SAFEPOINT_CACHE={cache_directory()}", f"PATH={os.environ['PATH']}"]
-    argv += ["unshare", "--mount", "--propagation", "private", sys.executable, str(LAB), "assemble", image.suite]
+    argv += ["unshare", "--mount", "--propagation", "private", sys.executable, str(LAB), "assemble", image.name]
     child = subprocess.Popen(as_root(argv))
     try:
         child.wait()
@@ -107,13 +110,13 @@ def assemble_apart(image: Image) -> None:
         child.wait()  # The terminal has told the child, too: let it clean up.
         raise
     if child.returncode:
-        raise LabError(f"the {recipe.SUITES[image.suite]} image was not built; see above")
+        raise LabError(f"the {recipe.RECIPES[image.name].title} image was not built; see above")
 
 
 def remove_outdated(image: Image) -> None:
-    """Delete the images of the same suite that `image` replaces, but for those under a virtual machine's overlay."""
+    """Delete the images of the same name that `image` replaces, but for those under a virtual machine's overlay."""
     records = (cache_directory() / "vms").glob("*/vm.json")
     in_use = {json.loads(record.read_text(encoding="utf-8"))["backing"] for record in records}
-    for directory in images_directory().glob(f"{image.suite}-*"):
+    for directory in images_directory().glob(f"{image.name}-{'[0-9a-f]' * FINGERPRINT_DIGITS}"):
         if directory != image.directory and str(directory) not in in_use:
             shutil.rmtree(directory)

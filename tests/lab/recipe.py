@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
-ALIASES = {"debian12": "bookworm", "debian13": "trixie"}
 
 PACKAGES = (
     # The cloud kernel has every device-mapper target, loop, XFS and btrfs, and a third of the modules.
     "linux-image-cloud-amd64",
-    "initramfs-tools",
     "zstd",
     "grub-pc",
     "systemd-sysv",
@@ -75,6 +74,9 @@ MASKED_UNITS = (
 ENABLED_UNITS = ("ssh.service", "systemd-networkd.service")
 
 
+Initramfs = Literal["initramfs-tools", "dracut"]
+
+
 @dataclass(frozen=True)
 class Volume:
     """A logical volume of the guest, or its plain /boot partition."""
@@ -89,12 +91,73 @@ DISK_MIB = 6144
 PV_START_MIB = 402  # 1 MiB of partition table, 1 MiB for GRUB's core image, 400 MiB of /boot
 VOLUME_GROUP = "sysvg"
 BOOT = Volume("boot", 400, "ext4", "/boot")
-# More than half of the volume group stays free: room for a snapshot of every volume.
+# Of linear volumes alone more than half of the volume group stays free: room for a snapshot of each.
 VOLUMES = (
     Volume("root", 1536, "ext4", "/"),
     Volume("var", 512, "xfs", "/var"),
     Volume("home", 320, "xfs", "/home"),
 )
+
+
+@dataclass(frozen=True)
+class ThinPool:
+    """A thin pool of the guest, and the names of the volumes that are thin ones in it."""
+
+    name: str
+    data_mib: int
+    metadata_mib: int
+    volumes: tuple[str, ...]
+
+
+# All blocks of the thin volumes are provisioned. What the pool has besides is for snapshots, and the volume group keeps
+# more than a GiB for LVs that do not lie in the pool.
+THIN_ROOT = ThinPool("pool", 3584, 32, ("root", "var"))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One golden image: `name` for commands and files, `title` for people, and in what it differs from the others."""
+
+    name: str
+    title: str
+    suite: str
+    pool: ThinPool | None = None
+    initramfs: Initramfs = "initramfs-tools"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The Debian packages of the guest."""
+        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs)
+
+    @property
+    def linear_volumes(self) -> tuple[Volume, ...]:
+        """The volumes that are ranges of the physical volume."""
+        thin = self.pool.volumes if self.pool else ()
+        return tuple(volume for volume in VOLUMES if volume.name not in thin)
+
+    @property
+    def thin_volumes(self) -> tuple[Volume, ...]:
+        """The volumes that lie in the thin pool."""
+        return tuple(volume for volume in VOLUMES if volume not in self.linear_volumes)
+
+
+def recipes_of(suite: str, title: str) -> tuple[Recipe, ...]:
+    """The images of a suite, the plain one first; it has the suite's own name."""
+    return (
+        Recipe(suite, title, suite),
+        Recipe(f"{suite}-thin", f"{title}, thin root", suite, pool=THIN_ROOT),
+        Recipe(f"{suite}-dracut", f"{title}, dracut", suite, initramfs="dracut"),
+    )
+
+
+RECIPES = {recipe.name: recipe for suite, title in SUITES.items() for recipe in recipes_of(suite, title)}
+# debian12-thin is bookworm-thin, and so on.
+ALIASES = {
+    name.replace(suite, title.lower().replace(" ", ""), 1): name
+    for suite, title in SUITES.items()
+    for name in RECIPES
+    if name.startswith(suite)
+}
 
 PARTITIONS = f"""\
 label: gpt
@@ -121,8 +184,8 @@ def fstab(*, boot_uuid: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def configuration(*, boot_uuid: str, public_key: str) -> dict[str, str]:
-    """The files the guest gets in addition to its packages: absolute path to content."""
+def configuration(recipe: Recipe, *, boot_uuid: str, public_key: str) -> dict[str, str]:
+    """The files the guest gets in addition to its packages: absolute path to content. Scripts start with `#!`."""
     return {
         "/etc/fstab": fstab(boot_uuid=boot_uuid),
         "/etc/hostname": "guest\n",
@@ -134,11 +197,9 @@ def configuration(*, boot_uuid: str, public_key: str) -> dict[str, str]:
         "/etc/systemd/system.conf.d/lab.conf": "[Manager]\n"
         "DefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
         "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
-        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
-        "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
-        "/etc/initramfs-tools/scripts/init-bottom/lab": INITRAMFS_WITNESS,
         "/etc/default/grub.d/lab.cfg": GRUB_DEFAULTS,
         "/root/.ssh/authorized_keys": public_key,
+        **INITRAMFS_FILES[recipe.initramfs],
     }
 
 
@@ -176,6 +237,43 @@ for process in /proc/[0-9]*; do
 done >/run/lvm-of-initramfs 2>/dev/null
 """
 
+DRACUT_OMITTED = (
+    "btrfs",
+    "crypt",
+    "hwdb",
+    "i18n",
+    "kernel-modules-extra",
+    "lunmask",
+    "mdraid",
+    "multipath",
+    "nvdimm",
+    "overlay-root",
+    "qemu",
+    "resume",
+    "virtfs",
+    "virtiofs",
+)
+# Built for any host, because none of the guest's devices exist where it is built. For the same reason dracut cannot see
+# which LV the root filesystem is on, and it activates none that it is not told of. What this guest has no use for stays
+# out: in software emulation a smaller initramfs is a quicker boot.
+DRACUT_CONFIG = f"""\
+hostonly="no"
+kernel_cmdline="rd.lvm.lv={VOLUME_GROUP}/root"
+compress="zstd"
+drivers="virtio_pci virtio_blk"
+filesystems="ext4 xfs"
+omit_dracutmodules="{" ".join(DRACUT_OMITTED)}"
+"""
+
+INITRAMFS_FILES: dict[Initramfs, dict[str, str]] = {
+    "initramfs-tools": {
+        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
+        "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
+        "/etc/initramfs-tools/scripts/init-bottom/lab": INITRAMFS_WITNESS,
+    },
+    "dracut": {"/etc/dracut.conf.d/lab.conf": DRACUT_CONFIG},
+}
+
 GRUB_DEFAULTS = """\
 GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX_DEFAULT=""
@@ -188,7 +286,6 @@ GRUB_DISABLE_OS_PROBER=true
 # Run once in the finished tree. With a machine-id, and /usr known as up to date, the first boot is like any other.
 FINISH_SCRIPT = f"""\
 set -eu
-chmod 0755 /etc/initramfs-tools/hooks/lab /etc/initramfs-tools/scripts/init-bottom/lab
 chmod 0700 /root/.ssh
 chmod 0600 /root/.ssh/authorized_keys
 systemctl enable {" ".join(ENABLED_UNITS)}

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shlex
 import sys
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,8 @@ import yaml
 
 # The lab is a program: its files import each other by bare names.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
-assembly, guest, host, image, recipe, sources, ssh = map(
-    importlib.import_module, ("assembly", "guest", "host", "image", "recipe", "sources", "ssh")
+guest, host, image, layout, recipe, sources, ssh, thin = map(
+    importlib.import_module, ("guest", "host", "image", "layout", "recipe", "sources", "ssh", "thin")
 )
 
 
@@ -75,16 +77,16 @@ def segment(name: str, start: int, size: int) -> dict[str, str]:
 
 def test_places_of_volumes_on_the_disk() -> None:
     report = {"report": [{"pvseg": [segment("root", 0, 384), segment("var", 384, 128), segment("", 512, 843)]}]}
-    assert assembly.volume_ranges(report, pv_start=402 * 1024**2) == {
-        "root": assembly.ByteRange(offset=(402 + 1) * 1024**2, size=1536 * 1024**2),
-        "var": assembly.ByteRange(offset=(402 + 1 + 1536) * 1024**2, size=512 * 1024**2),
+    assert layout.volume_ranges(report, pv_start=402 * 1024**2) == {
+        "root": layout.ByteRange(offset=(402 + 1) * 1024**2, size=1536 * 1024**2),
+        "var": layout.ByteRange(offset=(402 + 1 + 1536) * 1024**2, size=512 * 1024**2),
     }
 
 
 def test_a_volume_in_two_pieces_is_refused() -> None:
     report = {"report": [{"pvseg": [segment("root", 0, 10), segment("var", 10, 1), segment("root", 11, 5)]}]}
     with pytest.raises(host.LabError, match="root"):
-        assembly.volume_ranges(report, pv_start=0)
+        layout.volume_ranges(report, pv_start=0)
 
 
 def test_partitions_follow_each_other_and_half_of_the_volume_group_is_free() -> None:
@@ -106,10 +108,143 @@ def test_fstab_names_logical_volumes_and_the_uuid_of_boot() -> None:
     }
 
 
-def test_suites_have_two_names() -> None:
-    assert [image.suite_of(name) for name in ("debian12", "bookworm", "debian13")] == ["bookworm", "bookworm", "trixie"]
-    with pytest.raises(host.LabError, match="'sid'"):
-        image.suite_of("sid")
+@pytest.mark.parametrize(
+    ("name", "image_name"),
+    [
+        ("bookworm", "bookworm"),
+        ("debian12", "bookworm"),
+        ("debian13", "trixie"),
+        ("trixie-thin", "trixie-thin"),
+        ("debian13-thin", "trixie-thin"),
+        ("debian12-dracut", "bookworm-dracut"),
+    ],
+)
+def test_images_have_two_names(name: str, image_name: str) -> None:
+    assert image.recipe_of(name).name == image_name
+
+
+def test_an_unknown_image_is_refused_with_all_there_are() -> None:
+    with pytest.raises(host.LabError, match=r"'sid'.*trixie-thin.*debian12-dracut"):
+        image.recipe_of("sid")
+
+
+def test_each_suite_has_the_same_images() -> None:
+    rest = [(each.title.partition(",")[2], each.pool, each.initramfs) for each in recipe.RECIPES.values()]
+    assert (
+        rest[:3]
+        == rest[3:]
+        == [
+            ("", None, "initramfs-tools"),
+            (" thin root", recipe.THIN_ROOT, "initramfs-tools"),
+            (" dracut", None, "dracut"),
+        ]
+    )
+
+
+def test_an_image_has_one_builder_of_its_initramfs_and_its_settings_alone() -> None:
+    for name, wanted, other in (
+        ("trixie", "initramfs-tools", "dracut"),
+        ("trixie-dracut", "dracut", "initramfs-tools"),
+    ):
+        one = image.recipe_of(name)
+        paths = recipe.configuration(one, boot_uuid="1234", public_key="key")
+        assert wanted in one.packages
+        assert other not in one.packages
+        assert any(path.startswith(f"/etc/{wanted}") for path in paths)
+        assert not any(path.startswith(f"/etc/{other}") for path in paths)
+
+
+def test_a_volume_is_linear_or_thin() -> None:
+    for one in recipe.RECIPES.values():
+        assert {*one.linear_volumes, *one.thin_volumes} == {*recipe.VOLUMES}
+    assert [volume.name for volume in image.recipe_of("trixie-thin").thin_volumes] == ["root", "var"]
+    assert image.recipe_of("trixie").thin_volumes == ()
+
+
+def test_the_thin_pool_has_room_for_snapshots_and_leaves_some_outside() -> None:
+    one = image.recipe_of("trixie-thin")
+    provisioned = sum(volume.size_mib for volume in one.thin_volumes)
+    assert provisioned * 1.5 < one.pool.data_mib
+    used = sum(part.size_mib for part in thin.parts_of(one.pool).all())
+    used += sum(volume.size_mib for volume in one.linear_volumes)
+    assert used + 1024 < recipe.DISK_MIB - recipe.PV_START_MIB
+
+
+POOL = recipe.ThinPool("pool", 16, 4, ("one", "two"))
+THIN_VOLUMES = (recipe.Volume("one", 8, "ext4", "/"), recipe.Volume("two", 4, "xfs", "/two"))
+
+
+def test_thin_volumes_follow_each_other_in_the_data_of_their_pool() -> None:
+    data = layout.ByteRange(offset=1000 * layout.MIB, size=16 * layout.MIB)
+    assert thin.thin_ranges(THIN_VOLUMES, data) == {
+        "one": layout.ByteRange(offset=1000 * layout.MIB, size=8 * layout.MIB),
+        "two": layout.ByteRange(offset=1008 * layout.MIB, size=4 * layout.MIB),
+    }
+    with pytest.raises(host.LabError, match="larger than their pool"):
+        thin.thin_ranges(THIN_VOLUMES, replace(data, size=11 * layout.MIB))
+
+
+def test_the_pool_maps_the_blocks_of_its_volumes_to_where_they_lie() -> None:
+    root = ET.fromstring(thin.pool_metadata(POOL, THIN_VOLUMES))  # noqa: S314
+    expected = {"transaction": "2", "data_block_size": "128", "nr_data_blocks": "256"}
+    assert root.attrib.items() >= expected.items()
+    devices = [(each.get("dev_id"), each.get("mapped_blocks"), each.get("transaction")) for each in root]
+    assert devices == [("1", "128", "0"), ("2", "64", "1")]
+    (first,), (second,) = root
+    assert first.attrib == {"origin_begin": "0", "data_begin": "0", "length": "128", "time": "0"}
+    assert second.attrib == {"origin_begin": "0", "data_begin": "128", "length": "64", "time": "0"}
+
+
+def backup(*names: str) -> str:
+    volumes = "".join(
+        f'\t\t{name} {{\n\t\t\tid = "{name}-id"\n\t\t\tstatus = ["READ", "WRITE", "VISIBLE"]\n\t\t}}\n'
+        for name in names
+    )
+    return f"sysvg {{\n\n\tlogical_volumes {{\n\n{volumes}\t}}\n}}\n"
+
+
+def test_plain_volumes_become_the_hidden_parts_of_a_pool() -> None:
+    text = thin.with_thin_pool(backup("pool-data", "pool-metadata", "pool-spare", "home"), POOL, THIN_VOLUMES)
+    found = re.findall(r'(\w+) \{\s+id = "([^"]+)"\s+status = \[(.*)\]', text)
+    assert {name: status for name, _id, status in found} == {
+        "pool": '"READ", "WRITE", "VISIBLE"',
+        "one": '"READ", "WRITE", "VISIBLE"',
+        "two": '"READ", "WRITE", "VISIBLE"',
+        "pool_tdata": '"READ", "WRITE"',
+        "pool_tmeta": '"READ", "WRITE"',
+        "lvol0_pmspare": '"READ", "WRITE"',
+        "home": '"READ", "WRITE", "VISIBLE"',
+    }
+    ids = {name: identifier for name, identifier, _status in found}
+    assert ids["pool_tdata"] == "pool-data-id"
+    assert all(re.fullmatch("[0-9a-f]{6}(-[0-9a-f]{4}){5}-[0-9a-f]{6}", ids[name]) for name in ("pool", "one", "two"))
+
+
+def test_the_segments_of_a_pool_and_its_volumes() -> None:
+    text = thin.with_thin_pool(backup("pool-data", "pool-metadata", "pool-spare"), POOL, THIN_VOLUMES)
+    segments = [
+        dict(re.findall(r'(\w+) = "?(\w+|thin-pool)"?$', each, re.MULTILINE)) for each in text.split("segment1")[1:]
+    ]
+    pool, one, two = ({key: segment[key] for key in segment if key != "id"} for segment in segments)
+    assert (
+        pool.items()
+        >= {
+            "extent_count": "4",
+            "metadata": "pool_tmeta",
+            "pool": "pool_tdata",
+            "transaction_id": "2",
+            "chunk_size": "128",
+            "discards": "passdown",
+            "zero_new_blocks": "1",
+        }.items()
+    )
+    assert one.items() >= {"extent_count": "2", "thin_pool": "pool", "transaction_id": "0", "device_id": "1"}.items()
+    assert two.items() >= {"extent_count": "1", "thin_pool": "pool", "transaction_id": "1", "device_id": "2"}.items()
+
+
+def test_a_pool_without_one_of_its_parts_is_refused() -> None:
+    with pytest.raises(host.LabError, match="pool-spare"):
+        thin.with_thin_pool(backup("pool-data", "pool-metadata"), POOL, THIN_VOLUMES)
 
 
 def test_an_image_is_known_by_recipe_suite_and_key(cache: Path) -> None:
@@ -124,14 +259,16 @@ def test_an_image_is_known_by_recipe_suite_and_key(cache: Path) -> None:
 
 
 def test_outdated_images_go_unless_a_machine_needs_them(cache: Path) -> None:
-    images = {name: cache / "images" / name for name in ("trixie-new", "trixie-used", "trixie-old", "bookworm-old")}
+    new, used, old = (digit * image.FINGERPRINT_DIGITS for digit in "0a9")
+    kept = [f"bookworm-{old}", f"trixie-{new}", f"trixie-{used}", f"trixie-thin-{old}", "trixie.log"]
+    images = {name: cache / "images" / name for name in (*kept, f"trixie-{old}")}
     for directory in images.values():
         directory.mkdir(parents=True)
     record = cache / "vms" / "one" / "vm.json"
     record.parent.mkdir(parents=True)
-    record.write_text(f'{{"backing": "{images["trixie-used"]}"}}')
-    image.remove_outdated(image.Image("trixie", images["trixie-new"]))
-    assert sorted(path.name for path in (cache / "images").iterdir()) == ["bookworm-old", "trixie-new", "trixie-used"]
+    record.write_text(f'{{"backing": "{images[f"trixie-{used}"]}"}}')
+    image.remove_outdated(image.Image("trixie", images[f"trixie-{new}"]))
+    assert sorted(path.name for path in (cache / "images").iterdir()) == kept
 
 
 def test_a_command_reaches_the_guest_argument_by_argument() -> None:
