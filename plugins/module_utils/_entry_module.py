@@ -196,8 +196,7 @@ def _read_entry(place: Path) -> _Found:
 def _mine(run: Run) -> _Found | None:
     """The entry of the set, as it is or of an earlier taking."""
     found = [one for one in _entries() if one.name == run.name]
-    wanted = run.now.taking.set_id if run.now.taking else ""
-    return next((one for one in found if one.set_id == wanted), next(iter(found), None))
+    return next((one for one in found if one.set_id == _set_id(run)), next(iter(found), None))
 
 
 def _present(run: _Run) -> None:
@@ -231,7 +230,7 @@ def _cannot_be_made(run: _Run) -> Iterator[str]:
     elif os.statvfs(BOOT).f_flag & os.ST_RDONLY:
         yield f"{BOOT} is mounted read-only: mount -o remount,rw {BOOT}"
     others = _chosen(run.grub) if run.grub and run.next_boot else ""
-    if others and others not in {entry_id(one.set_id) for one in _entries() if one.name == run.name}:
+    if others and others not in _own_ids(run):
         yield (
             f"somebody has chosen {others!r} for the next boot: boot it, or take that back "
             f"({_editor()} {run.grub.environment_path if run.grub else ''} unset next_entry)"
@@ -316,7 +315,7 @@ def _wanted(run: _Run, taking: Taking, kernel: Kernel, copies: Path) -> _Wanted:
         )
     kind, scripts = found
     image = look_image(kind, scripts, shown=shown(run.now.picture, taking), name=run.name, set_id=taking.set_id)
-    files = {KERNEL: copies / kernel.kernel, INITRAMFS: copies / kernel.initramfs, LOOK: image}
+    files: dict[str, Path | bytes] = {KERNEL: copies / kernel.kernel, INITRAMFS: copies / kernel.initramfs, LOOK: image}
     return _Wanted(taking, kernel, kind, files)
 
 
@@ -368,7 +367,8 @@ def _add_to_menu(picture: Picture, wanted: _Wanted, grub: Grub) -> None:
     entry = ""
     if grub.entries is None:
         entry = menu_entry(taking, uuid=_boot_uuid(picture), arguments=arguments)
-    rest = without_entry(grub.custom, taking.set_id)
+    # As it is now: what was there before has just been taken out.
+    rest = without_entry(_text(Path(grub.custom_path)), taking.set_id)
     write_whole(Path(grub.custom_path), with_part(rest, custom_part(grub, taking.set_id, entry)))
     if grub.entries is not None:
         write_whole(_bls_file(taking.set_id), bls_entry(taking, wanted.kernel, arguments))
@@ -402,17 +402,31 @@ def _absent(run: _Run) -> None:
 def _remove(run: _Run) -> None:
     """Remove every entry of the set, and what interrupted runs have left: the choice first, the files at the end."""
     grub = _read_grub()
-    for one in _entries():
-        if one.name in (run.name, "") or one.set_id == (run.now.taking.set_id if run.now.taking else ""):
-            _remove_one(run, one, grub)
+    if grub is not None and _chosen(grub) in _own_ids(run):
+        run.work(
+            "take_back_choice",
+            lambda: run_tool(_editor(), grub.environment_path, "unset", "next_entry"),
+            entry=_chosen(grub),
+        )
+    for one in _own(run):
+        _remove_one(run, one, grub)
+
+
+def _own(run: _Run) -> list[_Found]:
+    """The entries of the set, of whatever taking, and what interrupted runs have left."""
+    return [one for one in _entries() if one.name in (run.name, "") or one.set_id == _set_id(run)]
+
+
+def _own_ids(run: _Run) -> set[str]:
+    """What GRUB may know them by, and the one that is to be made."""
+    return {entry_id(set_id) for set_id in (*(one.set_id for one in _own(run)), _set_id(run)) if set_id}
+
+
+def _set_id(run: Run) -> str:
+    return run.now.taking.set_id if run.now.taking else ""
 
 
 def _remove_one(run: _Run, one: _Found, grub: Grub | None) -> None:
-    name = entry_id(one.set_id)
-    if grub is not None and _chosen(grub) == name:
-        run.work(
-            "take_back_choice", lambda: run_tool(_editor(), grub.environment_path, "unset", "next_entry"), entry=name
-        )
     if grub is not None and without_entry(grub.custom, one.set_id) != grub.custom:
         run.work("take_from_menu", lambda: _take_from_custom(one.set_id), menu=grub.custom_path)
     if _bls_file(one.set_id).exists():
