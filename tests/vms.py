@@ -149,10 +149,10 @@ def machines(*, everything: bool) -> tuple[Machine, ...]:
     guest = Machine("mol-trixie-b", "trixie", (GUEST,))
     if not everything:
         return (
-            Machine("mol-trixie-a", "trixie", (*MAIN, LOOK, BIG)),
             guest,
+            Machine("mol-trixie-a", "trixie", (LOOK, BIG)),
+            Machine("mol-trixie-c", "trixie", (*MAIN, CONFIRM)),
             Machine("mol-bookworm-thin", "bookworm-thin", (BIG,)),
-            Machine("mol-trixie-c", "trixie", (CONFIRM,)),
             cut,
         )
     controllers = tuple(f"{CONTROLLED}-{home.name}" for home in other_controllers())

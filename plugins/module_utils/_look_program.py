@@ -85,14 +85,15 @@ is_shown() {
 "$@"
 """.lstrip()
 
-# Read by the initramfs's init for boot=safepoint, after scripts/local, whose functions it uses (initramfs-tools(7)).
+# Read by the initramfs's init for boot=safepoint, after scripts/local, whose functions it uses (initramfs-tools(7)), and
+# which waits as long for / as this does.
 _INITRAMFS_TOOLS = r"""
 mountroot() {
     local_top
     tries=0
     until sh /safepoint-look activate; do
         tries=$((tries + 1))
-        [ "$tries" -lt 60 ] || panic "safepoint.lvm: the safe point cannot be activated"
+        [ "$tries" -lt 30 ] || panic "safepoint.lvm: the safe point cannot be activated"
         sleep 1
         local_block "${ROOT?}"
     done

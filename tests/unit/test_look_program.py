@@ -15,7 +15,7 @@ import builders as b
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _look_program as look
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import Shown
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import InitramfsKind, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,8 @@ TOOLS = {
 
 def members(archive: bytes) -> dict[str, tuple[int, str]]:
     """Mode and content of the members of an archive in the format newc of cpio(5), by path; until the trailer."""
-    found, place = {}, 0
+    found: dict[str, tuple[int, str]] = {}
+    place = 0
     while True:
         assert archive[place : place + 6] == b"070701"
         numbers = [int(archive[place + 6 + 8 * n : place + 14 + 8 * n], 16) for n in range(13)]
@@ -59,7 +60,7 @@ def members(archive: bytes) -> dict[str, tuple[int, str]]:
         found[name] = (mode, archive[content : content + size].decode())
 
 
-def image(kind: look.InitramfsKind, scripts: str) -> dict[str, tuple[int, str]]:
+def image(kind: InitramfsKind, scripts: str) -> dict[str, tuple[int, str]]:
     return members(look.look_image(kind, scripts, shown=SHOWN, name="s", set_id=b.SET_ID))
 
 
