@@ -85,8 +85,8 @@ is_shown() {
 "$@"
 """.lstrip()
 
-# Read by the initramfs's init for boot=safepoint, after scripts/local, whose functions it uses (initramfs-tools(7)), and
-# which waits as long for / as this does.
+# Read by the initramfs's init for boot=safepoint, after scripts/local, whose functions it uses and which waits as long
+# for / as this does (initramfs-tools(7)).
 _INITRAMFS_TOOLS = r"""
 mountroot() {
     local_top
