@@ -11,6 +11,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -230,7 +231,7 @@ def _cannot_be_made(run: _Run) -> Iterator[str]:
     elif os.statvfs(BOOT).f_flag & os.ST_RDONLY:
         yield f"{BOOT} is mounted read-only: mount -o remount,rw {BOOT}"
     others = _chosen(run.grub) if run.grub and run.next_boot else ""
-    if others and others not in _own_ids(run):
+    if others and not _is_own(run, others):
         yield (
             f"somebody has chosen {others!r} for the next boot: boot it, or take that back "
             f"({_editor()} {run.grub.environment_path if run.grub else ''} unset next_entry)"
@@ -402,14 +403,16 @@ def _absent(run: _Run) -> None:
 def _remove(run: _Run) -> None:
     """Remove every entry of the set, and what interrupted runs have left: the choice first, the files at the end."""
     grub = _read_grub()
-    if grub is not None and _chosen(grub) in _own_ids(run):
+    if grub is not None and _is_own(run, _chosen(grub)):
         run.work(
             "take_back_choice",
             lambda: run_tool(_editor(), grub.environment_path, "unset", "next_entry"),
             entry=_chosen(grub),
         )
+    for set_id in sorted(_own_set_ids(run)):
+        _take_from_menu(run, set_id, grub)
     for one in _own(run):
-        _remove_one(run, one, grub)
+        run.work("remove_files", partial(_remove_files, one.place), directory=str(one.place))
 
 
 def _own(run: _Run) -> list[_Found]:
@@ -417,21 +420,25 @@ def _own(run: _Run) -> list[_Found]:
     return [one for one in _entries() if one.name in (run.name, "") or one.set_id == _set_id(run)]
 
 
-def _own_ids(run: _Run) -> set[str]:
-    """What GRUB may know them by, and the one that is to be made."""
-    return {entry_id(set_id) for set_id in (*(one.set_id for one in _own(run)), _set_id(run)) if set_id}
+def _own_set_ids(run: _Run) -> set[str]:
+    """The ids of their takings, and of the set as it is, of which only a part may be there."""
+    return {set_id for set_id in (*(one.set_id for one in _own(run)), _set_id(run)) if set_id}
+
+
+def _is_own(run: _Run, chosen: str) -> bool:
+    return chosen in {entry_id(set_id) for set_id in _own_set_ids(run)}
 
 
 def _set_id(run: Run) -> str:
     return run.now.taking.set_id if run.now.taking else ""
 
 
-def _remove_one(run: _Run, one: _Found, grub: Grub | None) -> None:
-    if grub is not None and without_entry(grub.custom, one.set_id) != grub.custom:
-        run.work("take_from_menu", lambda: _take_from_custom(one.set_id), menu=grub.custom_path)
-    if _bls_file(one.set_id).exists():
-        run.work("take_from_menu", _bls_file(one.set_id).unlink, menu=str(_bls_file(one.set_id)))
-    run.work("remove_files", lambda: _remove_files(one.place), directory=str(one.place))
+def _take_from_menu(run: _Run, set_id: str, grub: Grub | None) -> None:
+    if grub is not None and without_entry(grub.custom, set_id) != grub.custom:
+        run.work("take_from_menu", lambda: _take_from_custom(set_id), menu=grub.custom_path)
+    file = _bls_file(set_id)
+    if file.exists():
+        run.work("take_from_menu", file.unlink, menu=str(file))
 
 
 def _take_from_custom(set_id: str) -> None:

@@ -246,8 +246,8 @@ hide_other_entries() {
 }
 
 is_kept() {
-    while IFS=$TAB read -r kind path _; do
-        [ "$path" = "$1" ] && return
+    while IFS=$TAB read -r _ kept _; do
+        [ "$kept" = "$1" ] && return
     done <"$HERE/boot"
     return 1
 }
