@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import host_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
-from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import device_path, initramfs_names
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import mount_at
 
 if TYPE_CHECKING:
@@ -206,8 +206,7 @@ def kernels_in(tree: Tree) -> tuple[Kernel, ...]:
     for path in files:
         match = _KERNELS.fullmatch(path)
         if match and "rescue" not in path:
-            names = (f"initrd.img-{match[1]}", f"initramfs-{match[1]}.img", f"initrd-{match[1]}")
-            found += [Kernel(match[1], path, name) for name in names if name in files][:1]
+            found += [Kernel(match[1], path, name) for name in initramfs_names(match[1]) if name in files][:1]
     return tuple(sorted(found, key=lambda kernel: _in_order(kernel.version)))
 
 

@@ -43,6 +43,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     CommandFailed,
     FilesFailed,
     SafepointError,
+    sentence_of,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import missing_tools, mounted
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_MOUNTPOINTS
@@ -165,7 +166,7 @@ def _save(trees: Sequence[Tree], new: NewBackup) -> str:
 
 def _undone(run: _Run, new: NewBackup, error: SafepointError | OSError) -> FilesFailed:
     """The error of a backup that could not be made, with what was done about its LV."""
-    told = error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"
+    told = sentence_of(error)
     replaced = bool(run.now.backups)
     made = run.look().picture.volume(new.place.vg, new.place.name)
     if made is None:

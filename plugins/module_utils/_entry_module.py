@@ -37,7 +37,12 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files import sync, write_whole
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_volume import copies_of, read_manifest
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed, Refused, SafepointError
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
+    FilesFailed,
+    Refused,
+    SafepointError,
+    sentence_of,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import find_tool, mounted, run_tool
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import lasting_name, list_initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._look_program import kind_of, look_image
@@ -256,12 +261,13 @@ def _is_whole(run: _Run, taking: Taking, grub: Grub) -> bool:
         return False
     name = entry_id(taking.set_id)
     in_menu = name in grub.custom and (grub.entries is None or name in grub.entries)
-    as_wanted = run.kernel in (None, found.kernel) and found.look == _digest(_lines(run.now.picture, taking).encode())
+    as_wanted = run.kernel in (None, found.kernel) and found.look == _look_sum(run.now.picture, taking)
     return in_menu and as_wanted and all(_sum_of(found.place / name) == digest for name, digest in found.sums.items())
 
 
-def _lines(picture: Picture, taking: Taking) -> str:
-    return "".join(one.line for one in shown(picture, taking))
+def _look_sum(picture: Picture, taking: Taking) -> str:
+    """What stands for all that is shown."""
+    return _digest("".join(one.line for one in shown(picture, taking)).encode())
 
 
 def _digest(data: bytes) -> str:
@@ -346,7 +352,7 @@ def _write(run: _Run, wanted: _Wanted) -> None:
         "format": _FORMAT,
         "name": run.name,
         "kernel": wanted.kernel.version,
-        "look": _digest(_lines(run.now.picture, wanted.taking).encode()),
+        "look": _look_sum(run.now.picture, wanted.taking),
         "sums": {name: _sum_of(home / name) for name in wanted.files},
     }
     sync(BOOT)
@@ -385,7 +391,7 @@ def _boot_uuid(picture: Picture) -> str:
 
 def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
     """The error of an entry that could not be made, with what was done about what had been made."""
-    told = error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"
+    told = sentence_of(error)
     replaced = any(step["step"] == "remove_files" for step in run.planned)
     try:
         _remove(run)
@@ -435,21 +441,19 @@ def _set_id(run: Run) -> str:
 
 def _take_from_menu(run: _Run, set_id: str, grub: Grub | None) -> None:
     if grub is not None and without_entry(grub.custom, set_id) != grub.custom:
-        run.work("take_from_menu", lambda: _take_from_custom(set_id), menu=grub.custom_path)
+        run.work("take_from_menu", partial(_take_from_custom, Path(grub.custom_path), set_id), menu=grub.custom_path)
     file = _bls_file(set_id)
     if file.exists():
         run.work("take_from_menu", file.unlink, menu=str(file))
 
 
-def _take_from_custom(set_id: str) -> None:
+def _take_from_custom(custom: Path, set_id: str) -> None:
     # Read again: of several entries, each is taken out of what the one before has left.
-    grub = _read_grub()
-    if grub is not None:
-        rest = without_entry(grub.custom, set_id)
-        if rest.strip():
-            write_whole(Path(grub.custom_path), rest)
-        else:
-            Path(grub.custom_path).unlink()
+    rest = without_entry(_text(custom), set_id)
+    if rest.strip():
+        write_whole(custom, rest)
+    else:
+        custom.unlink()
 
 
 def _remove_files(place: Path) -> None:

@@ -47,3 +47,8 @@ class CommandFailed(SafepointError):
 
 class FilesFailed(SafepointError):
     """Files or filesystems could not be brought to what was asked for; the message says how they are now."""
+
+
+def sentence_of(error: SafepointError | OSError) -> str:
+    """What an error says, for a message that goes on with what was done about it."""
+    return error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"

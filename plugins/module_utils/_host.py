@@ -26,6 +26,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
     Initramfs,
     Mount,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._names import initramfs_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -225,7 +226,7 @@ def read_boot() -> Boot:
 
 
 def _read_initramfs(boot: Path, kernel: str) -> Initramfs:
-    candidates = (boot / f"initrd.img-{kernel}", boot / f"initramfs-{kernel}.img", boot / f"initrd-{kernel}")
+    candidates = (boot / name for name in initramfs_names(kernel))
     path = next((str(candidate) for candidate in candidates if candidate.is_file()), None)
     modules_dir = Path("/lib/modules") / kernel
     listing = list_initramfs(path) if path else None

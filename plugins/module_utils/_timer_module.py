@@ -23,6 +23,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_volume import 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     FilesFailed,
     SafepointError,
+    sentence_of,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._filesystem import (
     FILESYSTEM,
@@ -260,7 +261,7 @@ def _start(name: str, tags: _tags.TimerTags, place: NewVolume) -> None:
 
 def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
     """The error of a timer that could not be armed, with what was done about what had been made."""
-    told = error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"
+    told = sentence_of(error)
     # The one that is in its place went before it was made.
     replaced = bool(_timers(run.now))
     run.now = run.look()
