@@ -151,8 +151,8 @@ def machines(*, everything: bool) -> tuple[Machine, ...]:
         return (
             guest,
             Machine("mol-trixie-a", "trixie", (LOOK, BIG)),
-            Machine("mol-trixie-c", "trixie", (*MAIN, CONFIRM)),
-            Machine("mol-bookworm-thin", "bookworm-thin", (BIG,)),
+            Machine("mol-trixie-c", "trixie", MAIN),
+            Machine("mol-bookworm-thin", "bookworm-thin", (CONFIRM, BIG)),
             cut,
         )
     controllers = tuple(f"{CONTROLLED}-{home.name}" for home in other_controllers())

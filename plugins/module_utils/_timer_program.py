@@ -182,8 +182,11 @@ restore_boot() {
     tool sync
 }
 
+# Where a filesystem is mounted already, the kernel refuses to mount it over itself (EBUSY, fs/namespace.c of Linux 6.1),
+# but not over something else.
 mount_boot() {
-    tool mkdir -p "$3" && tool mount -t "$2" "$1" "$3" && tool mount -o remount,rw "$3"
+    tool mkdir -p "$3" && tool mount --bind "$HERE" "$3" &&
+        tool mount -t "$2" "$1" "$3" && tool mount -o remount,rw "$3"
 }
 
 restore_directory() {

@@ -426,6 +426,29 @@ def test_an_esp_that_cannot_be_mounted_does_not_keep_the_host_from_going_back(tm
     ]
 
 
+# As mount(2) does it: no filesystem over itself. It keeps a list of what is mounted where.
+MOUNT = """#!/bin/sh
+case $* in *remount*) exit ;; esac
+device=
+for directory; do previous=$device; device=$directory; done
+top=
+while read -r what where; do [ "$where" != "$directory" ] || top=$what; done <"{mounts}"
+[ "$top" != "$previous" ] || exit 32
+echo "$previous $directory" >>"{mounts}"
+"""
+
+
+def test_a_boot_filesystem_is_mounted_already_as_a_rule(tmp_path: Path) -> None:
+    boot, place, mounts = tmp_path / "boot", tmp_path / "timer", tmp_path / "mounts"
+    place.mkdir()
+    _executable(_place(place) / "lib" / "ld.mount", MOUNT.format(mounts=mounts))
+    mounts.write_text(f"/dev/vda2 {boot}\n")
+    (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot}\n")
+    (place / "boot").write_text("")
+    assert _call(place, f"BOOT='{boot}'; restore_boot && echo done") == ["done"]
+    assert mounts.read_text().splitlines()[-1] == f"/dev/vda2 {boot}"
+
+
 @pytest.mark.parametrize(("merging", "said"), [(False, ["lvconvert vg/root_s"]), (True, [])])
 def test_what_is_merging_already_is_not_asked_again(tmp_path: Path, merging: bool, said: list[str]) -> None:  # noqa: FBT001
     answer = "" if merging else "uuid"
