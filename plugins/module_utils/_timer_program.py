@@ -183,9 +183,9 @@ restore_boot() {
 }
 
 # Where a filesystem is mounted already, the kernel refuses to mount it over itself (EBUSY, fs/namespace.c of Linux 6.1),
-# but not over something else.
+# but not over something else: a filesystem of its own, because what is mounted on a bind mount appears at its source too.
 mount_boot() {
-    tool mkdir -p "$3" && tool mount --bind "$HERE" "$3" &&
+    tool mkdir -p "$3" && tool mount -t tmpfs none "$3" &&
         tool mount -t "$2" "$1" "$3" && tool mount -o remount,rw "$3"
 }
 
