@@ -182,8 +182,8 @@ restore_boot() {
     tool sync
 }
 
-# Where a filesystem is mounted already, the kernel refuses to mount it over itself (EBUSY, fs/namespace.c of Linux 6.1),
-# but not over something else: a filesystem of its own, because what is mounted on a bind mount appears at its source too.
+# The kernel refuses to mount a filesystem over itself (EBUSY, fs/namespace.c of Linux 6.1), and the host has mounted it
+# as a rule. So over something else, and not over a bind mount: what is mounted there appears at its source too.
 mount_boot() {
     tool mkdir -p "$3" && tool mount -t tmpfs none "$3" &&
         tool mount -t "$2" "$1" "$3" && tool mount -o remount,rw "$3"
