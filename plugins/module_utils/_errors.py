@@ -51,4 +51,4 @@ class FilesFailed(SafepointError):
 
 def sentence_of(error: SafepointError | OSError) -> str:
     """What an error says, for a message that goes on with what was done about it."""
-    return error.message if isinstance(error, SafepointError) else f"{error.filename}: {error.strerror}"
+    return error.message if isinstance(error, SafepointError) else f"{error.filename or 'a file'}: {error.strerror}"

@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import Situation, situation
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, FilesFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
+    CommandFailed,
+    FilesFailed,
+    Refused,
+    sentence_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,10 +50,8 @@ class Run:
         try:
             yield
         except OSError as error:
-            raise FilesFailed(
-                f"{error.filename or 'a file'}: {error.strerror}; run this again to finish what was begun",
-                changed=bool(self.planned),
-            ) from error
+            told = sentence_of(error)
+            raise FilesFailed(f"{told}; run this again to finish what was begun", changed=bool(self.planned)) from error
 
     def refuse_for(self, problems: Iterable[str]) -> None:
         """Raise Refused when there are any."""
