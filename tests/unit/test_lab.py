@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shlex
-import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-
-# The lab is a program: its files import each other by bare names.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
-guest, host, image, layout, recipe, sources, ssh, thin = map(
-    importlib.import_module, ("guest", "host", "image", "layout", "recipe", "sources", "ssh", "thin")
-)
+from vm import guest, host, image, ranges, recipe, sources, ssh, thin
 
 
 @pytest.fixture
@@ -77,16 +70,16 @@ def segment(name: str, start: int, size: int) -> dict[str, str]:
 
 def test_places_of_volumes_on_the_disk() -> None:
     report = {"report": [{"pvseg": [segment("root", 0, 384), segment("var", 384, 128), segment("", 512, 843)]}]}
-    assert layout.volume_ranges(report, pv_start=402 * 1024**2) == {
-        "root": layout.ByteRange(offset=(402 + 1) * 1024**2, size=1536 * 1024**2),
-        "var": layout.ByteRange(offset=(402 + 1 + 1536) * 1024**2, size=512 * 1024**2),
+    assert ranges.volume_ranges(report, pv_start=402 * 1024**2) == {
+        "root": ranges.ByteRange(offset=(402 + 1) * 1024**2, size=1536 * 1024**2),
+        "var": ranges.ByteRange(offset=(402 + 1 + 1536) * 1024**2, size=512 * 1024**2),
     }
 
 
 def test_a_volume_in_two_pieces_is_refused() -> None:
     report = {"report": [{"pvseg": [segment("root", 0, 10), segment("var", 10, 1), segment("root", 11, 5)]}]}
     with pytest.raises(host.LabError, match="root"):
-        layout.volume_ranges(report, pv_start=0)
+        ranges.volume_ranges(report, pv_start=0)
 
 
 def test_partitions_follow_each_other_and_half_of_the_volume_group_is_free() -> None:
@@ -163,6 +156,7 @@ def test_a_volume_is_linear_or_thin() -> None:
 
 def test_the_thin_pool_has_room_for_snapshots_and_leaves_some_outside() -> None:
     one = image.recipe_of("trixie-thin")
+    assert one.pool is not None
     provisioned = sum(volume.size_mib for volume in one.thin_volumes)
     assert provisioned * 1.5 < one.pool.data_mib
     used = sum(part.size_mib for part in thin.parts_of(one.pool).all())
@@ -175,13 +169,13 @@ THIN_VOLUMES = (recipe.Volume("one", 8, "ext4", "/"), recipe.Volume("two", 4, "x
 
 
 def test_thin_volumes_follow_each_other_in_the_data_of_their_pool() -> None:
-    data = layout.ByteRange(offset=1000 * layout.MIB, size=16 * layout.MIB)
+    data = ranges.ByteRange(offset=1000 * ranges.MIB, size=16 * ranges.MIB)
     assert thin.thin_ranges(THIN_VOLUMES, data) == {
-        "one": layout.ByteRange(offset=1000 * layout.MIB, size=8 * layout.MIB),
-        "two": layout.ByteRange(offset=1008 * layout.MIB, size=4 * layout.MIB),
+        "one": ranges.ByteRange(offset=1000 * ranges.MIB, size=8 * ranges.MIB),
+        "two": ranges.ByteRange(offset=1008 * ranges.MIB, size=4 * ranges.MIB),
     }
     with pytest.raises(host.LabError, match="larger than their pool"):
-        thin.thin_ranges(THIN_VOLUMES, replace(data, size=11 * layout.MIB))
+        thin.thin_ranges(THIN_VOLUMES, replace(data, size=11 * ranges.MIB))
 
 
 def test_the_pool_maps_the_blocks_of_its_volumes_to_where_they_lie() -> None:
