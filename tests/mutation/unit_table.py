@@ -95,8 +95,8 @@ MUTANTS = (
     ),
     Mutant(
         "of several mounts at one place the last counts",
-        "reversed(picture.host.mounts)",
-        "picture.host.mounts",
+        "(mount for mount in reversed(picture.host.mounts) if mount.mountpoint == mountpoint)",
+        "(mount for mount in picture.host.mounts if mount.mountpoint == mountpoint)",
     ),
     Mutant(
         "what goes with / is protected or ignored by name",
