@@ -57,7 +57,7 @@ def accelerator(image: Image) -> Accelerator:
 def boots(image: Image, candidate: Accelerator, *, seconds: int = SECONDS) -> bool:
     """True if the image's kernel reaches its first process within the time limit."""
     argv = ["qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-m", "512", *arguments(candidate)]
-    argv += ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-serial", "stdio"]
+    argv += ["-kernel", str(image.vmlinuz), "-initrd", str(image.initrd), "-serial", "stdio"]
     argv += ["-append", f"console=ttyS0 panic=-1 rdinit={FIRST_PROCESS}"]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=seconds)

@@ -16,18 +16,19 @@ import os
 import shutil
 import signal
 import subprocess
-import uuid
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from vm import image, recipe, thin
-from vm.host import Progress
+from vm.host import Progress, locked
 from vm.ranges import MIB, ByteRange, volume_ranges
 from vm.sources import host_mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from vm.uml_kernel import Kernel
 
 DISK = "disk.raw"
 LVM_CONFIG = (
@@ -36,18 +37,20 @@ LVM_CONFIG = (
 )
 
 
-def assemble(name: str) -> None:
-    """Build the image of that name and move it into place. Needs root and a mount namespace of its own."""
+def assemble(name: str, kernel: Kernel | None) -> None:
+    """Build the image of that name and move it into place. Needs root and a mount namespace of its own.
+
+    With a `kernel` it is one for user-mode Linux.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    wanted = image.recipe_of(name)
-    destination = image.current(wanted.name).directory
-    log = image.images_directory() / f"{wanted.name}.log"
+    wanted = image.current(image.recipe_of(name).name, kernel)
+    log = image.images_directory() / f"{wanted.title}.log"
     log.unlink(missing_ok=True)
     progress = Progress(log)
-    with working_directory(image.images_directory() / f"{wanted.name}.partial") as work:
+    with working_directory(image.images_directory() / f"{wanted.title}.partial") as work:
         Builder(progress, work, wanted).build()
         hand_over(work / "image", log)
-        (work / "image").rename(destination)
+        (work / "image").rename(wanted.directory)
     progress.step(f"{wanted.title} image ready")
 
 
@@ -86,41 +89,62 @@ def hand_over(*paths: Path) -> None:
 class Builder:
     """One build: from packages to a bootable disk, inside the directory `work`."""
 
-    def __init__(self, progress: Progress, work: Path, wanted: recipe.Recipe) -> None:
+    def __init__(self, progress: Progress, work: Path, wanted: image.Image) -> None:
         self.run = progress.run
         self.step = progress.step
-        self.recipe = wanted
+        self.image = wanted
+        self.recipe = image.recipe_of(wanted.name)
         self.work = work
         self.rootfs = work / "mounts" / "rootfs"
         self.target = work / "mounts" / "target"
         self.disk = work / DISK
-        self.boot_uuid = str(uuid.uuid4())
 
     def build(self) -> None:
         """Leave the finished files in `work`/image."""
-        self.step(f"building the {self.recipe.title} image: installing packages (1-2 min)")
-        self.install_packages()
+        self.step(f"building the {self.recipe.title} image")
+        self.fill_tree()
         with ExitStack() as stack:
             self.step("writing partitions, volume group and file systems")
             volumes = self.lay_out(stack)
+            if self.image.kernel:
+                self.exchange_kernel(self.image.kernel)
             self.mount_volumes(stack, volumes)
             self.step("copying the system")
             self.run("cp", "--archive", "--one-file-system", f"{self.rootfs}/.", str(self.target))
             self.step("installing GRUB")
             self.make_bootable(stack)
-        self.step("converting to qcow2")
         result = self.work / "image"
         result.mkdir()
+        if self.image.kernel:
+            self.disk.rename(result / self.image.disk.name)
+            return
+        self.step("converting to qcow2")
         for name in ("vmlinuz", "initrd.img"):
             (newest,) = (self.rootfs / "boot").glob(f"{name}-*")
             shutil.copyfile(newest, result / name)
-        self.run("qemu-img", "convert", "-O", "qcow2", str(self.disk), str(result / "disk.qcow2"))
+        self.run("qemu-img", "convert", "-O", "qcow2", str(self.disk), str(result / self.image.disk.name))
+
+    def fill_tree(self) -> None:
+        """Fill `rootfs` from the packed tree in the cache, which is made and kept if it is not there."""
+        packed = image.packed_tree(self.recipe)
+        tar = ["tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--directory", str(self.rootfs)]
+        with locked(packed.with_suffix(".lock")):
+            if packed.exists():
+                self.rootfs.mkdir()
+                self.run(*tar, "--extract", "--file", str(packed))
+                return
+            self.step("installing packages (1-2 min)")
+            self.install_packages()
+            draft = packed.with_suffix(".partial")
+            self.run(*tar, "--create", "--file", str(draft), ".")
+            hand_over(draft)
+            image.remove_outdated_trees(self.recipe)
+            draft.rename(packed)
 
     def install_packages(self) -> None:
-        """Fill `rootfs`. Configuration comes before the packages: their scripts then see it."""
+        """Make `rootfs` of packages. Configuration comes before the packages: their scripts then see it."""
         staging = self.work / "staging"
-        public_key = image.private_key().with_suffix(".pub").read_text(encoding="utf-8")
-        files = recipe.configuration(self.recipe, boot_uuid=self.boot_uuid, public_key=public_key)
+        files = recipe.configuration(self.recipe, public_key=image.public_key())
         for path, content in files.items():
             file = staging / path.lstrip("/")
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -146,6 +170,15 @@ class Builder:
         self.run("cp", "--recursive", f"{staging}/.", str(self.rootfs))
         self.run("chroot", str(self.rootfs), "sh", stdin=recipe.FINISH_SCRIPT)
 
+    def exchange_kernel(self, kernel: Kernel) -> None:
+        """Put user-mode Linux in the place of Debian's kernel, with an initramfs for it."""
+        self.step(f"installing user-mode Linux {kernel.release}")
+        self.run("rm", "-rf", str(self.rootfs / "usr/lib/modules"))
+        self.run("cp", "--recursive", f"{kernel.modules.parent}/.", str(self.rootfs / "usr/lib/modules"))
+        for name, file in (("vmlinuz", kernel.program), ("config", kernel.configuration)):
+            self.run("cp", str(file), str(self.rootfs / "boot" / f"{name}-{kernel.release}"))
+        self.run("chroot", str(self.rootfs), "sh", "-s", kernel.release, stdin=recipe.UML_SCRIPT)
+
     def lay_out(self, stack: ExitStack) -> dict[str, str]:
         """Partition the disk, create the volume group and the file systems; the block device of each volume."""
         with self.disk.open("wb") as disk:
@@ -158,7 +191,7 @@ class Builder:
         for name, place in self.create_volumes(f"{self.loop}p3").items():
             devices[name] = stack.enter_context(self.attached_at(place))
         for volume in (recipe.BOOT, *recipe.VOLUMES):
-            options = ["-q", "-U", self.boot_uuid] if volume is recipe.BOOT else ["-q"]
+            options = ["-q", "-U", recipe.BOOT_UUID] if volume is recipe.BOOT else ["-q"]
             self.run("chroot", str(self.rootfs), f"mkfs.{volume.fstype}", *options, devices[volume.name])
         return devices
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any, Callable, get_args
 
-from vm import assembly, guest, host, image, ssh
-from vm.guest import Guest
+from vm import assembly, guest, host, machines, ssh, uml_kernel, uml_process
 from vm.host import LabError
 from vm.recipe import ALIASES, RECIPES
+from vm.uml import UmlGuest
 
 
 def main() -> int:
@@ -45,19 +46,19 @@ def _setup(_options: argparse.Namespace) -> None:
 
 def _build(options: argparse.Namespace) -> None:
     """Build an image, or find it ready; prints its directory."""
-    print(image.build(options.image).directory)
+    print(machines.golden_image(options.image, options.machine).directory)
 
 
 def _assemble(options: argparse.Namespace) -> None:
     """Do the part of `build` that needs root; `build` calls this."""
-    assembly.assemble(options.image)
+    assembly.assemble(options.image, uml_kernel.of_version(options.kernel))
 
 
 def _up(options: argparse.Namespace) -> None:
     """Create a machine and boot it; returns when SSH answers."""
     host.require_tools()
-    golden = image.build(options.image)
-    machine = Guest.create(
+    golden = machines.golden_image(options.image, options.machine)
+    machine = machines.create(
         options.name,
         golden,
         memory_mib=options.memory,
@@ -69,24 +70,32 @@ def _up(options: argparse.Namespace) -> None:
     machine.name_itself()
 
 
+def _keep(options: argparse.Namespace) -> int:
+    """Be the process that a guest of user-mode Linux lives in; `up` and `start` call this."""
+    machine = machines.of(options.directory)
+    if not isinstance(machine, UmlGuest):
+        raise LabError(f"{options.directory} is no machine of user-mode Linux")
+    return uml_process.keep(machine)
+
+
 def _start(options: argparse.Namespace) -> None:
     """Boot a machine that is off; returns when SSH answers."""
-    Guest.find(options.name).boot()
+    machines.find(options.name).boot()
 
 
 def _wait(options: argparse.Namespace) -> None:
     """Wait until SSH answers."""
-    Guest.find(options.name).wait()
+    machines.find(options.name).wait()
 
 
 def _reboot(options: argparse.Namespace) -> None:
     """Reboot a machine and wait until SSH answers again."""
-    Guest.find(options.name).reboot()
+    machines.find(options.name).reboot()
 
 
 def _cut(options: argparse.Namespace) -> None:
     """Cut the power of a machine; its disks stay."""
-    Guest.find(options.name).cut()
+    machines.find(options.name).cut()
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -94,42 +103,42 @@ def _run(options: argparse.Namespace) -> int:
     argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
     if not argv:
         raise LabError("which command? For example: run NAME -- lvs -a")
-    return Guest.find(options.name).run(argv)
+    return machines.find(options.name).run(argv)
 
 
 def _push(options: argparse.Namespace) -> int:
     """Copy a file or directory into a machine, as rsync does."""
-    return Guest.find(options.name).copy(source=options.local, destination=f"guest:{options.remote}")
+    return machines.find(options.name).copy(source=options.local, destination=f"guest:{options.remote}")
 
 
 def _pull(options: argparse.Namespace) -> int:
     """Copy a file or directory out of a machine, as rsync does."""
-    return Guest.find(options.name).copy(source=f"guest:{options.remote}", destination=options.local)
+    return machines.find(options.name).copy(source=f"guest:{options.remote}", destination=options.local)
 
 
 def _down(options: argparse.Namespace) -> None:
     """End machines and delete all that is theirs."""
     if not options.names and not options.all:
         raise LabError("which machine? Name it, or say --all")
-    machines = guest.all_guests() if options.all else [Guest.find(name) for name in options.names]
-    for machine in machines:
+    wanted = machines.all_guests() if options.all else [machines.find(name) for name in options.names]
+    for machine in wanted:
         machine.remove()
 
 
 def _status(_options: argparse.Namespace) -> None:
     """List the machines."""
-    for machine in guest.all_guests():
+    for machine in machines.all_guests():
         print(machine.summary())
 
 
 def _inventory(options: argparse.Namespace) -> None:
     """Print an Ansible inventory of machines, in YAML."""
-    print(ssh.inventory([Guest.find(name).reach() for name in options.names]), end="")
+    print(ssh.inventory([machines.find(name).reach() for name in options.names]), end="")
 
 
 def _ssh_config(options: argparse.Namespace) -> None:
     """Print an ssh configuration for machines."""
-    print("\n".join(Guest.find(name).reach().ssh_config() for name in options.names), end="")
+    print("\n".join(machines.find(name).reach().ssh_config() for name in options.names), end="")
 
 
 # An argument of a command: what add_argument takes first, and what it takes by name.
@@ -140,8 +149,18 @@ NAMES: Argument = ("names", {"metavar": "NAME", "nargs": "+"})
 IMAGE: Argument = ("image", {"metavar": "IMAGE", "help": IMAGES})
 LOCAL: Argument = ("local", {"metavar": "LOCAL", "help": "path on this machine"})
 REMOTE: Argument = ("remote", {"metavar": "REMOTE", "help": "path in the virtual machine"})
+MACHINE: Argument = (
+    "--machine",
+    {
+        "choices": get_args(machines.Wish),
+        "default": "auto",
+        "help": "auto (the default): user-mode Linux where it works, which has no boot loader, else QEMU",
+    },
+)
+KERNEL: Argument = ("--kernel", {"metavar": "VERSION", "help": "for user-mode Linux of that version"})
 UP: tuple[Argument, ...] = (
     NAME,
+    MACHINE,
     ("--image", {"metavar": "IMAGE", "required": True, "help": IMAGES}),
     ("--memory", {"metavar": "MIB", "type": int, "default": 1024, "help": "default: 1024"}),
     ("--disk", {"metavar": "SIZE", "action": "append", "default": [], "help": "add an empty disk, such as 2G"}),
@@ -157,8 +176,9 @@ UP: tuple[Argument, ...] = (
 )
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], tuple[Argument, ...]]] = {
     "setup": (_setup, ()),
-    "build": (_build, (IMAGE,)),
-    "assemble": (_assemble, (IMAGE,)),
+    "build": (_build, (IMAGE, MACHINE)),
+    "assemble": (_assemble, (IMAGE, KERNEL)),
+    "keep": (_keep, (("directory", {"type": Path}),)),
     "up": (_up, UP),
     "run": (_run, (NAME, ("argv", {"metavar": "COMMAND", "nargs": argparse.REMAINDER}))),
     "push": (_push, (NAME, LOCAL, REMOTE)),

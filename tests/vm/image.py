@@ -12,38 +12,55 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from vm import recipe
+from vm import recipe, uml_kernel
 from vm.host import LAB, LabError, as_root, cache_directory, locked, require_tools
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FINGERPRINT_DIGITS = 12
+Machine = Literal["qemu", "uml"]
 
 
 @dataclass(frozen=True)
 class Image:
-    """A golden image in the cache, complete once its directory exists."""
+    """A golden image in the cache, complete once its directory exists; with a `kernel` one for user-mode Linux."""
 
     name: str
     directory: Path
+    kernel: uml_kernel.Kernel | None = None
+
+    @property
+    def machine(self) -> Machine:
+        """The kind of machine that it is for."""
+        return "uml" if self.kernel else "qemu"
+
+    @property
+    def title(self) -> str:
+        """What it is called in messages and files."""
+        return titled(self.name, self.machine)
 
     @property
     def disk(self) -> Path:
-        """The bootable disk, qcow2: only ever a backing file."""
-        return self.directory / "disk.qcow2"
+        """The bootable disk: only ever what a guest's own layer lies on."""
+        return self.directory / ("disk.raw" if self.kernel else "disk.qcow2")
 
     @property
-    def kernel(self) -> Path:
-        """A copy of the guest's kernel."""
+    def vmlinuz(self) -> Path:
+        """A copy of the guest's kernel, of an image for QEMU."""
         return self.directory / "vmlinuz"
 
     @property
     def initrd(self) -> Path:
-        """A copy of the guest's initramfs."""
+        """A copy of the guest's initramfs, of an image for QEMU."""
         return self.directory / "initrd.img"
+
+
+def titled(name: str, machine: Machine) -> str:
+    """What an image is called in messages and files."""
+    return name if machine == "qemu" else f"{name}-{machine}"
 
 
 def images_directory() -> Path:
@@ -64,13 +81,13 @@ def recipe_of(name: str) -> recipe.Recipe:
     return found
 
 
-def build(name: str) -> Image:
-    """The Image of that name: from the cache if its recipe has not changed, else built now (one to four minutes)."""
+def build(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
+    """The Image of that name: from the cache if it is as it would be built now, else built (up to 4 minutes)."""
     wanted = recipe_of(name)
     images_directory().mkdir(parents=True, exist_ok=True)
-    with locked(images_directory() / f"{wanted.name}.lock"):
-        make_key()
-        image = current(wanted.name)
+    make_key()
+    image = current(wanted.name, kernel)
+    with locked(images_directory() / f"{image.title}.lock"):
         if not image.directory.is_dir():
             require_tools()
             assemble_apart(image)
@@ -86,23 +103,43 @@ def make_key() -> None:
             subprocess.run(argv, check=True)
 
 
-def current(name: str) -> Image:
+def public_key() -> str:
+    """The line that lets `private_key` into a guest."""
+    return private_key().with_suffix(".pub").read_text(encoding="utf-8")
+
+
+def current(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
     """The Image that fits its recipe as it is now; its directory exists if it has been built."""
-    return Image(name, images_directory() / f"{name}-{fingerprint(name)}")
-
-
-def fingerprint(name: str) -> str:
-    """Hexadecimal digits that change with anything that shapes an image."""
     files = ["recipe.py", "assembly.py", "ranges.py", *(["thin.py"] if recipe.RECIPES[name].pool else [])]
-    parts = [name.encode(), private_key().with_suffix(".pub").read_bytes()]
-    parts += [(LAB / file).read_bytes() for file in files]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:FINGERPRINT_DIGITS]
+    parts = [name, public_key(), *((LAB / file).read_text(encoding="utf-8") for file in files)]
+    digits = fingerprint(*parts, *([kernel.version] if kernel else []))
+    return Image(name, images_directory() / f"{titled(name, 'uml' if kernel else 'qemu')}-{digits}", kernel)
+
+
+def packed_tree(wanted: recipe.Recipe) -> Path:
+    """The file with the installed packages of an image, which several images share; it exists once it is whole."""
+    files = recipe.configuration(wanted, public_key=public_key())
+    parts = (*wanted.packages, *recipe.LEFT_OUT, recipe.DEBCONF, recipe.FINISH_SCRIPT, *files, *files.values())
+    return images_directory() / f"tree-{wanted.tree}-{fingerprint(wanted.suite, *parts)}.tar"
+
+
+def remove_outdated_trees(wanted: recipe.Recipe) -> None:
+    """Delete the packed trees that that of `wanted` replaces."""
+    for file in images_directory().glob(f"tree-{wanted.tree}-{'[0-9a-f]' * FINGERPRINT_DIGITS}.tar"):
+        if file != packed_tree(wanted):
+            file.unlink()
+
+
+def fingerprint(*parts: str) -> str:
+    """Hexadecimal digits that change with any of the texts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def assemble_apart(image: Image) -> None:
     """Build `image` in a child process: as root, and in a mount namespace that takes every mount with it."""
     argv = ["env", f"SAFEPOINT_CACHE={cache_directory()}", f"PATH={os.environ['PATH']}"]
     argv += ["unshare", "--mount", "--propagation", "private", sys.executable, str(LAB), "assemble", image.name]
+    argv += ["--kernel", image.kernel.version] if image.kernel else []
     child = subprocess.Popen(as_root(argv))
     try:
         child.wait()
@@ -117,6 +154,6 @@ def remove_outdated(image: Image) -> None:
     """Delete the images of the same name that `image` replaces, but for those under a virtual machine's overlay."""
     records = (cache_directory() / "vms").glob("*/vm.json")
     in_use = {json.loads(record.read_text(encoding="utf-8"))["backing"] for record in records}
-    for directory in images_directory().glob(f"{image.name}-{'[0-9a-f]' * FINGERPRINT_DIGITS}"):
+    for directory in images_directory().glob(f"{image.title}-{'[0-9a-f]' * FINGERPRINT_DIGITS}"):
         if directory != image.directory and str(directory) not in in_use:
             shutil.rmtree(directory)

@@ -88,9 +88,12 @@ class Volume:
 
 
 DISK_MIB = 6144
+BOOT_START_MIB = 2
 PV_START_MIB = 402  # 1 MiB of partition table, 1 MiB for GRUB's core image, 400 MiB of /boot
 VOLUME_GROUP = "sysvg"
 BOOT = Volume("boot", 400, "ext4", "/boot")
+# The same in every image: no guest ever sees the disk of another.
+BOOT_UUID = "6f3b1a52-9d0c-4c57-8a55-0c1d6a3d5e71"
 # Of linear volumes alone more than half of the volume group stays free: room for a snapshot of each.
 VOLUMES = (
     Volume("root", 1536, "ext4", "/"),
@@ -130,6 +133,11 @@ class Recipe:
         return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs)
 
     @property
+    def tree(self) -> str:
+        """What the tree of its installed packages is called; images that differ in their volumes share it."""
+        return f"{self.suite}-{self.initramfs}"
+
+    @property
     def linear_volumes(self) -> tuple[Volume, ...]:
         """The volumes that are ranges of the physical volume."""
         thin = self.pool.volumes if self.pool else ()
@@ -163,7 +171,7 @@ PARTITIONS = f"""\
 label: gpt
 unit: sectors
 start=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649, name="bios-boot"
-start=4096, size={BOOT.size_mib * 2048}, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name="boot"
+start={BOOT_START_MIB * 2048}, size={BOOT.size_mib * 2048}, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name="boot"
 start={PV_START_MIB * 2048}, type=E6D6D379-F507-44C2-A23C-238F2A3DF928, name="lvm"
 """
 
@@ -171,8 +179,8 @@ start={PV_START_MIB * 2048}, type=E6D6D379-F507-44C2-A23C-238F2A3DF928, name="lv
 DEBCONF = "grub-pc grub-pc/install_devices_empty boolean true\n"
 
 
-def fstab(*, boot_uuid: str) -> str:
-    """The guest's /etc/fstab: logical volumes by their /dev/mapper names, /boot by `boot_uuid`."""
+def fstab() -> str:
+    """The guest's /etc/fstab: logical volumes by their /dev/mapper names, /boot by its UUID."""
     lines = []
     for volume in VOLUMES:
         checked = 1 if volume.mountpoint == "/" else 0
@@ -180,19 +188,20 @@ def fstab(*, boot_uuid: str) -> str:
         lines.append(
             f"/dev/mapper/{VOLUME_GROUP}-{volume.name} {volume.mountpoint} {volume.fstype} {options} 0 {checked}"
         )
-    lines.append(f"UUID={boot_uuid} {BOOT.mountpoint} {BOOT.fstype} defaults 0 0")
+    lines.append(f"UUID={BOOT_UUID} {BOOT.mountpoint} {BOOT.fstype} defaults 0 0")
     return "\n".join(lines) + "\n"
 
 
-def configuration(recipe: Recipe, *, boot_uuid: str, public_key: str) -> dict[str, str]:
+def configuration(recipe: Recipe, *, public_key: str) -> dict[str, str]:
     """The files the guest gets in addition to its packages: absolute path to content. Scripts start with `#!`."""
     return {
-        "/etc/fstab": fstab(boot_uuid=boot_uuid),
+        "/etc/fstab": fstab(),
         "/etc/hostname": "guest\n",
         "/etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
         # QEMU's user network answers DNS on this address.
         "/etc/resolv.conf": "nameserver 10.0.2.3\n",
         "/etc/systemd/network/lab.network": NETWORK,
+        "/etc/systemd/network/uml.network": UML_NETWORK,
         # In software emulation on a busy host a mount may take minutes, which is no reason to give the boot up.
         "/etc/systemd/system.conf.d/lab.conf": "[Manager]\n"
         "DefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
@@ -214,6 +223,19 @@ LinkLocalAddressing=no
 
 [DHCPv4]
 UseHostname=no
+"""
+
+# The one address in the guest's own network, which ends in the process that the guest lives in.
+UML_PREFIX = 24
+UML_GUEST, UML_HOST = "10.0.2.15", "10.0.2.2"
+UML_NETWORK = f"""\
+[Match]
+Name=vec*
+
+[Network]
+Address={UML_GUEST}/{UML_PREFIX}
+IPv6AcceptRA=no
+LinkLocalAddressing=no
 """
 
 # A list of modules instead of "most": the initramfs is a fifth of the size, which software emulation notices.
@@ -293,6 +315,15 @@ systemctl mask {" ".join(MASKED_UNITS)}
 systemd-machine-id-setup
 done=/usr/lib/systemd/systemd-update-done
 [ ! -x $done ] || $done  # Debian 12 has none, and no units that would ask
+"""
+
+# Run in the tree of a guest of user-mode Linux once its modules are there; the argument is the kernel's release. The
+# Debian kernel's files go: what rebuilds every initramfs would spend half its time on one that is never booted.
+UML_SCRIPT = """\
+set -eu
+depmod "$1"
+rm -rf /boot/vmlinuz-*-amd64 /boot/initrd.img-*-amd64 /boot/config-*-amd64 /boot/System.map-*-amd64
+update-initramfs -c -k "$1"
 """
 
 # GRUB's argument is the disk. On the host the root file system lies on a loop device, for which update-grub would write
