@@ -42,9 +42,8 @@ class Overlay:
         magic, version, _mtime, size, sector, alignment, _format, _backing = HEADER.unpack(head)
         if (magic, version) != (MAGIC, VERSION):
             raise LabError(f"{file} is no overlay of user-mode Linux, version {VERSION}")
-        bits = -(-size // sector)
-        end = HEADER.size + -(-bits // 8)
-        return cls(sector, HEADER.size, -(-end // alignment) * alignment)
+        bitmap = rounded(HEADER.size, alignment)
+        return cls(sector, bitmap, rounded(bitmap + -(-size // sector // 8), alignment))
 
     def written(self, handle: BinaryIO, place: ByteRange) -> list[ByteRange]:
         """The pieces of `place` that the guest has written, in order."""
@@ -67,7 +66,6 @@ def extract(file: Path, image: Path, place: ByteRange, target: Path) -> None:
     There is no such file before the guest has been started for the first time.
     """
     with image.open("rb") as below, target.open("wb") as out:
-        out.truncate(place.size)
         copy(below, place.offset, out, ByteRange(0, place.size))
         if file.exists():
             overlay = Overlay.of(file)
@@ -75,6 +73,11 @@ def extract(file: Path, image: Path, place: ByteRange, target: Path) -> None:
                 for piece in overlay.written(above, place):
                     where = ByteRange(piece.offset - place.offset, piece.size)
                     copy(above, overlay.data + piece.offset, out, where)
+
+
+def rounded(number: int, unit: int) -> int:
+    """The next multiple of `unit`."""
+    return -(-number // unit) * unit
 
 
 def append(pieces: list[ByteRange], piece: ByteRange) -> None:
@@ -87,10 +90,10 @@ def append(pieces: list[ByteRange], piece: ByteRange) -> None:
 
 
 def copy(source: BinaryIO, offset: int, target: BinaryIO, place: ByteRange) -> None:
-    """Copy bytes of `source` from `offset` on to `place` of `target`; long runs of zeros become holes of a new file."""
+    """Copy bytes of `source` from `offset` on to `place` of `target`."""
     source.seek(offset)
-    for start in range(place.offset, place.offset + place.size, MIB):
-        chunk = source.read(min(MIB, place.offset + place.size - start))
-        target.seek(start)
-        if place.size < MIB or any(chunk):
-            target.write(chunk)
+    target.seek(place.offset)
+    left = place.size
+    while left and (chunk := source.read(min(MIB, left))):
+        target.write(chunk)
+        left -= len(chunk)
