@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from vm import accel, image, recipe
+from vm import accel, firmware, image, recipe
 from vm.host import LabError, cache_directory, tail
 from vm.ssh import HOST, Access
 
@@ -112,6 +112,8 @@ class Guest:
             raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
         try:
             guest.make_disks(golden.disk, disks)
+            if golden.varstore.exists():
+                shutil.copy(golden.varstore, guest.varstore)
             if direct_kernel:
                 shutil.copy(golden.kernel, guest.kernel)
                 shutil.copy(golden.initrd, guest.initrd)
@@ -141,6 +143,11 @@ class Guest:
     def initrd(self) -> Path:
         """The initramfs for that; whoever has built another one in the guest may put it here."""
         return self.directory / "initrd.img"
+
+    @property
+    def varstore(self) -> Path:
+        """The variables of the machine's firmware, which outlive reboots and cuts; a BIOS has none."""
+        return self.directory / image.VARSTORE
 
     @property
     def serial_log(self) -> Path:
@@ -211,6 +218,7 @@ class Guest:
         """QEMU's command line."""
         settings = self.settings
         argv = ["qemu-system-x86_64", "-name", settings.name, *accel.arguments(settings.accelerator)]
+        argv += firmware.arguments(recipe.RECIPES[settings.suite].firmware, varstore=escaped(self.varstore))
         argv += ["-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
         argv += ["-chardev", f"file,id=serial,append=on,path={escaped(self.serial_log)}", "-serial", "chardev:serial"]
         argv += ["-device", "virtio-rng-pci", "-daemonize", "-pidfile", str(self.pidfile)]

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vm import recipe
+from vm.firmware import require
 from vm.host import LAB, LabError, as_root, cache_directory, locked, require_tools
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FINGERPRINT_DIGITS = 12
+VARSTORE = "varstore.fd"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Image:
     def initrd(self) -> Path:
         """A copy of the guest's initramfs."""
         return self.directory / "initrd.img"
+
+    @property
+    def varstore(self) -> Path:
+        """The firmware's variables of a new machine; there are none where the firmware is a BIOS."""
+        return self.directory / VARSTORE
 
 
 def images_directory() -> Path:
@@ -73,6 +80,7 @@ def build(name: str) -> Image:
         image = current(wanted.name)
         if not image.directory.is_dir():
             require_tools()
+            require(wanted.firmware)
             assemble_apart(image)
             remove_outdated(image)
     return image
@@ -93,7 +101,8 @@ def current(name: str) -> Image:
 
 def fingerprint(name: str) -> str:
     """Hexadecimal digits that change with anything that shapes an image."""
-    files = ["recipe.py", "assembly.py", "ranges.py", *(["thin.py"] if recipe.RECIPES[name].pool else [])]
+    files = ["recipe.py", "assembly.py", "ranges.py", "firmware.py"]
+    files += ["thin.py"] if recipe.RECIPES[name].pool else []
     parts = [name.encode(), private_key().with_suffix(".pub").read_bytes()]
     parts += [(LAB / file).read_bytes() for file in files]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:FINGERPRINT_DIGITS]
