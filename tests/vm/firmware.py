@@ -10,7 +10,7 @@ removable path, EFI/BOOT/BOOTX64.EFI, and shim makes the entry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vm.host import OVMF, LabError, cache_directory
@@ -61,7 +61,8 @@ class Firmware:
 # fallback, which makes the boot entry that BOOTX64.CSV describes.
 _UEFI_INSTALL = f"""\
 mkdir -p /boot/efi /boot/grub/x86_64-efi /boot/grub/fonts
-cp /usr/lib/grub/x86_64-efi/*.mod /usr/lib/grub/x86_64-efi/*.lst /boot/grub/x86_64-efi
+cd /usr/lib/grub/x86_64-efi
+cp *.mod *.lst modinfo.sh /boot/grub/x86_64-efi
 cp /usr/share/grub/unicode.pf2 /boot/grub/fonts
 grub-editenv /boot/grub/grubenv create
 tree=$(mktemp -d)
@@ -83,10 +84,6 @@ mkfs.vfat -F 32 -i {ESP_UUID.replace("-", "")} "${{disk}}p1"
 mcopy -s -i "${{disk}}p1" "$tree/EFI" ::
 rm -r "$tree"
 """
-_UEFI_PACKAGES = ("grub-efi-amd64", "grub-efi-amd64-signed", "shim-signed", "efibootmgr", "mtools")
-# OVMF's console is the serial line.
-_UEFI_TERMINAL = "GRUB_TERMINAL=console\n"
-_ENFORCING = "OVMF_CODE_4M.secboot.fd"
 
 BIOS = Firmware(
     packages=("grub-pc",),
@@ -94,28 +91,18 @@ BIOS = Firmware(
     grub_install='grub-install --target=i386-pc "$disk"\n',
 )
 UEFI = Firmware(
-    packages=_UEFI_PACKAGES,
-    grub_terminal=_UEFI_TERMINAL,
+    packages=("grub-efi-amd64", "grub-efi-amd64-signed", "shim-signed", "efibootmgr", "mtools"),
+    # OVMF's console is the serial line.
+    grub_terminal="GRUB_TERMINAL=console\n",
     grub_install=_UEFI_INSTALL,
     code="OVMF_CODE_4M.fd",
     variables="OVMF_VARS_4M.fd",
 )
 # The keys that hosts are delivered with: Microsoft's, which has signed Debian's shim, which knows Debian's.
-SECURE_BOOT = Firmware(
-    packages=_UEFI_PACKAGES,
-    grub_terminal=_UEFI_TERMINAL,
-    grub_install=_UEFI_INSTALL,
-    code=_ENFORCING,
-    variables="OVMF_VARS_4M.ms.fd",
-)
+SECURE_BOOT = replace(UEFI, code="OVMF_CODE_4M.secboot.fd", variables="OVMF_VARS_4M.ms.fd")
 # No other keys than the lab's own. The guest has their secret halves, so that a test can sign and revoke what it likes.
-OWN_KEYS = Firmware(
-    packages=(*_UEFI_PACKAGES, "sbsigntool", "efitools", "openssl"),
-    grub_terminal=_UEFI_TERMINAL,
-    grub_install=_UEFI_INSTALL,
-    code=_ENFORCING,
-    variables="OVMF_VARS_4M.fd",
-    own_keys=True,
+OWN_KEYS = replace(
+    UEFI, packages=(*UEFI.packages, "sbsigntool", "efitools", "openssl"), code=SECURE_BOOT.code, own_keys=True
 )
 
 
