@@ -4,7 +4,7 @@
 """What a guest's machine starts with: SeaBIOS, or UEFI with or without Secure Boot.
 
 UEFI is OVMF. Its variables (boot entries, keys, what is revoked) lie in a file of the machine, its varstore, which
-begins as a copy of the image's. There no boot entry of Debian exists: in the first boot the firmware starts shim from the
+begins as a copy of the image's. There Debian has no boot entry: in the first boot the firmware starts shim from the
 removable path, EFI/BOOT/BOOTX64.EFI, and shim makes the entry.
 """
 
@@ -139,8 +139,8 @@ def enrolment(tree: Path, varstore: Path) -> list[str]:
     return argv
 
 
-# Run in the guest's tree before GRUB is installed, which takes shim from there. GRUB and the kernel need no signature of
-# the lab's: Debian's is checked by shim, which knows it.
+# Run in the guest's tree before GRUB is installed, which takes shim from there. GRUB and the kernel need no signature
+# of the lab's: Debian's is checked by shim, which knows it.
 KEYS_SCRIPT = f"""\
 set -eu
 umask 077
