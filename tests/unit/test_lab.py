@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from vm import guest, host, image, ranges, recipe, sources, ssh, thin
+from vm import firmware, guest, host, image, ranges, recipe, sources, ssh, thin
 
 
 @pytest.fixture
@@ -82,22 +82,27 @@ def test_a_volume_in_two_pieces_is_refused() -> None:
         ranges.volume_ranges(report, pv_start=0)
 
 
-def test_partitions_follow_each_other_and_half_of_the_volume_group_is_free() -> None:
-    lines = [line for line in recipe.PARTITIONS.splitlines() if line.startswith("start=")]
+@pytest.mark.parametrize(("name", "first"), [("trixie", ("21686148", 1)), ("trixie-uefi", ("C12A7328", 64))])
+def test_partitions_follow_each_other_and_half_of_the_volume_group_is_free(name: str, first: tuple[str, int]) -> None:
+    one = image.recipe_of(name)
+    lines = [line for line in recipe.partitions(one).splitlines() if line.startswith("start=")]
     fields = [dict(field.split("=") for field in line.split(", ")) for line in lines]
+    assert (fields[0]["type"].partition("-")[0], int(fields[0]["size"]) / 2048) == first
     assert int(fields[0]["start"]) + int(fields[0]["size"]) == int(fields[1]["start"])
-    assert int(fields[1]["start"]) + int(fields[1]["size"]) == int(fields[2]["start"]) == recipe.PV_START_MIB * 2048
+    assert int(fields[1]["start"]) + int(fields[1]["size"]) == int(fields[2]["start"]) == one.pv_start_mib * 2048
     used = sum(volume.size_mib for volume in recipe.VOLUMES)
-    assert used < (recipe.DISK_MIB - recipe.PV_START_MIB) / 2
+    assert used < (recipe.DISK_MIB - one.pv_start_mib) / 2
 
 
-def test_fstab_names_logical_volumes_and_the_uuid_of_boot() -> None:
-    rows = {line.split()[1]: line.split()[0] for line in recipe.fstab(boot_uuid="1234").splitlines()}
-    assert rows == {
+@pytest.mark.parametrize(("name", "more"), [("trixie", {}), ("trixie-uefi", {"/boot/efi": "UUID=5AFE-B007"})])
+def test_fstab_names_logical_volumes_and_the_uuids_of_partitions(name: str, more: dict[str, str]) -> None:
+    lines = recipe.fstab(image.recipe_of(name), boot_uuid="1234").splitlines()
+    assert {line.split()[1]: line.split()[0] for line in lines} == {
         "/": "/dev/mapper/sysvg-root",
         "/var": "/dev/mapper/sysvg-var",
         "/home": "/dev/mapper/sysvg-home",
         "/boot": "UUID=1234",
+        **more,
     }
 
 
@@ -110,6 +115,7 @@ def test_fstab_names_logical_volumes_and_the_uuid_of_boot() -> None:
         ("trixie-thin", "trixie-thin"),
         ("debian13-thin", "trixie-thin"),
         ("debian12-dracut", "bookworm-dracut"),
+        ("debian13-uefi", "trixie-uefi"),
     ],
 )
 def test_images_have_two_names(name: str, image_name: str) -> None:
@@ -122,14 +128,18 @@ def test_an_unknown_image_is_refused_with_all_there_are() -> None:
 
 
 def test_each_suite_has_the_same_images() -> None:
-    rest = [(each.title.partition(",")[2], each.pool, each.initramfs) for each in recipe.RECIPES.values()]
+    each = list(recipe.RECIPES.values())
+    rest = [(one.title.partition(",")[2], one.pool, one.initramfs, one.firmware) for one in each]
     assert (
-        rest[:3]
-        == rest[3:]
+        rest[:6]
+        == rest[6:]
         == [
-            ("", None, "initramfs-tools"),
-            (" thin root", recipe.THIN_ROOT, "initramfs-tools"),
-            (" dracut", None, "dracut"),
+            ("", None, "initramfs-tools", firmware.BIOS),
+            (" thin root", recipe.THIN_ROOT, "initramfs-tools", firmware.BIOS),
+            (" dracut", None, "dracut", firmware.BIOS),
+            (" UEFI", None, "initramfs-tools", firmware.UEFI),
+            (" Secure Boot", None, "initramfs-tools", firmware.SECURE_BOOT),
+            (" Secure Boot with keys of its own", None, "initramfs-tools", firmware.OWN_KEYS),
         ]
     )
 
@@ -161,7 +171,7 @@ def test_the_thin_pool_has_room_for_snapshots_and_leaves_some_outside() -> None:
     assert provisioned * 1.5 < one.pool.data_mib
     used = sum(part.size_mib for part in thin.parts_of(one.pool).all())
     used += sum(volume.size_mib for volume in one.linear_volumes)
-    assert used + 1024 < recipe.DISK_MIB - recipe.PV_START_MIB
+    assert used + 1024 < recipe.DISK_MIB - one.pv_start_mib
 
 
 POOL = recipe.ThinPool("pool", 16, 4, ("one", "two"))
@@ -293,12 +303,12 @@ def test_names_that_are_no_host_names_are_refused(name: str) -> None:
         guest.directory_of(name)
 
 
-def machine(cache: Path) -> Any:
+def machine(cache: Path, image_name: str = "trixie") -> Any:
     directory = cache / "vms" / "one"
     directory.mkdir(parents=True)
     settings = guest.Settings(
         name="one",
-        suite="trixie",
+        suite=image_name,
         backing="/image",
         accelerator="tcg",
         memory_mib=1024,
@@ -344,3 +354,9 @@ def test_qemu_listens_on_the_loopback_only_and_keeps_the_cache_mode(cache: Path)
     assert drives[0].endswith(f"file={cache}/vms/one/system.qcow2")
     assert drives[1].endswith(f"file={cache}/vms/one/disk1.raw")
     assert all("cache=writethrough," in drive for drive in drives)
+
+
+def test_a_machine_with_uefi_has_variables_of_its_own(cache: Path) -> None:
+    assert (
+        f"if=pflash,unit=1,format=raw,file={cache}/vms/one/varstore.fd" in machine(cache, "trixie-uefi").command_line()
+    )

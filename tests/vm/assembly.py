@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from vm import image, recipe, thin
+from vm.firmware import KEYS_SCRIPT, enrolment
 from vm.host import Progress, locked
 from vm.ranges import MIB, ByteRange, volume_ranges
 from vm.sources import host_mirror
@@ -103,6 +104,9 @@ class Builder:
         """Leave the finished files in `work`/image."""
         self.step(f"building the {self.recipe.title} image")
         self.fill_tree()
+        result = self.work / "image"
+        result.mkdir()
+        self.make_varstore(result / image.VARSTORE)
         with ExitStack() as stack:
             self.step("writing partitions, volume group and file systems")
             volumes = self.lay_out(stack)
@@ -113,8 +117,6 @@ class Builder:
             self.run("cp", "--archive", "--one-file-system", f"{self.rootfs}/.", str(self.target))
             self.step("installing GRUB")
             self.make_bootable(stack)
-        result = self.work / "image"
-        result.mkdir()
         if self.image.kernel:
             self.disk.rename(result / self.image.disk.name)
             return
@@ -183,7 +185,7 @@ class Builder:
         """Partition the disk, create the volume group and the file systems; the block device of each volume."""
         with self.disk.open("wb") as disk:
             disk.truncate(recipe.DISK_MIB * MIB)
-        self.run("sfdisk", "--quiet", str(self.disk), stdin=recipe.PARTITIONS)
+        self.run("sfdisk", "--quiet", str(self.disk), stdin=recipe.partitions(self.recipe))
         self.loop = stack.enter_context(self.attached("--partscan"))
         self.run("partx", "--update", self.loop)  # for kernels that cannot read partition tables themselves
         self.enter_tree(stack, self.rootfs)
@@ -209,7 +211,7 @@ class Builder:
         fields = "lv_name,pvseg_start,pvseg_size,pe_start,vg_extent_size"
         json_bytes = ["--reportformat", "json", "--units", "b", "--nosuffix", "--options", fields]
         report = json.loads(self.lvm("pvs", device, "--segments", *json_bytes, device))
-        ranges = volume_ranges(report, pv_start=recipe.PV_START_MIB * MIB)
+        ranges = volume_ranges(report, pv_start=self.recipe.pv_start_mib * MIB)
         return self.with_thin_volumes(device, pool, ranges) if pool else ranges
 
     def with_thin_volumes(
@@ -246,7 +248,7 @@ class Builder:
             path.unlink(missing_ok=True)
 
     def mount_volumes(self, stack: ExitStack, devices: dict[str, str]) -> None:
-        """Mount the volumes below `target`, parents first."""
+        """Mount the volumes below `target`, parents first, but for the ESP: not every kernel can."""
         for volume in sorted((recipe.BOOT, *recipe.VOLUMES), key=lambda each: each.mountpoint):
             place = self.target / volume.mountpoint.lstrip("/")
             place.mkdir(parents=True, exist_ok=True)
@@ -255,7 +257,17 @@ class Builder:
     def make_bootable(self, stack: ExitStack) -> None:
         """Install GRUB on the disk, with a menu that boots from the volume group."""
         self.enter_tree(stack, self.target)
-        self.run("chroot", str(self.target), "sh", "-s", self.loop, stdin=recipe.GRUB_SCRIPT)
+        argv = ["chroot", str(self.target), "sh", "-s", self.loop, recipe.BOOT_UUID]
+        self.run(*argv, stdin=recipe.grub_script(self.recipe))
+
+    def make_varstore(self, varstore: Path) -> None:
+        """Write the variables that the firmware of a new machine has; the secret keys are in the guest's own tree."""
+        firmware = self.recipe.firmware
+        if firmware.own_keys:
+            self.run("chroot", str(self.rootfs), "sh", stdin=KEYS_SCRIPT)
+            self.run(*enrolment(self.rootfs, varstore))
+        elif firmware.uefi:
+            shutil.copyfile(firmware.new_varstore, varstore)
 
     def enter_tree(self, stack: ExitStack, tree: Path) -> None:
         """Make `tree` ready for chroot."""

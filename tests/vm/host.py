@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LAB = Path(__file__).resolve().parent
 CHECKOUT = LAB.parents[1]
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+OVMF = Path("/usr/share/OVMF")
 # An ordinary user's PATH lacks the directories of half the tools.
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
@@ -40,6 +41,7 @@ TOOLS = {
     "ssh": "openssh-client",
     "rsync": "rsync",
 }
+FILES = {KEYRING: "debian-archive-keyring", OVMF / "OVMF_CODE_4M.fd": "ovmf"}
 
 
 class LabError(Exception):
@@ -54,8 +56,7 @@ def cache_directory() -> Path:
 def missing_packages() -> list[str]:
     """Names of the Debian packages that have to be installed before the lab can work."""
     missing = {package for tool, package in TOOLS.items() if not shutil.which(tool)}
-    if not KEYRING.exists():
-        missing.add("debian-archive-keyring")
+    missing |= {package for file, package in FILES.items() if not file.exists()}
     return sorted(missing)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from vm import recipe, uml_kernel
+from vm.firmware import require
 from vm.host import LAB, LabError, as_root, cache_directory, locked, require_tools
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FINGERPRINT_DIGITS = 12
 Machine = Literal["qemu", "uml"]
+VARSTORE = "varstore.fd"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Image:
         """A copy of the guest's initramfs, of an image for QEMU."""
         return self.directory / "initrd.img"
 
+    @property
+    def varstore(self) -> Path:
+        """The firmware's variables of a new machine; there are none where the firmware is a BIOS."""
+        return self.directory / VARSTORE
+
 
 def titled(name: str, machine: Machine) -> str:
     """What an image is called in messages and files."""
@@ -90,6 +97,7 @@ def build(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
     with locked(images_directory() / f"{image.title}.lock"):
         if not image.directory.is_dir():
             require_tools()
+            require(wanted.firmware)
             assemble_apart(image)
             remove_outdated(image)
     return image
@@ -110,7 +118,13 @@ def public_key() -> str:
 
 def current(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
     """The Image that fits its recipe as it is now; its directory exists if it has been built."""
-    files = ["recipe.py", "assembly.py", "ranges.py", *(["thin.py"] if recipe.RECIPES[name].pool else [])]
+    files = [
+        "recipe.py",
+        "assembly.py",
+        "ranges.py",
+        "firmware.py",
+        *(["thin.py"] if recipe.RECIPES[name].pool else []),
+    ]
     parts = [name, public_key(), *((LAB / file).read_text(encoding="utf-8") for file in files)]
     digits = fingerprint(*parts, *([kernel.version] if kernel else []))
     return Image(name, images_directory() / f"{titled(name, 'uml' if kernel else 'qemu')}-{digits}", kernel)

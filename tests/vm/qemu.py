@@ -10,9 +10,10 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from vm import accel, recipe
+from vm import accel, firmware, recipe
 from vm.guest import Guest, PortTaken
 from vm.host import LabError
+from vm.image import VARSTORE
 from vm.ssh import HOST
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class QemuGuest(Guest):
         qemu_img("create", "-f", "qcow2", "-F", "qcow2", "-b", str(golden.disk), str(self.overlay))
         for file, size in zip(self.settings.disks, sizes):
             qemu_img("create", "-f", "raw", str(self.directory / file), size)
+        if golden.varstore.exists():
+            shutil.copy(golden.varstore, self.varstore)
         if self.settings.direct_kernel:
             shutil.copy(golden.vmlinuz, self.kernel)
             shutil.copy(golden.initrd, self.initrd)
@@ -49,6 +52,11 @@ class QemuGuest(Guest):
     def initrd(self) -> Path:
         """The initramfs for that; whoever has built another one in the guest may put it here."""
         return self.directory / "initrd.img"
+
+    @property
+    def varstore(self) -> Path:
+        """The variables of the machine's firmware, which outlive reboots and cuts; a BIOS has none."""
+        return self.directory / VARSTORE
 
     @property
     def sign(self) -> Path:
@@ -73,6 +81,7 @@ class QemuGuest(Guest):
             settings.name,
             *accel.arguments("kvm" if settings.accelerator == "kvm" else "tcg"),
         ]
+        argv += firmware.arguments(recipe.RECIPES[settings.suite].firmware, varstore=escaped(self.varstore))
         argv += ["-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
         argv += ["-chardev", f"file,id=serial,append=on,path={escaped(self.serial_log)}", "-serial", "chardev:serial"]
         argv += ["-device", "virtio-rng-pci", "-daemonize", "-pidfile", str(self.pidfile)]

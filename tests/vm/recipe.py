@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from vm.firmware import BIOS, ESP_FSTAB, ESP_MIB, OWN_KEYS, SECURE_BOOT, UEFI, Firmware
+
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 
 PACKAGES = (
     # The cloud kernel has every device-mapper target, loop, XFS and btrfs, and a third of the modules.
     "linux-image-cloud-amd64",
     "zstd",
-    "grub-pc",
     "systemd-sysv",
     "udev",
     "dbus",
@@ -88,12 +89,15 @@ class Volume:
 
 
 DISK_MIB = 6144
-BOOT_START_MIB = 2
-PV_START_MIB = 402  # 1 MiB of partition table, 1 MiB for GRUB's core image, 400 MiB of /boot
 VOLUME_GROUP = "sysvg"
 BOOT = Volume("boot", 400, "ext4", "/boot")
 # The same in every image: no guest ever sees the disk of another.
 BOOT_UUID = "6f3b1a52-9d0c-4c57-8a55-0c1d6a3d5e71"
+# Types of partitions.
+BIOS_BOOT_TYPE = "21686148-6449-6E6F-744E-656564454649"
+ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+LINUX_TYPE = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+LVM_TYPE = "E6D6D379-F507-44C2-A23C-238F2A3DF928"
 # Of linear volumes alone more than half of the volume group stays free: room for a snapshot of each.
 VOLUMES = (
     Volume("root", 1536, "ext4", "/"),
@@ -126,16 +130,33 @@ class Recipe:
     suite: str
     pool: ThinPool | None = None
     initramfs: Initramfs = "initramfs-tools"
+    firmware: Firmware = BIOS
 
     @property
     def packages(self) -> tuple[str, ...]:
         """The Debian packages of the guest."""
-        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs)
+        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs, *self.firmware.packages)
+
+    @property
+    def first_mib(self) -> int:
+        """The size of the first partition: the ESP, or room for GRUB's core image."""
+        return ESP_MIB if self.firmware.uefi else 1
+
+    @property
+    def boot_start_mib(self) -> int:
+        """Where /boot begins: after 1 MiB of partition table and the first partition."""
+        return 1 + self.first_mib
+
+    @property
+    def pv_start_mib(self) -> int:
+        """Where the physical volume begins, after /boot."""
+        return self.boot_start_mib + BOOT.size_mib
 
     @property
     def tree(self) -> str:
         """What the tree of its installed packages is called; images that differ in their volumes share it."""
-        return f"{self.suite}-{self.initramfs}"
+        firmware = "own-keys" if self.firmware.own_keys else "uefi" if self.firmware.uefi else "bios"
+        return f"{self.suite}-{self.initramfs}-{firmware}"
 
     @property
     def linear_volumes(self) -> tuple[Volume, ...]:
@@ -155,6 +176,9 @@ def recipes_of(suite: str, title: str) -> tuple[Recipe, ...]:
         Recipe(suite, title, suite),
         Recipe(f"{suite}-thin", f"{title}, thin root", suite, pool=THIN_ROOT),
         Recipe(f"{suite}-dracut", f"{title}, dracut", suite, initramfs="dracut"),
+        Recipe(f"{suite}-uefi", f"{title}, UEFI", suite, firmware=UEFI),
+        Recipe(f"{suite}-secureboot", f"{title}, Secure Boot", suite, firmware=SECURE_BOOT),
+        Recipe(f"{suite}-ownkeys", f"{title}, Secure Boot with keys of its own", suite, firmware=OWN_KEYS),
     )
 
 
@@ -167,20 +191,29 @@ ALIASES = {
     if name.startswith(suite)
 }
 
-PARTITIONS = f"""\
+
+def partitions(recipe: Recipe) -> str:
+    """The partition table, as sfdisk reads it: the partition that the firmware needs, /boot, the physical volume."""
+    first = ESP_TYPE if recipe.firmware.uefi else BIOS_BOOT_TYPE
+    return f"""\
 label: gpt
 unit: sectors
-start=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649, name="bios-boot"
-start={BOOT_START_MIB * 2048}, size={BOOT.size_mib * 2048}, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name="boot"
-start={PV_START_MIB * 2048}, type=E6D6D379-F507-44C2-A23C-238F2A3DF928, name="lvm"
+start=2048, size={recipe.first_mib * 2048}, type={first}, name="firmware"
+start={recipe.boot_start_mib * 2048}, size={BOOT.size_mib * 2048}, type={LINUX_TYPE}, name="boot"
+start={recipe.pv_start_mib * 2048}, type={LVM_TYPE}, name="lvm"
 """
 
+
 # Debian's own questions, answered: GRUB is installed by the image builder, onto the loop device of the image.
-DEBCONF = "grub-pc grub-pc/install_devices_empty boolean true\n"
+DEBCONF = """\
+grub-pc grub-pc/install_devices_empty boolean true
+grub-efi-amd64 grub2/force_efi_extra_removable boolean true
+grub-efi-amd64 grub2/update_nvram boolean true
+"""
 
 
-def fstab() -> str:
-    """The guest's /etc/fstab: logical volumes by their /dev/mapper names, /boot by its UUID."""
+def fstab(recipe: Recipe) -> str:
+    """The guest's /etc/fstab: logical volumes by their /dev/mapper names, /boot and the ESP by their UUIDs."""
     lines = []
     for volume in VOLUMES:
         checked = 1 if volume.mountpoint == "/" else 0
@@ -189,13 +222,15 @@ def fstab() -> str:
             f"/dev/mapper/{VOLUME_GROUP}-{volume.name} {volume.mountpoint} {volume.fstype} {options} 0 {checked}"
         )
     lines.append(f"UUID={BOOT_UUID} {BOOT.mountpoint} {BOOT.fstype} defaults 0 0")
+    if recipe.firmware.uefi:
+        lines.append(ESP_FSTAB)
     return "\n".join(lines) + "\n"
 
 
 def configuration(recipe: Recipe, *, public_key: str) -> dict[str, str]:
     """The files the guest gets in addition to its packages: absolute path to content. Scripts start with `#!`."""
     return {
-        "/etc/fstab": fstab(),
+        "/etc/fstab": fstab(recipe),
         "/etc/hostname": "guest\n",
         "/etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
         # QEMU's user network answers DNS on this address.
@@ -206,7 +241,7 @@ def configuration(recipe: Recipe, *, public_key: str) -> dict[str, str]:
         "/etc/systemd/system.conf.d/lab.conf": "[Manager]\n"
         "DefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
         "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
-        "/etc/default/grub.d/lab.cfg": GRUB_DEFAULTS,
+        "/etc/default/grub.d/lab.cfg": GRUB_DEFAULTS + recipe.firmware.grub_terminal,
         "/root/.ssh/authorized_keys": public_key,
         **INITRAMFS_FILES[recipe.initramfs],
     }
@@ -300,8 +335,6 @@ GRUB_DEFAULTS = """\
 GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX_DEFAULT=""
 GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5 mitigations=off init_on_alloc=0"
-GRUB_TERMINAL="serial"
-GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_OS_PROBER=true
 """
 
@@ -326,13 +359,20 @@ rm -rf /boot/vmlinuz-*-amd64 /boot/initrd.img-*-amd64 /boot/config-*-amd64 /boot
 update-initramfs -c -k "$1"
 """
 
-# GRUB's argument is the disk. On the host the root file system lies on a loop device, for which update-grub would write
-# no menu entry; the names are those that update-grub finds by itself in the guest.
-GRUB_SCRIPT = f"""\
+
+def grub_script(recipe: Recipe) -> str:
+    """What makes the finished tree bootable. Its arguments are the disk and the UUID of /boot.
+
+    On the host the root file system lies on a loop device, for which update-grub would write no menu entry; the names
+    are those that update-grub finds by itself in the guest.
+    """
+    return f"""\
 set -eu
+disk=$1
+boot=$2
 override=/etc/default/grub.d/zz-build.cfg
 printf '%s\\n' GRUB_DEVICE=/dev/mapper/{VOLUME_GROUP}-root GRUB_DEVICE_UUID= GRUB_DEVICE_PARTUUID= >"$override"
-grub-install --target=i386-pc "$1"
+{recipe.firmware.grub_install}
 update-grub
 rm "$override"
 grep -q "root=/dev/mapper/{VOLUME_GROUP}-root" /boot/grub/grub.cfg

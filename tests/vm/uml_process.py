@@ -40,7 +40,6 @@ PR_SET_PDEATHSIG = 1
 MEMORY_MARGIN_MIB = 64
 RESTART = b"reboot: Restarting system"
 TAP = "tap0"
-BOOT_PLACE = ByteRange(recipe.BOOT_START_MIB * MIB, recipe.BOOT.size_mib * MIB)
 
 
 def keep(machine: UmlGuest) -> int:
@@ -169,7 +168,9 @@ def load(machine: UmlGuest) -> None:
     """
     boot_files = machine.directory / "boot.ext4"
     release = machine.kernel.release
-    extract(machine.directory / OVERLAY, machine.golden_disk, BOOT_PLACE, boot_files)
+    start = recipe.RECIPES[machine.settings.suite].boot_start_mib
+    place = ByteRange(start * MIB, recipe.BOOT.size_mib * MIB)
+    extract(machine.directory / OVERLAY, machine.golden_disk, place, boot_files)
     for name in ("vmlinuz", "initrd.img"):
         target = machine.directory / name
         target.unlink(missing_ok=True)
