@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from vm import firmware, guest, host, image, ranges, recipe, sources, ssh, thin
+from vm import firmware, guest, host, image, machines, qemu, ranges, recipe, sources, ssh, thin
 
 
 @pytest.fixture
@@ -96,12 +96,12 @@ def test_partitions_follow_each_other_and_half_of_the_volume_group_is_free(name:
 
 @pytest.mark.parametrize(("name", "more"), [("trixie", {}), ("trixie-uefi", {"/boot/efi": "UUID=5AFE-B007"})])
 def test_fstab_names_logical_volumes_and_the_uuids_of_partitions(name: str, more: dict[str, str]) -> None:
-    lines = recipe.fstab(image.recipe_of(name), boot_uuid="1234").splitlines()
+    lines = recipe.fstab(image.recipe_of(name)).splitlines()
     assert {line.split()[1]: line.split()[0] for line in lines} == {
         "/": "/dev/mapper/sysvg-root",
         "/var": "/dev/mapper/sysvg-var",
         "/home": "/dev/mapper/sysvg-home",
-        "/boot": "UUID=1234",
+        "/boot": "UUID=6f3b1a52-9d0c-4c57-8a55-0c1d6a3d5e71",
         **more,
     }
 
@@ -150,7 +150,7 @@ def test_an_image_has_one_builder_of_its_initramfs_and_its_settings_alone() -> N
         ("trixie-dracut", "dracut", "initramfs-tools"),
     ):
         one = image.recipe_of(name)
-        paths = recipe.configuration(one, boot_uuid="1234", public_key="key")
+        paths = recipe.configuration(one, public_key="key")
         assert wanted in one.packages
         assert other not in one.packages
         assert any(path.startswith(f"/etc/{wanted}") for path in paths)
@@ -316,16 +316,16 @@ def machine(cache: Path, image_name: str = "trixie") -> Any:
         disks=["disk1.raw"],
         port=2222,
     )
-    return guest.Guest(directory, settings)
+    return qemu.QemuGuest(directory, settings)
 
 
 def test_a_machine_is_found_as_it_was_saved(cache: Path) -> None:
     one = machine(cache)
     one.save()
-    assert guest.Guest.find("one") == one
-    assert guest.all_guests() == [one]
+    assert machines.find("one") == one
+    assert machines.all_guests() == [one]
     with pytest.raises(host.LabError, match="no virtual machine 'two'"):
-        guest.Guest.find("two")
+        machines.find("two")
 
 
 def test_a_process_number_in_other_hands_is_not_the_machine(cache: Path) -> None:
