@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import shutil
 import signal
@@ -15,28 +14,19 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from tools.paths import CACHE, ROOT
+from vm.controller import Controller
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
 PLAYS = ROOT / "tests" / "demo"
-CACHE = Path(os.environ.get("SAFEPOINT_CACHE") or ROOT / ".cache").resolve()
 RESULTS = CACHE / "demo"
-INVENTORY = RESULTS / "inventory.yml"
+CONTROL = Controller(CACHE / "envs" / "main", RESULTS / "ansible", CACHE)
 MACHINE = "demo"
 SNAPSET = "before_upgrade"
-CONFIGURATION = f"""\
-[defaults]
-collections_path = {CACHE / "link"}
-home = {CACHE / "ansible"}
-nocolor = true
-
-[connection]
-pipelining = true
-"""
 
 # What a person would try. All of it works on a sound host and fails on the ruined one, but the last.
 PROBES = (
@@ -87,16 +77,12 @@ def tool(directory: str, *arguments: str) -> str:
 
 
 def prepare() -> None:
-    """Make what the demo needs: Ansible, the lab, the way to the collection, and a fresh directory for its files."""
+    """Make what the demo needs: Ansible, the lab, a fresh directory for its files, and the collection for Ansible."""
     tool("tools", "setup", "main")
     tool("vm", "setup")
-    link = CACHE / "link" / "ansible_collections" / "safepoint" / "lvm"
-    if link.resolve() != ROOT:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(ROOT)
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
+    CONTROL.install(ROOT)
 
 
 @contextmanager
@@ -115,8 +101,8 @@ def boot() -> None:
     """Boot the machine, and write down how Ansible reaches it."""
     # One of an earlier demo that was killed may be there.
     end()
-    tool("vm", "up", MACHINE, "--image", "trixie")
-    INVENTORY.write_text(tool("vm", "inventory", MACHINE), encoding="utf-8")
+    tool("vm", "up", MACHINE, "--image", "trixie", "--machine", "qemu")
+    CONTROL.reach(MACHINE)
 
 
 def end() -> None:
@@ -130,11 +116,10 @@ def play(playbook: str, *variables: str) -> None:
     arguments = [playbook, *(part for variable in variables for part in ("-e", variable))]
     if playbook.startswith("safepoint.lvm."):
         say(f"   $ ansible-playbook {' '.join(arguments)}")
-    command = [str(CACHE / "envs" / "main" / "bin" / "ansible-playbook"), "-i", str(INVENTORY), *arguments]
     transcript: list[str] = []
     with subprocess.Popen(
-        command,
-        env=ansible_variables(),
+        CONTROL.command("ansible-playbook", *arguments),
+        env=CONTROL.variables(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -145,15 +130,6 @@ def play(playbook: str, *variables: str) -> None:
     if process.returncode:
         say("".join(transcript))
         raise DemoError(f"a play failed; its output is above: {playbook}")
-
-
-def ansible_variables() -> dict[str, str]:
-    """Return the process environment of Ansible: nothing of the user's own settings, and this checkout's collection."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
-    # In place of any ansible.cfg of the user.
-    configuration = RESULTS / "ansible.cfg"
-    configuration.write_text(CONFIGURATION, encoding="utf-8")
-    return {**mine, "ANSIBLE_CONFIG": str(configuration), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 
 
 def kept(lines: Iterable[str], transcript: list[str]) -> Iterator[str]:

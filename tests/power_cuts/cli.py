@@ -8,10 +8,10 @@
     python3 tests/power_cuts --only 7                # this one, whatever the table has; the table stays as it is
 
 Each cut follows from the seed and its number: the layout, the moment, the delay. A cut is SIGKILL for QEMU, whose
-disks are written through. In the layout "root" the set is / and /var of a host that boots through GRUB, in "data" two
-thick volumes and a thin one on a disk of their own, and the host's kernel is booted directly. The machine lives on from
-cut to cut as long as they end right. It needs the environments of `make setup`; reports (JUnit) and logs go below
-$SAFEPOINT_RESULTS.
+disks are written through; with --machine uml for user-mode Linux, which has no GRUB. In the layout "root" the set is /
+and /var of a host that boots by itself, in "data" two thick volumes and a thin one on a disk of their own, and QEMU
+boots the host's kernel directly. The machine lives on from cut to cut as long as they end right. It needs the
+environments of `make setup`; reports (JUnit) and logs go below $SAFEPOINT_RESULTS.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ class Shard:
 class Series:
     """Cuts one after the other, on one machine for as long as it fits and nothing is wrong."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, kind: str) -> None:
         self.name = name
+        self.kind = kind
         self.bench: Bench | None = None
 
     def run(self, cut: Cut) -> table.Row:
@@ -112,13 +113,13 @@ class Series:
             return self.bench
         self.end()
         say(f"a machine of the layout {cut.layout} boots with {cut.suite}, and is prepared")
-        machine = Machine(self.name, cut.suite, CACHE, RESULTS / f"state-{self.name}")
+        machine = Machine(self.name, cut.suite, self.kind, CACHE, RESULTS / f"state-{self.name}")
         self.bench = set_up(machine, cut.layout, RESULTS / f"set-up-{self.name}-{cut.layout}-{cut.suite}")
         return self.bench
 
     def end(self) -> None:
         """End the machine, if there is one."""
-        Machine(self.name, "", CACHE, RESULTS).remove()
+        Machine(self.name, "", self.kind, CACHE, RESULTS).remove()
         self.bench = None
 
 
@@ -143,9 +144,9 @@ def wanted(options: argparse.Namespace) -> list[Cut]:
     return [cut for cut in part if cut.number not in done and options.layout in (None, cut.layout)]
 
 
-def run_all(cuts: list[Cut], name: str, into: Path | None) -> bool:
+def run_all(cuts: list[Cut], name: str, kind: str, into: Path | None) -> bool:
     """Make the cuts, with their rows in a table; whether all of them ended right. No machine is left."""
-    series, right, report = Series(name), 0, RESULTS / f"{name}.xml"
+    series, right, report = Series(name, kind), 0, RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     try:
         for number, cut in enumerate(cuts, start=1):
@@ -172,6 +173,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--seed", type=int, default=1, help="default: 1")
     top.add_argument("--count", type=int, default=40, help="how many cuts there are to be; default: 40")
     top.add_argument("--layout", choices=LAYOUTS, help="only these")
+    top.add_argument("--machine", choices=("qemu", "uml"), default="qemu", help="on which kind of machine")
+    top.add_argument("--name", help="of the machine; default: cut- and the number of the part")
     whole = Shard(1, 1)
     top.add_argument("--shard", type=Shard.parse, default=whole, metavar="PART/PARTS", help="only this part of them")
     top.add_argument("--only", type=int, action="append", metavar="NUMBER", help="this one, without the table")
@@ -189,9 +192,11 @@ def main() -> int:
     options = parser().parse_args()
     signal.signal(signal.SIGTERM, stop)
     try:
-        with alone(options.shard.name):
+        name = options.name or options.shard.name
+        with alone(name):
             RESULTS.mkdir(parents=True, exist_ok=True)
-            return 0 if run_all(wanted(options), options.shard.name, None if options.only else options.table) else 1
+            into = None if options.only else options.table
+            return 0 if run_all(wanted(options), name, options.machine, into) else 1
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1

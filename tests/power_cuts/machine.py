@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -18,23 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tools.paths import ROOT
+from tools.tree import build_artefact
+from vm.controller import Controller
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
 LAB = (sys.executable, str(ROOT / "tests" / "vm"))
 INSIDE = ROOT / "tests" / "power_cuts" / "inside.py"
-# What the collection is made of; a copy is tested, which does not change while it is.
-COLLECTION = ("galaxy.yml", "meta", "playbooks", "plugins", "roles")
-CONFIGURATION = """\
-[defaults]
-collections_path = {collections}
-home = {home}
-nocolor = true
-
-[connection]
-pipelining = true
-"""
 # Serial consoles move the cursor and colour their words.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 # Whatever takes longer is not going to end.
@@ -73,12 +66,21 @@ class Running:
 
 @dataclass(frozen=True)
 class Machine:
-    """A virtual machine. `state` is a directory for the collection, the inventory and Ansible's own files."""
+    """A virtual machine of a kind of the lab, qemu or uml.
+
+    `state` is a directory for the collection, the inventory and Ansible's own files.
+    """
 
     name: str
     suite: str
+    kind: str
     cache: Path
     state: Path
+
+    @property
+    def control(self) -> Controller:
+        """Ansible on it."""
+        return Controller(self.cache / "envs" / "main", self.state, self.cache)
 
     @property
     def directory(self) -> Path:
@@ -93,13 +95,15 @@ class Machine:
     def create(self, *options: str) -> None:
         """Make it and boot it, in the place of one that an earlier run has left."""
         self.remove()
-        self._lab("up", self.name, "--image", self.suite, "--cache", "writethrough", *options)
-        self._prepare_ansible()
+        self._lab("up", self.name, "--image", self.suite, "--machine", self.kind, "--cache", "writethrough", *options)
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.control.install(artefact())
+        self.control.reach(self.name)
 
     def boot(self) -> None:
         """Boot it after a cut."""
         self._lab("start", self.name)
-        self._write_inventory()
+        self.control.reach(self.name)
 
     def cut(self) -> None:
         """Cut its power."""
@@ -134,15 +138,15 @@ class Machine:
     def playing(self, playbook: str, variables: dict[str, str], log: Path) -> Iterator[Running]:
         """While a playbook of the collection runs on it."""
         extra = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
-        argv = [*self._ansible("ansible-playbook"), f"safepoint.lvm.{playbook}", *extra]
-        with started(argv, log, env=self._variables()) as running:
+        argv = self.control.command("ansible-playbook", f"safepoint.lvm.{playbook}", *extra)
+        with started(argv, log, env=self.control.variables()) as running:
             yield running
 
     def module(self, name: str, *arguments: str) -> tuple[bool, dict[str, Any]]:
         """Run a module of the collection on it: whether that went well, and the result."""
-        argv = [*self._ansible("ansible"), "all", "--one-line", "-m", f"safepoint.lvm.{name}", *arguments]
+        argv = self.control.command("ansible", "all", "--one-line", "-m", f"safepoint.lvm.{name}", *arguments)
         done = subprocess.run(
-            argv, env=self._variables(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            argv, env=self.control.variables(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if not (found := re.search(r"^\S+ \| (SUCCESS|CHANGED|FAILED!) => (\{.*\})$", done.stdout, re.MULTILINE)):
             raise Wrong(f"the module {name} did not run: {done.stdout}{done.stderr}")
@@ -168,29 +172,12 @@ class Machine:
             raise Wrong(f"this failed: lab {' '.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done.stdout
 
-    def _prepare_ansible(self) -> None:
-        shutil.rmtree(self.state, ignore_errors=True)
-        place = self.state / "collections" / "ansible_collections" / "safepoint" / "lvm"
-        place.mkdir(parents=True)
-        for part in COLLECTION:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, place / part, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, place)
-        configuration = CONFIGURATION.format(collections=self.state / "collections", home=self.cache / "ansible")
-        (self.state / "ansible.cfg").write_text(configuration, encoding="utf-8")
-        self._write_inventory()
 
-    def _write_inventory(self) -> None:
-        (self.state / "inventory.yml").write_text(self._lab("inventory", self.name), encoding="utf-8")
-
-    def _ansible(self, program: str) -> list[str]:
-        return [str(self.cache / "envs" / "main" / "bin" / program), "-i", str(self.state / "inventory.yml")]
-
-    def _variables(self) -> dict[str, str]:
-        mine = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
-        return {**mine, "ANSIBLE_CONFIG": str(self.state / "ansible.cfg"), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+@functools.cache
+def artefact() -> Path:
+    """The collection as users get it; of a longer series all cuts are made with the same one."""
+    given = os.environ.get("SAFEPOINT_ARTEFACT")
+    return Path(given) if given else build_artefact()
 
 
 @contextmanager

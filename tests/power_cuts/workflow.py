@@ -30,7 +30,9 @@ GOES_BACK = ("merging", "merge_pending", "rolled_back")
 # A rollback that only a second reboot could end says so, and fails.
 RUNS_ALLOWED = 2
 LAY_OUT = """
-vgcreate --quiet data /dev/disk/by-id/virtio-disk1
+disk=/dev/disk/by-id/virtio-disk1
+[ -e "$disk" ] || disk=/dev/ubdb
+vgcreate --quiet data "$disk"
 lvcreate --quiet --yes --size 256M --name one data
 lvcreate --quiet --yes --size 320M --name two data
 lvcreate --quiet --yes --type thin-pool --size 800M --name pool data
@@ -235,8 +237,9 @@ def set_up(machine: Machine, layout: Layout, logs: Path) -> Bench:
 
     The role pre_upgrade prepares the initramfs then, and a kernel that is booted directly needs it from the host.
     """
-    options = ["--disk", "3G", "--direct-kernel"] if layout == "data" else []
-    machine.create(*options)
+    direct = layout == "data" and machine.kind == "qemu"
+    options = ["--disk", "3G"] if layout == "data" else []
+    machine.create(*options, *(["--direct-kernel"] if direct else []))
     if layout == "data":
         machine.shell(LAY_OUT)
     variables = {"snapset": SNAPSET, "pre_upgrade_mountpoints": ",".join(MOUNTPOINTS[layout])}
@@ -245,7 +248,7 @@ def set_up(machine: Machine, layout: Layout, logs: Path) -> Bench:
         with machine.playing(playbook, variables, logs / f"{playbook}.log") as running:
             finish(running)
     slowness = (time.monotonic() - started) / COMMIT_SECONDS
-    if layout == "data":
+    if direct:
         machine.shell("cp /boot/initrd.img-* /run/initrd.img")
         machine.pull("/run/initrd.img", machine.directory / "initrd.img")
         machine.shell("sync")

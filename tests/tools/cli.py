@@ -35,12 +35,12 @@ def _unit(_options: argparse.Namespace) -> bool:
 
 
 def _test(options: argparse.Namespace) -> bool:
-    machines = functools.partial(stages.virtual_machines, arguments=("--all",) if options.all else ())
+    guests = functools.partial(stages.guests, arguments=("--series", "all") if options.all else ())
     return stages.run_stages(
         [
             Stage("lint", stages.lint),
             Stage("unit", stages.unit),
-            Stage("virtual-machines", machines),
+            Stage("guests", guests),
         ]
     )
 

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Callable
 
@@ -61,34 +60,19 @@ def unit(folder: Path) -> bool:
     return all(case.failure is None for case in cases)
 
 
-def virtual_machines(folder: Path, arguments: Sequence[str] = ()) -> bool:
-    """Run the tests on virtual machines, which write their JUnit reports below SAFEPOINT_RESULTS."""
-    return _program("suite", arguments, folder)
+def guests(folder: Path, arguments: Sequence[str] = ()) -> bool:
+    """Run the tests that need guests, which write their JUnit reports below SAFEPOINT_RESULTS."""
+    env = {**os.environ, "SAFEPOINT_RESULTS": str(folder), "PYTHONUNBUFFERED": "1"}
+    argv = [sys.executable, str(ROOT / "tests" / "suite"), *arguments]
+    return subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def break_hosts() -> bool:
-    """Break virtual machines in every way that there is a test for, and print the counts; it goes on where it stopped.
-
-    What has passed is kept for each commit.
-    """
-    found = run_command(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, env=os.environ)
-    folder = CACHE / "faults" / (found.output.strip() if found.ok else "no-commit")
-    faults = virtual_machines(folder / "machines", ("--faults",))
-    with ThreadPoolExecutor() as pool:
-        cuts = list(pool.map(functools.partial(_cut_power, folder), ("1/2", "2/2")))
+    """Break guests in every way that there is a test for, and print the counts; it goes on where it stopped."""
+    folder = RESULTS / "faults"
+    ended_well = guests(folder, ("--series", "faults"))
     print(reports.count(folder), flush=True)
-    return faults and all(cuts)
-
-
-def _cut_power(folder: Path, shard: str) -> bool:
-    arguments = ("--shard", shard, "--table", str(folder / "power-cuts.csv"))
-    return _program("power_cuts", arguments, folder / "power-cuts")
-
-
-def _program(name: str, arguments: Sequence[str], folder: Path) -> bool:
-    env = {**os.environ, "SAFEPOINT_RESULTS": str(folder), "PYTHONUNBUFFERED": "1"}
-    argv = [sys.executable, str(ROOT / "tests" / name), *arguments]
-    return subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
+    return ended_well
 
 
 def run_stages(stages: Sequence[Stage]) -> bool:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parts of user-mode Linux's machines that work on values alone: overlays, kernels, what is started."""
+"""The parts of user-mode Linux's machines that work on values alone: kernels, what is started."""
 
 from __future__ import annotations
 
@@ -12,63 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from vm import cow, guest, machines, uml, uml_kernel, uml_process, uml_trial
+from vm import guest, machines, uml, uml_kernel, uml_process, uml_trial
 from vm.host import LabError
-from vm.ranges import ByteRange
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SECTOR = 512
-DISK = 8 * 1024 * 1024
-# As the kernel writes it: the bitmap behind the header, the sectors behind the bitmap, both from a multiple of 4096 on.
-BITMAP, DATA = 8192, 12288
-
-
-def overlay(path: Path, sectors: dict[int, bytes]) -> Path:
-    """An overlay with these sectors."""
-    content = bytearray(DATA + DISK)
-    content[: cow.HEADER.size] = cow.HEADER.pack(cow.MAGIC, 3, 0, DISK, SECTOR, 4096, 0, b"/image/disk.raw")
-    for sector, data in sectors.items():
-        content[BITMAP + sector // 8] |= 1 << sector % 8
-        content[DATA + sector * SECTOR : DATA + sector * SECTOR + len(data)] = data
-    path.write_bytes(content)
-    return path
-
-
-@pytest.fixture
-def golden(tmp_path: Path) -> Path:
-    path = tmp_path / "disk.raw"
-    path.write_bytes(b"o" * DISK)
-    return path
-
-
-def test_what_the_guest_wrote_lies_over_the_image(tmp_path: Path, golden: Path) -> None:
-    written = {8: b"1" * SECTOR, 9: b"2" * SECTOR, 11: b"\0" * SECTOR, 20: b"x" * SECTOR}
-    file = overlay(tmp_path / "system.cow", written)
-    cow.extract(file, golden, ByteRange(9 * SECTOR, 8 * SECTOR), tmp_path / "out")
-    expected = b"2" * SECTOR + b"o" * SECTOR + b"\0" * SECTOR + b"o" * 5 * SECTOR
-    assert (tmp_path / "out").read_bytes() == expected
-
-
-def test_neighbouring_sectors_are_one_piece(tmp_path: Path) -> None:
-    file = overlay(tmp_path / "system.cow", dict.fromkeys((7, 8, 9, 12), b""))
-    with file.open("rb") as handle:
-        pieces = cow.Overlay.of(file).written(handle, ByteRange(0, DISK))
-    assert pieces == [ByteRange(7 * SECTOR, 3 * SECTOR), ByteRange(12 * SECTOR, SECTOR)]
-
-
-def test_before_the_first_start_there_is_the_image_alone(tmp_path: Path, golden: Path) -> None:
-    cow.extract(tmp_path / "system.cow", golden, ByteRange(SECTOR, 4096), tmp_path / "out")
-    assert (tmp_path / "out").read_bytes() == b"o" * 4096
-
-
-@pytest.mark.parametrize("content", [b"", b"OOOM", cow.HEADER.pack(cow.MAGIC, 2, 0, DISK, SECTOR, 4096, 0, b"")])
-def test_what_is_no_overlay_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "file").write_bytes(content)
-    with pytest.raises(LabError, match="no overlay of user-mode Linux"):
-        cow.Overlay.of(tmp_path / "file")
-
 
 SETTINGS = guest.Settings("one", "trixie", "/image", "uml", 512, "unsafe", ["disk1.raw"], 2222, kernel="7.1")
 
@@ -76,8 +24,8 @@ SETTINGS = guest.Settings("one", "trixie", "/image", "uml", 512, "unsafe", ["dis
 def test_disks_are_synchronous_where_power_is_cut() -> None:
     fast = uml_process.kernel_command(SETTINGS)
     honest = uml_process.kernel_command(replace(SETTINGS, cache="writethrough"))
-    assert {"ubda=/machine/system.cow,/image/disk.raw", "ubdb=/machine/disk1.raw"} <= set(fast)
-    assert {"ubdas=/machine/system.cow,/image/disk.raw", "ubdbs=/machine/disk1.raw"} <= set(honest)
+    assert {"ubda=/machine/system.raw", "ubdb=/machine/disk1.raw"} <= set(fast)
+    assert {"ubdas=/machine/system.raw", "ubdbs=/machine/disk1.raw"} <= set(honest)
 
 
 def test_a_machine_of_user_mode_linux_is_found_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

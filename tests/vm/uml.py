@@ -9,7 +9,6 @@ import fcntl
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vm.guest import Guest, PortTaken
@@ -17,18 +16,25 @@ from vm.host import LAB, LabError
 from vm.uml_kernel import Kernel, place
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vm.image import Image
 
-OVERLAY = "system.cow"
+DISK = "system.raw"
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
 class UmlGuest(Guest):
     """A machine without a boot loader: what its /boot holds is started, kernel and initramfs."""
 
-    def make_disks(self, golden: Image, sizes: list[str]) -> None:  # the kernel itself makes the overlay
-        """Create the empty disks."""
-        del golden
+    def make_disks(self, golden: Image, sizes: list[str]) -> None:
+        """Copy the image's disk, which shares its blocks where the file system can, and create the empty disks.
+
+        The kernel has overlays of its own. They lose what was written: of 15 power cuts (7.2, on x86-64) two left an
+        XFS whose log had holes in it, because the overlay did not know of sectors that it had.
+        """
+        argv = ["cp", "--reflink=auto", "--sparse=always", str(golden.disk), str(self.directory / DISK)]
+        subprocess.run(argv, check=True)
         for file, size in zip(self.settings.disks, sizes):
             with (self.directory / file).open("wb") as disk:
                 disk.truncate(size_of(size))
@@ -37,11 +43,6 @@ class UmlGuest(Guest):
     def kernel(self) -> Kernel:
         """The kernel that the image was made for."""
         return Kernel(self.settings.kernel, place() / "kernels" / self.settings.kernel)
-
-    @property
-    def golden_disk(self) -> Path:
-        """The disk of the image, which the machine's own layer lies on."""
-        return Path(self.settings.backing) / "disk.raw"
 
     @property
     def sign(self) -> Path:

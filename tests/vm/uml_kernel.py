@@ -161,7 +161,7 @@ def fetch(known: list[Kernel]) -> Kernel:
 def lay_out(package: Path, library: Path, kernel: Kernel) -> None:
     """Make the files of a kernel from its unpacked package and that of its library."""
     libraries = library / "usr" / "lib" / "x86_64-linux-gnu"
-    for directory in ("dev", "image", "lib/x86_64-linux-gnu", "lib64", "machine", "memory", "proc"):
+    for directory in ("dev", "lib/x86_64-linux-gnu", "lib64", "machine", "memory", "proc"):
         (kernel.tree / directory).mkdir(parents=True)
     shutil.copy2(package / "usr" / "bin" / PROGRAM, kernel.program)
     shutil.copy2(libraries / "ld-linux-x86-64.so.2", kernel.tree / "lib64")

@@ -23,11 +23,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from vm import recipe
-from vm.cow import extract
 from vm.host import LabError
-from vm.ranges import MIB, ByteRange
+from vm.ranges import MIB
 from vm.ssh import HOST
-from vm.uml import OVERLAY, UmlGuest
+from vm.uml import DISK, UmlGuest
 
 if TYPE_CHECKING:
     from vm.guest import Settings
@@ -109,7 +108,6 @@ def prepare(machine: UmlGuest) -> None:
         ["mount", "--bind", "/dev", f"{tree}/dev"],
         ["mount", "-t", "tmpfs", "-o", size, "memory", f"{tree}/memory"],
         ["mount", "--bind", str(machine.directory), f"{tree}/machine"],
-        ["mount", "--bind", settings.backing, f"{tree}/image"],
         ["ip", "tuntap", "add", TAP, "mode", "tap"],
         ["ip", "address", "add", f"{recipe.UML_HOST}/{recipe.UML_PREFIX}", "dev", TAP],
         ["ip", "link", "set", TAP, "up"],
@@ -166,25 +164,22 @@ def load(machine: UmlGuest) -> None:
 
     LabError if one of them is not there.
     """
-    boot_files = machine.directory / "boot.ext4"
     release = machine.kernel.release
     start = recipe.RECIPES[machine.settings.suite].boot_start_mib
-    place = ByteRange(start * MIB, recipe.BOOT.size_mib * MIB)
-    extract(machine.directory / OVERLAY, machine.golden_disk, place, boot_files)
+    file_system = f"{machine.directory / DISK}?offset={start * MIB}"
     for name in ("vmlinuz", "initrd.img"):
         target = machine.directory / name
         target.unlink(missing_ok=True)
-        run(["debugfs", "-R", f"dump /{name}-{release} {target}", str(boot_files)])
+        run(["debugfs", "-R", f"dump /{name}-{release} {target}", file_system])
         if not target.exists() or not target.stat().st_size:
             raise LabError(f"/boot of the guest has no {name}-{release}: nothing can be booted")
         target.chmod(0o755)
-    boot_files.unlink()
 
 
 def kernel_command(settings: Settings) -> list[str]:
     """The kernel and its command line, as seen in its tree."""
     flag = "" if settings.cache == "unsafe" else "s"  # s: a write has ended when it is on the disk
-    disks = [f"ubda{flag}=/machine/{OVERLAY},/image/disk.raw"]
+    disks = [f"ubda{flag}=/machine/{DISK}"]
     disks += [f"ubd{letter}{flag}=/machine/{file}" for letter, file in zip("bcdefgh", settings.disks)]
     return [
         "/machine/vmlinuz",
