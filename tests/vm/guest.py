@@ -111,9 +111,7 @@ class Guest:
         except FileExistsError:
             raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
         try:
-            guest.make_disks(golden.disk, disks)
-            if golden.varstore.exists():
-                shutil.copy(golden.varstore, guest.varstore)
+            guest.make_disks(golden, disks)
             if direct_kernel:
                 shutil.copy(golden.kernel, guest.kernel)
                 shutil.copy(golden.initrd, guest.initrd)
@@ -123,9 +121,11 @@ class Guest:
             raise
         return guest
 
-    def make_disks(self, golden_disk: Path, sizes: list[str]) -> None:
-        """Create the overlay and the empty disks."""
-        qemu_img("create", "-f", "qcow2", "-F", "qcow2", "-b", str(golden_disk), str(self.overlay))
+    def make_disks(self, golden: image.Image, sizes: list[str]) -> None:
+        """Create the overlay, the firmware's variables and the empty disks."""
+        qemu_img("create", "-f", "qcow2", "-F", "qcow2", "-b", str(golden.disk), str(self.overlay))
+        if golden.varstore.exists():
+            shutil.copy(golden.varstore, self.varstore)
         for file, size in zip(self.settings.disks, sizes):
             qemu_img("create", "-f", "raw", str(self.directory / file), size)
 
