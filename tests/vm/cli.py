@@ -11,6 +11,18 @@
 Images are built on this machine, as root or through sudo, and kept in .cache (elsewhere: $SAFEPOINT_CACHE). Machines
 boot from throw-away overlays, listen on 127.0.0.1 only, need no root, and run until they are told to end. KVM is used
 where it works; without it a boot takes a minute or two.
+
+Of each Debian there are several images: the plain one, which boots by BIOS, and others that differ in one thing.
+
+    -thin         / and /var are thin volumes
+    -dracut       the initramfs is made by dracut
+    -uefi         UEFI; the ESP, with shim and GRUB, is mounted at /boot/efi
+    -secureboot   the same, and Secure Boot is enforced with the keys of Microsoft, and by shim with Debian's
+    -ownkeys      the same with a PK, a KEK and a db of the guest's own, and no other key
+
+The keys of -ownkeys are in /etc/secureboot of the guest: `sbsign --key db.key --cert db.crt` makes a loader that its
+firmware starts, `sbattach --remove` one that it refuses, and `efi-updatevar -a -b LOADER -k KEK.key dbx` revokes one.
+What a firmware knows (keys, boot entries) is a machine's own: it outlives reboots and cuts, and goes with the machine.
 """
 
 from __future__ import annotations
