@@ -82,7 +82,7 @@ def run_boot_backup(module: AnsibleModule) -> None:
             with run.file_errors():
                 _STATES[state](run)
             now = run.look() if run.planned and not run.predicts else run.now
-        module.exit_json(
+        session.end(
             changed=bool(run.planned),
             boot_backup=_predicted(run) if run.predicts else _view(now),
             planned=run.planned,

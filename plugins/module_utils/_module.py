@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
@@ -70,6 +70,14 @@ class Session:
         self._archive = True
         self.subject = ""
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
+
+    def warn(self, text: str) -> None:
+        """Tell the user something besides the result."""
+        self._module.warn(_printable(text))
+
+    def end(self, **result: Any) -> NoReturn:
+        """End the module with ``result``."""
+        self._module.exit_json(**_printable(result))
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:
@@ -149,8 +157,8 @@ def run_info(module: AnsibleModule, tell: Callable[[Picture, str | None], Mappin
         check("name", None if name is None else set_name_problem(name))
         result = dict(tell(session.observe(), name))
         for warning in result.pop("warnings"):
-            module.warn(warning)
-        module.exit_json(changed=False, commands=session.lvm.commands, **result)
+            session.warn(warning)
+        session.end(changed=False, commands=session.lvm.commands, **result)
 
 
 def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], Request]) -> None:
@@ -162,7 +170,7 @@ def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], 
         request = build(module)
         with session.locked(f"{request.title}, state {request.state}"):
             result = _bring_about(module, session, request)
-        module.exit_json(**{key: result.pop("view"), **result})
+        session.end(**{key: result.pop("view"), **result})
 
 
 @contextmanager
@@ -175,7 +183,19 @@ def open_session(module: AnsibleModule) -> Iterator[Session]:
         yield session
     except SafepointError as error:
         commands = [] if module.check_mode else session.lvm.commands
-        module.fail_json(msg=error.message, **{"changed": False, "commands": commands, **error.details})
+        module.fail_json(**_printable({"changed": False, "commands": commands, **error.details, "msg": error.message}))
+
+
+def _printable(value: Any) -> Any:
+    r"""``value`` with each byte that is no UTF-8 written as ``\xNN``.
+
+    Ansible 2.19 and newer let a task fail for one in its result, older ones for one in a warning, whatever was done.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    if isinstance(value, dict):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _bring_about(module: AnsibleModule, session: Session, request: Request) -> dict[str, Any]:
@@ -186,7 +206,7 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
     if plan.steps and (problems := tuple(udev_problems(before.host))):
         raise Refused(f"{request.title} cannot be {request.state}", problems)
     for warning in (*plan.warnings, *_no_archive(before, plan)):
-        module.warn(warning)
+        session.warn(warning)
     now = before if module.check_mode or not plan.steps else session.apply(plan, request)
     if now is not before:
         _check_done(before, now, request)

@@ -115,7 +115,7 @@ def run_rollback_timer(module: AnsibleModule) -> None:
             with run.file_errors():
                 (_arm if state == "armed" else _disarm)(run)
             now = run.look() if run.planned and not run.predicts else run.now
-        module.exit_json(
+        session.end(
             changed=bool(run.planned),
             rollback_timer=_predicted(run, state) if run.predicts and run.planned else _view(now),
             planned=run.planned,

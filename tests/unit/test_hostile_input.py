@@ -119,8 +119,8 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         assert tuple(argv[1:]) == report_arguments()
         asked.append(argv)
         recording = _recording(host)
-        stderr = "\n".join(recording["stderr"])
-        return SimpleNamespace(returncode=recording["rc"], stdout="\n".join(recording["report"]), stderr=stderr)
+        stdout, stderr = ("\n".join(recording[part]).encode() for part in ("report", "stderr"))
+        return SimpleNamespace(returncode=recording["rc"], stdout=stdout, stderr=stderr)
 
     def stop(plan: Plan, _runner: object) -> None:
         commands.extend(step.arguments() for step in plan.steps)
