@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._copies import set_apart
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     CommandFailed,
     InvalidParameter,
@@ -96,11 +97,13 @@ class Session:
         """What is there now."""
         report, host = self.lvm.report(), read_host()
         self._archive = host.can_archive
-        return Picture(
-            host=host,
-            volume_groups=report.volume_groups,
-            volumes=report.volumes,
-            unread=report.unread,
+        return set_apart(
+            Picture(
+                host=host,
+                volume_groups=report.volume_groups,
+                volumes=report.volumes,
+                unread=report.unread,
+            )
         )
 
     def apply(self, plan: Plan, request: Request) -> Picture:
@@ -253,14 +256,14 @@ def _check_done(before: Picture, now: Picture, request: Request) -> None:
 
 def _lasting(picture: Picture) -> set[tuple[object, ...]]:
     """What LVM's metadata say of the LVs, without what changes by itself."""
-    return {(volume.uuid, volume.name, volume.size, volume.tags, volume.merging) for volume in picture.volumes}
+    return {(volume.key, volume.name, volume.size, volume.tags, volume.merging) for volume in picture.volumes}
 
 
 def _check_begun(plan: Plan, now: Picture, request: Request) -> None:
     """Fail when a merge that should have begun at the last boot is still pending after LVM was asked to look."""
     current = find(now, request).current if plan.must_start else None
     waiting = current.those("merge_pending") if current else ()
-    stuck = [member.label for member in waiting if member.origin_uuid in plan.must_start]
+    stuck = [member.label for member in waiting if member.origin_key in plan.must_start]
     if stuck:
         raise CommandFailed(
             f"the merge of {', '.join(stuck)} was requested before the last boot and has still not begun: "

@@ -79,7 +79,7 @@ def parse_report(text: str) -> tuple[tuple[VolumeGroup, ...], tuple[Volume, ...]
         for item in objects:
             for row in item.get("vg", []):
                 groups.append(_volume_group(row, item.get("pv", [])))
-                volumes.extend(_volumes(row["vg_name"], item))
+                volumes.extend(_volumes(row, item))
     except (ValueError, KeyError, TypeError) as error:
         raise ReportFailed(f"LVM's report could not be understood ({type(error).__name__}: {error})") from error
     return tuple(groups), tuple(volumes)
@@ -105,7 +105,7 @@ def _volume_group(row: Row, physical: list[Row]) -> VolumeGroup:
     )
 
 
-def _volumes(vg: str, item: Mapping[str, Any]) -> Iterator[Volume]:
+def _volumes(group: Row, item: Mapping[str, Any]) -> Iterator[Volume]:
     segments: dict[str, Row] = {}
     for row in item.get("seg", []):
         segments.setdefault(row["lv_uuid"], row)
@@ -115,14 +115,15 @@ def _volumes(vg: str, item: Mapping[str, Any]) -> Iterator[Volume]:
     for row in rows:
         if row["lv_uuid"] not in seen:
             seen.add(row["lv_uuid"])
-            yield _volume(vg, row, segments.get(row["lv_uuid"], {}), external)
+            yield _volume(group, row, segments.get(row["lv_uuid"], {}), external)
 
 
-def _volume(vg: str, row: Row, segment: Row, external: Mapping[str, str]) -> Volume:
+def _volume(group: Row, row: Row, segment: Row, external: Mapping[str, str]) -> Volume:
     return Volume(
-        vg=vg,
+        vg=group["vg_name"],
         name=_plain(row["lv_name"]),
         uuid=row["lv_uuid"],
+        vg_uuid=group["vg_uuid"],
         size=int(row["lv_size"]),
         tags=_words(row["lv_tags"]),
         roles=frozenset(_words(row["lv_role"])),
