@@ -9,32 +9,32 @@ help: ## say what can be made (the default)
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 setup: ## build the Python environments of the tests
-	@$(PY) tests/env setup
+	@$(PY) tests/tools setup
 
 demo: ## see a root filesystem broken and rolled back, in a virtual machine
-	@$(PY) tests/demo.py
+	@$(PY) tests/demo
 
 test: ## run the static checks, the unit tests and the tests on virtual machines
-	@$(PY) tests/env test
+	@$(PY) tests/tools test
 
 test-all: ## the same, with every scenario on every guest
-	@$(PY) tests/env test --all
+	@$(PY) tests/tools test --all
 
 test-faults: ## break virtual machines on purpose, for hours; goes on where it was stopped
-	@$(PY) tests/env faults
+	@$(PY) tests/tools faults
 
 unit: ## run the unit tests on every controller this machine can have
-	@$(PY) tests/env unit
+	@$(PY) tests/tools unit
 
 lint: ## run the static checks
-	@$(PY) tests/env lint
+	@$(PY) tests/tools lint
 
 vm-tests: ## run the tests on virtual machines
-	@$(PY) tests/vms.py
+	@$(PY) tests/suite
 
 build: ## build the collection's artefact and print its path
-	@$(PY) tests/env build
+	@$(PY) tests/tools build
 
 clean: ## end the virtual machines and delete all that was made
-	@$(PY) tests/lab down --all
-	@$(PY) tests/env clean
+	@$(PY) tests/vm down --all
+	@$(PY) tests/tools clean

@@ -7,7 +7,7 @@
     python tests/guest NAME -- test_merge.py -k thin    # what follows -- goes to pytest
     python tests/guest NAME -- --faults 8 --seed 3      # of the tests in faults/ only a sample
 
-NAME is a machine that runs (see tests/lab). The ansible-core that the modules meet there is the one of the Python that
+NAME is a machine that runs (see tests/vm). The ansible-core that the modules meet there is the one of the Python that
 runs this program. pytest's output is shown as it comes, and its exit code is this program's.
 """
 
@@ -96,7 +96,7 @@ def stage(directory: Path, plugins: Path) -> None:
 
 def lab(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run a command of the lab with this program's own output."""
-    return subprocess.run([sys.executable, str(CHECKOUT / "tests" / "lab"), *arguments], check=False)
+    return subprocess.run([sys.executable, str(CHECKOUT / "tests" / "vm"), *arguments], check=False)
 
 
 if __name__ == "__main__":

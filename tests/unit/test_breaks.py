@@ -1,29 +1,33 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The deliberate breaks of tests/mutants_table.py and tests/guest/breaks.py still fit the code that they break."""
+"""The deliberate breaks of tests/mutation still fit the code that they break."""
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
-from typing import Any
 
 import pytest
+from mutation.code import Outdated, broken
+from mutation.guest import BREAKS, Break
+from mutation.unit_table import MUTANTS, Mutant
 
 _ROOT = Path(__file__).resolve().parents[2]
-_MUTANTS = runpy.run_path(str(_ROOT / "tests" / "mutants_table.py"))["MUTANTS"]
-_BREAKS = runpy.run_path(str(_ROOT / "tests" / "guest" / "breaks.py"))["BREAKS"]
+_PLUGINS = _ROOT / "plugins"
 
 
-@pytest.mark.parametrize("broken", [*_MUTANTS, *_BREAKS.values()], ids=lambda broken: f"{broken.file}: {broken.old}")
-def test_what_is_broken_is_there_once_and_still_python_when_broken(broken: Any) -> None:
-    text = (_ROOT / "plugins" / "module_utils" / broken.file).read_text(encoding="utf-8")
-    assert text.count(broken.old) == 1
-    compile(text.replace(broken.old, broken.new), broken.file, "exec")
+@pytest.mark.parametrize("one", [*MUTANTS, *BREAKS.values()], ids=lambda one: one.old)
+def test_what_is_broken_is_there_once_and_still_python_when_broken(one: Mutant | Break) -> None:
+    path, text = broken(_PLUGINS, one.old, one.new)
+    compile(text, path.name, "exec")
 
 
-@pytest.mark.parametrize("broken", _BREAKS.values(), ids=_BREAKS.keys())
-def test_the_test_of_a_break_exists(broken: Any) -> None:
-    file, _colons, name = broken.test.partition("::")
+def test_what_is_there_twice_cannot_be_broken() -> None:
+    with pytest.raises(Outdated, match="times, expected once: 'from __future__ import annotations'"):
+        broken(_PLUGINS, "from __future__ import annotations", "")
+
+
+@pytest.mark.parametrize("one", BREAKS.values(), ids=BREAKS.keys())
+def test_the_test_of_a_break_exists(one: Break) -> None:
+    file, _colons, name = one.test.partition("::")
     assert f"def {name.partition('[')[0]}(" in (_ROOT / "tests" / "guest" / file).read_text(encoding="utf-8")

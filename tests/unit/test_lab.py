@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shlex
-import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-
-# The lab is a program: its files import each other by bare names.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
-guest, host, image, layout, recipe, sources, ssh, thin = map(
-    importlib.import_module, ("guest", "host", "image", "layout", "recipe", "sources", "ssh", "thin")
-)
+from vm import firmware, guest, host, image, machines, qemu, ranges, recipe, sources, ssh, thin
 
 
 @pytest.fixture
@@ -77,34 +70,39 @@ def segment(name: str, start: int, size: int) -> dict[str, str]:
 
 def test_places_of_volumes_on_the_disk() -> None:
     report = {"report": [{"pvseg": [segment("root", 0, 384), segment("var", 384, 128), segment("", 512, 843)]}]}
-    assert layout.volume_ranges(report, pv_start=402 * 1024**2) == {
-        "root": layout.ByteRange(offset=(402 + 1) * 1024**2, size=1536 * 1024**2),
-        "var": layout.ByteRange(offset=(402 + 1 + 1536) * 1024**2, size=512 * 1024**2),
+    assert ranges.volume_ranges(report, pv_start=402 * 1024**2) == {
+        "root": ranges.ByteRange(offset=(402 + 1) * 1024**2, size=1536 * 1024**2),
+        "var": ranges.ByteRange(offset=(402 + 1 + 1536) * 1024**2, size=512 * 1024**2),
     }
 
 
 def test_a_volume_in_two_pieces_is_refused() -> None:
     report = {"report": [{"pvseg": [segment("root", 0, 10), segment("var", 10, 1), segment("root", 11, 5)]}]}
     with pytest.raises(host.LabError, match="root"):
-        layout.volume_ranges(report, pv_start=0)
+        ranges.volume_ranges(report, pv_start=0)
 
 
-def test_partitions_follow_each_other_and_half_of_the_volume_group_is_free() -> None:
-    lines = [line for line in recipe.PARTITIONS.splitlines() if line.startswith("start=")]
+@pytest.mark.parametrize(("name", "first"), [("trixie", ("21686148", 1)), ("trixie-uefi", ("C12A7328", 64))])
+def test_partitions_follow_each_other_and_half_of_the_volume_group_is_free(name: str, first: tuple[str, int]) -> None:
+    one = image.recipe_of(name)
+    lines = [line for line in recipe.partitions(one).splitlines() if line.startswith("start=")]
     fields = [dict(field.split("=") for field in line.split(", ")) for line in lines]
+    assert (fields[0]["type"].partition("-")[0], int(fields[0]["size"]) / 2048) == first
     assert int(fields[0]["start"]) + int(fields[0]["size"]) == int(fields[1]["start"])
-    assert int(fields[1]["start"]) + int(fields[1]["size"]) == int(fields[2]["start"]) == recipe.PV_START_MIB * 2048
+    assert int(fields[1]["start"]) + int(fields[1]["size"]) == int(fields[2]["start"]) == one.pv_start_mib * 2048
     used = sum(volume.size_mib for volume in recipe.VOLUMES)
-    assert used < (recipe.DISK_MIB - recipe.PV_START_MIB) / 2
+    assert used < (recipe.DISK_MIB - one.pv_start_mib) / 2
 
 
-def test_fstab_names_logical_volumes_and_the_uuid_of_boot() -> None:
-    rows = {line.split()[1]: line.split()[0] for line in recipe.fstab(boot_uuid="1234").splitlines()}
-    assert rows == {
+@pytest.mark.parametrize(("name", "more"), [("trixie", {}), ("trixie-uefi", {"/boot/efi": "UUID=5AFE-B007"})])
+def test_fstab_names_logical_volumes_and_the_uuids_of_partitions(name: str, more: dict[str, str]) -> None:
+    lines = recipe.fstab(image.recipe_of(name)).splitlines()
+    assert {line.split()[1]: line.split()[0] for line in lines} == {
         "/": "/dev/mapper/sysvg-root",
         "/var": "/dev/mapper/sysvg-var",
         "/home": "/dev/mapper/sysvg-home",
-        "/boot": "UUID=1234",
+        "/boot": "UUID=6f3b1a52-9d0c-4c57-8a55-0c1d6a3d5e71",
+        **more,
     }
 
 
@@ -117,6 +115,7 @@ def test_fstab_names_logical_volumes_and_the_uuid_of_boot() -> None:
         ("trixie-thin", "trixie-thin"),
         ("debian13-thin", "trixie-thin"),
         ("debian12-dracut", "bookworm-dracut"),
+        ("debian13-uefi", "trixie-uefi"),
     ],
 )
 def test_images_have_two_names(name: str, image_name: str) -> None:
@@ -129,14 +128,18 @@ def test_an_unknown_image_is_refused_with_all_there_are() -> None:
 
 
 def test_each_suite_has_the_same_images() -> None:
-    rest = [(each.title.partition(",")[2], each.pool, each.initramfs) for each in recipe.RECIPES.values()]
+    each = list(recipe.RECIPES.values())
+    rest = [(one.title.partition(",")[2], one.pool, one.initramfs, one.firmware) for one in each]
     assert (
-        rest[:3]
-        == rest[3:]
+        rest[:6]
+        == rest[6:]
         == [
-            ("", None, "initramfs-tools"),
-            (" thin root", recipe.THIN_ROOT, "initramfs-tools"),
-            (" dracut", None, "dracut"),
+            ("", None, "initramfs-tools", firmware.BIOS),
+            (" thin root", recipe.THIN_ROOT, "initramfs-tools", firmware.BIOS),
+            (" dracut", None, "dracut", firmware.BIOS),
+            (" UEFI", None, "initramfs-tools", firmware.UEFI),
+            (" Secure Boot", None, "initramfs-tools", firmware.SECURE_BOOT),
+            (" Secure Boot with keys of its own", None, "initramfs-tools", firmware.OWN_KEYS),
         ]
     )
 
@@ -147,7 +150,7 @@ def test_an_image_has_one_builder_of_its_initramfs_and_its_settings_alone() -> N
         ("trixie-dracut", "dracut", "initramfs-tools"),
     ):
         one = image.recipe_of(name)
-        paths = recipe.configuration(one, boot_uuid="1234", public_key="key")
+        paths = recipe.configuration(one, public_key="key")
         assert wanted in one.packages
         assert other not in one.packages
         assert any(path.startswith(f"/etc/{wanted}") for path in paths)
@@ -163,11 +166,12 @@ def test_a_volume_is_linear_or_thin() -> None:
 
 def test_the_thin_pool_has_room_for_snapshots_and_leaves_some_outside() -> None:
     one = image.recipe_of("trixie-thin")
+    assert one.pool is not None
     provisioned = sum(volume.size_mib for volume in one.thin_volumes)
     assert provisioned * 1.5 < one.pool.data_mib
     used = sum(part.size_mib for part in thin.parts_of(one.pool).all())
     used += sum(volume.size_mib for volume in one.linear_volumes)
-    assert used + 1024 < recipe.DISK_MIB - recipe.PV_START_MIB
+    assert used + 1024 < recipe.DISK_MIB - one.pv_start_mib
 
 
 POOL = recipe.ThinPool("pool", 16, 4, ("one", "two"))
@@ -175,13 +179,13 @@ THIN_VOLUMES = (recipe.Volume("one", 8, "ext4", "/"), recipe.Volume("two", 4, "x
 
 
 def test_thin_volumes_follow_each_other_in_the_data_of_their_pool() -> None:
-    data = layout.ByteRange(offset=1000 * layout.MIB, size=16 * layout.MIB)
+    data = ranges.ByteRange(offset=1000 * ranges.MIB, size=16 * ranges.MIB)
     assert thin.thin_ranges(THIN_VOLUMES, data) == {
-        "one": layout.ByteRange(offset=1000 * layout.MIB, size=8 * layout.MIB),
-        "two": layout.ByteRange(offset=1008 * layout.MIB, size=4 * layout.MIB),
+        "one": ranges.ByteRange(offset=1000 * ranges.MIB, size=8 * ranges.MIB),
+        "two": ranges.ByteRange(offset=1008 * ranges.MIB, size=4 * ranges.MIB),
     }
     with pytest.raises(host.LabError, match="larger than their pool"):
-        thin.thin_ranges(THIN_VOLUMES, replace(data, size=11 * layout.MIB))
+        thin.thin_ranges(THIN_VOLUMES, replace(data, size=11 * ranges.MIB))
 
 
 def test_the_pool_maps_the_blocks_of_its_volumes_to_where_they_lie() -> None:
@@ -299,12 +303,12 @@ def test_names_that_are_no_host_names_are_refused(name: str) -> None:
         guest.directory_of(name)
 
 
-def machine(cache: Path) -> Any:
+def machine(cache: Path, image_name: str = "trixie") -> Any:
     directory = cache / "vms" / "one"
     directory.mkdir(parents=True)
     settings = guest.Settings(
         name="one",
-        suite="trixie",
+        suite=image_name,
         backing="/image",
         accelerator="tcg",
         memory_mib=1024,
@@ -312,16 +316,16 @@ def machine(cache: Path) -> Any:
         disks=["disk1.raw"],
         port=2222,
     )
-    return guest.Guest(directory, settings)
+    return qemu.QemuGuest(directory, settings)
 
 
 def test_a_machine_is_found_as_it_was_saved(cache: Path) -> None:
     one = machine(cache)
     one.save()
-    assert guest.Guest.find("one") == one
-    assert guest.all_guests() == [one]
+    assert machines.find("one") == one
+    assert machines.all_guests() == [one]
     with pytest.raises(host.LabError, match="no virtual machine 'two'"):
-        guest.Guest.find("two")
+        machines.find("two")
 
 
 def test_a_process_number_in_other_hands_is_not_the_machine(cache: Path) -> None:
@@ -350,3 +354,9 @@ def test_qemu_listens_on_the_loopback_only_and_keeps_the_cache_mode(cache: Path)
     assert drives[0].endswith(f"file={cache}/vms/one/system.qcow2")
     assert drives[1].endswith(f"file={cache}/vms/one/disk1.raw")
     assert all("cache=writethrough," in drive for drive in drives)
+
+
+def test_a_machine_with_uefi_has_variables_of_its_own(cache: Path) -> None:
+    assert (
+        f"if=pflash,unit=1,format=raw,file={cache}/vms/one/varstore.fd" in machine(cache, "trixie-uefi").command_line()
+    )

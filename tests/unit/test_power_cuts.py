@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import sys
 from dataclasses import fields, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from power_cuts import cases, checks, cli, table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-MODULES = ("cuts.cases", "cuts.checks", "cuts.table", "power_cuts")
-cases, checks, table, power_cuts = map(importlib.import_module, MODULES)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BEFORE = {"/srv/one/cuts/00": "a", "/srv/one/cuts/01": "b", "/srv/one/cuts/02": "c", "/srv/one/cuts/03": "d"}
 CHANGES = {"/srv/one/cuts/01": "B", "/srv/one/cuts/new-01": "N", "/srv/one/cuts/03": None}
@@ -131,7 +128,7 @@ def test_the_table_tells_what_need_not_be_made_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_shards_are_all_of_it(count: int) -> None:
     cuts = [cases.derive(1, number) for number in range(1, 41)]
-    shards = [power_cuts.Shard(number, count).of(cuts) for number in range(1, count + 1)]
+    shards = [cli.Shard(number, count).of(cuts) for number in range(1, count + 1)]
     assert sorted(cut.number for shard in shards for cut in shard) == list(range(1, 41))
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
 
@@ -139,4 +136,4 @@ def test_the_shards_are_all_of_it(count: int) -> None:
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/x"])
 def test_a_shard_that_there_is_not(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="as in 1/2"):
-        power_cuts.Shard.parse(text)
+        cli.Shard.parse(text)

@@ -23,6 +23,11 @@ head --bytes=8M /dev/urandom >vmlinuz-99.0
 head --bytes=16M /dev/urandom >initrd.img-99.0
 sed --in-place --regexp-extended 's/(vmlinuz|initrd\.img)-[^ ]+/\1-99.0/' grub/grub.cfg
 
+# With UEFI the firmware starts a file, which is none any more, nor is any that it would try instead.
+for loader in /boot/efi/EFI/*/*.[eE][fF][iI]; do
+    [ ! -e "$loader" ] || head --bytes=1M /dev/urandom >"$loader"
+done
+
 # The shop has a new database format, which nobody reads.
 head --bytes=2M /dev/urandom >/var/lib/shop/orders.db
 systemctl restart shop

@@ -1,0 +1,240 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Show it: a virtual machine is protected, ruined so that it would never boot again, and brought back."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from tools.paths import CACHE, ROOT
+from vm.controller import Controller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PLAYS = ROOT / "tests" / "demo"
+RESULTS = CACHE / "demo"
+CONTROL = Controller(CACHE / "envs" / "main", RESULTS / "ansible", CACHE)
+MACHINE = "demo"
+SNAPSET = "before_upgrade"
+
+# What a person would try. All of it works on a sound host and fails on the ruined one, but the last.
+PROBES = (
+    ("the kernel", "ls /boot/vmlinuz-$(uname -r)", True),
+    ("the program that the kernel starts", "ls -lL /sbin/init", True),
+    ("the package manager", "dpkg-query --show bash", True),
+    ("the service", "systemctl is-active shop", True),
+    ("the service's data", "cat </dev/tcp/127.0.0.1/8080", True),
+    ("what nobody wanted", "du -sh /opt/junk /var/junk", False),
+)
+
+
+class DemoError(Exception):
+    """Something did not go as it should; the message says what."""
+
+
+class Clock:
+    """The parts of the demo, and how many seconds each took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def part(self, name: str, title: str) -> Iterator[None]:
+        """A part of the demo, numbered; its time is kept under `name`."""
+        say(f"\n{len(self.seconds) + 1}. {title}")
+        started = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - started
+
+    def summary(self) -> str:
+        """Return all times in one line."""
+        return ", ".join(f"{name} {seconds:.0f}" for name, seconds in self.seconds.items())
+
+
+def say(text: str) -> None:
+    """Print at once."""
+    print(text, flush=True)
+
+
+def tool(directory: str, *arguments: str) -> str:
+    """Run one of the tools of the tests, and return what it prints; DemoError when it fails."""
+    command = [sys.executable, str(ROOT / "tests" / directory), *arguments]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise DemoError(f"this failed: tests/{directory} {' '.join(arguments)}\n{done.stdout}")
+    return done.stdout
+
+
+def prepare() -> None:
+    """Make what the demo needs: Ansible, the lab, a fresh directory for its files, and the collection for Ansible."""
+    tool("tools", "setup", "main")
+    tool("vm", "setup")
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    RESULTS.mkdir(parents=True)
+    CONTROL.install(ROOT)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep others from the machine: two demos at a time would end each other's. DemoError when one runs already."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "demo.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError("a demo runs already with this cache; wait for its end") from None
+        yield
+
+
+def boot() -> None:
+    """Boot the machine, and write down how Ansible reaches it."""
+    # One of an earlier demo that was killed may be there.
+    end()
+    tool("vm", "up", MACHINE, "--image", "trixie", "--machine", "qemu")
+    CONTROL.reach(MACHINE)
+
+
+def end() -> None:
+    """End the machine, if there is one."""
+    if (CACHE / "vms" / MACHINE).exists():
+        tool("vm", "down", MACHINE)
+
+
+def play(playbook: str, *variables: str) -> None:
+    """Run a playbook on the machine and print what its tasks say; all of the output when it fails."""
+    arguments = [playbook, *(part for variable in variables for part in ("-e", variable))]
+    if playbook.startswith("safepoint.lvm."):
+        say(f"   $ ansible-playbook {' '.join(arguments)}")
+    transcript: list[str] = []
+    with subprocess.Popen(
+        CONTROL.command("ansible-playbook", *arguments),
+        env=CONTROL.variables(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for message in messages(kept(process.stdout or (), transcript)):
+            say(f"     {message}")
+    if process.returncode:
+        say("".join(transcript))
+        raise DemoError(f"a play failed; its output is above: {playbook}")
+
+
+def kept(lines: Iterable[str], transcript: list[str]) -> Iterator[str]:
+    """Yield the lines, and append each to `transcript`."""
+    for line in lines:
+        transcript.append(line)
+        yield line
+
+
+def messages(lines: Iterator[str]) -> Iterator[str]:
+    """Yield what debug tasks say in the output of ansible-playbook, line by line."""
+    for line in lines:
+        if re.match(r"ok: \[.*\] => \{$", line):
+            body = ["{"]
+            while body[-1] != "}":
+                body.append(next(lines, "}").rstrip("\n"))
+            message = json.loads("".join(body))["msg"]
+            yield from [message] if isinstance(message, str) else message
+
+
+def probe(*, sound: bool) -> None:
+    """Try what a person would try; DemoError unless it goes as it does on a sound host, or on the ruined one."""
+    for what, command, works_when_sound in PROBES:
+        remote = [sys.executable, str(ROOT / "tests" / "vm"), "run", MACHINE, "--", "bash", "-c", command]
+        done = subprocess.run(remote, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        say(f"   {MACHINE}# {command}")
+        for line in done.stdout.splitlines():
+            say(f"     {line}")
+        if (done.returncode == 0) is not (works_when_sound is sound):
+            raise DemoError(f"{what}: not as on a {'sound' if sound else 'ruined'} host")
+
+
+def manifest(name: str) -> dict[str, str]:
+    """Take the state of the host: what is known of each file, by path."""
+    path = RESULTS / f"{name}.txt"
+    play(str(PLAYS / "manifest.yml"), f"demo_manifest={path}")
+    lines = [line.split(" ", 4) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return {line[4]: " ".join(line[:4]) for line in lines}
+
+
+def compare(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """Print how two states differ, and return the paths that do."""
+    gone, new = before.keys() - now.keys(), now.keys() - before.keys()
+    changed = {path for path in before.keys() & now.keys() if before[path] != now[path]}
+    same = len(before) - len(gone) - len(changed)
+    say(f"   Of {len(before)} files {same} are the same, {len(changed)} changed, {len(gone)} gone, {len(new)} new.")
+    return sorted(gone | new | changed)
+
+
+def show() -> None:
+    """Run the parts of the demo."""
+    clock = Clock()
+    with clock.part("set-up", "A Debian 13 host: / and /var on LVM, GRUB, and a shop with its data on /var"):
+        boot()
+        play(str(PLAYS / "service.yml"))
+        probe(sound=True)
+    with clock.part("safe point", "Before the change: a safe point"):
+        play("safepoint.lvm.pre_upgrade", f"snapset={SNAPSET}")
+        before = manifest("before")
+        say(f"   Checksums, owners, modes and times of {len(before)} files are written down.")
+    with clock.part("change", "The change, which ruins the host"):
+        play(str(PLAYS / "break.yml"))
+        probe(sound=False)
+        if not compare(before, manifest("ruined")):
+            raise DemoError("nothing was changed")
+        play("safepoint.lvm.status", f"snapset={SNAPSET}")
+    with clock.part("rollback", "The way back, through a reboot, which takes a while"):
+        evidence = ("rollback_fetch=/var/log/upgrade.log", f"rollback_fetch_dest={RESULTS}")
+        play("safepoint.lvm.rollback", f"snapset={SNAPSET}", *evidence)
+    with clock.part("proof", "The same questions again"):
+        probe(sound=True)
+        differing = compare(before, manifest("after"))
+        if differing:
+            raise DemoError(f"not all of it is as it was: {', '.join(differing)}")
+    with clock.part("commit", "Nothing is to be kept of it"):
+        play("safepoint.lvm.commit", f"snapset={SNAPSET}")
+        play("safepoint.lvm.status")
+    say(f"\nThe host is what it was before the change. Seconds: {clock.summary()}.")
+
+
+def stop(_signal: int, _frame: object) -> NoReturn:
+    """End as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Run the demo, and end the machine whatever happens."""
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        with alone():
+            prepare()
+            try:
+                show()
+            finally:
+                # A second Ctrl-C would leave it running.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                end()
+    except DemoError as error:
+        say(f"\ndemo: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("\ndemo: interrupted")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

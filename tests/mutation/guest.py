@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""See the tests of this directory fail: take one rule out of the plugins at a time and run the test that is to notice.
+
+    python tests/mutation guest NAME [BREAK...]
+
+NAME is a running machine of the lab. Exits with 0 when every test failed as it should.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutation.code import broken
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "tests" / "guest"
+PLUGINS = ROOT / "plugins"
+
+
+@dataclass(frozen=True)
+class Break:
+    """A rule taken out: where the plugins have ``old`` they get ``new``, and ``test`` has to fail."""
+
+    old: str
+    new: str
+    test: str
+
+
+BREAKS = {
+    "groups": Break(
+        "if group.partial:",
+        "if not group.name:",
+        "test_groups.py::test_a_set_in_a_partial_group",
+    ),
+    "origins": Break(
+        '(origin.is_snapshot, "a snapshot")',
+        '(False, "a snapshot")',
+        "test_origins.py::test_what_cannot_be_an_origin[thin snapshot]",
+    ),
+    "space": Break(
+        "if mine and needed > room:",
+        "if mine and needed < 0:",
+        "test_sizes.py::test_too_little_space",
+    ),
+    "arithmetic": Break(
+        "(1 + origin_chunks + metadata_chunks)",
+        "(1024 + origin_chunks + metadata_chunks)",
+        "test_sizes.py::test_every_unit_is_what_lvm_allocates",
+    ),
+    "pools": Break(
+        "if metadata >= POOL_METADATA_LIMIT:",
+        "if metadata < 0:",
+        "test_pools.py::test_metadata_are_nearly_full",
+    ),
+    "fstab": Break(
+        "return by_link or spec.startswith",
+        "return by_link and spec.startswith",
+        "test_selection.py::test_fstab_names_a_mounted_origin_by_its_content[LABEL]",
+    ),
+    "siblings": Break(
+        "if sibling.is_thin_snapshot:",
+        "if not sibling.name:",
+        "test_siblings.py::test_a_thin_sibling_that_would_be_cut_off",
+    ),
+    "names": Break(
+        "if not _tags.ours(holder.all_tags):",
+        "if _tags.ours(holder.all_tags):",
+        "test_names.py::test_the_name_belongs_to_somebody_else[ordinary]",
+    ),
+    "states": Break(
+        '(self.sealed and bool(states & {"lost", "stray"}), "damaged"),',
+        "",
+        "test_damage.py::test_a_member_is_lost[thin/t2]",
+    ),
+    "seal": Break(
+        "sealed=any(sealed_ones) or bool(gone)",
+        "sealed=True",
+        "test_interrupted.py::test_leftovers_make_room_for_a_new_set",
+    ),
+    "in use": Break(
+        "if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):",
+        "if snapshot is None or not snapshot.name.startswith('/'):",
+        "test_damage.py::test_the_snapshot_itself_is_mounted[thin/t1]",
+    ),
+    "lock": Break(
+        "fcntl.LOCK_EX | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+        "faults/test_races.py::test_nobody_waits",
+    ),
+    "undo": Break(
+        "if made else None",
+        "if not begun else None",
+        "test_undo.py::test_a_creation_that_fails_half_way",
+    ),
+    "memory": Break(
+        "        if names:\n            runner.run(",
+        "        if not names:\n            runner.run(",
+        "test_undo.py::test_a_merge_that_lvm_refuses",
+    ),
+    "lock of LVM": Break(
+        "stdin=lock,",
+        "stdin=subprocess.DEVNULL,",
+        "faults/test_kills.py::test_killed[create-thick-while-0]",
+    ),
+    "inactive origin": Break(
+        "if not lost:",
+        "if active:",
+        "faults/test_kills.py::test_an_origin_that_lvm_has_deactivated_is_active_again",
+    ),
+    "archive": Break(
+        "archive=self._archive",
+        "archive=True",
+        "faults/test_host_against.py::test_no_room_for_lvm[full /etc/lvm]",
+    ),
+    "vdo": Break(
+        'not (self.segtype == "vdo" and "thickorigin" in self.roles)',
+        "True",
+        "faults/test_origin_types.py::test_vdo",
+    ),
+    "another volume": Break(
+        '"--select", selection, *self.volumes',
+        "*self.volumes",
+        "faults/test_races.py::test_another_volume_has_the_name_of_a_member_now",
+    ),
+    "links": Break(
+        "os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW",
+        "os.O_RDWR | os.O_CREAT",
+        "faults/test_paths.py::test_what_was_put_there_is_not_used[link to a file as lock]",
+    ),
+    "overflow": Break(
+        "_room_in(sibling) < used",
+        "_room_in(sibling) < 0",
+        "faults/test_overflow.py::test_a_sibling_without_enough_room_for_the_merge",
+    ),
+}
+
+
+def main() -> int:
+    """Try the breaks that were named, or all."""
+    parser = argparse.ArgumentParser(
+        prog="tests/mutation guest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", metavar="NAME", help="a running machine of the lab")
+    parser.add_argument("breaks", metavar="BREAK", nargs="*", help=f"of: {', '.join(BREAKS)}")
+    options = parser.parse_args()
+    unnoticed = [name for name in options.breaks or BREAKS if not noticed(options.name, name)]
+    print(f"not noticed: {', '.join(unnoticed)}" if unnoticed else "every break was noticed")
+    return 1 if unnoticed else 0
+
+
+def noticed(machine: str, name: str) -> bool:
+    """Whether the test of a break failed, and did so as a test, not as a set-up that broke."""
+    one = BREAKS[name]
+    print(f"== {name}: {one.old}", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        plugins, report = Path(directory) / "plugins", Path(directory) / "junit.xml"
+        shutil.copytree(PLUGINS, plugins)
+        source, text = broken(plugins, one.old, one.new)
+        source.write_text(text, encoding="utf-8")
+        options = ["--plugins", str(plugins), "--junitxml", str(report)]
+        subprocess.run([sys.executable, str(TESTS), *options, machine, "--", one.test], check=False)
+        suite = next(ET.parse(report).getroot().iter("testsuite"))
+    return suite.get("failures") == "1" and suite.get("errors") == "0"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

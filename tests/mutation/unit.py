@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Break the planner in many small ways, and see that the unit tests notice each of them.
+
+Runs with the Python of an environment that has pytest and Hypothesis: `python tests/mutation unit [WORD]`; with a WORD
+only the mutants whose promise contains it. Ends with 1 when a mutant survives, or cannot be made any more.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mutation.code import Outdated, broken
+from mutation.unit_table import MUTANTS, Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("plugins", "tests/unit", "pyproject.toml")
+# The tests of the planner, those first that tell most in the least time.
+TESTS = (
+    *("table", "refusals", "present", "merged", "single", "selection", "snapsets", "sizing", "apply", "view"),
+    *("names", "tags", "sizes", "interrupted"),
+    *("boot_files", "boot_backups", "boot_entries", "look_program", "timers"),
+)
+PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/test_{name}.py" for name in TESTS))
+AT_ONCE = 2
+_NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="")
+
+
+def main() -> int:
+    """Try the tests on the code as it is, then on every mutant."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    wanted = [mutant for mutant in MUTANTS if word in mutant.promise]
+    status, output = _tested(_NOTHING)
+    if status:
+        print(output)
+        print("The unit tests fail as they are: mend that first.")
+        return 1
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        killed = list(pool.map(_try, wanted))
+    print(f"{killed.count(True)} of {len(killed)} mutants killed")
+    return 0 if all(killed) else 1
+
+
+def _try(mutant: Mutant) -> bool:
+    started = time.monotonic()
+    try:
+        # 1: tests failed; 2: one could not even be collected.
+        killed = _tested(mutant)[0] in (1, 2)
+        verdict = "killed" if killed else "SURVIVED"
+    except Outdated as error:
+        killed, verdict = False, f"OUTDATED ({error})"
+    print(f"{verdict:8} {mutant.promise} ({time.monotonic() - started:.0f} s)", flush=True)
+    return killed
+
+
+def _tested(mutant: Mutant) -> tuple[int, str]:
+    """The exit code and the output of pytest on a copy of the checkout that has the mutant. Raises Outdated."""
+    with tempfile.TemporaryDirectory(prefix="mutant.") as directory:
+        copy = Path(directory)
+        for name in COPIED:
+            _copy(ROOT / name, copy / name)
+        if mutant.old:
+            source, text = broken(copy / "plugins", mutant.old, mutant.new)
+            source.write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, *PYTEST],
+            cwd=copy,
+            env={**os.environ, "SAFEPOINT_CACHE": str(copy / ".cache"), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    return done.returncode, done.stdout
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

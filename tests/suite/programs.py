@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The programs that run now: all of them can be ended, and each is looked at while it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tools.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+# Where a program is: Ansible's tasks, pytest's tests, the lab's steps.
+PLACE = re.compile(
+    rb"^(?:TASK \[(.+?)\]|\S*?(test_\w+\.py::\S+)|\[ *\d+ s\] (.+)|\[\d\d:\d\d:\d\d\] (.+))", re.MULTILINE
+)
+END_SECONDS = 15
+SEEN_BYTES = 20_000
+
+
+class Stopped(Exception):
+    """Nothing more is to be started."""
+
+
+@dataclass(eq=False)
+class Running:
+    """A program that runs, what it is for, since when, and the file with its output."""
+
+    process: subprocess.Popen[bytes]
+    title: str
+    log: Path
+    started: float = field(default_factory=time.monotonic)
+
+    def place(self) -> str:
+        """Where the program is, in the words of its own output; empty if it has said nothing yet."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - SEEN_BYTES))
+            found = PLACE.findall(log.read())
+        return next((part for part in found[-1] if part), b"").decode(errors="replace") if found else ""
+
+
+@dataclass
+class Programs:
+    """The programs that run now."""
+
+    running: set[Running] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: bool = False
+
+    def run(self, title: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path, limit: float) -> str | None:
+        """Run a program with its output in a file, for `limit` seconds at most; why it did not end well, or None.
+
+        Raises Stopped.
+        """
+        with self.lock, log.open("ab") as output:
+            if self.stopped:
+                raise Stopped
+            process = subprocess.Popen(
+                argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+            running = Running(process, title, log)
+            self.running.add(running)
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return f"it was ended after {limit / 60:.0f} minutes, the limit"
+        finally:
+            end(process)
+            with self.lock:
+                self.running.discard(running)
+        if self.stopped:
+            raise Stopped
+        return f"it ended with exit code {code}" if code else None
+
+    def places(self) -> list[str]:
+        """A line for each program: since how many seconds it runs, and where it is."""
+        with self.lock:
+            running = sorted(self.running, key=lambda one: one.started)
+        now = time.monotonic()
+        return [f"{one.title}: {now - one.started:.0f} s, at: {one.place() or 'its beginning'}" for one in running]
+
+    def stop(self) -> None:
+        """End what runs, and start nothing more."""
+        with self.lock:
+            self.stopped = True
+            running = list(self.running)
+        for one in running:
+            end(one.process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and all that it started in its session; nothing if it has ended."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)

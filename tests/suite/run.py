@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Running jobs: two at a time, the longest first, each on a machine of its own, of which none is ever left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from tools.paths import CACHE, ROOT
+from tools.reports import Case, Counts, count, write
+
+from suite import jobs, results
+from suite.plan import LANES, PREFIX, longest_first
+from suite.programs import Programs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from suite.plan import Job
+
+TOOLS = (sys.executable, str(ROOT / "tests" / "tools"))
+# In seconds. Machines may be busy; what takes many times as long as planned is not going to end.
+PREPARATION_LIMIT = 30 * 60
+SLACK, LEAST_LIMIT = 4, 15 * 60
+SAY_EVERY = 45
+SHOWN_LINES = 60
+
+PROGRAMS = Programs()
+STARTED = time.monotonic()
+PRINTING = threading.Lock()
+
+
+def say(text: str) -> None:
+    """Print at once, with the seconds since the start."""
+    with PRINTING:
+        print(f"[{time.monotonic() - STARTED:5.0f} s] {text}", flush=True)
+
+
+class Suite:
+    """One run of jobs, with their reports and logs below `folder`; with `resume` what has passed is not run again."""
+
+    def __init__(self, folder: Path, *, resume: bool) -> None:
+        self.folder = folder
+        self.resume = resume
+        self.took: dict[Job, float] = {}
+
+    def run(self, wanted: Sequence[Job]) -> bool:
+        """Run everything; whether all went well."""
+        clear()
+        if not self.prepare(wanted):
+            return False
+        ended = threading.Event()
+        teller = threading.Thread(target=tell_where, args=(ended,))
+        teller.start()
+        with ThreadPoolExecutor(LANES) as pool:
+            futures = [pool.submit(self.run_job, job) for job in longest_first(wanted)]
+            try:
+                verdicts = [future.result() for future in futures]
+            except BaseException:
+                # From here on nothing but an orderly end; each job's thread removes its machine.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                PROGRAMS.stop()
+                raise
+            finally:
+                ended.set()
+                teller.join()
+        self.tell_times()
+        return all(verdicts)
+
+    def prepare(self, wanted: Sequence[Job]) -> bool:
+        """Build the artefact and the images, one after the other; whether that went well."""
+        images = sorted({(job.image, job.machine) for job in wanted})
+        steps = [
+            ("the collection's artefact", (*TOOLS, "build")),
+            *(
+                (f"the image of {image} for {machine}", (*jobs.LAB, "build", image, "--machine", machine))
+                for image, machine in images
+            ),
+        ]
+        for number, (title, argv) in enumerate(steps):
+            log = self.folder / f"prepare-{number}.log"
+            started = time.monotonic()
+            # Not that of an environment, which would be taken for the machine's own Python.
+            problem = PROGRAMS.run(title, argv, env=os.environ, log=log, limit=PREPARATION_LIMIT)
+            seconds = time.monotonic() - started
+            if problem is not None:
+                report_failure(f"{title}: {problem}", log)
+                write(self.folder / "prepare.xml", "prepare", [Case(title, seconds, f"{problem}\n{tail(log)}")])
+                return False
+            say(f"{title}: ready, {seconds:.0f} s")
+        return True
+
+    def run_job(self, job: Job) -> bool:
+        """Run one job with its log and its reports in a folder of its own; whether it passed."""
+        folder = self.folder / job.slug
+        shutil.rmtree(folder, ignore_errors=True)
+        if self.resume and results.passed(results.passed_before(job)):
+            shutil.copytree(results.passed_before(job), folder)
+            say(f"{job.title}: passed before, {count(folder)}")
+            return True
+        folder.mkdir(parents=True)
+        log = folder / "output.log"
+        say(f"{job.title} begins")
+        started = time.monotonic()
+        try:
+            problem = execute(job, folder, log)
+        finally:
+            remove(job.slug)
+        seconds = self.took[job] = time.monotonic() - started
+        counts = count(folder)
+        if problem is None and counts.passed == 0:
+            problem = "it has tested nothing"
+        if problem is not None and counts.failed == 0:
+            write(folder / "broken-off.xml", job.slug, [Case(job.name, seconds, f"{problem}\n{tail(log)}")])
+            counts += Counts(failed=1)
+        if problem is None and counts.failed == 0:
+            results.keep(job, folder)
+            say(f"{job.title} ok, {counts}, {seconds:.0f} s")
+            return True
+        report_failure(f"{job.title} FAILED, {counts}, {seconds:.0f} s: {problem or 'see its reports'}", log)
+        return False
+
+    def tell_times(self) -> None:
+        """Say what each job took, beside what was planned, so that the next slow one is seen."""
+        for job, seconds in sorted(self.took.items(), key=lambda item: -item[1]):
+            say(f"{seconds / 60:5.1f} min of {job.minutes:g} planned: {job.title}")
+
+
+def execute(job: Job, folder: Path, log: Path) -> str | None:
+    """Boot a machine if the job wants one that is up, and run the job; why it did not end well, or None."""
+    shutil.rmtree(jobs.state_of(job), ignore_errors=True)
+    jobs.state_of(job).mkdir(parents=True)
+    command = jobs.command(job, folder)
+    limit = max(LEAST_LIMIT, job.minutes * 60 * SLACK)
+    if command.booted:
+        argv = (*jobs.LAB, "up", job.slug, "--image", job.image, "--machine", job.machine)
+        if problem := PROGRAMS.run(job.title, argv, env=jobs.variables(job, jobs.MAIN), log=log, limit=limit):
+            return f"its machine did not boot: {problem}"
+        jobs.prepare(job)
+    return PROGRAMS.run(job.title, command.argv, env=command.env, log=log, limit=limit)
+
+
+def tell_where(ended: threading.Event) -> None:
+    """Say for each program at least once a minute where it is, until all have ended."""
+    while not ended.wait(SAY_EVERY):
+        for line in PROGRAMS.places():
+            say(f"... {line}")
+
+
+def clear() -> None:
+    """End what an earlier run has left that was killed."""
+    for directory in (CACHE / "vms").glob(f"{PREFIX}*"):
+        remove(directory.name)
+
+
+def remove(name: str) -> None:
+    """End a machine and delete it; nothing if there is none."""
+    if (CACHE / "vms" / name).exists():
+        # Its own session: Ctrl-C at the terminal is not for it.
+        subprocess.run([*jobs.LAB, "down", name], stdin=subprocess.DEVNULL, start_new_session=True, check=False)
+
+
+def report_failure(text: str, log: Path) -> None:
+    """Say what failed, with the end of its log."""
+    say(f"{text}\n{tail(log)}\n    (all of it: {log})")
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, indented."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(f"    {line}" for line in lines[-SHOWN_LINES:])

@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command line of the tests' tools: `python3 tests/tools COMMAND`, as the Makefile calls it."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import shutil
+import sys
+from typing import TYPE_CHECKING, Callable
+
+from tools import envs, stages
+from tools.gates import GATES
+from tools.paths import CACHE, RESULTS, ToolError, is_ours_to_delete
+from tools.stages import Stage
+from tools.tree import build_artefact
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+def _setup(options: argparse.Namespace) -> bool:
+    wanted = tuple(one for one in envs.ALL if not options.names or one.name in options.names)
+    return stages.set_up(wanted)
+
+
+def _lint(options: argparse.Namespace) -> bool:
+    return stages.set_up((envs.MAIN, envs.IMPORTER)) and stages.lint(RESULTS / "lint", options.names)
+
+
+def _unit(_options: argparse.Namespace) -> bool:
+    return stages.set_up(envs.UNIT) and stages.unit(RESULTS / "unit")
+
+
+def _test(options: argparse.Namespace) -> bool:
+    guests = functools.partial(stages.guests, arguments=("--series", "all") if options.all else ())
+    return stages.run_stages(
+        [
+            Stage("lint", stages.lint),
+            Stage("unit", stages.unit),
+            Stage("guests", guests),
+        ]
+    )
+
+
+def _faults(_options: argparse.Namespace) -> bool:
+    return stages.set_up((envs.MAIN,)) and stages.break_hosts()
+
+
+def _build(_options: argparse.Namespace) -> bool:
+    ready = stages.set_up((envs.MAIN,))
+    if ready:
+        print(build_artefact())
+    return ready
+
+
+def _clean(_options: argparse.Namespace) -> bool:
+    if not CACHE.exists():
+        return True
+    if not is_ours_to_delete():
+        raise ToolError(f"{CACHE} (SAFEPOINT_CACHE) was not made by these tests; delete it yourself.")
+    shutil.rmtree(CACHE)
+    return True
+
+
+def _one_of(known: Collection[str]) -> Callable[[str], str]:
+    # The `choices` of argparse refuse an empty list of names.
+    def checked(name: str) -> str:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return name
+
+    return checked
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tests/tools", description="Environments, checks and tests of safepoint.lvm.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    setup = commands.add_parser("setup", help="build the Python environments")
+    setup.add_argument("names", nargs="*", metavar="ENVIRONMENT", type=_one_of([one.name for one in envs.ALL]))
+    setup.set_defaults(run=_setup)
+    lint = commands.add_parser("lint", help="run the static checks, all or those named")
+    lint.add_argument("names", nargs="*", metavar="CHECK", type=_one_of(GATES), help=", ".join(GATES))
+    lint.set_defaults(run=_lint)
+    commands.add_parser("unit", help="run the unit tests on every controller").set_defaults(run=_unit)
+    test = commands.add_parser("test", help="run everything and count")
+    test.add_argument("--all", action="store_true", help="every scenario on every guest")
+    test.set_defaults(run=_test)
+    commands.add_parser("faults", help="break hosts on purpose; goes on where it stopped").set_defaults(run=_faults)
+    commands.add_parser("build", help="build the artefact and print its path").set_defaults(run=_build)
+    commands.add_parser("clean", help="delete the cache directory").set_defaults(run=_clean)
+    return parser
+
+
+def main() -> int:
+    """Run one command; a failure of the tools themselves is one sentence on standard error."""
+    options = _parser().parse_args()
+    try:
+        return 0 if options.run(options) else 1
+    except ToolError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

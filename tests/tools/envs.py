@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Python environments of the tests: `<cache>/envs/NAME`, each with the exact versions of `pins/NAME.txt`.
+
+To renew a pins file, install the packages of its first block without versions into an empty virtual
+environment, and write down what `pip freeze` says.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools.paths import CACHE, ENVS, PINS, ToolError, prepare_cache
+from tools.pythons import Python, find_all, probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MARK = "complete"
+_VENV_PACKAGE = "python3-venv"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What an environment is called in directories and in sentences, and the Python it can have.
+
+    `minors` are the minor versions of Python 3 that fit, the preferred first.
+    """
+
+    name: str
+    title: str
+    minors: tuple[int, ...]
+    wanted: str
+
+    @property
+    def pins(self) -> Path:
+        """The requirements file with the exact version of every package."""
+        return PINS / f"{self.name}.txt"
+
+    @property
+    def home(self) -> Path:
+        """Where the environment is found; a symbolic link to the directory of its present key."""
+        return ENVS / self.name
+
+    def tool(self, name: str) -> str:
+        """Return the path of a program of this environment."""
+        return str(self.home / "bin" / name)
+
+    def variables(self, **more: str) -> dict[str, str]:
+        """Return the process environment for its programs: without what would lead Ansible or Python elsewhere."""
+        misleading = ("ANSIBLE_", "MYPY", "PYTEST_", "PYTHON", "RUFF_", "VIRTUAL_ENV", "PIP_USER")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(misleading)}
+        kept["PATH"] = os.pathsep.join([str(self.home / "bin"), kept.get("PATH", os.defpath)])
+        ours = {
+            "ANSIBLE_HOME": str(CACHE / "ansible"),
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        return {**kept, **ours, **more}
+
+
+# The oldest controller runs on the oldest Python, the newest on the newest, so that the unit tests see both.
+_MODERN = (11, 12, 13, 14)
+MAIN = Environment("main", "the tools", _MODERN, "Python 3.11 or newer")
+IMPORTER = Environment("importer", "galaxy-importer", (11, 12, 13), "Python 3.11, 3.12 or 3.13")
+CONTROLLERS = (
+    Environment("core-2.16", "ansible-core 2.16", (10, 11, 12), "Python 3.10, 3.11 or 3.12"),
+    Environment("core-2.19", "ansible-core 2.19", (12, 13, 11), "Python 3.11, 3.12 or 3.13"),
+    Environment("core-2.21", "ansible-core 2.21", (14, 13, 12), "Python 3.12 or newer"),
+)
+FLOOR = Environment("floor", "Python 3.9, the oldest of managed hosts", (9,), "Python 3.9")
+UNIT = (MAIN, *CONTROLLERS, FLOOR)
+ALL = (MAIN, IMPORTER, *CONTROLLERS, FLOOR)
+
+
+def choose_python(environment: Environment) -> Python | None:
+    """Return the interpreter for an environment: `python3` of PATH for the tools when it fits, else by preference."""
+    found = find_all()
+    if environment is MAIN and found and found[0].minor in environment.minors:
+        return found[0]
+    by_minor = {python.minor: python for python in found}
+    return next((by_minor[minor] for minor in environment.minors if minor in by_minor), None)
+
+
+def why_not(environment: Environment) -> str | None:
+    """Return the line that says why an environment cannot exist on this machine, or None when it can."""
+    if choose_python(environment):
+        return None
+    return f"{environment.title}: not run, no {environment.wanted} on this machine"
+
+
+def build(environment: Environment) -> None:
+    """Make the environment, or find it made already. Raises ToolError with what to do when it cannot be made."""
+    python = choose_python(environment)
+    if python is None:
+        raise ToolError(f"{environment.title} needs {environment.wanted}, and this machine has none. Install one.")
+    if not python.has_venv:
+        raise ToolError(f"{python.path} cannot make virtual environments. Install {_VENV_PACKAGE}, then try again.")
+    prepare_cache()
+    ENVS.mkdir(exist_ok=True)
+    target = ENVS / f"{environment.name}-{_key(environment, python)}"
+    with _locked(environment):
+        if not _is_valid(target):
+            # Whoever looks for it must not find the one of other pins, should this one fail.
+            environment.home.unlink(missing_ok=True)
+            _make(environment, python, target)
+        _point(environment.home, target)
+        _remove_others(environment, target)
+
+
+def build_all(environments: tuple[Environment, ...]) -> dict[str, str]:
+    """Build the environments this machine can have, two at a time; return the error of each that failed, by name."""
+    errors: dict[str, str] = {}
+
+    def attempt(environment: Environment) -> None:
+        try:
+            build(environment)
+        except ToolError as error:
+            errors[environment.name] = str(error)
+
+    # Once, and before the builds: two of them at a time would get into each other's way.
+    if any(not python.has_venv for python in map(choose_python, environments) if python):
+        _install_venv_package()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(attempt, environments))
+    return errors
+
+
+def _key(environment: Environment, python: Python) -> str:
+    facts = "\0".join([environment.pins.read_text(), python.text, str(python.path), str(ENVS)])
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _locked(environment: Environment) -> Iterator[None]:
+    with (ENVS / f"{environment.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_valid(target: Path) -> bool:
+    return (target / _MARK).exists() and probe(target / "bin" / "python") is not None
+
+
+def _make(environment: Environment, python: Python, target: Path) -> None:
+    started = time.monotonic()
+    _say(environment, f"Python {python.text}; installing the packages of {environment.pins.name}")
+    shutil.rmtree(target, ignore_errors=True)
+    # A virtual environment cannot be moved once made, so it is made in its place and valid only with the mark.
+    _run(environment, [str(python.path), "-m", "venv", str(target)])
+    pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    _run(environment, [*pip, "install", "--quiet", "--no-deps", "--requirement", str(environment.pins)])
+    _run(environment, [*pip, "check"])
+    (target / _MARK).touch()
+    _say(environment, f"ready after {time.monotonic() - started:.0f} s")
+
+
+def _run(environment: Environment, argv: list[str]) -> None:
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        command = " ".join(argv)
+        raise ToolError(f"environment {environment.name}: `{command}` ended with {done.returncode}:\n{done.stdout}")
+
+
+def _point(link: Path, target: Path) -> None:
+    fresh = link.with_name(f"{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target.name)
+    fresh.replace(link)
+
+
+def _remove_others(environment: Environment, target: Path) -> None:
+    for other in ENVS.glob(f"{environment.name}-{'[0-9a-f]' * 12}"):
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _install_venv_package() -> None:
+    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    if any(shutil.which(program) is None for program in ["apt-get", *as_root[:1]]):
+        return
+    print(f"installing {_VENV_PACKAGE}, which Debian keeps apart from Python", flush=True)
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", _VENV_PACKAGE]):
+        subprocess.run([*as_root, "apt-get", "--quiet=2", *arguments], stdin=subprocess.DEVNULL, check=False)
+    find_all.cache_clear()
+
+
+def _say(environment: Environment, what: str) -> None:
+    print(f"environment {environment.name}: {what}", flush=True)

@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The static checks, each a function that runs one tool on the checkout or on a copy of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import replace
+from typing import Callable
+
+from tools import sanity
+from tools.envs import IMPORTER, MAIN
+from tools.jobs import Outcome, run_command
+from tools.paths import CACHE, ROOT
+from tools.tree import Tree, build_artefact, copy_checkout
+
+# What stands before a path of the checkout in the words of a tool that works on a copy.
+_COPY = re.compile(r"\S*ansible_collections/safepoint/lvm/")
+
+
+def _on_checkout(tool: str, *arguments: str) -> Outcome:
+    return run_command([MAIN.tool(tool), *arguments], cwd=ROOT, env=MAIN.variables())
+
+
+def _on_copy(tree: Tree, tool: str, *arguments: str) -> Outcome:
+    env = MAIN.variables(ANSIBLE_COLLECTIONS_PATH=str(tree.base))
+    return _with_paths_of_checkout(run_command([MAIN.tool(tool), *arguments], cwd=tree.home, env=env))
+
+
+def _with_paths_of_checkout(outcome: Outcome) -> Outcome:
+    return replace(outcome, output=_COPY.sub("", outcome.output))
+
+
+def ruff_check() -> Outcome:
+    """Look for mistakes in the Python files."""
+    return _on_checkout("ruff", "check", "--cache-dir", str(CACHE / "ruff"), ".")
+
+
+def ruff_format() -> Outcome:
+    """Compare the layout of the Python files with the formatter's."""
+    return _on_checkout("ruff", "format", "--check", "--diff", "--cache-dir", str(CACHE / "ruff"), ".")
+
+
+def mypy() -> Outcome:
+    """Check the types of the plugins, of the tests' programs, and of each series of tests with its own imports."""
+    tree = copy_checkout("mypy")
+    programs = sorted({path.parent.name for path in tree.home.glob("tests/*/__init__.py")})
+    series = sorted({path.parent.name for path in tree.home.glob("tests/*/conftest.py")})
+    outcomes = [
+        _mypy(tree, "plugins", []),
+        # The programs are packages and import each other; two series may have modules of the same name.
+        _mypy(tree, "programs", ["tests"], *(f"tests/{name}" for name in programs)),
+        *(_mypy(tree, name, [f"tests/{name}", "tests"], f"tests/{name}") for name in series),
+    ]
+    bad = [outcome for outcome in outcomes if not outcome.ok]
+    return _with_paths_of_checkout(Outcome(ok=not bad, output="\n".join(outcome.output for outcome in bad)))
+
+
+def _mypy(tree: Tree, name: str, imports: list[str], *roots: str) -> Outcome:
+    """Check the Python files below `roots` (without any, below the directory `name`), which import from `imports`."""
+    files = [file for root in roots or [name] for file in sorted((tree.home / root).rglob("*.py"))]
+    argv = [MAIN.tool("mypy"), "--config-file", str(ROOT / "pyproject.toml")]
+    argv += ["--cache-dir", str(CACHE / "mypy" / name)]
+    env = MAIN.variables(MYPYPATH=os.pathsep.join(str(path) for path in [*map(tree.home.joinpath, imports), tree.base]))
+    return run_command([*argv, *(str(path.relative_to(tree.base)) for path in files)], cwd=tree.base, env=env)
+
+
+def yamllint() -> Outcome:
+    """Check the layout of the YAML files."""
+    return _on_checkout("yamllint", "--strict", ".")
+
+
+def ansible_lint() -> Outcome:
+    """Check roles, playbooks and metadata by the production profile, without a network."""
+    return _on_copy(copy_checkout("ansible-lint"), "ansible-lint", "--profile", "production", "--offline", "--nocolor")
+
+
+def ansible_test() -> Outcome:
+    """Run every sanity test of ansible-test on every Python of this machine that it knows."""
+    return sanity.run(copy_checkout("sanity"))
+
+
+def antsibull_docs() -> Outcome:
+    """Check the documentation of modules and roles, and every reference in it."""
+    arguments = ["lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all", "."]
+    return _on_copy(copy_checkout("antsibull-docs"), "antsibull-docs", *arguments)
+
+
+def antsibull_changelog() -> Outcome:
+    """Check the changelog and its fragments."""
+    return _on_copy(copy_checkout("antsibull-changelog"), "antsibull-changelog", "lint")
+
+
+def galaxy_importer() -> Outcome:
+    """Import the built collection as Galaxy would; a warning of the importer is a failure."""
+    artefact = build_artefact()
+    scratch = CACHE / "importer"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    env = IMPORTER.variables(GALAXY_IMPORTER_CHECK_REQUIRED_TAGS="true", GALAXY_IMPORTER_TMP_ROOT_DIR=str(scratch))
+    argv = [IMPORTER.tool("python"), "-m", "galaxy_importer.main", str(artefact)]
+    outcome = run_command(argv, cwd=scratch, env=env)
+    complaint = re.search(r"^(WARNING|ERROR|CRITICAL)\b", outcome.output, re.MULTILINE)
+    return Outcome(ok=outcome.ok and complaint is None, output=outcome.output, remark=artefact.name)
+
+
+def reuse() -> Outcome:
+    """Check that every file states its copyright and licence."""
+    # On a copy: in a checkout it also looks into ignored directories that lie in untracked ones.
+    return _on_copy(copy_checkout("reuse"), "reuse", "lint")
+
+
+# The longest first, so that the short ones fill the gaps.
+GATES: dict[str, Callable[[], Outcome]] = {
+    "ansible-test": ansible_test,
+    "ansible-lint": ansible_lint,
+    "galaxy-importer": galaxy_importer,
+    "mypy": mypy,
+    "antsibull-docs": antsibull_docs,
+    "ruff-check": ruff_check,
+    "ruff-format": ruff_format,
+    "yamllint": yamllint,
+    "antsibull-changelog": antsibull_changelog,
+    "reuse": reuse,
+}

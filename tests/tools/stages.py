@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stages of `make test`: set-up, static checks, unit tests, tests on virtual machines; and the true count."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Callable
+
+from tools import envs, reports
+from tools.gates import GATES
+from tools.jobs import Job, Outcome, run_all, run_command
+from tools.paths import CACHE, RESULTS, ROOT
+from tools.reports import Case, Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tools.envs import Environment
+
+SUMMARY = RESULTS / "summary.txt"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its name is also that of its directory of reports; it returns whether it ended well."""
+
+    name: str
+    run: Callable[[Path], bool]
+
+
+def set_up(environments: Sequence[Environment]) -> bool:
+    """Build the environments this machine can have; tell whether all of them, and that of the tools, are ready."""
+    errors = envs.build_all(tuple(one for one in environments if envs.why_not(one) is None))
+    for message in [*errors.values(), *filter(None, map(envs.why_not, environments))]:
+        print(message, flush=True)
+    return not errors and envs.MAIN.home.exists()
+
+
+def lint(folder: Path, names: Sequence[str] = ()) -> bool:
+    """Run the static checks named, or all that this machine can run."""
+    wanted = names or [name for name in GATES if name != "galaxy-importer" or envs.why_not(envs.IMPORTER) is None]
+    cases = run_all([Job(name, gate) for name, gate in GATES.items() if name in wanted])
+    reports.write(folder / "lint.xml", "lint", cases)
+    return all(case.failure is None for case in cases)
+
+
+def unit(folder: Path) -> bool:
+    """Run the unit tests in every environment made for them."""
+    usable = [one for one in envs.UNIT if envs.why_not(one) is None]
+    cases = run_all([Job(one.name, functools.partial(_pytest, one, folder / one.name)) for one in usable])
+    return all(case.failure is None for case in cases)
+
+
+def guests(folder: Path, arguments: Sequence[str] = ()) -> bool:
+    """Run the tests that need guests, which write their JUnit reports below SAFEPOINT_RESULTS."""
+    env = {**os.environ, "SAFEPOINT_RESULTS": str(folder), "PYTHONUNBUFFERED": "1"}
+    argv = [sys.executable, str(ROOT / "tests" / "suite"), *arguments]
+    return subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def break_hosts() -> bool:
+    """Break guests in every way that there is a test for, and print the counts; it goes on where it stopped."""
+    folder = RESULTS / "faults"
+    ended_well = guests(folder, ("--series", "faults"))
+    print(reports.count(folder), flush=True)
+    return ended_well
+
+
+def run_stages(stages: Sequence[Stage]) -> bool:
+    """Run one stage after the other, whatever fails, and print the counts; the last line is their sum."""
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    RESULTS.mkdir(parents=True)
+    started = time.monotonic()
+    print("== set-up", flush=True)
+    ready = set_up(envs.ALL)
+    lines = [f"set-up: {'ok' if ready else 'FAILED'}, {time.monotonic() - started:.0f} s"]
+    total = Counts() if ready else Counts(failed=1)
+    if envs.MAIN.home.exists():
+        for stage in stages:
+            counts, line = _run_stage(stage)
+            total += counts
+            lines.append(line)
+    lines += [line for line in map(envs.why_not, envs.ALL) if line]
+    print("== summary", *lines, f"total: {time.monotonic() - started:.0f} s", sep="\n")
+    last = f"{total.passed} passed, {total.failed} failed"
+    SUMMARY.write_text(last + "\n")
+    print(last, flush=True)
+    return total.failed == 0
+
+
+def _run_stage(stage: Stage) -> tuple[Counts, str]:
+    print(f"== {stage.name}", flush=True)
+    folder = RESULTS / stage.name
+    folder.mkdir()
+    started = time.monotonic()
+    ended_well = stage.run(folder)
+    counts = reports.count(folder)
+    if (ended_well and not counts.passed) or (not ended_well and not counts.failed):
+        # It broke off before it could count, or tested nothing: either is a failure.
+        counts += Counts(failed=1)
+    return counts, f"{stage.name}: {counts}, {time.monotonic() - started:.0f} s"
+
+
+def _pytest(environment: Environment, folder: Path) -> Outcome:
+    argv = [environment.tool("python"), "-m", "pytest", "tests/unit", "--quiet", f"--junitxml={folder / 'unit.xml'}"]
+    argv += [f"--override-ini=cache_dir={CACHE / 'pytest' / environment.name}"]
+    outcome = run_command(argv, cwd=ROOT, env=environment.variables(SAFEPOINT_CACHE=str(CACHE)))
+    if not outcome.ok and not reports.count(folder).failed:
+        reports.write(folder / "broken-off.xml", environment.name, [Case("pytest", 0, outcome.output)])
+    python = envs.choose_python(environment)
+    version = f"Python {python.text}: " if python else ""
+    return replace(outcome, remark=f"{version}{reports.count(folder)}")

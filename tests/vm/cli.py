@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Virtual machines with real LVM, for tests: Debian guests whose root, /var and /home are logical volumes.
+
+    python3 tests/vm setup                     # once: installs with apt-get what is missing
+    python3 tests/vm up web1 --image trixie    # builds the image if need be, then boots
+    python3 tests/vm run web1 -- lvs -a
+    python3 tests/vm down web1
+
+Images are built on this machine, as root or through sudo, and kept in .cache (elsewhere: $SAFEPOINT_CACHE). Machines
+boot from throw-away overlays, listen on 127.0.0.1 only, need no root, and run until they are told to end. KVM is used
+where it works; without it a boot takes a minute or two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, Callable, get_args
+
+from vm import assembly, guest, host, machines, ssh, uml_kernel, uml_process
+from vm.host import LabError
+from vm.recipe import ALIASES, RECIPES
+from vm.uml import UmlGuest
+
+
+def main() -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args()
+    try:
+        return options.call(options) or 0
+    except (LabError, OSError) as error:
+        host.say(f"lab: {error}")
+        return 1
+    except KeyboardInterrupt:
+        host.say("lab: interrupted")
+        return 130
+
+
+def _setup(_options: argparse.Namespace) -> None:
+    """Install the packages the lab needs, if any is missing."""
+    host.setup()
+
+
+def _build(options: argparse.Namespace) -> None:
+    """Build an image, or find it ready; prints its directory."""
+    print(machines.golden_image(options.image, options.machine).directory)
+
+
+def _assemble(options: argparse.Namespace) -> None:
+    """Do the part of `build` that needs root; `build` calls this."""
+    assembly.assemble(options.image, uml_kernel.of_version(options.kernel))
+
+
+def _up(options: argparse.Namespace) -> None:
+    """Create a machine and boot it; returns when SSH answers."""
+    host.require_tools()
+    golden = machines.golden_image(options.image, options.machine)
+    machine = machines.create(
+        options.name,
+        golden,
+        memory_mib=options.memory,
+        disks=options.disk,
+        cache=options.cache,
+        direct_kernel=options.direct_kernel,
+    )
+    machine.boot()
+    machine.name_itself()
+
+
+def _keep(options: argparse.Namespace) -> int:
+    """Be the process that a guest of user-mode Linux lives in; `up` and `start` call this."""
+    machine = machines.of(options.directory)
+    if not isinstance(machine, UmlGuest):
+        raise LabError(f"{options.directory} is no machine of user-mode Linux")
+    return uml_process.keep(machine)
+
+
+def _start(options: argparse.Namespace) -> None:
+    """Boot a machine that is off; returns when SSH answers."""
+    machines.find(options.name).boot()
+
+
+def _wait(options: argparse.Namespace) -> None:
+    """Wait until SSH answers."""
+    machines.find(options.name).wait()
+
+
+def _reboot(options: argparse.Namespace) -> None:
+    """Reboot a machine and wait until SSH answers again."""
+    machines.find(options.name).reboot()
+
+
+def _cut(options: argparse.Namespace) -> None:
+    """Cut the power of a machine; its disks stay."""
+    machines.find(options.name).cut()
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run a command in a machine, with the arguments exactly as given."""
+    argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+    if not argv:
+        raise LabError("which command? For example: run NAME -- lvs -a")
+    return machines.find(options.name).run(argv)
+
+
+def _push(options: argparse.Namespace) -> int:
+    """Copy a file or directory into a machine, as rsync does."""
+    return machines.find(options.name).copy(source=options.local, destination=f"guest:{options.remote}")
+
+
+def _pull(options: argparse.Namespace) -> int:
+    """Copy a file or directory out of a machine, as rsync does."""
+    return machines.find(options.name).copy(source=f"guest:{options.remote}", destination=options.local)
+
+
+def _down(options: argparse.Namespace) -> None:
+    """End machines and delete all that is theirs."""
+    if not options.names and not options.all:
+        raise LabError("which machine? Name it, or say --all")
+    wanted = machines.all_guests() if options.all else [machines.find(name) for name in options.names]
+    for machine in wanted:
+        machine.remove()
+
+
+def _status(_options: argparse.Namespace) -> None:
+    """List the machines."""
+    for machine in machines.all_guests():
+        print(machine.summary())
+
+
+def _inventory(options: argparse.Namespace) -> None:
+    """Print an Ansible inventory of machines, in YAML."""
+    print(ssh.inventory([machines.find(name).reach() for name in options.names]), end="")
+
+
+def _ssh_config(options: argparse.Namespace) -> None:
+    """Print an ssh configuration for machines."""
+    print("\n".join(machines.find(name).reach().ssh_config() for name in options.names), end="")
+
+
+# An argument of a command: what add_argument takes first, and what it takes by name.
+Argument = tuple[str, dict[str, Any]]
+IMAGES = ", ".join([*RECIPES, *ALIASES])
+NAME: Argument = ("name", {"metavar": "NAME", "help": "of the machine; it becomes its host name"})
+NAMES: Argument = ("names", {"metavar": "NAME", "nargs": "+"})
+IMAGE: Argument = ("image", {"metavar": "IMAGE", "help": IMAGES})
+LOCAL: Argument = ("local", {"metavar": "LOCAL", "help": "path on this machine"})
+REMOTE: Argument = ("remote", {"metavar": "REMOTE", "help": "path in the virtual machine"})
+MACHINE: Argument = (
+    "--machine",
+    {
+        "choices": get_args(machines.Wish),
+        "default": "auto",
+        "help": "auto (the default): user-mode Linux where it works, which has no boot loader, else QEMU",
+    },
+)
+KERNEL: Argument = ("--kernel", {"metavar": "VERSION", "help": "for user-mode Linux of that version"})
+UP: tuple[Argument, ...] = (
+    NAME,
+    MACHINE,
+    ("--image", {"metavar": "IMAGE", "required": True, "help": IMAGES}),
+    ("--memory", {"metavar": "MIB", "type": int, "default": 1024, "help": "default: 1024"}),
+    ("--disk", {"metavar": "SIZE", "action": "append", "default": [], "help": "add an empty disk, such as 2G"}),
+    ("--direct-kernel", {"action": "store_true", "help": "boot the image's kernel without GRUB"}),
+    (
+        "--cache",
+        {
+            "choices": get_args(guest.CacheMode),
+            "default": "unsafe",
+            "help": "how QEMU writes disks: unsafe (the default) is fastest; power cuts want writethrough",
+        },
+    ),
+)
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], tuple[Argument, ...]]] = {
+    "setup": (_setup, ()),
+    "build": (_build, (IMAGE, MACHINE)),
+    "assemble": (_assemble, (IMAGE, KERNEL)),
+    "keep": (_keep, (("directory", {"type": Path}),)),
+    "up": (_up, UP),
+    "run": (_run, (NAME, ("argv", {"metavar": "COMMAND", "nargs": argparse.REMAINDER}))),
+    "push": (_push, (NAME, LOCAL, REMOTE)),
+    "pull": (_pull, (NAME, REMOTE, LOCAL)),
+    "wait": (_wait, (NAME,)),
+    "reboot": (_reboot, (NAME,)),
+    "cut": (_cut, (NAME,)),
+    "start": (_start, (NAME,)),
+    "down": (
+        _down,
+        (
+            ("names", {"metavar": "NAME", "nargs": "*"}),
+            ("--all", {"action": "store_true", "help": "every machine of this cache"}),
+        ),
+    ),
+    "status": (_status, ()),
+    "inventory": (_inventory, (NAMES,)),
+    "ssh-config": (_ssh_config, (NAMES,)),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python3 tests/vm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, (call, arguments) in COMMANDS.items():
+        command = commands.add_parser(name, help=call.__doc__, description=call.__doc__)
+        command.set_defaults(call=call)
+        for flag, settings in arguments:
+            command.add_argument(flag, **settings)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Machines of either kind: which one a user gets, and those that there are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Literal
+
+from vm import accel, image, uml_trial
+from vm.guest import Guest, Settings, directory_of, free_port
+from vm.host import LabError, cache_directory, say
+from vm.qemu import QemuGuest
+from vm.uml import UmlGuest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vm.guest import CacheMode
+
+# auto: user-mode Linux where it works, else QEMU.
+Wish = Literal["auto", "qemu", "uml"]
+
+
+def of(directory: Path) -> Guest:
+    """The machine of a directory. FileNotFoundError if there is none in it."""
+    settings = Settings(**json.loads((directory / "vm.json").read_text(encoding="utf-8")))
+    return (UmlGuest if settings.accelerator == "uml" else QemuGuest)(directory, settings)
+
+
+def find(name: str) -> Guest:
+    """The machine of that name; LabError if there is none."""
+    try:
+        return of(directory_of(name))
+    except FileNotFoundError:
+        raise LabError(f"no virtual machine {name!r}; create it with: up {name} --image IMAGE") from None
+
+
+def all_guests() -> list[Guest]:
+    """Every machine there is, running or not, in order of name."""
+    return [of(file.parent) for file in sorted((cache_directory() / "vms").glob("*/vm.json"))]
+
+
+def golden_image(name: str, wish: Wish) -> image.Image:
+    """The image for a machine of the kind that is wished, built if need be. LabError if that kind cannot be had."""
+    if wish == "qemu":
+        return image.build(name)
+    kernel, problem = uml_trial.usable_kernel()
+    if problem and wish == "uml":
+        raise LabError(f"user-mode Linux does not run here: {problem}")
+    if problem:
+        say(f"user-mode Linux does not run here: {problem}; guests run in QEMU")
+    return image.build(name, kernel)
+
+
+def create(
+    name: str,
+    golden: image.Image,
+    *,
+    memory_mib: int,
+    cache: CacheMode,
+    disks: list[str],
+    direct_kernel: bool = False,
+) -> Guest:
+    """A new machine on `golden`, not started; `disks` are sizes of empty disks, such as 2G.
+
+    With `direct_kernel` QEMU boots copies of the image's kernel and initramfs that lie in the machine's directory.
+    """
+    directory = directory_of(name)
+    settings = Settings(
+        name=name,
+        suite=golden.name,
+        backing=str(golden.directory),
+        accelerator="uml" if golden.kernel else accel.accelerator(golden),
+        memory_mib=memory_mib,
+        cache=cache,
+        disks=[f"disk{number}.raw" for number in range(1, len(disks) + 1)],
+        port=free_port(),
+        direct_kernel=direct_kernel,
+        kernel=golden.kernel.version if golden.kernel else "",
+    )
+    machine = (UmlGuest if golden.kernel else QemuGuest)(directory, settings)
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError:
+        raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
+    try:
+        machine.make_disks(golden, disks)
+        machine.save()
+    except BaseException:
+        shutil.rmtree(directory)
+        raise
+    return machine

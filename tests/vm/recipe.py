@@ -1,0 +1,379 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a golden image contains: packages, disk layout and configuration files. Values only, nothing runs here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vm.firmware import BIOS, ESP_FSTAB, ESP_MIB, OWN_KEYS, SECURE_BOOT, UEFI, Firmware
+
+SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
+
+PACKAGES = (
+    # The cloud kernel has every device-mapper target, loop, XFS and btrfs, and a third of the modules.
+    "linux-image-cloud-amd64",
+    "zstd",
+    "systemd-sysv",
+    "udev",
+    "dbus",
+    "openssh-server",
+    "python3",
+    "python3-pytest",
+    "lvm2",
+    "thin-provisioning-tools",
+    "e2fsprogs",
+    "xfsprogs",
+    "btrfs-progs",
+    "dosfstools",
+    "cryptsetup-bin",
+    "fdisk",
+    "rsync",
+    "psmisc",
+    "procps",
+    "kmod",
+    "iproute2",
+)
+# What only these releases have: Debian 13 is the first whose kernel and LVM know VDO.
+PACKAGES_OF = {"bookworm": (), "trixie": ("vdo",)}
+
+# Nobody reads documentation in a throw-away guest, and a smaller root copies and boots faster.
+LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
+
+# Units that would wait for something, that would do work of their own in the middle of a test, or that no test needs:
+# in software emulation each costs up to a second of every boot.
+MASKED_UNITS = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty@tty1.service",
+    "grub-common.service",
+    "modprobe@configfs.service",
+    "modprobe@drm.service",
+    "modprobe@efi_pstore.service",
+    "modprobe@fuse.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "serial-getty@ttyS0.service",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-binfmt.service",
+    "systemd-network-generator.service",
+    "systemd-networkd-persistent-storage.service",
+    "systemd-networkd-wait-online.service",
+    "systemd-pstore.service",
+    "systemd-udev-load-credentials.service",
+)
+ENABLED_UNITS = ("ssh.service", "systemd-networkd.service")
+
+
+Initramfs = Literal["initramfs-tools", "dracut"]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A logical volume of the guest, or its plain /boot partition."""
+
+    name: str
+    size_mib: int
+    fstype: str
+    mountpoint: str
+
+
+DISK_MIB = 6144
+VOLUME_GROUP = "sysvg"
+BOOT = Volume("boot", 400, "ext4", "/boot")
+# The same in every image: no guest ever sees the disk of another.
+BOOT_UUID = "6f3b1a52-9d0c-4c57-8a55-0c1d6a3d5e71"
+# Types of partitions.
+BIOS_BOOT_TYPE = "21686148-6449-6E6F-744E-656564454649"
+ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+LINUX_TYPE = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+LVM_TYPE = "E6D6D379-F507-44C2-A23C-238F2A3DF928"
+# Of linear volumes alone more than half of the volume group stays free: room for a snapshot of each.
+VOLUMES = (
+    Volume("root", 1536, "ext4", "/"),
+    Volume("var", 512, "xfs", "/var"),
+    Volume("home", 320, "xfs", "/home"),
+)
+
+
+@dataclass(frozen=True)
+class ThinPool:
+    """A thin pool of the guest, and the names of the volumes that are thin ones in it."""
+
+    name: str
+    data_mib: int
+    metadata_mib: int
+    volumes: tuple[str, ...]
+
+
+# All blocks of the thin volumes are provisioned. What the pool has besides is for snapshots, and the volume group keeps
+# more than a GiB for LVs that do not lie in the pool.
+THIN_ROOT = ThinPool("pool", 3584, 32, ("root", "var"))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One golden image: `name` for commands and files, `title` for people, and in what it differs from the others."""
+
+    name: str
+    title: str
+    suite: str
+    pool: ThinPool | None = None
+    initramfs: Initramfs = "initramfs-tools"
+    firmware: Firmware = BIOS
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The Debian packages of the guest."""
+        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs, *self.firmware.packages)
+
+    @property
+    def first_mib(self) -> int:
+        """The size of the first partition: the ESP, or room for GRUB's core image."""
+        return ESP_MIB if self.firmware.uefi else 1
+
+    @property
+    def boot_start_mib(self) -> int:
+        """Where /boot begins: after 1 MiB of partition table and the first partition."""
+        return 1 + self.first_mib
+
+    @property
+    def pv_start_mib(self) -> int:
+        """Where the physical volume begins, after /boot."""
+        return self.boot_start_mib + BOOT.size_mib
+
+    @property
+    def tree(self) -> str:
+        """What the tree of its installed packages is called; images that differ in their volumes share it."""
+        firmware = "own-keys" if self.firmware.own_keys else "uefi" if self.firmware.uefi else "bios"
+        return f"{self.suite}-{self.initramfs}-{firmware}"
+
+    @property
+    def linear_volumes(self) -> tuple[Volume, ...]:
+        """The volumes that are ranges of the physical volume."""
+        thin = self.pool.volumes if self.pool else ()
+        return tuple(volume for volume in VOLUMES if volume.name not in thin)
+
+    @property
+    def thin_volumes(self) -> tuple[Volume, ...]:
+        """The volumes that lie in the thin pool."""
+        return tuple(volume for volume in VOLUMES if volume not in self.linear_volumes)
+
+
+def recipes_of(suite: str, title: str) -> tuple[Recipe, ...]:
+    """The images of a suite, the plain one first; it has the suite's own name."""
+    return (
+        Recipe(suite, title, suite),
+        Recipe(f"{suite}-thin", f"{title}, thin root", suite, pool=THIN_ROOT),
+        Recipe(f"{suite}-dracut", f"{title}, dracut", suite, initramfs="dracut"),
+        Recipe(f"{suite}-uefi", f"{title}, UEFI", suite, firmware=UEFI),
+        Recipe(f"{suite}-secureboot", f"{title}, Secure Boot", suite, firmware=SECURE_BOOT),
+        Recipe(f"{suite}-ownkeys", f"{title}, Secure Boot with keys of its own", suite, firmware=OWN_KEYS),
+    )
+
+
+RECIPES = {recipe.name: recipe for suite, title in SUITES.items() for recipe in recipes_of(suite, title)}
+# debian12-thin is bookworm-thin, and so on.
+ALIASES = {
+    name.replace(suite, title.lower().replace(" ", ""), 1): name
+    for suite, title in SUITES.items()
+    for name in RECIPES
+    if name.startswith(suite)
+}
+
+
+def partitions(recipe: Recipe) -> str:
+    """The partition table, as sfdisk reads it: the partition that the firmware needs, /boot, the physical volume."""
+    first = ESP_TYPE if recipe.firmware.uefi else BIOS_BOOT_TYPE
+    return f"""\
+label: gpt
+unit: sectors
+start=2048, size={recipe.first_mib * 2048}, type={first}, name="firmware"
+start={recipe.boot_start_mib * 2048}, size={BOOT.size_mib * 2048}, type={LINUX_TYPE}, name="boot"
+start={recipe.pv_start_mib * 2048}, type={LVM_TYPE}, name="lvm"
+"""
+
+
+# Debian's own questions, answered: GRUB is installed by the image builder, onto the loop device of the image.
+DEBCONF = """\
+grub-pc grub-pc/install_devices_empty boolean true
+grub-efi-amd64 grub2/force_efi_extra_removable boolean true
+grub-efi-amd64 grub2/update_nvram boolean true
+"""
+
+
+def fstab(recipe: Recipe) -> str:
+    """The guest's /etc/fstab: logical volumes by their /dev/mapper names, /boot and the ESP by their UUIDs."""
+    lines = []
+    for volume in VOLUMES:
+        checked = 1 if volume.mountpoint == "/" else 0
+        options = "errors=remount-ro" if volume.fstype == "ext4" else "defaults"
+        lines.append(
+            f"/dev/mapper/{VOLUME_GROUP}-{volume.name} {volume.mountpoint} {volume.fstype} {options} 0 {checked}"
+        )
+    lines.append(f"UUID={BOOT_UUID} {BOOT.mountpoint} {BOOT.fstype} defaults 0 0")
+    if recipe.firmware.uefi:
+        lines.append(ESP_FSTAB)
+    return "\n".join(lines) + "\n"
+
+
+def configuration(recipe: Recipe, *, public_key: str) -> dict[str, str]:
+    """The files the guest gets in addition to its packages: absolute path to content. Scripts start with `#!`."""
+    return {
+        "/etc/fstab": fstab(recipe),
+        "/etc/hostname": "guest\n",
+        "/etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+        # QEMU's user network answers DNS on this address.
+        "/etc/resolv.conf": "nameserver 10.0.2.3\n",
+        "/etc/systemd/network/lab.network": NETWORK,
+        "/etc/systemd/network/uml.network": UML_NETWORK,
+        # In software emulation on a busy host a mount may take minutes, which is no reason to give the boot up.
+        "/etc/systemd/system.conf.d/lab.conf": "[Manager]\n"
+        "DefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
+        "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
+        "/etc/default/grub.d/lab.cfg": GRUB_DEFAULTS + recipe.firmware.grub_terminal,
+        "/root/.ssh/authorized_keys": public_key,
+        **INITRAMFS_FILES[recipe.initramfs],
+    }
+
+
+NETWORK = """\
+[Match]
+Name=eth*
+
+[Network]
+DHCP=ipv4
+IPv6AcceptRA=no
+LinkLocalAddressing=no
+
+[DHCPv4]
+UseHostname=no
+"""
+
+# The one address in the guest's own network, which ends in the process that the guest lives in.
+UML_PREFIX = 24
+UML_GUEST, UML_HOST = "10.0.2.15", "10.0.2.2"
+UML_NETWORK = f"""\
+[Match]
+Name=vec*
+
+[Network]
+Address={UML_GUEST}/{UML_PREFIX}
+IPv6AcceptRA=no
+LinkLocalAddressing=no
+"""
+
+# A list of modules instead of "most": the initramfs is a fifth of the size, which software emulation notices.
+# Device-mapper modules and tools come from the hooks of lvm2 and thin-provisioning-tools, as on any Debian.
+INITRAMFS_HOOK = """\
+#!/bin/sh
+[ "$1" = prereqs ] && exit 0
+. /usr/share/initramfs-tools/hook-functions
+manual_add_modules virtio_pci virtio_blk ext4 xfs
+"""
+
+# Writes down which processes of LVM outlive the udev of the initramfs, for tests that reboot.
+INITRAMFS_WITNESS = """\
+#!/bin/sh
+[ "$1" = prereqs ] && { echo udev; exit 0; }
+for process in /proc/[0-9]*; do
+    if read -r name <"$process/comm" && [ "$name" = lvm ]; then
+        cat "$process/cmdline"
+        echo
+    fi
+done >/run/lvm-of-initramfs 2>/dev/null
+"""
+
+DRACUT_OMITTED = (
+    "btrfs",
+    "crypt",
+    "hwdb",
+    "i18n",
+    "kernel-modules-extra",
+    "lunmask",
+    "mdraid",
+    "multipath",
+    "nvdimm",
+    "overlay-root",
+    "qemu",
+    "resume",
+    "virtfs",
+    "virtiofs",
+)
+# Built for any host, because none of the guest's devices exist where it is built. For the same reason dracut cannot see
+# which LV the root filesystem is on, and it activates none that it is not told of. What this guest has no use for stays
+# out: in software emulation a smaller initramfs is a quicker boot.
+DRACUT_CONFIG = f"""\
+hostonly="no"
+kernel_cmdline="rd.lvm.lv={VOLUME_GROUP}/root"
+compress="zstd"
+drivers="virtio_pci virtio_blk"
+filesystems="ext4 xfs"
+omit_dracutmodules="{" ".join(DRACUT_OMITTED)}"
+"""
+
+INITRAMFS_FILES: dict[Initramfs, dict[str, str]] = {
+    "initramfs-tools": {
+        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
+        "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
+        "/etc/initramfs-tools/scripts/init-bottom/lab": INITRAMFS_WITNESS,
+    },
+    "dracut": {"/etc/dracut.conf.d/lab.conf": DRACUT_CONFIG},
+}
+
+GRUB_DEFAULTS = """\
+GRUB_TIMEOUT=0
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5 mitigations=off init_on_alloc=0"
+GRUB_DISABLE_OS_PROBER=true
+"""
+
+# Run once in the finished tree. With a machine-id, and /usr known as up to date, the first boot is like any other.
+FINISH_SCRIPT = f"""\
+set -eu
+chmod 0700 /root/.ssh
+chmod 0600 /root/.ssh/authorized_keys
+systemctl enable {" ".join(ENABLED_UNITS)}
+systemctl mask {" ".join(MASKED_UNITS)}
+systemd-machine-id-setup
+done=/usr/lib/systemd/systemd-update-done
+[ ! -x $done ] || $done  # Debian 12 has none, and no units that would ask
+"""
+
+# Run in the tree of a guest of user-mode Linux once its modules are there; the argument is the kernel's release. The
+# Debian kernel's files go: what rebuilds every initramfs would spend half its time on one that is never booted.
+UML_SCRIPT = """\
+set -eu
+depmod "$1"
+rm -rf /boot/vmlinuz-*-amd64 /boot/initrd.img-*-amd64 /boot/config-*-amd64 /boot/System.map-*-amd64
+update-initramfs -c -k "$1"
+"""
+
+
+def grub_script(recipe: Recipe) -> str:
+    """What makes the finished tree bootable. Its arguments are the disk and the UUID of /boot.
+
+    On the host the root file system lies on a loop device, for which update-grub would write no menu entry; the names
+    are those that update-grub finds by itself in the guest.
+    """
+    return f"""\
+set -eu
+disk=$1
+boot=$2
+override=/etc/default/grub.d/zz-build.cfg
+printf '%s\\n' GRUB_DEVICE=/dev/mapper/{VOLUME_GROUP}-root GRUB_DEVICE_UUID= GRUB_DEVICE_PARTUUID= >"$override"
+{recipe.firmware.grub_install}
+update-grub
+rm "$override"
+grep -q "root=/dev/mapper/{VOLUME_GROUP}-root" /boot/grub/grub.cfg
+"""
