@@ -66,8 +66,8 @@ def _with_active_origins(outcome: Outcome, plan: Plan, runner: Runner) -> Outcom
     LVM takes the device of a closed thin origin away to merge into it, and is killed before it is back (2.03.31).
     """
     members = plan.taking.members if plan.taking is not None else ()
-    active = {member.origin.uuid for member in members if member.origin is not None and member.origin.active}
-    lost = [one.full_name for one in runner.observe().volumes if one.uuid in active and not one.active]
+    active = {member.origin.key for member in members if member.origin is not None and member.origin.active}
+    lost = [one.full_name for one in runner.observe().volumes if one.key in active and not one.active]
     if not lost:
         return outcome
     again = runner.run(("lvchange", "--yes", "--activate", "y", *lost))
@@ -97,7 +97,7 @@ def _undo_creation(step: Step, outcome: Outcome, done: Sequence[Step], runner: R
     made = _made(runner.observe(), begun)
     removal = runner.run(Remove.of(made).arguments()) if made else None
     left = _made(runner.observe(), begun) if made else ()
-    removed = [volume.full_name for volume in made if volume.uuid not in {other.uuid for other in left}]
+    removed = [volume.full_name for volume in made if volume.key not in {other.key for other in left}]
     told = f"; what this run had made was removed again ({', '.join(removed)})" if removed else "; nothing was made"
     if left:
         told += f"; still there, to be removed by hand: {', '.join(volume.full_name for volume in left)}"
@@ -114,7 +114,7 @@ def _made(picture: Picture, begun: Sequence[Create]) -> tuple[Volume, ...]:
 
 def _forget_refused_merges(step: Merge, outcome: Outcome, done: Sequence[Step], runner: Runner) -> CommandFailed:
     picture = runner.observe()
-    refused = [one for one in step.members if (there := picture.by_uuid(one.uuid)) is not None and not there.merging]
+    refused = [one for one in step.members if (there := picture.by_key(one.key)) is not None and not there.merging]
     removed = [one for one in step.members if _is_removed(picture, one, refused)]
     origins = {one.origin for one in (*refused, *removed)}
     remembered = next((one for one in reversed(done) if isinstance(one, Retag)), None)
@@ -137,7 +137,7 @@ def _is_removed(picture: Picture, one: MergeOne, refused: Sequence[MergeOne]) ->
     A thin origin has its id then. A thick one may have been merged at once; but if LVM has nothing else to complain of,
     it complains of what was not there any more.
     """
-    if picture.by_uuid(one.uuid) is not None:
+    if picture.by_key(one.key) is not None:
         return False
     if one.thin_id is None:
         return not refused
@@ -155,7 +155,7 @@ def _begun(picture: Picture, step: Retag) -> bool:
 
 
 def _still_there(picture: Picture, step: Remove) -> tuple[Volume, ...]:
-    return tuple(volume for volume in picture.volumes if volume.uuid in step.uuids)
+    return tuple(volume for volume in picture.volumes if volume.key in step.keys)
 
 
 def _error(step: Step, outcome: Outcome, told: str, *, undoing: str = "", changed: bool) -> CommandFailed:

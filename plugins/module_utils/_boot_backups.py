@@ -17,6 +17,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_M
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import generated_names
 from ansible_collections.safepoint.lvm.plugins.module_utils._own_volume import ROOM_FOR_ENTRY, NewVolume, plan_volume
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
+    doubts_about,
     kernel_problems,
     look_problems,
     udev_problems,
@@ -60,7 +61,7 @@ def backup_view(backup: BootBackup) -> dict[str, Any]:
     """A backup as results show it."""
     return {
         "name": backup.tags.set_name,
-        "id": backup.tags.backup_id,
+        "id": backup.tags.set_id,
         "state": backup.state,
         "vg": backup.volume.vg,
         "volume": backup.volume.name,
@@ -86,15 +87,13 @@ class Situation:
     def bound(self) -> BootBackup | None:
         """The whole backup that belongs to the set as it is."""
         wanted = self.taking.set_id if self.taking else None
-        return next((one for one in self.backups if one.tags.backup_id == wanted and one.tags.manifest), None)
+        return next((one for one in self.backups if one.tags.set_id == wanted and one.tags.manifest), None)
 
     @property
     def unbound(self) -> BootBackup | None:
         """The whole backup that was made for a set which is yet to be taken; the youngest."""
         taken = {taking.set_id for taking in takings(self.picture)}
-        return next(
-            (one for one in reversed(self.backups) if one.tags.manifest and one.tags.backup_id not in taken), None
-        )
+        return next((one for one in reversed(self.backups) if one.tags.manifest and one.tags.set_id not in taken), None)
 
     @property
     def is_taken(self) -> bool:
@@ -125,7 +124,7 @@ class NewBackup:
 
 def cannot_keep(now: Situation) -> Iterator[str]:
     """What stands against making a backup, or against keeping the one that is there."""
-    yield from host_problems(now.picture)
+    yield from host_problems(now)
     if now.taking is not None and now.set_state in _GOES_BACK:
         yield f"the set is being rolled back (state {now.set_state}): finish that first"
     elif now.is_taken and now.bound is None:
@@ -140,11 +139,12 @@ def cannot_keep(now: Situation) -> Iterator[str]:
         )
 
 
-def host_problems(picture: Picture) -> Iterator[str]:
-    """What stands against any change of backups."""
-    yield from kernel_problems(picture)
-    yield from look_problems(picture)
-    yield from udev_problems(picture.host)
+def host_problems(now: Situation) -> Iterator[str]:
+    """What stands against any change of what is kept for the set."""
+    yield from kernel_problems(now.picture)
+    yield from look_problems(now.picture)
+    yield from udev_problems(now.picture.host)
+    yield from doubts_about(now.picture, now.name)
 
 
 def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup:
@@ -160,13 +160,13 @@ def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup
     return NewBackup(
         place=place,
         inodes=sum(len(tree.entries) for tree in trees) + 64,
-        tags=_tags.BootTags(set_name=now.name, backup_id=uuid.uuid4().hex, taken=now.picture.host.now),
+        tags=_tags.BootTags(set_name=now.name, set_id=uuid.uuid4().hex, taken=now.picture.host.now, vg=place.vg_uuid),
     )
 
 
 def cannot_restore(now: Situation) -> Iterator[str]:
     """What stands against bringing /boot back."""
-    yield from host_problems(now.picture)
+    yield from host_problems(now)
     if now.taking is None:
         known = sorted({taking.name for taking in takings(now.picture)})
         yield f"there is no such set; {'these exist: ' + ', '.join(known) if known else 'there is none'}"
@@ -184,7 +184,7 @@ def is_final(now: Situation) -> bool:
 
 def cannot_remove(now: Situation) -> Iterator[str]:
     """What stands against removing the backups."""
-    yield from host_problems(now.picture)
+    yield from host_problems(now)
     if now.set_state in _GOES_BACK:
         yield f"the set is being rolled back (state {now.set_state}), and /boot goes back with it: finish that first"
     for backup in now.backups:

@@ -138,7 +138,7 @@ def _mount_of(picture: Picture, origin: Volume) -> Mount | None:
 
 def cannot_be_looked_at(now: Situation) -> Iterator[str]:
     """What stands against an entry for the set, but for what GRUB is."""
-    yield from host_problems(now.picture)
+    yield from host_problems(now)
     if now.taking is None or now.set_state != "active":
         yield f"snapset {now.name} is {now.set_state}; expected is one that is active"
         return

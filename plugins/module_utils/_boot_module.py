@@ -82,7 +82,7 @@ def run_boot_backup(module: AnsibleModule) -> None:
             with run.file_errors():
                 _STATES[state](run)
             now = run.look() if run.planned and not run.predicts else run.now
-        module.exit_json(
+        session.end(
             changed=bool(run.planned),
             boot_backup=_predicted(run) if run.predicts else _view(now),
             planned=run.planned,
@@ -121,7 +121,7 @@ def _undo(run: _Run, backup: BootBackup) -> None:
 
 def _workspaces(backup: BootBackup) -> list[Path]:
     # The ESP lies in /boot, so the deeper one first.
-    places = (workspace(mountpoint, backup.tags.backup_id) for mountpoint in sorted(BOOT_MOUNTPOINTS, reverse=True))
+    places = (workspace(mountpoint, backup.tags.set_id) for mountpoint in sorted(BOOT_MOUNTPOINTS, reverse=True))
     return [place for place in places if place.is_dir()]
 
 
@@ -187,7 +187,7 @@ def _restored(run: _Run) -> None:
     with mounted(_device(backup)) as place:
         kept = read_manifest(place, backup.tags.manifest)
         run.refuse_for(problem for tree in kept for problem in _not_writable(run.now, tree))
-        sites = [Site(tree, copies_of(place, tree), workspace(tree.mountpoint, backup.tags.backup_id)) for tree in kept]
+        sites = [Site(tree, copies_of(place, tree), workspace(tree.mountpoint, backup.tags.set_id)) for tree in kept]
         found = [(site, compare(site.kept, present), present) for site in sites for present in [site.present()]]
         run.refuse_for(problem for site, difference, present in found for problem in _no_way(site, difference, present))
         for site, difference, _present_tree in found:

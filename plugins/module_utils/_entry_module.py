@@ -131,7 +131,7 @@ def run_boot_entry(module: AnsibleModule) -> None:
                 (_present if state == "present" else _absent)(run)
                 if not run.predicts:
                     run.grub = _read_grub()
-        module.exit_json(
+        session.end(
             changed=bool(run.planned),
             boot_entry=_predicted(run) if run.predicts and run.planned else _view(run.name, _mine(run), run.grub),
             planned=run.planned,

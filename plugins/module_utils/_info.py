@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import backup_view, backups_in
+from ansible_collections.safepoint.lvm.plugins.module_utils._copies import copies_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
     kernel_problems,
     origin_problems,
@@ -34,6 +36,7 @@ def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
         "boot_backups": [backup_view(backup) for backup in backups_in(picture)],
         "rollback_timers": [timer_view(timer) for timer in timers_in(picture)],
         "unmanaged_snapshots": list(_unmanaged(picture)),
+        "copies": [asdict(copy) for copy in copies_in(picture)],
         "volume_groups": [_group(group) for group in picture.volume_groups],
         "thin_pools": list(_pools(picture)),
         "coverage": [_coverage(picture, mount, found) for mount in picture.host.mounts],
@@ -112,4 +115,5 @@ def _warnings(picture: Picture) -> list[str]:
         for volume in picture.volumes
         if volume.segtype == "thin-pool" and volume.health
     )
-    return [*picture.blind_spots, *kernel_problems(picture), *udev_problems(picture.host), *partial, *pools]
+    doubts = dict.fromkeys(f"snapset {name}: {doubt}" for name, doubt in picture.doubts)
+    return [*picture.blind_spots, *doubts, *kernel_problems(picture), *udev_problems(picture.host), *partial, *pools]

@@ -62,21 +62,14 @@ class Lvm:
         Raises ReportFailed when LVM gave none. What LVM could not read is missing from the result and told.
         """
         argv = self._remember(report_arguments())
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=clean_environment(),
-            check=False,
-        )
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=clean_environment(), check=False)
+        said = _text(done.stderr).strip()
         try:
-            groups, volumes = parse_report(done.stdout)
+            groups, volumes = parse_report(_text(done.stdout))
         except ReportFailed as error:
-            details = {"cmd": argv, "rc": done.returncode, "stderr": done.stderr}
-            raise ReportFailed(f"{error.message}; LVM said: {done.stderr.strip() or 'nothing'}", **details) from error
-        return Report(volume_groups=groups, volumes=volumes, unread=done.stderr.strip() if done.returncode else "")
+            details = {"cmd": argv, "rc": done.returncode, "stderr": said}
+            raise ReportFailed(f"{error.message}; LVM said: {said or 'nothing'}", **details) from error
+        return Report(volume_groups=groups, volumes=volumes, unread=said if done.returncode else "")
 
     def modify(self, arguments: Sequence[str], *, lock: int, archive: bool) -> Outcome:
         """Run one modifying command to its end, however long that takes.
@@ -89,7 +82,7 @@ class Lvm:
         vgs = sorted({word.split("/")[0] for word in arguments if "/" in word})
         with _output_file() as stdout, _output_file() as stderr:
             rc = supervise(argv, env=clean_environment(), stdout=stdout, stderr=stderr, lock=lock, vgs=vgs)
-            return Outcome(argv=tuple(argv), rc=rc, stdout=_text(stdout), stderr=_text(stderr))
+            return Outcome(argv=tuple(argv), rc=rc, stdout=_read(stdout), stderr=_read(stderr))
 
     def _remember(self, arguments: Sequence[str]) -> list[str]:
         argv = [self._binary, *arguments]
@@ -108,6 +101,11 @@ def _output_file() -> IO[bytes]:
     return tempfile.TemporaryFile(dir=RUN_DIRECTORY)
 
 
-def _text(file: IO[bytes]) -> str:
+def _read(file: IO[bytes]) -> str:
     file.seek(0)
-    return file.read().decode(errors="replace")
+    return _text(file.read())
+
+
+def _text(output: bytes) -> str:
+    # The name of a device can have any bytes.
+    return output.decode(errors="surrogateescape")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["thick", "thin"]
 DeviceNumber = tuple[int, int]
+LvKey = tuple[str, str]
+"""The UUIDs of an LV's VG and of the LV. A copy of a VG has a UUID of its own, its LVs do not (vgimportclone(8))."""
 
 SWAP = "[SWAP]"
 """What stands for the mountpoint of an active swap area."""
@@ -58,13 +60,18 @@ class VolumeGroup:
 
 @dataclass(frozen=True)
 class Volume:
-    """An LV, hidden ones included. ``origin`` is a snapshot's origin by name, ``pool`` a thin volume's pool."""
+    """An LV, hidden ones included. ``origin`` is a snapshot's origin by name, ``pool`` a thin volume's pool.
+
+    ``copied_tags`` are those of this collection that came with a copy of a VG (``_copies``); ``tags`` are all others.
+    """
 
     vg: str
     name: str
     uuid: str
+    vg_uuid: str
     size: int
     tags: tuple[str, ...] = ()
+    copied_tags: tuple[str, ...] = ()
     roles: frozenset[str] = frozenset()
     layout: frozenset[str] = frozenset()
     segtype: str = "linear"
@@ -88,6 +95,16 @@ class Volume:
     def full_name(self) -> str:
         """VG/LV, as every LVM command takes it."""
         return f"{self.vg}/{self.name}"
+
+    @property
+    def all_tags(self) -> tuple[str, ...]:
+        """Every tag that it has."""
+        return self.tags + self.copied_tags
+
+    @property
+    def key(self) -> LvKey:
+        """What it is told by."""
+        return self.vg_uuid, self.uuid
 
     @property
     def hidden(self) -> bool:
@@ -212,50 +229,51 @@ class Host:
 class Picture:
     """Everything a plan is made from: one LVM report and the host around it.
 
-    ``unread`` is what LVM said when it could not read everything, else empty.
+    ``unread`` is what LVM said when it could not read everything, else empty. ``doubts`` names each set of which nobody
+    can tell whether its members are this host's own or came with a copy of a VG, with a sentence about it.
     """
 
     host: Host
     volume_groups: tuple[VolumeGroup, ...] = ()
     volumes: tuple[Volume, ...] = ()
     unread: str = ""
+    doubts: tuple[tuple[str, str], ...] = ()
 
     # A host can have hundreds of LVs and mounts, and each is looked up for each: hence the dictionaries.
-    # Should a name be there twice, the first counts.
+    # Should a VG's name be there twice, the first counts.
 
     @cached_property
     def _groups(self) -> Mapping[str, VolumeGroup]:
         return {group.name: group for group in reversed(self.volume_groups)}
 
     @cached_property
-    def _volumes(self) -> Mapping[tuple[str, str], Volume]:
-        return {(volume.vg, volume.name): volume for volume in reversed(self.volumes)}
+    def _volumes_by_name(self) -> Mapping[tuple[str, str], Volume]:
+        return {(volume.vg_uuid, volume.name): volume for volume in self.volumes}
 
     @cached_property
-    def _volumes_by_uuid(self) -> Mapping[str, Volume]:
-        return {volume.uuid: volume for volume in reversed(self.volumes)}
+    def _volumes_by_key(self) -> Mapping[LvKey, Volume]:
+        return {volume.key: volume for volume in self.volumes}
 
     @cached_property
     def _volumes_by_dm_uuid(self) -> Mapping[str, Volume]:
-        groups = self._groups
-        known = (volume for volume in reversed(self.volumes) if volume.vg in groups)
-        return {(groups[volume.vg].uuid + volume.uuid).replace("-", ""): volume for volume in known}
+        return {"".join(volume.key).replace("-", ""): volume for volume in self.volumes}
 
     @cached_property
-    def _snapshots(self) -> Mapping[tuple[str, str], Sequence[Volume]]:
-        found: dict[tuple[str, str], list[Volume]] = defaultdict(list)
+    def _snapshots(self) -> Mapping[LvKey, Sequence[Volume]]:
+        found: dict[LvKey, list[Volume]] = defaultdict(list)
         for volume in self.volumes:
-            if volume.is_snapshot:
-                found[volume.vg, volume.origin].append(volume)
+            origin = self.origin_of(volume)
+            if origin is not None:
+                found[origin.key].append(volume)
         return dict(found)
 
     @cached_property
-    def _mounts(self) -> Mapping[str, Sequence[Mount]]:
-        found: dict[str, list[Mount]] = defaultdict(list)
+    def _mounts(self) -> Mapping[LvKey, Sequence[Mount]]:
+        found: dict[LvKey, list[Mount]] = defaultdict(list)
         for mount in self.host.mounts:
             volume = self.lv_below(mount.device)
             if volume is not None:
-                found[volume.uuid].append(mount)
+                found[volume.key].append(mount)
         return dict(found)
 
     @cached_property
@@ -281,23 +299,24 @@ class Picture:
 
     def volume(self, vg: str, name: str) -> Volume | None:
         """The LV of that name, hidden or not."""
-        return self._volumes.get((vg, name))
+        group = self.group(vg)
+        return self._volumes_by_name.get((group.uuid, name)) if group else None
 
-    def by_uuid(self, uuid: str) -> Volume | None:
-        """The LV of that UUID."""
-        return self._volumes_by_uuid.get(uuid)
+    def by_key(self, key: LvKey) -> Volume | None:
+        """The LV of those UUIDs."""
+        return self._volumes_by_key.get(key)
 
     def origin_of(self, snapshot: Volume) -> Volume | None:
         """The living origin of a snapshot."""
-        return self.volume(snapshot.vg, snapshot.origin) if snapshot.is_snapshot else None
+        return self._volumes_by_name.get((snapshot.vg_uuid, snapshot.origin)) if snapshot.is_snapshot else None
 
     def snapshots_of(self, origin: Volume) -> Sequence[Volume]:
         """Every snapshot of ``origin``, thick and thin, merging ones included."""
-        return self._snapshots.get((origin.vg, origin.name), ())
+        return self._snapshots.get(origin.key, ())
 
     def mounts_of(self, volume: Volume) -> Sequence[Mount]:
         """Where ``volume`` is mounted or swapped on, directly or through one device on top of it (encryption)."""
-        return self._mounts.get(volume.uuid, ())
+        return self._mounts.get(volume.key, ())
 
     def lv_below(self, device: DeviceNumber) -> Volume | None:
         """The LV that ``device`` is, or that it lies on alone."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._copies import set_apart
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
     CommandFailed,
     InvalidParameter,
@@ -71,6 +72,14 @@ class Session:
         self.subject = ""
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
 
+    def warn(self, text: str) -> None:
+        """Tell the user something besides the result."""
+        self._module.warn(_printable(text))
+
+    def end(self, **result: Any) -> NoReturn:
+        """End the module with ``result``."""
+        self._module.exit_json(**_printable(result))
+
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:
         """Hold the host lock, unless in check mode, which changes nothing and waits for nobody."""
@@ -88,11 +97,13 @@ class Session:
         """What is there now."""
         report, host = self.lvm.report(), read_host()
         self._archive = host.can_archive
-        return Picture(
-            host=host,
-            volume_groups=report.volume_groups,
-            volumes=report.volumes,
-            unread=report.unread,
+        return set_apart(
+            Picture(
+                host=host,
+                volume_groups=report.volume_groups,
+                volumes=report.volumes,
+                unread=report.unread,
+            )
         )
 
     def apply(self, plan: Plan, request: Request) -> Picture:
@@ -149,8 +160,8 @@ def run_info(module: AnsibleModule, tell: Callable[[Picture, str | None], Mappin
         check("name", None if name is None else set_name_problem(name))
         result = dict(tell(session.observe(), name))
         for warning in result.pop("warnings"):
-            module.warn(warning)
-        module.exit_json(changed=False, commands=session.lvm.commands, **result)
+            session.warn(warning)
+        session.end(changed=False, commands=session.lvm.commands, **result)
 
 
 def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], Request]) -> None:
@@ -162,7 +173,7 @@ def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], 
         request = build(module)
         with session.locked(f"{request.title}, state {request.state}"):
             result = _bring_about(module, session, request)
-        module.exit_json(**{key: result.pop("view"), **result})
+        session.end(**{key: result.pop("view"), **result})
 
 
 @contextmanager
@@ -175,7 +186,19 @@ def open_session(module: AnsibleModule) -> Iterator[Session]:
         yield session
     except SafepointError as error:
         commands = [] if module.check_mode else session.lvm.commands
-        module.fail_json(msg=error.message, **{"changed": False, "commands": commands, **error.details})
+        module.fail_json(**_printable({"changed": False, "commands": commands, **error.details, "msg": error.message}))
+
+
+def _printable(value: Any) -> Any:
+    r"""``value`` with each byte that is no UTF-8 written as ``\xNN``.
+
+    Ansible 2.19 and newer let a task fail for one in its result, older ones for one in a warning, whatever was done.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    if isinstance(value, dict):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _bring_about(module: AnsibleModule, session: Session, request: Request) -> dict[str, Any]:
@@ -186,7 +209,7 @@ def _bring_about(module: AnsibleModule, session: Session, request: Request) -> d
     if plan.steps and (problems := tuple(udev_problems(before.host))):
         raise Refused(f"{request.title} cannot be {request.state}", problems)
     for warning in (*plan.warnings, *_no_archive(before, plan)):
-        module.warn(warning)
+        session.warn(warning)
     now = before if module.check_mode or not plan.steps else session.apply(plan, request)
     if now is not before:
         _check_done(before, now, request)
@@ -233,14 +256,14 @@ def _check_done(before: Picture, now: Picture, request: Request) -> None:
 
 def _lasting(picture: Picture) -> set[tuple[object, ...]]:
     """What LVM's metadata say of the LVs, without what changes by itself."""
-    return {(volume.uuid, volume.name, volume.size, volume.tags, volume.merging) for volume in picture.volumes}
+    return {(volume.key, volume.name, volume.size, volume.tags, volume.merging) for volume in picture.volumes}
 
 
 def _check_begun(plan: Plan, now: Picture, request: Request) -> None:
     """Fail when a merge that should have begun at the last boot is still pending after LVM was asked to look."""
     current = find(now, request).current if plan.must_start else None
     waiting = current.those("merge_pending") if current else ()
-    stuck = [member.label for member in waiting if member.origin_uuid in plan.must_start]
+    stuck = [member.label for member in waiting if member.origin_key in plan.must_start]
     if stuck:
         raise CommandFailed(
             f"the merge of {', '.join(stuck)} was requested before the last boot and has still not begun: "

@@ -12,7 +12,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Retag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Member, Taking
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 def remember_merge(picture: Picture, taking: Taking, members: Sequence[Member]) -> Retag:
     """The step that is carried out before ``members`` are merged: the last of them that can tell their ids."""
     thin_ids = {
-        _tags.uuid_key(member.origin_uuid): member.snapshot.thin_id
+        member.origin.key: member.snapshot.thin_id
         for member in members
-        if member.snapshot and member.snapshot.thin_id is not None
+        if member.origin and member.snapshot and member.snapshot.thin_id is not None
     }
-    outcome = _outcome(picture, taking, "merging", boot_id=picture.host.boot_id, thin_ids=thin_ids)
+    vgs = _tags.vg_marks(_vgs_of(members), thin_ids)
+    outcome = _outcome(picture, taking, "merging", vgs, boot_id=picture.host.boot_id)
     return Retag(
         purpose="remember_merge",
         volumes=origins_of(members),
@@ -50,7 +51,7 @@ def remember_rollback(picture: Picture, taking: Taking, members: Sequence[Member
     return Retag(
         purpose="remember_rollback",
         volumes=origins_of(members),
-        add=(_outcome(picture, taking, "rolled_back").to_tag(),),
+        add=(_outcome(picture, taking, "rolled_back", _tags.vg_marks(_vgs_of(members))).to_tag(),),
         delete=_old_outcomes(members),
     )
 
@@ -61,12 +62,7 @@ def origins_of(members: Sequence[Member]) -> tuple[str, ...]:
 
 
 def _outcome(
-    picture: Picture,
-    taking: Taking,
-    kind: _tags.OutcomeKind,
-    *,
-    boot_id: str = "",
-    thin_ids: Mapping[str, int] | None = None,
+    picture: Picture, taking: Taking, kind: _tags.OutcomeKind, vgs: _tags.VgMarks, *, boot_id: str = ""
 ) -> _tags.Outcome:
     return _tags.Outcome(
         kind=kind,
@@ -75,8 +71,12 @@ def _outcome(
         count=taking.count,
         at=picture.host.now,
         boot_id=boot_id,
-        thin_ids=thin_ids or {},
+        vgs=vgs,
     )
+
+
+def _vgs_of(members: Sequence[Member]) -> set[str]:
+    return {member.origin.vg_uuid for member in members if member.origin}
 
 
 def _old_outcomes(members: Sequence[Member]) -> tuple[str, ...]:

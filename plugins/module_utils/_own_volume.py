@@ -29,6 +29,7 @@ class NewVolume:
     """An LV that is to be made: ``extents`` extents, ``size`` bytes."""
 
     vg: str
+    vg_uuid: str
     name: str
     extents: int
     size: int
@@ -65,7 +66,7 @@ def plan_volume(
         problems.append(f"VG {group.name} has LVs with every name that it could have ({', '.join(names)})")
     if problems or name is None:
         raise Refused(f"{title} cannot be made", problems)
-    return NewVolume(vg=group.name, name=name, extents=extents, size=extents * group.extent_size)
+    return NewVolume(vg=group.name, vg_uuid=group.uuid, name=name, extents=extents, size=extents * group.extent_size)
 
 
 def _group(picture: Picture, title: str, vg: str | None) -> VolumeGroup:

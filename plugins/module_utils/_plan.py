@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._rules import (
+    doubts_about,
     group_problems,
     kernel_problems,
     look_problems,
@@ -31,14 +32,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Extend
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-        Picture,
-        Volume,
-    )
-    from ansible_collections.safepoint.lvm.plugins.module_utils._selection import (
-        Selection,
-        Selector,
-    )
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey, Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selection, Selector
     from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import Demand
     from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View
 
@@ -87,7 +82,7 @@ class Request:
 class Plan:
     """Ordered steps, each one LVM command, and the set as it will be after them.
 
-    ``taking`` is what the steps act on. ``must_start`` names the origins (by LV UUID) whose merge was requested
+    ``taking`` is what the steps act on. ``must_start`` names the origins whose merge was requested
     before the last boot: if it is still pending after the steps, that is an error.
     """
 
@@ -95,7 +90,7 @@ class Plan:
     after: View
     warnings: tuple[str, ...] = ()
     taking: Taking | None = None
-    must_start: tuple[str, ...] = ()
+    must_start: tuple[LvKey, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -165,6 +160,8 @@ def common_problems(picture: Picture, request: Request, found: Named, volumes: I
     hiding = request.single is None and (found.current is None or bool(found.current.those("lost")))
     if hiding:
         yield from (f"members may be hidden from us: {spot}" for spot in picture.blind_spots)
+    if request.single is None:
+        yield from doubts_about(picture, request.name)
     if found.rivals and found.current is not None:
         ids = ", ".join(taking.set_id for taking in (found.current, *found.rivals))
         yield (
@@ -175,8 +172,8 @@ def common_problems(picture: Picture, request: Request, found: Named, volumes: I
 
 def differing(current: Taking, selection: Selection) -> str | None:
     """Why what was chosen is not what the set has, or None when it is the same."""
-    chosen = {wanted.origin.uuid: wanted.origin.full_name for wanted in selection.wanted}
-    has = {m.origin_uuid: m.origin.full_name if m.origin else m.label for m in current.members if m.origin_uuid}
+    chosen = {wanted.origin.key: wanted.origin.full_name for wanted in selection.wanted}
+    has = {m.origin_key: m.origin.full_name if m.origin else m.label for m in current.members if m.origin_key}
     if chosen.keys() == has.keys():
         return None
     return (

@@ -165,7 +165,7 @@ def _free_name(
         holder = picture.volume(origin.vg, name)
         if holder is not None and holder not in removed:
             problem = f"the name {holder.full_name} is needed and belongs to another LV: rename that, or this set"
-            if not _tags.ours(holder.tags):
+            if not _tags.ours(holder.all_tags):
                 break
             continue
         problem = _name_problem(origin, name)
@@ -194,6 +194,7 @@ def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMemb
                 origin_uuid=member.origin.uuid,
                 taken=picture.host.now,
                 pvs=_pvs(picture, member.origin),
+                vg=member.origin.vg_uuid,
             )
             yield member.step(tags.to_tags())
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._acceptance import after, casualties_of, leave_behind
+from ansible_collections.safepoint.lvm.plugins.module_utils._copies import copies_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._outcomes import (
     origins_of,
@@ -33,11 +34,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._removal import (
     removal_problems,
     removal_steps,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import (
-    AUTO,
-    format_bytes,
-    used_bytes,
-)
+from ansible_collections.safepoint.lvm.plugins.module_utils._rules import doubts_about
+from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import AUTO, format_bytes, used_bytes
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import (
     Demand,
     cannot_overflow,
@@ -52,27 +50,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
     member_state,
     takings,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import (
-    Merge,
-    MergeOne,
-    Poll,
-    Remove,
-    Start,
-    Step,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._view import (
-    MemberView,
-    View,
-    view_of,
-)
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Merge, MergeOne, Poll, Remove, Start, Step
+from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-        Picture,
-        Volume,
-    )
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
 
 
 def plan_merged(picture: Picture, request: Request) -> Plan:
@@ -113,7 +97,7 @@ def plan_merged(picture: Picture, request: Request) -> Plan:
         ),
         after=_predicted(picture, request, current, work, demands),
         taking=current,
-        must_start=tuple(member.origin_uuid for member in work.stale),
+        must_start=tuple(member.origin_key for member in work.stale if member.origin_key),
     )
 
 
@@ -127,7 +111,12 @@ def _existing(picture: Picture, request: Request, found: Named) -> Taking:
         )
     existing = sorted({taking.name for taking in takings(picture)})
     known = f"these exist: {', '.join(existing)}" if existing else "there is none on this host"
-    raise Refused(f"{request.title} cannot be merged", [f"there is no such snapset; {known}"])
+    reasons = [
+        f"there is no such snapset; {known}",
+        *doubts_about(picture, request.name),
+        *copies_of(picture, request.name),
+    ]
+    raise Refused(f"{request.title} cannot be merged", reasons)
 
 
 def _standing_against(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
@@ -302,7 +291,7 @@ def _request_steps(picture: Picture, current: Taking) -> Iterator[Step]:
 
 
 def _merge_one(origin: Volume, snapshot: Volume) -> MergeOne:
-    return MergeOne(snapshot=snapshot.full_name, origin=origin.full_name, uuid=snapshot.uuid, thin_id=snapshot.thin_id)
+    return MergeOne(snapshot=snapshot.full_name, origin=origin.full_name, key=snapshot.key, thin_id=snapshot.thin_id)
 
 
 def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[Step]:

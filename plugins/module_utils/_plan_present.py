@@ -156,11 +156,12 @@ def _too_small(
     selection: Selection,
     reasons: list[str],
 ) -> Iterator[Demand]:
-    sizes = {item.origin.uuid: item.size for item in selection.wanted}
+    sizes = {item.origin.key: item.size for item in selection.wanted}
     for member in current.those("active"):
-        size, origin, snapshot = sizes.get(member.origin_uuid), member.origin, member.snapshot
+        origin, snapshot = member.origin, member.snapshot
         if origin is None or snapshot is None:
             continue
+        size = sizes.get(origin.key)
         if member.kind == "thick":
             yield from extension_demand(
                 picture,

@@ -133,6 +133,6 @@ def _stray_problem(taking: Taking, member: Member) -> str | None:
 
 def _is_leftover(taking: Taking, member: Member, volume: Volume) -> bool:
     # What a killed lvcreate leaves: a plain LV under the name that we gave, beside its recorded origin.
-    if member.origin is None or member.origin.vg != volume.vg or volume.is_snapshot or "origin" in volume.roles:
+    if member.origin is None or volume.is_snapshot or "origin" in volume.roles:
         return False
     return taking.single or volume.name in generated_names(member.origin.name, taking.name)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -36,6 +37,12 @@ _LV_FIELDS = (
     "lv_permissions,lv_merging,lv_merge_failed,lv_snapshot_invalid,data_percent,metadata_percent,lv_health_status"
 )
 _SEG_FIELDS = "lv_uuid,segtype,chunk_size,thin_id"
+
+# What LVM prints is not always JSON: control characters stand in it as they are, and until 2.03.32 backslashes too
+# (docs/lvm.md). So a value is what comes before a quote after which it goes on as after a value. A backslash before a
+# quote or before another backslash means that character, in every version; any other means itself.
+_VALUE = re.compile(r'":"(.*?)"(?=, "\w+":"|\}(?:,\s+\{"|\s+\]\s))', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')
 
 
 def report_arguments() -> tuple[str, ...]:
@@ -66,16 +73,20 @@ def parse_report(text: str) -> tuple[tuple[VolumeGroup, ...], tuple[Volume, ...]
     so on stderr and with its exit code.
     """
     try:
-        objects = json.loads(text)["report"]
+        objects = json.loads(_VALUE.sub(_as_json, text))["report"]
         groups: list[VolumeGroup] = []
         volumes: list[Volume] = []
         for item in objects:
             for row in item.get("vg", []):
                 groups.append(_volume_group(row, item.get("pv", [])))
-                volumes.extend(_volumes(row["vg_name"], item))
+                volumes.extend(_volumes(row, item))
     except (ValueError, KeyError, TypeError) as error:
         raise ReportFailed(f"LVM's report could not be understood ({type(error).__name__}: {error})") from error
     return tuple(groups), tuple(volumes)
+
+
+def _as_json(value: re.Match[str]) -> str:
+    return '":' + json.dumps(_ESCAPED.sub(r"\1", value[1]))
 
 
 def _volume_group(row: Row, physical: list[Row]) -> VolumeGroup:
@@ -94,7 +105,7 @@ def _volume_group(row: Row, physical: list[Row]) -> VolumeGroup:
     )
 
 
-def _volumes(vg: str, item: Mapping[str, Any]) -> Iterator[Volume]:
+def _volumes(group: Row, item: Mapping[str, Any]) -> Iterator[Volume]:
     segments: dict[str, Row] = {}
     for row in item.get("seg", []):
         segments.setdefault(row["lv_uuid"], row)
@@ -104,14 +115,15 @@ def _volumes(vg: str, item: Mapping[str, Any]) -> Iterator[Volume]:
     for row in rows:
         if row["lv_uuid"] not in seen:
             seen.add(row["lv_uuid"])
-            yield _volume(vg, row, segments.get(row["lv_uuid"], {}), external)
+            yield _volume(group, row, segments.get(row["lv_uuid"], {}), external)
 
 
-def _volume(vg: str, row: Row, segment: Row, external: Mapping[str, str]) -> Volume:
+def _volume(group: Row, row: Row, segment: Row, external: Mapping[str, str]) -> Volume:
     return Volume(
-        vg=vg,
+        vg=group["vg_name"],
         name=_plain(row["lv_name"]),
         uuid=row["lv_uuid"],
+        vg_uuid=group["vg_uuid"],
         size=int(row["lv_size"]),
         tags=_words(row["lv_tags"]),
         roles=frozenset(_words(row["lv_role"])),

@@ -64,6 +64,11 @@ def kernel_problems(picture: Picture) -> Iterator[str]:
         )
 
 
+def doubts_about(picture: Picture, name: str) -> Iterator[str]:
+    """Why nothing may be done for the set of that name: it might be a copy's."""
+    return (doubt for set_name, doubt in picture.doubts if set_name == name)
+
+
 def look_problems(picture: Picture) -> Iterator[str]:
     """Why nothing may be changed on a host that shows a safe point: it would be another host's files and mounts."""
     if any(mount.mountpoint.startswith(f"{LOOK_MARK}/") for mount in picture.host.mounts):
@@ -105,7 +110,7 @@ def _never_an_origin(origin: Volume) -> str | None:
         (origin.hidden, "an LV that LVM keeps to itself"),
         (origin.is_snapshot, "a snapshot"),
         (origin.is_sparse, "a sparse volume"),
-        (_tags.is_own(origin.tags), "kept by this collection for a snapset"),
+        (_tags.is_own(origin.all_tags), "kept by this collection for a snapset"),
         ("extthinorigin" in origin.roles, "the external origin of thin volumes"),
         (
             "mirror" in origin.layout and "raid" not in origin.layout,

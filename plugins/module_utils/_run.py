@@ -34,7 +34,7 @@ class Run:
         self.name: str = module.params["name"]
         self.state: str = module.params["state"]
         self.predicts = bool(module.check_mode)
-        self.warn = module.warn
+        self.warn = session.warn
         self.planned: list[dict[str, Any]] = []
         self._title = title
         self._session = session

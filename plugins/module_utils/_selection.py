@@ -15,11 +15,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import BOOT_M
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-        Mount,
-        Picture,
-        Volume,
-    )
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey, Mount, Picture, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import Size
 
 GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")
@@ -72,19 +68,19 @@ class Selection:
 def select(picture: Picture, selector: Selector) -> Selection:
     """The origins that ``selector`` means on the host in ``picture``."""
     reasons = [*_duplicates(selector), *_unknown_excludes(picture, selector)]
-    chosen: dict[str, Wanted] = {}
+    chosen: dict[LvKey, Wanted] = {}
     # A whole VG first, so that what is said of one of its LVs stands.
     for spec in sorted(selector.volumes, key=lambda item: item.lv is not None):
         for volume in _volumes_of(picture, spec, reasons):
-            chosen[volume.uuid] = Wanted(origin=volume, size=spec.size)
+            chosen[volume.key] = Wanted(origin=volume, size=spec.size)
     for mountpoint in selector.mountpoints:
         below = _volume_below(picture, mountpoint, selector, reasons)
         if below is not None:
-            chosen.setdefault(below.uuid, Wanted(origin=below))
-    excluded = {volume.uuid for volume in _excluded(picture, selector)}
+            chosen.setdefault(below.key, Wanted(origin=below))
+    excluded = {volume.key for volume in _excluded(picture, selector)}
     wanted = tuple(
         sorted(
-            (w for w in chosen.values() if w.origin.uuid not in excluded),
+            (w for w in chosen.values() if w.origin.key not in excluded),
             key=lambda w: (w.origin.vg, w.origin.name),
         )
     )
@@ -179,7 +175,7 @@ def _volumes_of(picture: Picture, spec: VolumeSpec, reasons: list[str]) -> Itera
 def _fits_all(picture: Picture, volume: Volume) -> bool:
     # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap, nothing that we keep there.
     swapped = any(mount.mountpoint == SWAP for mount in picture.mounts_of(volume))
-    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or _tags.is_own(volume.tags))
+    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or _tags.is_own(volume.all_tags))
 
 
 def _volume_below(picture: Picture, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:

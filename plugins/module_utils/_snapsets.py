@@ -14,11 +14,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
-        Kind,
-        Picture,
-        Volume,
-    )
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Kind, LvKey, Picture, Volume
 
 MemberState = Literal[
     "active",
@@ -64,7 +60,7 @@ class Member:
     state: MemberState
     origin: Volume | None = None
     snapshot: Volume | None = None
-    origin_uuid: str = ""
+    origin_key: LvKey | None = None
     outcome: _tags.Outcome | None = None
 
     @property
@@ -77,7 +73,7 @@ class Member:
     def label(self) -> str:
         """The member for messages: its snapshot if it exists, else its origin."""
         witness = self.snapshot or self.origin
-        return witness.full_name if witness else f"the LV with UUID {self.origin_uuid}"
+        return witness.full_name if witness else "a member that is gone"
 
 
 @dataclass(frozen=True)
@@ -213,10 +209,10 @@ def _taking(
     tagged: Sequence[tuple[Volume, _tags.MemberTags]],
     outcomes: Sequence[tuple[Volume, _tags.Outcome]],
 ) -> Taking:
-    by_origin = {volume.uuid: outcome for volume, outcome in outcomes}
+    by_origin = {volume.key: outcome for volume, outcome in outcomes}
     living = [_living_member(picture, volume, tags, by_origin) for volume, tags in tagged]
-    known = {member.origin_uuid for member in living}
-    gone = [_gone_member(volume, outcome) for volume, outcome in outcomes if volume.uuid not in known]
+    known = {member.origin_key for member in living}
+    gone = [_gone_member(volume, outcome) for volume, outcome in outcomes if volume.key not in known]
     # Members that somebody accepted to lose are no longer counted by the outcomes.
     count = min((outcome.count for _volume, outcome in outcomes), default=0) or max(t.count for _volume, t in tagged)
     sealed_ones = [tags.sealed for _volume, tags in tagged]
@@ -237,23 +233,24 @@ def _living_member(
     picture: Picture,
     volume: Volume,
     tags: _tags.MemberTags,
-    outcomes: dict[str, _tags.Outcome],
+    outcomes: dict[LvKey, _tags.Outcome],
 ) -> Member:
-    recorded = picture.by_uuid(tags.origin_uuid)
-    outcome = outcomes.get(tags.origin_uuid)
+    # A snapshot is always in the VG of its origin.
+    key = volume.vg_uuid, tags.origin_uuid
+    recorded, outcome = picture.by_key(key), outcomes.get(key)
     state: MemberState = "stray"
     if recorded is not None and picture.origin_of(volume) == recorded:
         state = _since_boot(picture, recorded, outcome, member_state(recorded, volume))
     elif recorded is not None and outcome is not None and _left_by_merge(recorded, volume, outcome):
         state = "merged"
-    return Member(state=state, origin=recorded, snapshot=volume, origin_uuid=tags.origin_uuid, outcome=outcome)
+    return Member(state=state, origin=recorded, snapshot=volume, origin_key=key, outcome=outcome)
 
 
 def _left_by_merge(origin: Volume, volume: Volume, outcome: _tags.Outcome) -> bool:
     # LVM ends a thick merge in two commits: it detaches the drained store, then removes it. A host that is cut off in
     # between has a plain LV with the member's tags. (A merging snapshot cannot be split off by hand.)
     plain = not (volume.is_snapshot or volume.is_thin or "origin" in volume.roles or volume.open)
-    return outcome.kind == "merging" and plain and volume.vg == origin.vg and not origin.merging
+    return outcome.kind == "merging" and plain and not origin.merging
 
 
 def _since_boot(picture: Picture, origin: Volume, outcome: _tags.Outcome | None, state: MemberState) -> MemberState:
@@ -269,10 +266,10 @@ def _gone_member(origin: Volume, outcome: _tags.Outcome) -> Member:
     state: MemberState = "merged"
     if outcome.kind == "rolled_back":
         state = "rolled_back"
-    elif (thin_id := outcome.thin_ids.get(_tags.uuid_key(origin.uuid))) is not None and thin_id != origin.thin_id:
+    elif (thin_id := outcome.thin_id_of(origin.key)) is not None and thin_id != origin.thin_id:
         # The member went another way than into its origin: somebody removed it after the request was written down.
         state = "lost"
-    return Member(state=state, origin=origin, origin_uuid=origin.uuid, outcome=outcome)
+    return Member(state=state, origin=origin, origin_key=origin.key, outcome=outcome)
 
 
 @dataclass(frozen=True)
@@ -332,7 +329,7 @@ def single_taking(picture: Picture, *, origin: Volume, name: str) -> Taking | No
             state=state,
             origin=origin,
             snapshot=snapshot,
-            origin_uuid=origin.uuid,
+            origin_key=origin.key,
             outcome=outcome,
         )
         return _single(name, snapshot.uuid, member, snapshot.created)

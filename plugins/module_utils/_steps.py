@@ -16,7 +16,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._own_volume import NewVolume
 
 POLL_SECONDS = 2
@@ -186,7 +186,7 @@ class MergeOne:
 
     snapshot: str
     origin: str
-    uuid: str
+    key: LvKey
     thin_id: int | None
 
 
@@ -248,21 +248,21 @@ class Poll:
 
 @dataclass(frozen=True)
 class Remove:
-    """Remove LVs that this collection made; by ``uuids`` LVM spares another LV that has got such a name meanwhile."""
+    """Remove LVs that this collection made; by ``keys`` LVM spares another LV that has got such a name meanwhile."""
 
     volumes: tuple[str, ...]
-    uuids: tuple[str, ...]
+    keys: tuple[LvKey, ...]
     changes = True
 
     @classmethod
     def of(cls, volumes: Iterable[Volume]) -> Remove:
         """The step that removes ``volumes``."""
         found = tuple(volumes)
-        return cls(volumes=tuple(one.full_name for one in found), uuids=tuple(one.uuid for one in found))
+        return cls(volumes=tuple(one.full_name for one in found), keys=tuple(one.key for one in found))
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; of the LVs that are named, only those that are selected as well go."""
-        selection = " || ".join(f"lv_uuid={uuid}" for uuid in self.uuids)
+        selection = " || ".join(f"(vg_uuid={vg} && lv_uuid={lv})" for vg, lv in self.keys)
         return ("lvremove", "--yes", "--select", selection, *self.volumes)
 
     def render(self) -> Mapping[str, Any]:

@@ -115,7 +115,7 @@ def run_rollback_timer(module: AnsibleModule) -> None:
             with run.file_errors():
                 (_arm if state == "armed" else _disarm)(run)
             now = run.look() if run.planned and not run.predicts else run.now
-        module.exit_json(
+        session.end(
             changed=bool(run.planned),
             rollback_timer=_predicted(run, state) if run.predicts and run.planned else _view(now),
             planned=run.planned,
@@ -155,6 +155,7 @@ def _arm(run: _Run) -> None:
         armed=run.now.picture.host.now,
         after=run.after,
         boots=run.boots,
+        vg=place.vg_uuid,
     )
     run.lvm(CreateVolume("timer", place, tags.to_tags()))
     try:
@@ -189,7 +190,7 @@ def _is_active(name: str) -> bool:
 
 
 def _cannot_arm(run: _Run) -> Sequence[str]:
-    problems = list(host_problems(run.now.picture))
+    problems = list(host_problems(run.now))
     if not _SYSTEMD.is_dir():
         problems.append("this host was not booted by systemd, which has to run it")
     problems += _cannot_be_mounted(run.now.picture)

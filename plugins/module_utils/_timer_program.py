@@ -55,9 +55,10 @@ say() {
     echo "$*"
 }
 
-# 0: LVM knows an LV of this UUID that is as the selection $2 says. 1: it does not. 2: it could not be asked.
+# 0: LVM knows an LV of the UUIDs $1, VG/LV, that is as the selection $2 says. 1: it does not. 2: it could not be asked.
 exists() {
-    known=$(tool lvm lvs --all --noheadings --options lv_uuid --select "lv_uuid=$1 && $2") || return 2
+    selected="vg_uuid=${1%/*} && lv_uuid=${1#*/} && $2"
+    known=$(tool lvm lvs --all --noheadings --options lv_uuid --select "$selected") || return 2
     [ -n "$known" ]
 }
 
@@ -79,12 +80,12 @@ with_backup() {
 check() {
     (cd "$HERE" && tool sha256sum --quiet --strict --check SHA256SUMS) || { say "its own files are damaged"; return 1; }
     groups_are_there || { say "not all PVs of the set are there"; return 1; }
-    for uuid in $MEMBERS; do
+    for member in $MEMBERS; do
         [ ! -e "$HERE/begun" ] || continue
-        exists "$uuid" 'lv_snapshot_invalid!="snapshot invalid"'
+        exists "$member" 'lv_snapshot_invalid!="snapshot invalid"'
         case $? in
         0) ;;
-        1) say "the snapshot with the UUID $uuid is gone or has overflowed: there is no way back"; return 3 ;;
+        1) say "the snapshot with the UUID ${member#*/} is gone or has overflowed: there is no way back"; return 3 ;;
         *) say "LVM does not answer"; return 1 ;;
         esac
     done
@@ -256,7 +257,7 @@ is_kept() {
 }
 
 merge() {
-    # $1: UUID, $2: VG/LV.
+    # $1: as for exists, $2: VG/LV.
     exists "$1" 'lv_merging!="merging"'
     case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
     tool lvm lvconvert --config "$CONFIG" --yes --merge --background "$2"

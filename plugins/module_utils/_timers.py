@@ -134,7 +134,11 @@ def requests(found: Orders, picture: Picture) -> str:
     merges = [one for step in found.steps if isinstance(step, Merge) for one in step.members]
     lines = [
         *("remember() {", *(f"    tool lvm {_words(step, moment)} || return" for step in remembers), "}"),
-        *("request() {", *(f"    merge {one.uuid} {shlex.quote(one.snapshot)} || return" for one in merges), "}"),
+        *(
+            "request() {",
+            *(f"    merge {'/'.join(one.key)} {shlex.quote(one.snapshot)} || return" for one in merges),
+            "}",
+        ),
     ]
     return "".join(f"{line}\n" for line in lines)
 
@@ -161,7 +165,7 @@ def facts(timer: _tags.TimerTags, volume: str, found: Orders, host: Host) -> str
         "AFTER": str(timer.after),
         "BOOTS": str(timer.boots),
         "VOLUME": volume,
-        "MEMBERS": " ".join(member.uuid for member in found.members),
+        "MEMBERS": " ".join("/".join(member.key) for member in found.members),
         "VGS": " ".join(sorted({member.vg for member in found.members})),
         "BACKUP": device_path(backup.volume.vg, backup.volume.name) if backup else "",
         "CONFIG": _CONFIG,

@@ -94,6 +94,39 @@ unmanaged_snapshots:
       size: 2155872256
       used_percent: 12.5
       state: active
+copies:
+  description:
+    - VGs that came with the copy of a disk (C(vgimportclone)), with LVs that bear the tags of a snapset. They belong to
+      no snapset of this host, and are never touched.
+    - A copy is known by the UUID of its VG, which is not the one that was recorded when the snapset was taken. So it is
+      after C(vgsplit), C(vgmerge) and C(vgchange --uuid).
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - vg: dataclone
+      original: data
+      snapsets: [patch_2026_11]
+      volumes: [db_patch_2026_11]
+  contains:
+    vg:
+      description: The VG that is a copy.
+      type: str
+      returned: always
+    original:
+      description: The VG that it was copied from; null when that is not here.
+      type: str
+      returned: always
+    snapsets:
+      description: Names of the snapsets whose tags its LVs bear.
+      type: list
+      elements: str
+      returned: always
+    volumes:
+      description: These LVs, which are snapshots, origins that remember a rollback, backups of C(/boot) and timers.
+      type: list
+      elements: str
+      returned: always
 volume_groups:
   description: The VGs, with sizes in bytes.
   type: list

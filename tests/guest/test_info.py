@@ -17,6 +17,7 @@ SECTIONS = {
     "commands",
     "coverage",
     "rollback_timers",
+    "copies",
     "snapsets",
     "thin_pools",
     "unmanaged_snapshots",

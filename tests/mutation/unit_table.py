@@ -40,8 +40,8 @@ MUTANTS = (
     ),
     Mutant(
         "the seal is never given at creation",
-        "        if self.pvs is not None:\n",
-        "        tags += [SEALED]\n        if self.pvs is not None:\n",
+        "return _written(MEMBER, {",
+        "return (SEALED,) + _written(MEMBER, {",
     ),
     Mutant(
         "a store at its maximum holds the header too",
@@ -210,7 +210,7 @@ MUTANTS = (
     ),
     Mutant(
         "a backup belongs to one taking",
-        "if one.tags.backup_id == wanted and one.tags.manifest), None)",
+        "if one.tags.set_id == wanted and one.tags.manifest), None)",
         "if one.tags.manifest), None)",
     ),
     Mutant(

@@ -22,10 +22,18 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, Single, State
 from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selector, VolumeSpec
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE, Size, Unit, parse_size
-from ansible_collections.safepoint.lvm.plugins.module_utils._tags import SEALED, MemberTags, Outcome, OutcomeKind
+from ansible_collections.safepoint.lvm.plugins.module_utils._tags import (
+    SEALED,
+    MemberTags,
+    Outcome,
+    OutcomeKind,
+    vg_marks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey
 
 MIB = 1024**2
 GIB = 1024**3
@@ -54,6 +62,7 @@ def volume(full_name: str, size: int = 200 * MIB, **more: Any) -> Volume:
     vg, _slash, name = full_name.partition("/")
     facts: dict[str, Any] = {
         "uuid": lvm_uuid(full_name),
+        "vg_uuid": lvm_uuid(vg),
         "roles": frozenset({"public"}),
         "layout": frozenset({"linear"}),
         "active": True,
@@ -124,16 +133,26 @@ def snapshot(origin: Volume, name: str, **more: Any) -> Volume:
 def member_tags(
     origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, sealed: bool = True
 ) -> tuple[str, ...]:
-    tags = MemberTags(set_name=name, set_id=set_id, count=count, origin_uuid=origin.uuid, taken=NOW - 3600).to_tags()
-    return (*tags, SEALED) if sealed else tags
+    facts = MemberTags(
+        set_name=name, set_id=set_id, count=count, origin_uuid=origin.uuid, taken=NOW - 3600, vg=origin.vg_uuid
+    )
+    return (*facts.to_tags(), SEALED) if sealed else facts.to_tags()
 
 
 def outcome_tag(
-    kind: OutcomeKind, *, name: str = "s", set_id: str = SET_ID, count: int = 1, boot_id: str = BOOT, **more: Any
+    kind: OutcomeKind,
+    *origins: Volume,
+    name: str = "s",
+    set_id: str = SET_ID,
+    count: int = 1,
+    boot_id: str = BOOT,
+    thin_ids: Mapping[LvKey, int] | None = None,
 ) -> str:
+    """What ``origins`` remember; without any, as release 0.1.0 wrote it."""
     boot: dict[str, Any] = {"boot_id": boot_id} if kind == "merging" else {}
+    vgs = vg_marks({origin.vg_uuid for origin in origins}, thin_ids or {})
     at = NOW - 60
-    return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=at, **boot, **more).to_tag()
+    return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=at, vgs=vgs, **boot).to_tag()
 
 
 def member(origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, **more: Any) -> Volume:
@@ -144,13 +163,13 @@ def member(origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int 
 
 def pending(origin: Volume, snap: Volume, *, boot_id: str = BOOT, count: int = 1) -> tuple[Volume, Volume]:
     """Origin and snapshot of the set ``s`` after a merge was requested while the origin was in use."""
-    tag = outcome_tag("merging", boot_id=boot_id, count=count, thin_ids=_thin_ids(origin, snap))
+    tag = outcome_tag("merging", origin, boot_id=boot_id, count=count, thin_ids=_thin_ids(origin, snap))
     hidden = replace(snap, merging=True, roles=(snap.roles - {"public"}) | {"private"})
     return replace(origin, open=True, merging=not origin.is_thin, tags=(tag,)), hidden
 
 
-def _thin_ids(origin: Volume, snap: Volume) -> Mapping[str, int]:
-    return {} if snap.thin_id is None else {origin.uuid.replace("-", "")[:10]: snap.thin_id}
+def _thin_ids(origin: Volume, snap: Volume) -> Mapping[LvKey, int]:
+    return {} if snap.thin_id is None else {origin.key: snap.thin_id}
 
 
 def merging(origin: Volume, snap: Volume, *, left: Any = 50) -> tuple[Volume, Volume]:
@@ -175,8 +194,7 @@ def picture(
     lvs = tuple(replace(lv, open=True) if lv.full_name in mounted else lv for lv in volumes)
     vgs = tuple(groups) if groups is not None else tuple(group(vg) for vg in dict.fromkeys(lv.vg for lv in lvs))
     numbers = {lv.full_name: (253, place) for place, lv in enumerate(lvs)}
-    uuids = {vg.name: vg.uuid for vg in vgs}
-    devices = {numbers[lv.full_name]: _device(lv, uuids.get(lv.vg, ""), place) for place, lv in enumerate(lvs)}
+    devices = {numbers[lv.full_name]: _device(lv, place) for place, lv in enumerate(lvs)}
     seen = tuple(
         Mount(path, f"/dev/mapper/{lv.vg}-{lv.name}", fstypes.get(path, "ext4"), numbers[lv.full_name], used)
         for path, lv in mounts.items()
@@ -185,8 +203,25 @@ def picture(
     return Picture(host=Host(now=NOW, boot_id=BOOT, **facts), volume_groups=vgs, volumes=lvs, unread=unread)
 
 
-def _device(lv: Volume, vg_uuid: str, place: int) -> BlockDevice:
-    dm_uuid = "LVM-" + (vg_uuid + lv.uuid).replace("-", "")
+def copied(host: Picture, names: Mapping[str, str], *, active: bool) -> Picture:
+    """``host`` with a copy of the disks of each VG in ``names``, imported under its name there by vgimportclone(8)."""
+    groups = {vg: replace(host.group(vg) or group(vg), name=name) for vg, name in names.items()}
+    groups = {vg: replace(copy, uuid=lvm_uuid(f"copy {copy.name}")) for vg, copy in groups.items()}
+    copies = [
+        replace(lv, vg=groups[lv.vg].name, vg_uuid=groups[lv.vg].uuid, open=False if lv.active else None)
+        for lv in host.volumes
+        if lv.vg in groups
+    ]
+    both = picture(
+        sorted([*host.volumes, *(copies if active else map(inactive, copies))], key=lambda lv: lv.vg),
+        groups=sorted([*host.volume_groups, *groups.values()], key=lambda copy: copy.name),
+        mounts={mount.mountpoint: lv for mount in host.host.mounts if (lv := host.lv_below(mount.device))},
+    )
+    return replace(both, host=replace(host.host, mounts=both.host.mounts, devices=both.host.devices))
+
+
+def _device(lv: Volume, place: int) -> BlockDevice:
+    dm_uuid = "LVM-" + "".join(lv.key).replace("-", "")
     return BlockDevice(name=f"dm-{place}", dm_name=f"{lv.vg}-{lv.name}", dm_uuid=dm_uuid)
 
 

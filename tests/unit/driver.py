@@ -78,7 +78,7 @@ def told_truly(*, changed: bool, before: Picture, after: Picture) -> bool:
 
 
 def _facts(picture: Picture) -> Any:
-    return sorted((lv.full_name, lv.uuid, lv.size, lv.merging, sorted(_telling(lv.tags))) for lv in picture.volumes)
+    return sorted((lv.full_name, lv.key, lv.size, lv.merging, sorted(_telling(lv.tags))) for lv in picture.volumes)
 
 
 def _telling(tags: Iterable[str]) -> list[str]:

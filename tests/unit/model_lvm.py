@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, Callable, Literal
 
 from builders import lvm_uuid
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._copies import set_apart
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Outcome
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
 from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE, cow_maximum_extents, extents_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey
 
 Fault = Literal["refused", "half", "killed_before", "killed_half", "killed_after"]
 FAULTS: tuple[Fault, ...] = ("refused", "half", "killed_before", "killed_half", "killed_after")
@@ -87,21 +90,21 @@ def _error_of(act: Callable[[str], None], name: str) -> str:
 class ModelLvm:
     """A host: ``faults`` says what goes wrong with which of the commands to come, counted from 0.
 
-    ``came_back`` are the UUIDs of the snapshots whose content has really come back into their origins.
+    ``came_back`` are the snapshots whose content has really come back into their origins.
     """
 
     picture: Picture
     faults: dict[int, Fault] = field(default_factory=dict)
     commands: list[tuple[str, ...]] = field(default_factory=list)
-    watched: set[str] = field(default_factory=set)
-    begun: set[str] = field(default_factory=set)
-    came_back: set[str] = field(default_factory=set)
+    watched: set[LvKey] = field(default_factory=set)
+    begun: set[LvKey] = field(default_factory=set)
+    came_back: set[LvKey] = field(default_factory=set)
     _serial: int = 100
-    _asleep: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _asleep: dict[LvKey, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self) -> Picture:
         """What is there now."""
-        return self.picture
+        return set_apart(self.picture)
 
     def run(self, arguments: Sequence[str]) -> Outcome:
         """Run one command. Raises Killed for such a fault."""
@@ -148,7 +151,7 @@ class ModelLvm:
     def put(self, volume: Volume, **changes: Any) -> Volume:
         """Let ``volume`` have ``changes``."""
         changed = replace(volume, **changes)
-        others = tuple(changed if other.uuid == volume.uuid else other for other in self.picture.volumes)
+        others = tuple(changed if other.key == volume.key else other for other in self.picture.volumes)
         self.picture = replace(self.picture, volumes=others)
         return changed
 
@@ -157,7 +160,7 @@ class ModelLvm:
 
     def drop(self, volume: Volume) -> None:
         """Let ``volume`` be gone; whatever it took from its VG is free again."""
-        self.picture = replace(self.picture, volumes=tuple(v for v in self.picture.volumes if v.uuid != volume.uuid))
+        self.picture = replace(self.picture, volumes=tuple(v for v in self.picture.volumes if v.key != volume.key))
         if not volume.is_thin:
             self._allocate(volume.vg, -extents_for(volume.size, self._extent_size(volume.vg)))
 
@@ -186,6 +189,7 @@ class ModelLvm:
             vg=origin.vg,
             name=name,
             uuid=lvm_uuid(f"{name} {self._serial}"),
+            vg_uuid=origin.vg_uuid,
             size=origin.size,
             tags=command.all("--addtag"),
             created=self.picture.host.now,
@@ -271,17 +275,17 @@ class ModelLvm:
         if snapshot is None or (origin.open and not even_open):
             return
         if not snapshot.invalid:
-            self.came_back.add(snapshot.uuid)
+            self.came_back.add(snapshot.key)
         if snapshot.is_thin:
             self._replace_origin(origin, snapshot)
         elif origin.active:
             self.put(origin, data_percent=snapshot.data_percent, invalid=bool(snapshot.invalid))
-            self.watched.add(origin.uuid)
+            self.watched.add(origin.key)
 
     def _poll(self, origin: Volume) -> None:
-        self.watched.add(origin.uuid)
-        if origin.uuid in self.begun:
-            self.begun.discard(origin.uuid)
+        self.watched.add(origin.key)
+        if origin.key in self.begun:
+            self.begun.discard(origin.key)
             self._start(origin, even_open=True)
 
     def _activate(self, origin: Volume, *, active: bool) -> None:
@@ -292,16 +296,16 @@ class ModelLvm:
             raise _CommandError(f"Logical volume {origin.full_name} contains a filesystem in use")
         for volume in (origin, *(snap for snap in self.picture.snapshots_of(origin) if snap.is_thick_snapshot)):
             if active:
-                self.put(volume, **self._asleep.pop(volume.uuid))
+                self.put(volume, **self._asleep.pop(volume.key))
             else:
                 unknown = {"active": False, "open": None, "invalid": None, "data_percent": None}
-                self._asleep[volume.uuid] = {name: getattr(volume, name) for name in unknown}
+                self._asleep[volume.key] = {name: getattr(volume, name) for name in unknown}
                 self.put(volume, **unknown)
         if active:
             self._start(self.get(origin.full_name))
 
     def _replace_origin(self, origin: Volume, snapshot: Volume) -> None:
-        siblings = [snap for snap in self.picture.snapshots_of(origin) if snap.uuid != snapshot.uuid]
+        siblings = [snap for snap in self.picture.snapshots_of(origin) if snap.key != snapshot.key]
         self.drop(snapshot)
         self.put(origin, thin_id=snapshot.thin_id, size=snapshot.size, merging=False)
         for sibling in siblings:
@@ -309,7 +313,7 @@ class ModelLvm:
 
     def _remove(self, name: str, selected: Sequence[str] = ()) -> None:
         volume = self.get(name)
-        if selected and f"lv_uuid={volume.uuid}" not in selected[0].split(" || "):
+        if selected and "(vg_uuid={} && lv_uuid={})".format(*volume.key) not in selected[0].split(" || "):
             return
         origin = self.picture.origin_of(volume)
         if origin is not None and volume.merging:
@@ -342,10 +346,10 @@ class ModelLvm:
         """Let every merge end that somebody watches, or only as far as its first commit."""
         for origin in self.picture.volumes:
             running = origin.merging and origin.data_percent is not None and not origin.invalid
-            if running and origin.uuid in self.watched:
+            if running and origin.key in self.watched:
                 (snapshot,) = (snap for snap in self.picture.snapshots_of(origin) if snap.merging)
                 self.put(origin, merging=False, data_percent=None, invalid=None)
-                self.watched.discard(origin.uuid)
+                self.watched.discard(origin.key)
                 if cut_off:
                     self.split(snapshot, snapshot.name)
                 else:
@@ -362,7 +366,7 @@ class ModelLvm:
         for origin in self.picture.volumes:
             if any(snap.merging for snap in self.picture.snapshots_of(origin)):
                 if origin.is_thin:
-                    self.begun.add(origin.uuid)
+                    self.begun.add(origin.key)
                 else:
                     self._start(origin, even_open=True)
         self.watched.clear()

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _host
+from ansible_collections.safepoint.lvm.plugins.module_utils._copies import set_apart
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
 from ansible_collections.safepoint.lvm.plugins.module_utils._report import parse_report
 
@@ -46,7 +47,7 @@ def picture(recording: dict[str, Any]) -> Picture:
         devices=MappingProxyType(devices),
         root_argument=_host.root_argument(recording["cmdline"]),
     )
-    return Picture(host=host, volume_groups=groups, volumes=volumes)
+    return set_apart(Picture(host=host, volume_groups=groups, volumes=volumes))
 
 
 def _number(text: str) -> DeviceNumber:

@@ -21,10 +21,10 @@ A_MEMBER = b.member(A, count=2)
 T_MEMBER = b.member(T, count=2)
 GROUPS = (b.group("va", free=500), b.group("vt", free=500))
 
-MERGING = b.outcome_tag("merging", count=2)
+MERGING = b.outcome_tag("merging", A, T, count=2)
 # The same with the thin device id that vt/t must have once its member has gone into it.
-MERGING_THIN = b.outcome_tag("merging", count=2, thin_ids={T.uuid.replace("-", "")[:10]: T_MEMBER.thin_id})
-ROLLED_BACK = b.outcome_tag("rolled_back", count=2)
+MERGING_THIN = b.outcome_tag("merging", A, T, count=2, thin_ids={T.key: T_MEMBER.thin_id or 0})
+ROLLED_BACK = b.outcome_tag("rolled_back", A, T, count=2)
 
 
 def of(*volumes: Volume, **more: Any) -> Picture:

@@ -37,8 +37,8 @@ ROOT = b.volume("vg/root")
 TREE = Tree("/boot", "ext4", {"vmlinuz": Entry(kind="file", size=9 * b.MIB), "grub": Entry(kind="directory")})
 
 
-def backup(*, name: str = "s", backup_id: str = b.SET_ID, manifest: str = MANIFEST, **more: Any) -> Volume:
-    tags = _tags.BootTags(set_name=name, backup_id=backup_id, taken=b.NOW).to_tags()
+def backup(*, name: str = "s", set_id: str = b.SET_ID, manifest: str = MANIFEST, **more: Any) -> Volume:
+    tags = _tags.BootTags(set_name=name, set_id=set_id, taken=b.NOW).to_tags()
     sealed = (_tags.boot_seal(manifest),) if manifest else ()
     restored = (_tags.BOOT_RESTORED,) if more.pop("restored", False) else ()
     return b.volume(f"vg/safepoint_boot_{name}", 40 * b.MIB, tags=(*tags, *sealed, *restored), **more)
@@ -58,7 +58,7 @@ def taken(**more: Any) -> Volume:
     st.builds(
         _tags.BootTags,
         set_name=strategies.set_names,
-        backup_id=st.text("0123456789abcdef", min_size=32, max_size=32),
+        set_id=st.text("0123456789abcdef", min_size=32, max_size=32),
         taken=strategies.seconds,
     )
 )
@@ -72,7 +72,7 @@ def test_tags_are_read_as_they_were_written(tags: _tags.BootTags) -> None:
 
 @pytest.mark.parametrize("missing", range(3))
 def test_tags_with_a_part_missing_are_no_backup(missing: int) -> None:
-    tags = list(_tags.BootTags(set_name="s", backup_id=b.SET_ID, taken=1).to_tags())
+    tags = list(_tags.BootTags(set_name="s", set_id=b.SET_ID, taken=1).to_tags())
     del tags[missing]
     assert _tags.parse_boot(tags) is None
 
@@ -87,7 +87,7 @@ def test_what_a_backup_is_good_for(volume: Volume, state: str) -> None:
 
 
 def test_a_backup_belongs_to_the_taking_with_its_id() -> None:
-    mine, other = backup(), replace(backup(backup_id=OTHER_ID), name="x", uuid=b.lvm_uuid("x"))
+    mine, other = backup(), replace(backup(set_id=OTHER_ID), name="x", uuid=b.lvm_uuid("x"))
     now = situation(host(taken(), mine, other), "s")
     assert now.bound is not None
     assert now.bound.volume.name == mine.name
@@ -95,7 +95,7 @@ def test_a_backup_belongs_to_the_taking_with_its_id() -> None:
     assert now.unbound.volume.name == "x"
 
 
-@pytest.mark.parametrize("volume", [backup(manifest=""), backup(backup_id=OTHER_ID), backup(name="other")])
+@pytest.mark.parametrize("volume", [backup(manifest=""), backup(set_id=OTHER_ID), backup(name="other")])
 def test_what_is_not_whole_or_of_another_taking_is_not_bound(volume: Volume) -> None:
     assert situation(host(taken(), volume), "s").bound is None
 
@@ -115,7 +115,7 @@ def test_only_what_is_a_filesystem_of_its_own_is_saved() -> None:
         (host(taken(), backup()), []),
         (host(taken(sealed=False)), []),
         (host(taken()), ["was taken without a backup"]),
-        (host(taken(), backup(backup_id=OTHER_ID)), ["was taken without a backup"]),
+        (host(taken(), backup(set_id=OTHER_ID)), ["was taken without a backup"]),
         (host(boot=()), ["none of /boot"]),
     ],
 )
@@ -151,7 +151,7 @@ def test_what_stands_against_bringing_it_back() -> None:
     assert list(cannot_restore(situation(gone_back(backup()), "s"))) == []
     assert "there is no such set; there is none" in str(list(cannot_restore(situation(host(backup()), "s"))))
     assert "no whole backup" in str(list(cannot_restore(situation(host(taken(), backup(manifest="")), "s"))))
-    assert "another taking" in str(list(cannot_restore(situation(host(taken(), backup(backup_id=OTHER_ID)), "s"))))
+    assert "another taking" in str(list(cannot_restore(situation(host(taken(), backup(set_id=OTHER_ID)), "s"))))
     half = situation(host(taken(count=2), backup()), "s")
     assert "cannot go back, and /boot must not go back alone" in str(list(cannot_restore(half)))
 

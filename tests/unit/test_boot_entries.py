@@ -96,7 +96,7 @@ def test_what_is_not_shown() -> None:
         (host(VAR), "no member of s is a root filesystem"),
         (host(ROOT, fstype="btrfs"), "no member of s is a root filesystem"),
         (host(ROOT, VAR, mounts={"/": ROOT, "/usr": VAR}), "/usr is a filesystem of its own"),
-        (host(ROOT, backup_id="f" * 32), "there is no backup of /boot for it"),
+        (host(ROOT, set_id="f" * 32), "there is no backup of /boot for it"),
         (host(ROOT, manifest=""), "there is no backup of /boot for it"),
         (
             host(ROOT, manifest=MANIFEST, active=False),

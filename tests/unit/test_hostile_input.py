@@ -119,8 +119,8 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         assert tuple(argv[1:]) == report_arguments()
         asked.append(argv)
         recording = _recording(host)
-        stderr = "\n".join(recording["stderr"])
-        return SimpleNamespace(returncode=recording["rc"], stdout="\n".join(recording["report"]), stderr=stderr)
+        stdout, stderr = ("\n".join(recording[part]).encode() for part in ("report", "stderr"))
+        return SimpleNamespace(returncode=recording["rc"], stdout=stdout, stderr=stderr)
 
     def stop(plan: Plan, _runner: object) -> None:
         commands.extend(step.arguments() for step in plan.steps)
@@ -202,7 +202,7 @@ VALUES = {
     "--type": re.compile("linear"),
     "--wipesignatures": re.compile("y"),
     "--poll": re.compile("y"),
-    "--select": re.compile(r"lv_uuid=[A-Za-z0-9-]+( \|\| lv_uuid=[A-Za-z0-9-]+)*"),
+    "--select": re.compile(r"(\(vg_uuid=[A-Za-z0-9-]+ && lv_uuid=[A-Za-z0-9-]+\)( \|\| (?=.))?)+"),
 }
 
 
@@ -530,9 +530,9 @@ TAG_VALUES = st.text("".join(chr(code) for code in range(33, 127)), max_size=8) 
 )
 ORIGIN = b.volume("vg/a")
 MEMBER_TAGS = st.dictionaries(
-    st.sampled_from(["set", "id", "count", "origin", "taken", "pvs", "sealed"]), TAG_VALUES, max_size=2
+    st.sampled_from(["set", "id", "count", "origin", "taken", "pvs", "vg", "sealed"]), TAG_VALUES, max_size=2
 )
-OUTCOME_PARTS = st.dictionaries(st.integers(0, 5), TAG_VALUES, max_size=2)
+OUTCOME_PARTS = st.dictionaries(st.integers(0, 6), TAG_VALUES, max_size=2)
 
 
 def _with(tags: Iterable[str], values: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,14 @@ import driver
 from administrator import Administrator
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
@@ -24,7 +31,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._plan import find
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey, Picture, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request
 
 ORIGINS = ("va/a", "va/b", "vt/t")
@@ -53,8 +60,9 @@ class SafePoints(RuleBasedStateMachine):
         super().__init__()
         self.model = ModelLvm(_host())
         self.boots = 0
-        # The snapshots of each taking that was ever seen, by the UUID of their origins.
-        self.taken: dict[str, dict[str, str]] = defaultdict(dict)
+        # The snapshots of each taking that was ever seen, by their origins.
+        self.taken: dict[str, dict[LvKey | None, LvKey]] = defaultdict(dict)
+        self.copies: list[Volume] = []
 
     @initialize(first=CHOICES, second=CHOICES, both=st.booleans())
     def begin(self, *, first: tuple[str, ...], second: tuple[str, ...], both: bool) -> None:
@@ -116,6 +124,18 @@ class SafePoints(RuleBasedStateMachine):
         assert plan.after.reboot_required == driver.view(now, request).reboot_required
         if request.state != "merged":
             assert driver.plan(now, request).steps == ()
+
+    @precondition(lambda self: not self.copies)
+    @rule(names=st.sampled_from([("aa", "at"), ("va2", "vt2")]))
+    def attach_a_copy(self, *, names: tuple[str, str]) -> None:
+        """Somebody wants to have a file back from a copy of the disks."""
+        self.model.picture = b.copied(self.model.picture, dict(zip(("va", "vt"), names)), active=False)
+        self.copies = [volume for volume in self.model.picture.volumes if volume.vg in names]
+
+    @invariant()
+    def nothing_happens_to_a_copy(self) -> None:
+        vgs = {volume.vg for volume in self.copies}
+        assert [volume for volume in self.model.picture.volumes if volume.vg in vgs] == self.copies
 
     @rule(name=ORIGIN)
     def open_or_close(self, *, name: str) -> None:
@@ -180,9 +200,9 @@ class SafePoints(RuleBasedStateMachine):
     def _came_back(self, model: ModelLvm) -> None:
         for taking in takings(model.observe()):
             snapshots = self.taken[taking.set_id]
-            snapshots.update({m.origin_uuid: m.snapshot.uuid for m in taking.live if m.snapshot})
+            snapshots.update({m.origin_key: m.snapshot.key for m in taking.live if m.snapshot})
             for member in taking.those("merged", "rolled_back"):
-                assert snapshots[member.origin_uuid] in model.came_back
+                assert snapshots[member.origin_key] in model.came_back
 
     @invariant()
     def no_origin_remembers_two_outcomes(self) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MERGED = b.request(state="merged")
 A = situations.A
 FULL = 204 * b.MIB
+# What stands for two VGs and the thin origin inside a tag.
+VA, VT, T = (uuid.replace("-", "")[:10] for uuid in (b.lvm_uuid("va"), b.lvm_uuid("vt"), situations.T.uuid))
 
 
 def test_exact_commands_of_a_rollback() -> None:
@@ -34,8 +36,7 @@ def test_exact_commands_of_a_rollback() -> None:
         situations.of(origin, situations.T, situations.A_MEMBER, situations.T_MEMBER),
         b.request(state="merged", min_headroom="100MiB"),
     )
-    key = situations.T.uuid.replace("-", "")[:10]
-    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{key}=7"
+    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{VA}+{VT}/{T}=7"
     assert driver.argvs(plan) == [
         "lvextend --yes --extents 26 va/a_s",
         f"lvchange --yes --deltag {older} --addtag {tag} va/a vt/t",
@@ -63,7 +64,7 @@ def test_exact_commands_that_follow(situation: str, commands: list[str]) -> None
 
 def test_exact_command_that_concludes() -> None:
     plan = driver.plan(situations.merged(), MERGED)
-    tag = f"safepoint.outcome.rolled_back=s:{b.SET_ID}:2:{b.NOW}"
+    tag = f"safepoint.outcome.rolled_back=s:{b.SET_ID}:2:{b.NOW}:{VA}+{VT}"
     assert driver.argvs(plan) == [
         f"lvchange --yes --deltag {situations.MERGING_THIN} --addtag {tag} va/a vt/t",
     ]
@@ -342,8 +343,7 @@ def test_an_accepted_loss_is_written_down_once() -> None:
     before = model.get("va/a").tags[0]
     counted = before.replace(":3:", ":2:")
     plan = driver.bring_about(model, ACCEPTING)
-    key = situations.T.uuid.replace("-", "")[:10]
-    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{key}=7"
+    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{VT}/{T}=7"
     assert driver.argvs(plan) == [
         f"lvchange --yes --deltag {before} --addtag {counted} va/a",
         f"lvchange --yes --addtag {tag} vt/t",

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import builders as b
 import pytest
 
+from ansible_collections.safepoint.lvm.plugins.module_utils import _lvm
 from ansible_collections.safepoint.lvm.plugins.module_utils import _module as _way
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused, SafepointError
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome, Report
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
@@ -21,6 +22,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
     _bring_about,
     _check_done,
     _no_archive,
+    open_session,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
@@ -120,6 +122,32 @@ def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archi
     assert given == [can_archive]
     assert [*_no_archive(picture, plan)] == ([] if can_archive else [NO_ARCHIVE])
     assert [*_no_archive(picture, replace(plan, steps=()))] == []
+
+
+def test_what_is_no_text_is_told_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible lets a task fail whose result it cannot encode, when all is done; a warning it cannot even log."""
+    told: list[dict[str, Any]] = []
+    module = _module({}, [])
+    for name in ("exit_json", "fail_json"):
+        monkeypatch.setattr(module, name, lambda **result: told.append(result), raising=False)
+    monkeypatch.setattr(module, "warn", lambda text: told.append({"warning": text}), raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with open_session(module) as session:
+        session.warn("dev/\udcff")
+        session.end(changed=True, members=({"mountpoints": ["/ä/\udcff"], "size": 1},))
+    with open_session(module):
+        raise SafepointError("dev/\udcff", stderr="\udcff")
+    ended = {"changed": True, "members": [{"mountpoints": [r"/ä/\xff"], "size": 1}]}
+    failed = {"changed": False, "commands": [], "msg": r"dev/\xff", "stderr": r"\xff"}
+    assert told == [{"warning": r"dev/\xff"}, ended, failed]
+
+
+def test_the_bytes_of_a_report_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the ends of lines are made alike."""
+    printed = SimpleNamespace(stdout=b"a\xff\r\n", stderr=b" \xff\n", returncode=5)
+    monkeypatch.setattr("subprocess.run", lambda *_arguments, **_more: printed)
+    monkeypatch.setattr(_lvm, "parse_report", lambda text: ((), (text,)))
+    assert Lvm("lvm").report() == Report((), cast("Any", ("a\udcff\r\n",)), "\udcff")
 
 
 @pytest.mark.parametrize(("state", "members"), [("present", 0), ("merged", 1), ("absent", 1)])

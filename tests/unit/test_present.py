@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import builders as b
 import driver
@@ -20,19 +20,23 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_d
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateThick, Extend
 
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume
+
 
 def test_exact_commands_of_a_taking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": b.SET_ID}))
     picture = situations.of(replace(situations.A, tags=(situations.ROLLED_BACK,)), situations.T)
     plan = driver.plan(picture, b.request("vt/t", "va/a=30MiB"))
 
-    def tags(origin: str) -> str:
-        values = ("set=s", f"id={b.SET_ID}", "count=2", f"origin={origin}", f"taken={b.NOW}")
+    def tags(origin: Volume) -> str:
+        known = (f"origin={origin.uuid}", f"taken={b.NOW}", f"vg={origin.vg_uuid}")
+        values = ("set=s", f"id={b.SET_ID}", "count=2", *known)
         return " ".join(f"--addtag safepoint.member.{value}" for value in values)
 
     assert driver.argvs(plan) == [
-        f"lvcreate --yes --snapshot --extents 8 --chunksize 4096b --name a_s {tags(situations.A.uuid)} va/a",
-        f"lvcreate --yes --snapshot --setactivationskip y --name t_s {tags(situations.T.uuid)} vt/t",
+        f"lvcreate --yes --snapshot --extents 8 --chunksize 4096b --name a_s {tags(situations.A)} va/a",
+        f"lvcreate --yes --snapshot --setactivationskip y --name t_s {tags(situations.T)} vt/t",
         "lvchange --yes --addtag safepoint.member.sealed va/a_s vt/t_s",
         f"lvchange --yes --deltag {situations.ROLLED_BACK} va/a",
     ]

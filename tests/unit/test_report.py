@@ -10,10 +10,14 @@ Beside every recording (recorded.py), in a file with the suffix .expected.json, 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import recorded
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import ReportFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
@@ -169,6 +173,44 @@ def _report(**fields: str) -> str:
 def test_words_of_the_report(fields: dict[str, str], facts: dict[str, Any]) -> None:
     _groups, (volume,) = parse_report(_report(**fields))
     assert {name: getattr(volume, name) for name in facts} == facts
+
+
+# What LVM puts a backslash before in its reports: until 2.03.32, and since 2.03.33 (_safe_repstr_output of libdm).
+ESCAPED = {"old": re.compile('(")'), "new": re.compile(r'(["\\])')}
+# The last three as udev and device-mapper write a blank and a quote, and as Python reads a byte that is no UTF-8.
+PIECES = (*'\\"bnu04,:}]', "\n", "\x01", "ä", "\\x20", "\\x22", "\udcff")
+
+
+def _with_device(name: str, escaped: re.Pattern[str]) -> str:
+    """The report of a recorded host as LVM would print it if the disk of the VG thick had that name."""
+    text = "\n".join(recorded.load(recorded.RECORDINGS[0])["report"])
+    device = re.compile('"pv_name":"/dev/loop0"')
+    assert len(device.findall(text)) == 1
+    return device.sub(lambda _match: f'"pv_name":"{escaped.sub(_after_backslash, name)}"', text)
+
+
+def _after_backslash(match: re.Match[str]) -> str:
+    return f"\\{match[0]}"
+
+
+@pytest.mark.parametrize("lvm", ESCAPED)
+@given(name=st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+@example(name="/dev/mapper/my\\x20disk")
+@example(name="/dev/mapper/\\u0041\\b\\n")
+@example(name='ends in a quote"')
+@example(name="ends in a backslash\\")
+@example(name='x", "pv_pe_count":"1')
+@example(name='x"},\n {"pv_uuid":"1')
+def test_whatever_a_device_is_called(lvm: str, name: str) -> None:
+    # Older ones print a pair of backslashes as newer ones print one; device-mapper and udev name nothing like that.
+    assume(lvm == "new" or "\\\\" not in name)
+    # The end of all rows.
+    assume(not re.search(r'"\}\s+]\s', name))
+    groups, volumes = parse_report(_with_device(name, ESCAPED[lvm]))
+    assert [group.pv_names for group in groups if group.name == "thick"] == [(name,)]
+    plain_groups, plain_volumes = parse_report(_with_device("/dev/loop0", ESCAPED[lvm]))
+    assert volumes == plain_volumes
+    assert [replace(group, pv_names=()) for group in groups] == [replace(group, pv_names=()) for group in plain_groups]
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"report": [{"vg": [{}]}]}'])

@@ -218,7 +218,6 @@ STORES: dict[str, tuple[MemberState, Volume, Volume]] = {
     "an origin itself": ("stray", REMEMBERING, replace(LEFT, roles=frozenset({"public", "origin"}))),
     "thin": ("stray", REMEMBERING, replace(LEFT, segtype="thin")),
     "a snapshot of another": ("stray", REMEMBERING, b.thick_snapshot(B, "a_s", tags=LEFT.tags)),
-    "in another VG": ("stray", REMEMBERING, replace(LEFT, vg="other")),
     "of a merge that still runs": ("stray", replace(REMEMBERING, merging=True), LEFT),
     "of a merge that is told to have ended": ("stray", replace(A, tags=(b.outcome_tag("rolled_back"),)), LEFT),
     "of a merge that nobody asked for": ("stray", A, LEFT),

@@ -137,7 +137,7 @@ def test_other_members_than_asked_for(state: State) -> None:
 
 def test_merge_requested_before_the_last_boot_must_have_begun() -> None:
     plan = driver.plan(situations.pending_since_last_boot(), b.request(state="merged"))
-    assert plan.must_start == (situations.A.uuid,)
+    assert plan.must_start == (situations.A.key,)
     assert driver.plan(situations.pending(), b.request(state="merged")).must_start == ()
 
 

@@ -28,6 +28,15 @@ MEMBERS = st.builds(
     origin_uuid=strategies.lv_uuids,
     taken=strategies.seconds,
     pvs=st.none() | st.lists(HEX, min_size=1).map(tuple),
+    # Release 0.1.0 did not write it.
+    vg=st.just("") | strategies.lv_uuids,
+)
+GROUPS = st.lists(strategies.lv_uuids, max_size=3)
+THIN_IDS = st.dictionaries(st.tuples(strategies.lv_uuids, strategies.lv_uuids), st.integers(0, 2**24), max_size=4)
+VGS = st.builds(lambda groups, ids: _tags.vg_marks({*groups, *(vg for vg, _lv in ids)}, ids), GROUPS, THIN_IDS)
+# As release 0.1.0 wrote them.
+OLD_VGS = THIN_IDS.map(
+    lambda ids: {"": {lv.replace("-", "")[:10]: one for (_vg, lv), one in ids.items()}} if ids else {}
 )
 MERGING = st.builds(
     _tags.Outcome,
@@ -37,9 +46,9 @@ MERGING = st.builds(
     count=strategies.counts,
     at=strategies.seconds,
     boot_id=BOOT_IDS,
-    thin_ids=st.dictionaries(strategies.lv_uuids.map(_tags.uuid_key), st.integers(0, 2**24), max_size=4),
+    vgs=VGS | OLD_VGS,
 )
-OUTCOMES = MERGING | MERGING.map(lambda o: replace(o, kind="rolled_back", boot_id="", thin_ids={}))
+OUTCOMES = MERGING | st.builds(lambda o, vgs: replace(o, kind="rolled_back", boot_id="", vgs=vgs), MERGING, VGS)
 # What somebody may have done to a tag of ours, and anything else.
 PARTS = st.sampled_from(
     ["safepoint.member.", "safepoint.outcome.", "merging=", "rolled_back=", "count=", "id=", ":", "="]
@@ -102,7 +111,7 @@ def test_no_tag_is_too_strange_to_be_read(tags: list[str]) -> None:
     "tag",
     [
         "safepoint.outcome.rolled_back=s:id:1:0100",
-        "safepoint.outcome.rolled_back=s:id:1:100:more",
+        "safepoint.outcome.rolled_back=s:id:1:100:more:more",
         "safepoint.outcome.rolled_back=s:id:1_0:100",
         "safepoint.outcome.rolled_back=s:id:0:100",
         "safepoint.outcome.rolled_back=s:id:99999999999:100",
@@ -130,9 +139,15 @@ def test_exact_tags() -> None:
     prefix = "safepoint.member."
     values = ("set=s", "id=1f", "count=2", "origin=a-b", "taken=5", "pvs=c0:d1")
     assert member.to_tags() == tuple(prefix + value for value in values)
-    outcome = _tags.Outcome(
-        kind="merging", set_name="s", set_id="1f", count=2, at=7, boot_id="b", thin_ids={"x": 3, "a": 4}
-    )
-    assert outcome.to_tag() == "safepoint.outcome.merging=s:1f:2:b:7:a=4/x=3"
-    assert replace(outcome, kind="rolled_back", thin_ids={}).to_tag() == "safepoint.outcome.rolled_back=s:1f:2:7"
+    assert replace(member, vg="e-f").to_tags()[-1] == "safepoint.member.vg=e-f"
+    outcome = _tags.Outcome(kind="merging", set_name="s", set_id="1f", count=2, at=7, boot_id="b")
+    told = {
+        "": {},
+        ":a=4/x=3": {"": {"x": 3, "a": 4}},
+        ":va+vt/a=4/x=3": {"vt": {"x": 3, "a": 4}, "va": {}},
+    }
+    for text, vgs in told.items():
+        assert replace(outcome, vgs=vgs).to_tag() == f"safepoint.outcome.merging=s:1f:2:b:7{text}"
+    back = replace(outcome, kind="rolled_back", boot_id="", vgs={"va": {}, "vt": {}})
+    assert back.to_tag() == "safepoint.outcome.rolled_back=s:1f:2:7:va+vt"
     assert _tags.SEALED == "safepoint.member.sealed"

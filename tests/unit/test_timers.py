@@ -123,8 +123,9 @@ def test_the_moment_is_filled_in_when_it_comes() -> None:
     assert str(picture.host.now) not in text
     shown = 'tool() { echo "$*"; }; merge() { echo "merge $*"; }; CONFIG=c boot_id=B now=7'
     said = _sh(f"{shown}\n{text}remember\nrequest")
-    expected = [f"lvm lvchange --config c --yes --addtag safepoint.outcome.merging=s:{b.SET_ID}:1:B:7 vg/root"]
-    assert said == [*expected, f"merge {taken().uuid} vg/root_s"]
+    vg = taken().vg_uuid.replace("-", "")[:10]
+    expected = [f"lvm lvchange --config c --yes --addtag safepoint.outcome.merging=s:{b.SET_ID}:1:B:7:{vg} vg/root"]
+    assert said == [*expected, f"merge {'/'.join(taken().key)} vg/root_s"]
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\tb"])
@@ -452,6 +453,10 @@ def test_a_boot_filesystem_is_mounted_already_as_a_rule(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("merging", "said"), [(False, ["lvconvert vg/root_s"]), (True, [])])
 def test_what_is_merging_already_is_not_asked_again(tmp_path: Path, merging: bool, said: list[str]) -> None:  # noqa: FBT001
     answer = "" if merging else "uuid"
-    said_by_lvm = f'case $1 in lvs) echo "{answer}" ;; *) verb=$1; for last; do :; done; echo "$verb $last" ;; esac'
+    asked = tmp_path / "asked"
+    look = f'for last; do :; done; echo "$last" >"{asked}"; echo "{answer}"'
+    said_by_lvm = f'case $1 in lvs) {look} ;; *) verb=$1; for last; do :; done; echo "$verb $last" ;; esac'
     _executable(_place(tmp_path) / "lib" / "ld.lvm", f"#!/bin/sh\n{said_by_lvm}\n")
-    assert [line for line in _call(tmp_path, "merge some-uuid vg/root_s") if line] == said
+    assert [line for line in _call(tmp_path, "merge of-vg/of-lv vg/root_s") if line] == said
+    # A copy of the VG has an LV of the same UUID, which nobody merges.
+    assert asked.read_text() == 'vg_uuid=of-vg && lv_uuid=of-lv && lv_merging!="merging"\n'

@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Devices and directories with names that are no plain text: LVM prints them as they are, into what should be JSON."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lvm
+import pytest
+import storage
+from calls import absent, four_runs, merged, ok, present, rolled_back
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# device-mapper writes the blank as \x20, as it does for cryptsetup and multipath.
+NAME, DEVICE = "my disk", r"/dev/mapper/my\x20disk"
+# The device begins behind this much of its disk, or LVM would see one PV twice.
+SKIPPED = 2048
+# What nothing but mknod(1) makes, and LVM finds when it does not ask udev.
+WORSE = ['say "hi"', "ends in a backslash\\", r"\u0041 \b \n \"", "two\nlines", "byte \udcff", 'x", "pv_missing":"x']
+AS_NAMED = 'devices { obtain_device_list_from_udev=0 preferred_names=["^/dev/worse"] }'
+
+
+@contextmanager
+def odd_group() -> Iterator[None]:
+    """The VG odd with an LV o, on such a device."""
+    below = storage.new_disk("below", 64)
+    sectors = int(lvm.run("blockdev", "--getsz", below)) - SKIPPED
+    lvm.run("dmsetup", "create", NAME, "--table", f"0 {sectors} linear {below} {SKIPPED}")
+    storage.new_group("odd", DEVICE)
+    lvm.run("lvcreate", "-q", "-y", "-L", "8m", "-n", "o", "odd")
+    try:
+        yield
+    finally:
+        storage.remove_disks(below)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _groups(keeper: storage.Keeper) -> Iterator[None]:
+    with odd_group():
+        yield
+    keeper.restore()
+
+
+def _there_and_back(origin: str) -> None:
+    before = storage.checksum(origin)
+    four_runs("snapset", present("s", origin), commands=4)
+    (shown,) = ok("snapset_info", {})["snapsets"]
+    assert shown["state"] == "active"
+    storage.write(origin, 1)
+    assert storage.checksum(origin) != before
+    ok("snapset", merged("s"))
+    rolled_back("snapset", merged("s"))
+    assert storage.checksum(origin) == before
+    assert ok("snapset", absent("s"))["changed"]
+
+
+@pytest.mark.parametrize("origin", ["thick/c", "odd/o"])
+def test_there_and_back(origin: str) -> None:
+    _there_and_back(origin)
+
+
+def test_names_that_only_hands_make() -> None:
+    disk = storage.new_disk("worse", 24)
+    storage.new_group("worse", disk)
+    try:
+        for name in WORSE:
+            with _named(disk, f"worse {name}"), lvm.settings(AS_NAMED):
+                (group,) = (one for one in Lvm("lvm").report().volume_groups if one.name == "worse")
+                assert group.pv_names == (f"/dev/worse {name}",)
+    finally:
+        storage.remove_disks(disk)
+
+
+@contextmanager
+def _named(device: str, name: str) -> Iterator[None]:
+    path = Path("/dev", name)
+    os.mknod(path, 0o60600, Path(device).stat().st_rdev)
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def test_a_directory_whose_name_is_no_text() -> None:
+    """The result has to go through JSON, in which there are no bytes."""
+    with storage.mounted("thick/a", at="\udcff"):
+        taken = ok("snapset", present("s", "thick/a"))
+        (mountpoint,) = taken["snapset"]["members"][0]["mountpoints"]
+        assert mountpoint.endswith(r"/mnt/\xff")
+        assert mountpoint in [shown["mountpoint"] for shown in ok("snapset_info", {})["coverage"]]
+    assert ok("snapset", absent("s"))["changed"]

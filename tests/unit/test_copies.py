@@ -1,0 +1,261 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A copy of a disk is attached and imported under another name: same LV UUIDs, same tags, another VG UUID."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import builders as b
+import driver
+import pytest
+import situations
+from model_lvm import ModelLvm
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import backups_in, host_problems, situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._timers import timers_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
+
+# One name sorts before the original's, the other one after it.
+COPIES = ({"va": "aa", "vt": "at"}, {"va": "va_copy", "vt": "vt_copy"})
+NAMES = pytest.mark.parametrize("names", COPIES, ids=("before", "after"))
+ACTIVE = pytest.mark.parametrize("active", [False, True], ids=("inactive", "active"))
+EACH = pytest.mark.parametrize("case", situations.ALL)
+REQUESTS = (
+    b.request("va/a", "vt/t"),
+    b.request("va", "vt", size="40MiB"),
+    b.request(state="merged"),
+    b.request(state="merged", accept_loss_of=("s",)),
+    b.request(state="absent"),
+    b.request("va/b", name="z"),
+)
+
+
+def old(picture: Picture) -> Picture:
+    """``picture`` as release 0.1.0 would have left it, whose tags did not tell their VG."""
+    return replace(picture, volumes=tuple(replace(one, tags=_old_tags(one.tags)) for one in picture.volumes))
+
+
+def _old_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_old_outcome(tag) for tag in tags if ".vg=" not in tag)
+
+
+def _old_outcome(tag: str) -> str:
+    outcome = _tags.parse_outcome(tag)
+    if outcome is None:
+        return tag
+    thin_ids = {lv: thin_id for found in outcome.vgs.values() for lv, thin_id in found.items()}
+    return replace(outcome, vgs={"": thin_ids} if thin_ids else {}).to_tag()
+
+
+def _planned(picture: Picture, request: Request) -> object:
+    """All that a user sees and LVM gets of a request."""
+    reasons = driver.reasons(picture, request)
+    if reasons:
+        return reasons
+    plan = driver.plan(picture, request)
+    return driver.argvs(plan), plan.after, plan.warnings
+
+
+@EACH
+@NAMES
+@ACTIVE
+def test_a_copy_changes_nothing(
+    case: str,
+    names: dict[str, str],
+    active: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": "f" * 32}))
+    alone = situations.ALL[case]()
+    both = set_apart(b.copied(alone, names, active=active))
+    for request in REQUESTS:
+        assert driver.view(both, request) == driver.view(alone, request)
+        assert _planned(both, request) == _planned(alone, request)
+
+
+@EACH
+@NAMES
+def test_an_old_set_counts_where_it_is_in_use(
+    case: str, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": "f" * 32}))
+    alone = old(situations.ALL[case]())
+    both = set_apart(b.copied(alone, names, active=False))
+    assert both.doubts == ()
+    for request in REQUESTS:
+        assert driver.view(both, request) == driver.view(alone, request)
+        assert _planned(both, request) == _planned(alone, request)
+
+
+@NAMES
+def test_an_old_set_that_may_be_either(names: dict[str, str]) -> None:
+    both = set_apart(b.copied(old(situations.active()), names, active=True))
+    for request in REQUESTS[:-1]:
+        assert any("are copies of each other" in reason for reason in driver.reasons(both, request)), request
+    assert driver.reasons(both, REQUESTS[-1]) == ()
+    told = [text for text in host_info(both, None)["warnings"] if text.startswith("snapset s: ")]
+    assert sorted(told) == sorted({f"snapset s: {doubt}" for _name, doubt in both.doubts})
+    assert [*host_problems(situation(both, "s"))] == [doubt for _name, doubt in both.doubts]
+    assert [*host_problems(situation(both, "z"))] == []
+
+
+def test_an_old_set_whose_copy_outlives_it() -> None:
+    """The copy is not in use, and nobody wants to have it instead."""
+    both = b.copied(old(situations.active()), COPIES[0], active=False)
+    left = replace(both, volumes=tuple(v for v in both.volumes if v.vg in COPIES[0].values() or not v.is_snapshot))
+    assert driver.view(set_apart(left), b.request()).state == "absent"
+    assert set_apart(left).doubts == ()
+
+
+def test_an_old_set_beside_a_vg_of_the_same_template() -> None:
+    """Two disks were copied from one long before: both are this host's own."""
+    host = b.copied(old(situations.nothing()), COPIES[1], active=True)
+    member = replace(situations.A_MEMBER, tags=_old_tags(b.member(situations.A).tags))
+    own = set_apart(replace(host, volumes=(*host.volumes, member)))
+    assert driver.view(own, b.request()).state == "active"
+
+
+@NAMES
+@ACTIVE
+def test_there_and_back_beside_a_copy(names: dict[str, str], active: bool) -> None:  # noqa: FBT001
+    """The copy was attached first, and what is done to the one is not done to the other."""
+    model = ModelLvm(b.copied(situations.nothing(), names, active=active))
+    before = [volume for volume in model.picture.volumes if volume.vg in names.values()]
+    driver.bring_about(model, b.request("va/a", "vt/t", size="40MiB"))
+    assert driver.view(model.observe(), b.request()).state == "active"
+    _go_back(model, members=2)
+    assert [volume for volume in model.picture.volumes if volume.vg in names.values()] == before
+
+
+@NAMES
+def test_the_original_and_the_copy_in_one_set(names: dict[str, str]) -> None:
+    """Both are VGs of this host like any other."""
+    model = ModelLvm(b.copied(situations.nothing(), names, active=True))
+    request = b.request(*names, *names.values(), size="40MiB", exclude=["va/b", f"{names['va']}/b"])
+    driver.bring_about(model, request)
+    view = driver.view(model.observe(), request)
+    assert view.state == "active"
+    assert {(member.vg, member.origin) for member in view.members} == {
+        ("va", "a"),
+        (names["va"], "a"),
+        ("vt", "t"),
+        (names["vt"], "t"),
+    }
+    assert driver.plan(model.observe(), request).steps == ()
+    _go_back(model, members=4)
+
+
+def _go_back(model: ModelLvm, *, members: int) -> None:
+    driver.bring_about(model, b.request(state="merged"))
+    model.settle()
+    driver.bring_about(model, b.request(state="merged"))
+    view = driver.view(model.observe(), b.request())
+    assert (view.state, len(view.members), len(model.came_back)) == ("rolled_back", members, members)
+    driver.bring_about(model, b.request(state="absent"))
+    assert driver.view(model.observe(), b.request()).state == "absent"
+
+
+def test_one_thin_member_of_a_copy_went_another_way() -> None:
+    """What its origin must have become is told for it alone."""
+    names = {"vt": "vt_copy"}
+    model = ModelLvm(b.copied(situations.nothing(), names, active=True))
+    driver.bring_about(model, b.request("vt/t", "vt_copy/t"))
+    driver.bring_about(model, b.request(state="merged"))
+    model.put(model.get("vt_copy/t"), thin_id=99)
+    states = {m.vg: m.state for m in driver.view(model.observe(), b.request()).members}
+    assert states == {"vt": "merged", "vt_copy": "lost"}
+
+
+@NAMES
+def test_a_set_of_which_only_the_copy_is_left(names: dict[str, str]) -> None:
+    both = b.copied(situations.active(), names, active=True)
+    gone = tuple(volume for volume in both.volumes if volume.vg in names.values() or not volume.is_snapshot)
+    left = ModelLvm(replace(both, volumes=gone))
+    assert driver.view(left.observe(), b.request()).state == "absent"
+    assert driver.plan(left.observe(), b.request(state="absent")).steps == ()
+    reasons = "; ".join(driver.reasons(left.observe(), b.request(state="merged")))
+    for name in names.values():
+        assert f"VG {name} has another UUID than when its set s was taken" in reasons
+    # Its names do not stand in the way of a set of the copy itself.
+    driver.bring_about(left, b.request(f"{names['va']}/a", size="40MiB"))
+    (member,) = driver.view(left.observe(), b.request()).members
+    assert (member.vg, member.origin, member.state) == (names["va"], "a", "active")
+    assert member.snapshot != "a_s"
+
+
+def test_copies_are_shown_as_such() -> None:
+    both = set_apart(b.copied(situations.active(), COPIES[1], active=False))
+    info = host_info(both, None)
+    assert info["copies"] == [
+        {"vg": "va_copy", "original": "va", "snapsets": ("s",), "volumes": ("a_s",)},
+        {"vg": "vt_copy", "original": "vt", "snapsets": ("s",), "volumes": ("t_s",)},
+    ]
+    assert [snapset["name"] for snapset in info["snapsets"]] == ["s"]
+    assert {one["vg"] for one in info["unmanaged_snapshots"]} == {"va_copy", "vt_copy"}
+    assert host_info(situations.active(), None)["copies"] == []
+
+
+def test_a_copy_without_its_original() -> None:
+    both = b.copied(situations.rolled_back(), {"va": "copy"}, active=True)
+    alone = replace(
+        both,
+        volume_groups=tuple(group for group in both.volume_groups if group.name == "copy"),
+        volumes=tuple(volume for volume in both.volumes if volume.vg == "copy"),
+    )
+    info = host_info(set_apart(alone), None)
+    assert info["snapsets"] == []
+    assert info["copies"] == [{"vg": "copy", "original": None, "snapsets": ("s",), "volumes": ("a",)}]
+
+
+def _kept(vg: str) -> list[Volume]:
+    """What this collection keeps beside a set."""
+    uuid = b.lvm_uuid(vg)
+    backup = _tags.BootTags(set_name="s", set_id=b.SET_ID, taken=b.NOW, vg=uuid)
+    timer = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=60, boots=0, vg=uuid)
+    tags = {"boot": backup.to_tags(), "timer": timer.to_tags()}
+    return [b.volume(f"{vg}/safepoint_{name}_s", tags=found) for name, found in tags.items()]
+
+
+@NAMES
+@pytest.mark.parametrize("as_old", [False, True])
+def test_what_is_kept_beside_a_set(names: dict[str, str], as_old: bool) -> None:  # noqa: FBT001
+    alone = situations.of(situations.A, situations.T, *_kept("va"))
+    alone = old(alone) if as_old else alone
+    both = set_apart(b.copied(alone, names, active=False))
+    assert [backup.volume.vg for backup in backups_in(both)] == ["va"]
+    assert [timer.volume.vg for timer in timers_in(both)] == ["va"]
+    # Nor is it data of the copy.
+    chosen = driver.selected(both, b.request(names["va"]))
+    assert b.labels([wanted.origin for wanted in chosen]) == [f"{names['va']}/a", f"{names['va']}/b"]
+
+
+def test_what_is_mounted_is_mounted_from_one_of_them() -> None:
+    host = situations.of(situations.A, situations.T, mounts={"/srv": situations.A})
+    both = b.copied(host, COPIES[0], active=True)
+    mounted = {volume.full_name for volume in both.volumes if both.mounts_of(volume)}
+    assert mounted == {"va/a"}
+    by_mountpoint = driver.selected(both, b.request(mountpoints=["/srv"]))
+    assert b.labels([wanted.origin for wanted in by_mountpoint]) == ["va/a"]
+
+
+def test_two_groups_of_one_name() -> None:
+    """A foreign disk came with the same name; LVM shows both."""
+    strange = replace(b.volume("va/a"), uuid=b.lvm_uuid("strange"), vg_uuid=b.lvm_uuid("strange group"))
+    member = replace(b.thick_snapshot(strange, "x"), vg_uuid=strange.vg_uuid)
+    groups = [*situations.GROUPS, replace(b.group("va"), uuid=strange.vg_uuid)]
+    alone = situations.active()
+    both = replace(alone, volume_groups=tuple(groups), volumes=(*alone.volumes, strange, member))
+    assert both.volume("va", "a") == situations.A
+    assert both.origin_of(member) == strange
+    assert b.labels(both.snapshots_of(situations.A)) == ["va/a_s"]
