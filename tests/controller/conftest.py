@@ -85,7 +85,7 @@ def play(guests: list[str], tmp_path: Path) -> Callable[..., Results]:
     assert guests
 
     def run(hosts: str, module: str, arguments: dict[str, Any], *options: str, **keywords: Any) -> Results:
-        task = {"name": "Call", "action": {"module": module, **arguments}, "register": "result", **keywords}
+        task = {"name": "Call", module: arguments, "register": "result", **keywords}
         keep = {"content": "{{ result | to_json }}", "dest": f"{tmp_path}/{{{{ inventory_hostname }}}}"}
         write = {"name": "Keep the result", "ansible.builtin.copy": keep, "delegate_to": "localhost"}
         # The second task is to be real and silent whatever the options are; nobody becomes root here for it.
@@ -121,8 +121,8 @@ def call(guests: list[str], ansible_adhoc: Callable[..., Any]) -> Callable[..., 
 
     def run(hosts: str, module: str, **arguments: Any) -> Results:
         with warnings.catch_warnings():
-            # It says at each call that it retires.
-            warnings.simplefilter("ignore", DeprecationWarning)
+            # It says at each call that it retires, and lets Ansible set up its loader again.
+            warnings.simplefilter("ignore")
             found = ansible_adhoc(inventory=str(CONTROL.inventory))[hosts]
             return dict(getattr(found, module)(**arguments).contacted)
 

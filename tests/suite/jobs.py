@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tools.paths import CACHE, ENVS, ROOT, ToolError
 from vm.controller import Controller
+from vm.recipe import RECIPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,11 @@ def state_of(job: Job) -> Path:
     return CACHE / "state" / job.slug
 
 
+def machines(job: Job) -> dict[str, str]:
+    """The machines of a job by their names, with their images; one that names an image has two, the second of that."""
+    return {job.slug: job.image} | {f"{job.slug}-second": word for word in job.name.split() if word in RECIPES}
+
+
 def command(job: Job, folder: Path) -> Command:
     """How a job is run whose reports go to `folder`. ToolError if there is no such job."""
     kind, _space, rest = job.name.partition(" ")
@@ -55,7 +61,7 @@ def command(job: Job, folder: Path) -> Command:
     if kind == "cut":
         return power_cuts(job, rest.split(","), folder)
     if kind == "controller":
-        return controller_tests(job, rest or "main", folder)
+        return controller_tests(job, folder)
     if (SCENARIOS / kind / "converge.yml").exists():
         return scenario(job, kind, rest, folder)
     raise ToolError(f"tests/README.md has a job that does not exist: {job.name}")
@@ -81,11 +87,13 @@ def power_cuts(job: Job, numbers: list[str], folder: Path) -> Command:
     return Command((*program, *options, *only), env)
 
 
-def controller_tests(job: Job, core: str, folder: Path) -> Command:
-    """The modules as users call them, from the controller with that ansible-core."""
-    home = ENVS / core
-    argv = (str(home / "bin/python"), "-m", "pytest", str(ROOT / "tests/controller"), "--guest", job.slug, "-v")
-    return Command((*argv, f"--junitxml={folder / 'controller.xml'}"), variables(job, home), booted=True)
+def controller_tests(job: Job, folder: Path) -> Command:
+    """The modules as users call them, from the controller with an ansible-core, to one guest or two."""
+    home = home_of(job)
+    argv = (str(home / "bin/python"), "-m", "pytest", str(ROOT / "tests/controller"), "-v")
+    guests = (part for name in machines(job) for part in ("--guest", name))
+    env = variables(job, home) | {"SAFEPOINT_STATE": str(state_of(job))}
+    return Command((*argv, *guests, f"--junitxml={folder / 'controller.xml'}"), env, booted=True)
 
 
 def scenario(job: Job, name: str, core: str, folder: Path) -> Command:
@@ -94,19 +102,22 @@ def scenario(job: Job, name: str, core: str, folder: Path) -> Command:
         env = variables(job, MAIN, folder) | ({"SAFEPOINT_ONCE": "1"} if core else {})
         env |= {"SAFEPOINT_ARTEFACT": str(artefact()), "MOLECULE_EPHEMERAL_DIRECTORY": str(state_of(job))}
         return Command((str(MAIN / "bin/molecule"), "test", "--scenario-name", name), env)
-    control = Controller(ENVS / core, state_of(job), CACHE)
+    control = Controller(home_of(job), state_of(job), CACHE)
     env = variables(job, control.home, folder) | control.variables()
     argv = control.command("ansible-playbook", str(SCENARIOS / name / "converge.yml"))
     return Command(tuple(argv), env, booted=True)
 
 
+def home_of(job: Job) -> Path:
+    """The Python environment of a job: that of the ansible-core it names, such as `core-2.16`, or the main one."""
+    return next((ENVS / word for word in job.name.split() if word.startswith("core-")), MAIN)
+
+
 def prepare(job: Job) -> None:
-    """Write what Ansible needs to reach a machine that is up."""
-    name = job.name.partition(" ")[2]
-    home = ENVS / name if name.startswith("core-") else MAIN
-    control = Controller(home, state_of(job), CACHE)
+    """Write what Ansible needs to reach the machines that are up."""
+    control = Controller(home_of(job), state_of(job), CACHE)
     control.install(artefact())
-    control.reach(job.slug)
+    control.reach(*machines(job))
 
 
 def variables(job: Job, home: Path, reports: Path | None = None) -> dict[str, str]:

@@ -15,6 +15,8 @@ from tools.reports import count
 from tools.tree import listed_files
 from vm import image, uml_trial
 
+from suite import jobs
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -49,7 +51,8 @@ def image_key(name: str, machine: str) -> str:
 
 def passed_before(job: Job) -> Path:
     """Where the reports of a job are kept that has passed with this tree and image; the directory may not exist."""
-    return KEPT / f"{tree()}-{image_key(job.image, job.machine)}" / job.slug
+    images = (image_key(image, job.machine) for image in jobs.machines(job).values())
+    return KEPT / "-".join([tree(), *images]) / job.slug
 
 
 def passed(folder: Path) -> bool:

@@ -80,7 +80,7 @@ class Suite:
 
     def prepare(self, wanted: Sequence[Job]) -> bool:
         """Build the artefact and the images, one after the other; whether that went well."""
-        images = sorted({(job.image, job.machine) for job in wanted})
+        images = sorted({(image, job.machine) for job in wanted for image in jobs.machines(job).values()})
         steps = [
             ("the collection's artefact", (*TOOLS, "build")),
             *(
@@ -116,7 +116,8 @@ class Suite:
         try:
             problem = execute(job, folder, log)
         finally:
-            remove(job.slug)
+            for name in jobs.machines(job):
+                remove(name)
         seconds = self.took[job] = time.monotonic() - started
         counts = count(folder)
         if problem is None and counts.passed == 0:
@@ -138,15 +139,16 @@ class Suite:
 
 
 def execute(job: Job, folder: Path, log: Path) -> str | None:
-    """Boot a machine if the job wants one that is up, and run the job; why it did not end well, or None."""
+    """Boot the machines of a job that wants them up, and run it; why it did not end well, or None."""
     shutil.rmtree(jobs.state_of(job), ignore_errors=True)
     jobs.state_of(job).mkdir(parents=True)
     command = jobs.command(job, folder)
     limit = max(LEAST_LIMIT, job.minutes * 60 * SLACK)
     if command.booted:
-        argv = (*jobs.LAB, "up", job.slug, "--image", job.image, "--machine", job.machine)
-        if problem := PROGRAMS.run(job.title, argv, env=jobs.variables(job, jobs.MAIN), log=log, limit=limit):
-            return f"its machine did not boot: {problem}"
+        for name, image in jobs.machines(job).items():
+            argv = (*jobs.LAB, "up", name, "--image", image, "--machine", job.machine)
+            if problem := PROGRAMS.run(job.title, argv, env=jobs.variables(job, jobs.MAIN), log=log, limit=limit):
+                return f"its machine {name} did not boot: {problem}"
         jobs.prepare(job)
     return PROGRAMS.run(job.title, command.argv, env=command.env, log=log, limit=limit)
 
