@@ -82,6 +82,19 @@ def _up(options: argparse.Namespace) -> None:
     machine.name_itself()
 
 
+def _ready(options: argparse.Namespace) -> None:
+    """Have a machine that is up: the one of that name, booted if need be, or a new one."""
+    if not guest.directory_of(options.name).exists():
+        _up(options)
+    elif not machines.find(options.name).running():
+        _start(options)
+
+
+def _shell(options: argparse.Namespace) -> int:
+    """Work in a machine, by a shell of its own."""
+    return machines.find(options.name).shell()
+
+
 def _keep(options: argparse.Namespace) -> int:
     """Be the process that a guest of user-mode Linux lives in; `up` and `start` call this."""
     machine = machines.of(options.directory)
@@ -192,6 +205,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], tuple[Argu
     "assemble": (_assemble, (IMAGE, KERNEL)),
     "keep": (_keep, (("directory", {"type": Path}),)),
     "up": (_up, UP),
+    "ready": (_ready, UP),
+    "shell": (_shell, (NAME,)),
     "run": (_run, (NAME, ("argv", {"metavar": "COMMAND", "nargs": argparse.REMAINDER}))),
     "push": (_push, (NAME, LOCAL, REMOTE)),
     "pull": (_pull, (NAME, REMOTE, LOCAL)),

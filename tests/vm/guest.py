@@ -211,6 +211,11 @@ class Guest(ABC):
         """Run a command in the guest with this program's own input and output; its exit code."""
         return subprocess.run(self.reach().command(argv), check=False).returncode
 
+    def shell(self) -> int:
+        """A shell in the guest, at the terminal of this program; its exit code."""
+        argv = self.reach().ssh()
+        return subprocess.run([argv[0], "-t", *argv[1:]], check=False).returncode
+
     def copy(self, *, source: str, destination: str) -> int:
         """Copy with rsync, whose exit code is returned; the path in the guest starts with `guest:`."""
         return subprocess.run(self.reach().copy(source=source, destination=destination), check=False).returncode
