@@ -160,6 +160,7 @@ class Builder:
             "--variant=apt",
             "--architectures=amd64",
             f"--include={','.join(self.recipe.packages)}",
+            "--dpkgopt=force-unsafe-io",  # what is lost with the power is built again
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.LEFT_OUT),
             f"--essential-hook=sync-in {staging} /",
             f'--essential-hook=chroot "$1" debconf-set-selections < {debconf}',

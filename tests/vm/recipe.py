@@ -324,7 +324,8 @@ omit_dracutmodules="{" ".join(DRACUT_OMITTED)}"
 
 INITRAMFS_FILES: dict[Initramfs, dict[str, str]] = {
     "initramfs-tools": {
-        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
+        # Compressed in a hurry: in software emulation the usual level takes minutes.
+        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n",
         "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
         "/etc/initramfs-tools/scripts/init-bottom/lab": INITRAMFS_WITNESS,
     },
