@@ -194,8 +194,10 @@ def _install_venv_package() -> None:
     if any(shutil.which(program) is None for program in ["apt-get", *as_root[:1]]):
         return
     print(f"installing {_VENV_PACKAGE}, which Debian keeps apart from Python", flush=True)
+    # Its own words would be noise: that there is still no such package is said later, with what to do.
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", _VENV_PACKAGE]):
-        subprocess.run([*as_root, "apt-get", "--quiet=2", *arguments], stdin=subprocess.DEVNULL, check=False)
+        argv = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", *arguments]
+        subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     find_all.cache_clear()
 
 
