@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # LVM keeps its own history here, and writes to it whenever a snapshot comes or goes.
 LEFT_OUT = ("/etc/lvm/archive", "/etc/lvm/backup")
+# Of what lies on vfat, only the content is brought back: docs/boot.md.
+WITHOUT_TIMES = "/boot/efi/"
 
 
 def lines(root: Path) -> Iterator[str]:
@@ -24,11 +26,12 @@ def lines(root: Path) -> Iterator[str]:
     for path in sorted(root.rglob("*")):
         if not str(path).startswith(LEFT_OUT):
             facts = path.lstat()
-            yield f"{facts.st_mode:o} {facts.st_uid}:{facts.st_gid} {_since(facts)} {_content(path, facts)} {path}"
+            owner = f"{facts.st_mode:o} {facts.st_uid}:{facts.st_gid}"
+            yield f"{owner} {_since(path, facts)} {_content(path, facts)} {path}"
 
 
-def _since(facts: os.stat_result) -> int:
-    return 0 if stat.S_ISDIR(facts.st_mode) else facts.st_mtime_ns
+def _since(path: Path, facts: os.stat_result) -> int:
+    return 0 if stat.S_ISDIR(facts.st_mode) or str(path).startswith(WITHOUT_TIMES) else facts.st_mtime_ns
 
 
 def _content(path: Path, facts: os.stat_result) -> str:
