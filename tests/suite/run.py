@@ -144,7 +144,7 @@ def execute(job: Job, folder: Path, log: Path) -> str | None:
     command = jobs.command(job, folder)
     limit = max(LEAST_LIMIT, job.minutes * 60 * SLACK)
     if command.booted:
-        argv = (*jobs.LAB, "up", job.slug, "--image", job.image, "--machine", job.machine)
+        argv = (*jobs.LAB, "up", job.slug, *jobs.machine_options(job))
         if problem := PROGRAMS.run(job.title, argv, env=jobs.variables(job, jobs.MAIN), log=log, limit=limit):
             return f"its machine did not boot: {problem}"
         jobs.prepare(job)

@@ -77,6 +77,7 @@ def _up(options: argparse.Namespace) -> None:
         disks=options.disk,
         cache=options.cache,
         direct_kernel=options.direct_kernel,
+        processors=options.processors,
     )
     machine.boot()
     machine.name_itself()
@@ -188,6 +189,7 @@ UP: tuple[Argument, ...] = (
     MACHINE,
     ("--image", {"metavar": "IMAGE", "required": True, "help": IMAGES}),
     ("--memory", {"metavar": "MIB", "type": int, "default": 1024, "help": "default: 1024"}),
+    ("--processors", {"metavar": "N", "type": int, "default": 0, "help": "of QEMU; default: what is fastest"}),
     ("--disk", {"metavar": "SIZE", "action": "append", "default": [], "help": "add an empty disk, such as 2G"}),
     ("--direct-kernel", {"action": "store_true", "help": "boot the image's kernel without GRUB"}),
     (

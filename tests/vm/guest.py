@@ -39,7 +39,7 @@ UP_CHECK = 'test "$(systemctl is-system-running)" != stopping && cat /proc/sys/k
 class Settings:
     """What a virtual machine is made of; kept in its directory as vm.json.
 
-    `suite` is the name of its image, `kernel` the version of user-mode Linux.
+    `suite` is the name of its image, `kernel` the version of user-mode Linux; 0 processors are as many as are best.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Settings:
     port: int
     direct_kernel: bool = False
     kernel: str = ""
+    processors: int = 0
 
 
 class PortTaken(Exception):
