@@ -79,7 +79,7 @@ class QemuGuest(Guest):
             "qemu-system-x86_64",
             "-name",
             settings.name,
-            *accel.arguments("kvm" if settings.accelerator == "kvm" else "tcg"),
+            *accel.arguments("kvm" if settings.accelerator == "kvm" else "tcg", settings.processors),
         ]
         argv += firmware.arguments(recipe.RECIPES[settings.suite].firmware, varstore=escaped(self.varstore))
         argv += ["-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
