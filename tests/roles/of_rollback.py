@@ -20,6 +20,7 @@ _DISARM = "Stop the timer, which has nothing left to do"
 _NO_ENTRY = "Take the entry out of the boot menu, which has nothing left to show"
 _CANARIES = "Leave a canary on each filesystem that waits"
 _REBOOT = "Reboot"
+_PYTHON = "Look for Python again, which may have gone with the change"
 _LOOK = "Look at the safe points of the host"
 _PREDICT = "Find out what going back would do, and whether it can be done"
 _PREDICT_BOOT = "Find out whether /boot can be brought back"
@@ -36,7 +37,7 @@ _INFO = info(snapset("active"), boot_backups=[backup()], boot_entries=[{"name": 
 _FAILED = {"failed": True, "msg": "read-only file system"}
 # From the reboot to the end.
 _LAST = (
-    *("reboot", "snapset s merged", "wait_for", "snapset s merged", "find"),
+    *("reboot", "ping", "snapset s merged", "wait_for", "snapset s merged", "find"),
     *("rollback_timer s disarmed", "boot_entry s absent", "boot_backup s restored", "boot_backup s absent"),
 )
 
@@ -60,6 +61,7 @@ WHOLE = Scenario(
         _NO_ENTRY: _FAILED,
         _CANARIES: {"rc": 0, "stdout_lines": []},
         _REBOOT: CHANGED,
+        _PYTHON: {},
         _ROUND: [_merge("merging"), _merge("rolled_back")],
         "Wait": {},
         "Look for canaries": {"files": []},

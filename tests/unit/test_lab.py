@@ -293,7 +293,6 @@ def test_inventory() -> None:
         "ansible_port": 2201,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": "/it's here/key",
-        "ansible_python_interpreter": "/usr/bin/python3",
     }
 
 

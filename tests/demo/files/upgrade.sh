@@ -29,6 +29,11 @@ for loader in /boot/efi/EFI/*/*.[eE][fF][iI]; do
     [ ! -e "$loader" ] || head --bytes=1M /dev/urandom >"$loader"
 done
 
+# There is a newer Python, which Ansible prefers and the host loses again when it goes back.
+for version in 3.12 3.13 3.14; do
+    ln -s /usr/bin/python3 /usr/local/bin/python$version
+done
+
 # The shop has a new database format, which nobody reads.
 head --bytes=2M /dev/urandom >/var/lib/shop/orders.db
 systemctl restart shop
