@@ -26,7 +26,7 @@ PLAY = """
       ansible.builtin.ping:
       ignore_errors: true
 """
-FACTS = {"facts": "{{ ansible_facts }}"}
+FACTS = {"f": "{{ ansible_facts }}"}
 AFTER: list[dict[str, Any]] = [
     {"name": "A module after", "ansible.builtin.ping": None},
     {
