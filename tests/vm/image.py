@@ -124,6 +124,7 @@ def current(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
         "ranges.py",
         "firmware.py",
         *(["thin.py"] if recipe.RECIPES[name].pool else []),
+        *(["encryption.py"] if recipe.RECIPES[name].encrypted else []),
     ]
     parts = [name, public_key(), *((LAB / file).read_text(encoding="utf-8") for file in files)]
     digits = fingerprint(*parts, *([kernel.version] if kernel else []))

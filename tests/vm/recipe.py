@@ -8,9 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from vm import encryption
 from vm.firmware import BIOS, ESP_FSTAB, ESP_MIB, OWN_KEYS, SECURE_BOOT, UEFI, Firmware
 
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
+# What the next Debian comes from; it changes every day.
+UNSTABLE = "sid"
 
 PACKAGES = (
     # The cloud kernel has every device-mapper target, loop, XFS and btrfs, and a third of the modules.
@@ -37,7 +40,7 @@ PACKAGES = (
     "iproute2",
 )
 # What only these releases have: Debian 13 is the first whose kernel and LVM know VDO.
-PACKAGES_OF = {"bookworm": (), "trixie": ("vdo",)}
+PACKAGES_OF = {"bookworm": (), "trixie": ("vdo",), UNSTABLE: ("vdo",)}
 
 # Nobody reads documentation in a throw-away guest, and a smaller root copies and boots faster.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
@@ -131,11 +134,13 @@ class Recipe:
     pool: ThinPool | None = None
     initramfs: Initramfs = "initramfs-tools"
     firmware: Firmware = BIOS
+    encrypted: bool = False
 
     @property
     def packages(self) -> tuple[str, ...]:
         """The Debian packages of the guest."""
-        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs, *self.firmware.packages)
+        more = ("cryptsetup-initramfs",) if self.encrypted else ()
+        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs, *self.firmware.packages, *more)
 
     @property
     def first_mib(self) -> int:
@@ -153,10 +158,15 @@ class Recipe:
         return self.boot_start_mib + BOOT.size_mib
 
     @property
+    def plain_pv_mib(self) -> int:
+        """The size of the physical volume inside its encryption; the partition table has a copy at the end of the disk."""
+        return DISK_MIB - self.pv_start_mib - encryption.HEADER_MIB - 1
+
+    @property
     def tree(self) -> str:
         """What the tree of its installed packages is called; images that differ in their volumes share it."""
         firmware = "own-keys" if self.firmware.own_keys else "uefi" if self.firmware.uefi else "bios"
-        return f"{self.suite}-{self.initramfs}-{firmware}"
+        return f"{self.suite}-{self.initramfs}-{firmware}" + ("-luks" if self.encrypted else "")
 
     @property
     def linear_volumes(self) -> tuple[Volume, ...]:
@@ -179,10 +189,12 @@ def recipes_of(suite: str, title: str) -> tuple[Recipe, ...]:
         Recipe(f"{suite}-uefi", f"{title}, UEFI", suite, firmware=UEFI),
         Recipe(f"{suite}-secureboot", f"{title}, Secure Boot", suite, firmware=SECURE_BOOT),
         Recipe(f"{suite}-ownkeys", f"{title}, Secure Boot with keys of its own", suite, firmware=OWN_KEYS),
+        Recipe(f"{suite}-luks", f"{title}, encrypted", suite, encrypted=True),
     )
 
 
 RECIPES = {recipe.name: recipe for suite, title in SUITES.items() for recipe in recipes_of(suite, title)}
+RECIPES[UNSTABLE] = Recipe(UNSTABLE, "Debian unstable", UNSTABLE)
 # debian12-thin is bookworm-thin, and so on.
 ALIASES = {
     name.replace(suite, title.lower().replace(" ", ""), 1): name
@@ -244,6 +256,7 @@ def configuration(recipe: Recipe, *, public_key: str) -> dict[str, str]:
         "/etc/default/grub.d/lab.cfg": GRUB_DEFAULTS + recipe.firmware.grub_terminal,
         "/root/.ssh/authorized_keys": public_key,
         **INITRAMFS_FILES[recipe.initramfs],
+        **(encryption.FILES if recipe.encrypted else {}),
     }
 
 
