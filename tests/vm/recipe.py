@@ -23,6 +23,7 @@ PACKAGES = (
     "udev",
     "dbus",
     "openssh-server",
+    "sudo",
     "python3",
     "python3-pytest",
     "lvm2",

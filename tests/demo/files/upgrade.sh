@@ -18,7 +18,8 @@ echo '# upgraded' >/etc/fstab
 
 # The kernel has been replaced by one that is none, in the boot menu too, and of the old one nothing is left.
 cd /boot
-rm vmlinuz-* initrd.img-* config-* System.map-*
+rm vmlinuz-* initrd.img-*
+rm -f config-* System.map-*
 head --bytes=8M /dev/urandom >vmlinuz-99.0
 head --bytes=16M /dev/urandom >initrd.img-99.0
 sed --in-place --regexp-extended 's/(vmlinuz|initrd\.img)-[^ ]+/\1-99.0/' grub/grub.cfg

@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's side: guests of the lab, and two ways to call a module on them as users' tasks do.
+
+    python3 tests/vm up web1 --image trixie
+    .cache/envs/main/bin/python -m pytest tests/controller --guest web1
+
+`call` is the only place that knows pytest-ansible, and what stands below "pytest-ansible" here is all that it needs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+# Before they are imported for the first time.
+pytest.register_assert_rewrite("outcomes")
+
+import machinery  # noqa: E402
+from tools.paths import CACHE, ROOT  # noqa: E402
+from vm.controller import Controller  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from outcomes import Results
+
+
+def controller() -> Controller:
+    """The Ansible of this Python: with the collection that the suite has installed, or with the checkout."""
+    given = os.environ.get("SAFEPOINT_STATE")
+    control = Controller(Path(sys.prefix), Path(given or CACHE / "state" / "controller"), CACHE)
+    if not given:
+        control.install(ROOT)
+    return control
+
+
+CONTROL = controller()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--guest", action="append", default=[], metavar="NAME", help="a running machine of the lab")
+
+
+@pytest.fixture(scope="session")
+def guests(pytestconfig: pytest.Config) -> Iterator[list[str]]:
+    """The names of the guests, which have a user for `sudo` and are in the inventory."""
+    names: list[str] = pytestconfig.getoption("--guest")
+    if not names:
+        raise pytest.UsageError("no guest given: use --guest NAME with a running machine of the lab (tests/vm)")
+    machinery.each(names, machinery.MAKE_USER)
+    CONTROL.inventory.parent.mkdir(parents=True, exist_ok=True)
+    CONTROL.inventory.write_text(json.dumps(machinery.inventory(names)), encoding="utf-8")
+    yield names
+    machinery.each(names, machinery.REMOVE_USER)
+
+
+@pytest.fixture(scope="session")
+def made(guests: list[str]) -> Iterator[list[str]]:
+    """What each guest says of the volumes that all tests use, as they were made."""
+    machinery.each(guests, machinery.REMOVE_VOLUMES + machinery.MAKE_VOLUMES)
+    yield machinery.each(guests, machinery.SHOW_VOLUMES)
+    machinery.each(guests, machinery.REMOVE_VOLUMES)
+
+
+@pytest.fixture(autouse=True)
+def _clean(guests: list[str], made: list[str]) -> Iterator[None]:
+    yield
+    # Making them anew takes seconds, and most tests leave them as they were.
+    if machinery.each(guests, machinery.SHOW_VOLUMES) != made:
+        machinery.each(guests, machinery.REMOVE_VOLUMES + machinery.MAKE_VOLUMES)
+
+
+@pytest.fixture
+def play(guests: list[str], tmp_path: Path) -> Callable[..., Results]:
+    """Run a task by ansible-playbook, with its options and with keywords of the task; the results by host."""
+    assert guests
+
+    def run(hosts: str, module: str, arguments: dict[str, Any], *options: str, **keywords: Any) -> Results:
+        task = {"name": "Call", "action": {"module": module, **arguments}, "register": "result", **keywords}
+        keep = {"content": "{{ result | to_json }}", "dest": f"{tmp_path}/{{{{ inventory_hostname }}}}"}
+        write = {"name": "Keep the result", "ansible.builtin.copy": keep, "delegate_to": "localhost"}
+        # The second task is to be real and silent whatever the options are; nobody becomes root here for it.
+        write |= {"check_mode": False, "diff": False, "become": False}
+        book = tmp_path / "play.yml"
+        book.write_text(json.dumps([{"name": "Call", "hosts": hosts, "tasks": [task, write]}]), encoding="utf-8")
+        argv = CONTROL.command("ansible-playbook", str(book), *options)
+        done = subprocess.run(argv, env=CONTROL.variables(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        book.unlink()
+        return {file.name: json.loads(file.read_text(encoding="utf-8")) for file in sorted(tmp_path.iterdir())}
+
+    return run
+
+
+# pytest-ansible
+#
+# It reads Ansible's configuration when it is imported, which is once this module has been executed. Of the collections
+# it is told by the environment; otherwise it would fill the checkout with links.
+os.environ.update(CONTROL.variables(), ANSIBLE_COLLECTIONS_PATH=str(CONTROL.collections))
+pytest_plugins = ["pytest_ansible.plugin"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.ansible_unit_inject_only = True
+
+
+@pytest.fixture
+def call(guests: list[str], ansible_adhoc: Callable[..., Any]) -> Callable[..., Results]:
+    """Call a module on hosts of the inventory with its arguments; the results by host, also of those that failed."""
+    assert guests
+
+    def run(hosts: str, module: str, **arguments: Any) -> Results:
+        with warnings.catch_warnings():
+            # It says at each call that it retires.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = ansible_adhoc(inventory=str(CONTROL.inventory))[hosts]
+            return dict(getattr(found, module)(**arguments).contacted)
+
+    return run
