@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from vm import encryption, firmware, guest, host, image, machines, qemu, ranges, recipe, sources, ssh, thin
+from vm import encryption, firmware, grub, guest, host, image, machines, qemu, ranges, recipe, sources, ssh, thin
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_an_unknown_image_is_refused_with_all_there_are() -> None:
 
 
 def test_each_suite_has_the_same_images() -> None:
-    *each, unstable = recipe.RECIPES.values()
+    *each, unstable, of_files = recipe.RECIPES.values()
     rest = [(one.title.partition(",")[2], one.pool, one.initramfs, one.firmware, one.encrypted) for one in each]
     assert (
         rest[:7]
@@ -150,6 +150,7 @@ def test_each_suite_has_the_same_images() -> None:
         ]
     )
     assert replace(unstable, name="trixie", suite="trixie", title=each[7].title) == each[7]
+    assert replace(of_files, name=unstable.name, title=unstable.title, bls=False) == unstable
 
 
 def test_an_encrypted_image_has_its_key_in_the_initramfs_and_room_for_the_header() -> None:
@@ -165,6 +166,14 @@ def test_an_encrypted_image_has_its_key_in_the_initramfs_and_room_for_the_header
     # In front of the volume there is the header, behind it the second table of partitions.
     assert one.pv_start_mib + encryption.HEADER_MIB + one.plain_pv_mib < recipe.DISK_MIB
     assert encryption.used_mib(volume.size_mib for volume in recipe.VOLUMES) < one.plain_pv_mib / 2
+
+
+def test_a_menu_of_files_has_the_kernels_that_the_plain_menu_has() -> None:
+    plain, files = (grub.script(recipe.ROOT, firmware.BIOS, bls=bls) for bls in (False, True))
+    options = f"'options {grub.command_line(recipe.ROOT)}'"
+    assert options in files
+    assert options not in plain
+    assert grub.command_line(recipe.ROOT).startswith("root=/dev/mapper/sysvg-root ro console=ttyS0")
 
 
 def test_encryption_reads_the_key_from_the_file_and_derives_it_quickly() -> None:

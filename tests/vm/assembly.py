@@ -19,7 +19,7 @@ import subprocess
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from vm import encryption, image, recipe, thin
+from vm import encryption, grub, image, recipe, thin
 from vm.firmware import KEYS_SCRIPT, enrolment
 from vm.host import Progress, locked
 from vm.ranges import MIB, ByteRange, volume_ranges
@@ -161,7 +161,7 @@ class Builder:
             file.write_text(content, encoding="utf-8")
             file.chmod(0o755 if content.startswith("#!") else 0o644)
         debconf = self.work / "debconf"
-        debconf.write_text(recipe.DEBCONF, encoding="utf-8")
+        debconf.write_text(grub.DEBCONF, encoding="utf-8")
         self.run(
             "mmdebstrap",
             "--mode=root",
@@ -273,7 +273,7 @@ class Builder:
         """Install GRUB on the disk, with a menu that boots from the volume group."""
         self.enter_tree(stack, self.target)
         argv = ["chroot", str(self.target), "sh", "-s", self.loop, recipe.BOOT_UUID]
-        self.run(*argv, stdin=recipe.grub_script(self.recipe))
+        self.run(*argv, stdin=grub.script(recipe.ROOT, self.recipe.firmware, bls=self.recipe.bls))
 
     def encrypt(self) -> None:
         """Encrypt the physical volume, as far as it is in use, and write it to the disk. The rest of it is noise."""

@@ -32,7 +32,16 @@ FILES = {
 
 def conversion(key_file: str, plain: Path, encrypted: Path) -> list[str]:
     """The command line that encrypts a file; a key file is no password, so its key is derived in few iterations."""
-    options = ["--object", f"secret,id=key,file={key_file}", "-f", "raw", "-O", "luks", "-o", "key-secret=key,iter-time=10"]
+    options = [
+        "--object",
+        f"secret,id=key,file={key_file}",
+        "-f",
+        "raw",
+        "-O",
+        "luks",
+        "-o",
+        "key-secret=key,iter-time=10",
+    ]
     return ["qemu-img", "convert", *options, str(plain), str(encrypted)]
 
 
