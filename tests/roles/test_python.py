@@ -26,12 +26,12 @@ PLAY = """
       ansible.builtin.ping:
       ignore_errors: true
 """
-FACTS = {"f": "{{ ansible_facts }}"}
 AFTER: list[dict[str, Any]] = [
     {"name": "A module after", "ansible.builtin.ping": None},
     {
-        "ansible.builtin.debug": {"msg": "{{ facts.discovered_interpreter_python }} {{ facts.of_the_user }}"},
-        "vars": FACTS,
+        "ansible.builtin.debug": {
+            "msg": "{{ ansible_facts.discovered_interpreter_python }} {{ ansible_facts.of_the_user }}"
+        }
     },
 ]
 
