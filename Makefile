@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 PY ?= python3
+CACHE = $(or $(SAFEPOINT_CACHE),.cache)
+# Of the guest of `make guest` and `make shell`.
+IMAGE ?= trixie
+DEV = dev-$(IMAGE)
+T ?=
 
-.PHONY: help setup demo test test-all test-faults unit lint vm-tests build clean
+.PHONY: help setup demo test test-all test-faults guest shell unit lint guests build clean
 
 help: ## say what can be made (the default)
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -14,7 +19,7 @@ setup: ## build the Python environments of the tests
 demo: ## see a root filesystem broken and rolled back, in a virtual machine
 	@$(PY) tests/demo
 
-test: ## run the static checks, the unit tests and the tests on virtual machines
+test: ## run the static checks, the unit tests and the tests on guests
 	@$(PY) tests/tools test
 
 test-all: ## the same, with every scenario on every guest
@@ -23,13 +28,22 @@ test-all: ## the same, with every scenario on every guest
 test-faults: ## break virtual machines on purpose, for hours; goes on where it was stopped
 	@$(PY) tests/tools faults
 
+guest: ## run tests inside a guest that stays up, as in: make guest T="test_merge.py -k thin"
+	@$(PY) tests/tools setup main
+	@$(PY) tests/vm ready $(DEV) --image $(IMAGE)
+	@$(CACHE)/envs/main/bin/python tests/guest $(DEV) -- $(T)
+
+shell: ## a shell in that guest
+	@$(PY) tests/vm ready $(DEV) --image $(IMAGE)
+	@$(PY) tests/vm shell $(DEV)
+
 unit: ## run the unit tests on every controller this machine can have
 	@$(PY) tests/tools unit
 
 lint: ## run the static checks
 	@$(PY) tests/tools lint
 
-vm-tests: ## run the tests on virtual machines
+guests: ## run the tests that need guests
 	@$(PY) tests/suite
 
 build: ## build the collection's artefact and print its path

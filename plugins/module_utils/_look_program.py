@@ -64,7 +64,7 @@ rewrite_fstab() {
     lines=
     while read -r device mountpoint type options _ || [ -n "$device" ]; do
         case $device in '' | '#'*) continue ;; esac
-        [ "$type" != swap ] && ! is_shown "${mountpoint%/}" || continue
+        if [ "$type" = swap ] || is_shown "${mountpoint%/}"; then continue; fi
         options=${options:-defaults}
         case $type in tmpfs | ramfs | proc | sysfs | devpts) ;; *) options=$options,ro,nofail ;; esac
         lines="$lines$device $mountpoint $type $options 0 0
@@ -104,7 +104,7 @@ mountroot() {
 # Hooks of dracut are read by its own shell (dracut.modules(7)). It has waited for the root LV and mounted it.
 _BEFORE_MOUNT = "sh /safepoint-look activate\n"
 _BEFORE_PIVOT = r"""
-sh /safepoint-look show "$NEWROOT" || {
+sh /safepoint-look show "${NEWROOT?}" || {
     echo "safepoint.lvm: the safe point cannot be mounted" >/dev/kmsg
     systemctl --no-block --force reboot || reboot -f
 }

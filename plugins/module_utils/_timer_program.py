@@ -155,10 +155,10 @@ look_for_target() {
 
 is_armed() {
     tags=$(tool lvm lvs --noheadings --options lv_tags "$VOLUME") || { say "LVM does not answer"; return 2; }
-    # Unquoted: LVM indents the line.
-    case ,$(echo $tags), in
-    *,safepoint.timer.fired=*) say "it has fired already"; return 1 ;;
-    *,safepoint.timer.id="$ID",*) ;;
+    # LVM indents the line.
+    case " $tags " in
+    *[\ ,]safepoint.timer.fired=*) say "it has fired already"; return 1 ;;
+    *[\ ,]safepoint.timer.id="$ID"[\ ,]*) ;;
     *) say "it is not armed any more"; return 1 ;;
     esac
 }

@@ -218,7 +218,7 @@ def unit(set_name: str, deadline: int, device: str) -> str:
     """The unit of systemd. It waits for nothing: a host whose boot stands still goes back as well."""
     # systemd would replace a single $ itself.
     stub = (
-        f"mkdir -p -m 700 {RUN_DIRECTORY} {PLACE}; "
+        f"(umask 077; mkdir -p {PLACE}); "
         f"until mount -t {FILESYSTEM} -o nosuid,nodev {device} {PLACE}; do sleep 5; done; "
         f"exec {PLACE}/lib/ld --library-path {PLACE}/lib {PLACE}/bin/sh {PLACE}/go-back {PLACE}"
     )

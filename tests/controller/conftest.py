@@ -89,9 +89,10 @@ def play(guests: list[str], tmp_path: Path) -> Callable[..., Results]:
         keep = {"content": "{{ result | to_json }}", "dest": f"{tmp_path}/{{{{ inventory_hostname }}}}"}
         write = {"name": "Keep the result", "ansible.builtin.copy": keep, "delegate_to": "localhost"}
         # The second task is to be real and silent whatever the options are; nobody becomes root here for it.
-        write |= {"check_mode": False, "diff": False, "become": False}
+        here = {"check_mode": False, "diff": False, "become": False}
         book = tmp_path / "play.yml"
-        book.write_text(json.dumps([{"name": "Call", "hosts": hosts, "tasks": [task, write]}]), encoding="utf-8")
+        plays = [{"name": "Call", "hosts": hosts, "tasks": [task, {**write, **here}]}]
+        book.write_text(json.dumps(plays), encoding="utf-8")
         argv = CONTROL.command("ansible-playbook", str(book), *options)
         done = subprocess.run(argv, env=CONTROL.variables(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

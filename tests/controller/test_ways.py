@@ -20,7 +20,7 @@ WITNESS = "id -un; echo ${SUDO_USER:-nobody}; ls -d ~root/.ansible/tmp/*/Ansi* ~
 @pytest.mark.parametrize("way", machinery.WAYS)
 def test_the_ways_are_what_they_are_called(call: Call, guests: list[str], way: str) -> None:
     results = call(way, "ansible.builtin.shell", cmd=WITNESS)
-    user, _, how = way.partition("_")
+    user, _underscore, how = way.partition("_")
     wanted = ["root", {"root": "nobody", "sudo": machinery.USER}[user], "1" if how else "0"]
     assert [result["stdout_lines"] for result in results.values()] == [wanted] * len(guests)
 

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -77,9 +78,13 @@ def tool(directory: str, *arguments: str) -> str:
 
 
 def prepare() -> None:
-    """Make what the demo needs: Ansible, the lab, a fresh directory for its files, and the collection for Ansible."""
-    tool("tools", "setup", "main")
-    tool("vm", "setup")
+    """Make what the demo needs: Ansible beside the lab and its image, and a fresh directory for its files."""
+    say("Preparing what it takes; the first time this takes some minutes.")
+    with ThreadPoolExecutor() as pool:
+        ansible = pool.submit(tool, "tools", "setup", "main")
+        tool("vm", "setup")
+        tool("vm", "build", "trixie", "--machine", "qemu")
+        ansible.result()
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
     CONTROL.install(ROOT)

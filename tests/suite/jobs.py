@@ -68,14 +68,24 @@ def command(job: Job, folder: Path) -> Command:
 
 
 def guest_tests(job: Job, kind: str, words: list[str], folder: Path) -> Command:
-    """The tests inside a guest: `guest`, with a part such as 1/2 and the size of a sample of the faults; `faults`."""
+    """The tests inside a guest, `guest`, or those of its directory `faults`.
+
+    Words that may follow: a part such as 1/2, files such as test_races.py, and the size of a sample of the faults.
+    """
     part = next((word for word in words if re.fullmatch(r"\d+/\d+", word)), "1/1")
+    files = [word for word in words if word.endswith(".py")]
     sample = next((word for word in words if word.isdigit()), "all" if kind == "faults" else "0")
     program = (str(MAIN / "bin/python"), str(ROOT / "tests/guest"), job.slug)
     argv = (*program, f"--junitxml={folder / 'guest.xml'}", "--")
-    only = ("faults",) if kind == "faults" else ()
+    where = [f"faults/{name}" for name in files] or ["faults"] if kind == "faults" else files
     options = ("--shard", part, "--faults", sample, "--seed", SEED)
-    return Command((*argv, *only, *options), variables(job, MAIN), booted=True)
+    return Command((*argv, *where, *options), variables(job, MAIN), booted=True)
+
+
+def machine_options(job: Job, image: str) -> list[str]:
+    """The options of the lab for a machine of a job: `2cpu` in the job's name means two processors."""
+    processors = ["--processors", "2"] if "2cpu" in job.name.split() else []
+    return ["--image", image, "--machine", job.machine, *processors]
 
 
 def power_cuts(job: Job, numbers: list[str], folder: Path) -> Command:

@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 from tools.paths import CACHE, ROOT
 from tools.reports import Case, Counts, count, write
@@ -23,7 +24,7 @@ from suite.plan import LANES, PREFIX, longest_first
 from suite.programs import Programs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from suite.plan import Job
@@ -36,6 +37,7 @@ SAY_EVERY = 45
 SHOWN_LINES = 60
 
 PROGRAMS = Programs()
+T = TypeVar("T")
 STARTED = time.monotonic()
 PRINTING = threading.Lock()
 
@@ -57,48 +59,44 @@ class Suite:
     def run(self, wanted: Sequence[Job]) -> bool:
         """Run everything; whether all went well."""
         clear()
-        if not self.prepare(wanted):
-            return False
-        ended = threading.Event()
-        teller = threading.Thread(target=tell_where, args=(ended,))
-        teller.start()
-        with ThreadPoolExecutor(LANES) as pool:
-            futures = [pool.submit(self.run_job, job) for job in longest_first(wanted)]
-            try:
-                verdicts = [future.result() for future in futures]
-            except BaseException:
-                # From here on nothing but an orderly end; each job's thread removes its machine.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                PROGRAMS.stop()
-                raise
-            finally:
-                ended.set()
-                teller.join()
+        images = sorted({(image, job.machine) for job in wanted for image in jobs.machines(job).values()})
+        steps = {"the collection's artefact": (*TOOLS, "build")} | {
+            f"the image of {image} for {machine}": (*jobs.LAB, "build", image, "--machine", machine)
+            for image, machine in images
+        }
+        with telling(), ThreadPoolExecutor(LANES) as pool:
+            ready = self.all_well(pool, self.prepare, list(steps.items()))
+            all_well = ready and self.all_well(pool, self.run_job, longest_first(wanted))
         self.tell_times()
+        return all_well
+
+    @staticmethod
+    def all_well(pool: ThreadPoolExecutor, function: Callable[[T], bool], each: Sequence[T]) -> bool:
+        """Whether a function says so of all, which it does in the pool; an interruption ends what it has started."""
+        futures = [pool.submit(function, one) for one in each]
+        try:
+            verdicts = [future.result() for future in futures]
+        except BaseException:
+            # From here on nothing but an orderly end; each job's thread removes its machine.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            PROGRAMS.stop()
+            raise
         return all(verdicts)
 
-    def prepare(self, wanted: Sequence[Job]) -> bool:
-        """Build the artefact and the images, one after the other; whether that went well."""
-        images = sorted({(image, job.machine) for job in wanted for image in jobs.machines(job).values()})
-        steps = [
-            ("the collection's artefact", (*TOOLS, "build")),
-            *(
-                (f"the image of {image} for {machine}", (*jobs.LAB, "build", image, "--machine", machine))
-                for image, machine in images
-            ),
-        ]
-        for number, (title, argv) in enumerate(steps):
-            log = self.folder / f"prepare-{number}.log"
-            started = time.monotonic()
-            # Not that of an environment, which would be taken for the machine's own Python.
-            problem = PROGRAMS.run(title, argv, env=os.environ, log=log, limit=PREPARATION_LIMIT)
-            seconds = time.monotonic() - started
-            if problem is not None:
-                report_failure(f"{title}: {problem}", log)
-                write(self.folder / "prepare.xml", "prepare", [Case(title, seconds, f"{problem}\n{tail(log)}")])
-                return False
-            say(f"{title}: ready, {seconds:.0f} s")
+    def prepare(self, step: tuple[str, tuple[str, ...]]) -> bool:
+        """Build the artefact or an image; whether that went well."""
+        title, argv = step
+        log = self.folder / f"{title.replace(' ', '-')}.log"
+        started = time.monotonic()
+        # Not that of an environment, which would be taken for the machine's own Python.
+        problem = PROGRAMS.run(title, argv, env=os.environ, log=log, limit=PREPARATION_LIMIT)
+        seconds = time.monotonic() - started
+        if problem is not None:
+            report_failure(f"{title}: {problem}", log)
+            write(log.with_suffix(".xml"), "prepare", [Case(title, seconds, f"{problem}\n{tail(log)}")])
+            return False
+        say(f"{title}: ready, {seconds:.0f} s")
         return True
 
     def run_job(self, job: Job) -> bool:
@@ -146,18 +144,30 @@ def execute(job: Job, folder: Path, log: Path) -> str | None:
     limit = max(LEAST_LIMIT, job.minutes * 60 * SLACK)
     if command.booted:
         for name, image in jobs.machines(job).items():
-            argv = (*jobs.LAB, "up", name, "--image", image, "--machine", job.machine)
+            argv = (*jobs.LAB, "up", name, *jobs.machine_options(job, image))
             if problem := PROGRAMS.run(job.title, argv, env=jobs.variables(job, jobs.MAIN), log=log, limit=limit):
                 return f"its machine {name} did not boot: {problem}"
         jobs.prepare(job)
     return PROGRAMS.run(job.title, command.argv, env=command.env, log=log, limit=limit)
 
 
-def tell_where(ended: threading.Event) -> None:
-    """Say for each program at least once a minute where it is, until all have ended."""
-    while not ended.wait(SAY_EVERY):
-        for line in PROGRAMS.places():
-            say(f"... {line}")
+@contextmanager
+def telling() -> Iterator[None]:
+    """Say at least once a minute for each program where it is."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(SAY_EVERY):
+            for line in PROGRAMS.places():
+                say(f"... {line}")
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
 
 
 def clear() -> None:

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import functools
 import shutil
+import signal
 import sys
 from typing import TYPE_CHECKING, Callable
 
@@ -19,6 +21,10 @@ from tools.tree import build_artefact
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+
+# From <linux/prctl.h>.
+PR_SET_PDEATHSIG = 1
 
 
 def _setup(options: argparse.Namespace) -> bool:
@@ -97,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run one command; a failure of the tools themselves is one sentence on standard error."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # When make is killed, so is this.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
         return 0 if options.run(options) else 1
     except ToolError as error:

@@ -132,7 +132,8 @@ def build_all(environments: tuple[Environment, ...]) -> dict[str, str]:
 
     # Once, and before the builds: two of them at a time would get into each other's way.
     if any(not python.has_venv for python in map(choose_python, environments) if python):
-        _install_venv_package()
+        install_package(_VENV_PACKAGE, "which Debian keeps apart from Python")
+        find_all.cache_clear()
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(attempt, environments))
     return errors
@@ -189,14 +190,16 @@ def _remove_others(environment: Environment, target: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _install_venv_package() -> None:
+def install_package(name: str, why: str) -> None:
+    """Have apt-get install a package of Debian, where that can be done without a question."""
     as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
     if any(shutil.which(program) is None for program in ["apt-get", *as_root[:1]]):
         return
-    print(f"installing {_VENV_PACKAGE}, which Debian keeps apart from Python", flush=True)
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", _VENV_PACKAGE]):
-        subprocess.run([*as_root, "apt-get", "--quiet=2", *arguments], stdin=subprocess.DEVNULL, check=False)
-    find_all.cache_clear()
+    print(f"installing {name}, {why}", flush=True)
+    # Its own words would be noise: that there is still no such package is said later, with what to do.
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", name]):
+        argv = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", *arguments]
+        subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def _say(environment: Environment, what: str) -> None:

@@ -5,18 +5,26 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
 from dataclasses import replace
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from tools import sanity
-from tools.envs import IMPORTER, MAIN
+from tools.envs import IMPORTER, MAIN, install_package
 from tools.jobs import Outcome, run_command
-from tools.paths import CACHE, ROOT
-from tools.tree import Tree, build_artefact, copy_checkout
+from tools.paths import CACHE, ROOT, ToolError
+from tools.tree import Tree, build_artefact, copy_checkout, listed_files
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SHEBANG = re.compile(rb"#!.*\b(sh|bash)\b")
+_SHELLS = {"sh": (("sh",), ("busybox", "sh")), "bash": (("bash",),)}
+# Nothing of the user's own, and what a program reads looked for beside it.
+_SHELLCHECK = ("--norc", "--external-sources", "--source-path=SCRIPTDIR", "--enable=check-unassigned-uppercase")
 # What stands before a path of the checkout in the words of a tool that works on a copy.
 _COPY = re.compile(r"\S*ansible_collections/safepoint/lvm/")
 
@@ -107,6 +115,35 @@ def galaxy_importer() -> Outcome:
     return Outcome(ok=outcome.ok and complaint is None, output=outcome.output, remark=artefact.name)
 
 
+def shell() -> Outcome:
+    """Have sh, busybox and shellcheck read each shell program, also those that the collection and its roles write."""
+    if shutil.which("busybox") is None:
+        install_package("busybox", "whose shell is that of many an initramfs")
+    if shutil.which("busybox") is None:
+        raise ToolError("the check `shell` needs busybox, and it is not installed. Install it, then try again.")
+    tree = copy_checkout("shell")
+    written = tree.base / "written"
+    run = functools.partial(run_command, cwd=tree.home, env=MAIN.variables(PYTHONPATH=str(tree.base)))
+    outcomes = [run([MAIN.tool("python"), "tests/unit/shell_programs.py", str(written)])]
+    programs = _shell_programs(tree, written)
+    # These are read by a program, and shellcheck looks at them together.
+    parts = {path: "sh" for path in written.rglob("*") if path.is_file() and path not in programs}
+    for path, name in {**programs, **parts}.items():
+        outcomes += [run([*words, "-n", str(path)]) for words in _SHELLS[name]]
+    for name in _SHELLS:
+        mine = [str(path) for path, its in programs.items() if its == name]
+        outcomes.append(run([MAIN.tool("shellcheck"), *_SHELLCHECK, f"--shell={name}", *mine]))
+    bad = [outcome for outcome in outcomes if not outcome.ok]
+    return Outcome(ok=not bad, output="\n".join(one.output for one in bad), remark=f"{len(programs)} programs")
+
+
+def _shell_programs(tree: Tree, written: Path) -> dict[Path, str]:
+    """The shell that each program is for: the files of the checkout that name one, and what was written for this."""
+    named = ((path, _SHEBANG.match(path.read_bytes())) for path in map(tree.home.joinpath, listed_files()))
+    found = {path: match[1].decode() for path, match in named if match}
+    return {**found, **{path: "sh" for path in written.rglob("*") if path.is_file() and os.access(path, os.X_OK)}}
+
+
 def reuse() -> Outcome:
     """Check that every file states its copyright and licence."""
     # On a copy: in a checkout it also looks into ignored directories that lie in untracked ones.
@@ -124,5 +161,6 @@ GATES: dict[str, Callable[[], Outcome]] = {
     "ruff-format": ruff_format,
     "yamllint": yamllint,
     "antsibull-changelog": antsibull_changelog,
+    "shell": shell,
     "reuse": reuse,
 }

@@ -63,8 +63,16 @@ def unit(folder: Path) -> bool:
 def guests(folder: Path, arguments: Sequence[str] = ()) -> bool:
     """Run the tests that need guests, which write their JUnit reports below SAFEPOINT_RESULTS."""
     env = {**os.environ, "SAFEPOINT_RESULTS": str(folder), "PYTHONUNBUFFERED": "1"}
-    argv = [sys.executable, str(ROOT / "tests" / "suite"), *arguments]
+    argv = [*_contained(), sys.executable, str(ROOT / "tests" / "suite"), *arguments]
     return subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def _contained() -> list[str]:
+    """What a program is started by, so that whatever it starts ends with it, even if it is killed."""
+    # When this program is killed, its child is; when that ends, the kernel ends every process of the namespace.
+    with_parent = ["setpriv", "--pdeathsig", "KILL", "--"]
+    namespace = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]
+    return [*with_parent, *(namespace if os.geteuid() == 0 else [])]
 
 
 def break_hosts() -> bool:

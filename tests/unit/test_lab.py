@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from vm import firmware, guest, host, image, machines, qemu, ranges, recipe, sources, ssh, thin
+from vm import encryption, firmware, grub, guest, host, image, machines, qemu, ranges, recipe, sources, ssh, thin
 
 
 @pytest.fixture
@@ -61,6 +61,12 @@ def test_sources_of_a_guest() -> None:
         f"deb {signed} http://m.example/security trixie-security main",
     ]
     assert "security" not in sources.Mirror(security=None).lines("trixie")
+
+
+def test_sources_of_unstable_which_has_no_other_archives() -> None:
+    mirror = sources.Mirror(debian="http://m.example/debian", frozen=True)
+    signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg check-valid-until=no]"
+    assert mirror.lines("sid") == f"deb {signed} http://m.example/debian sid main\n"
 
 
 def segment(name: str, start: int, size: int) -> dict[str, str]:
@@ -123,25 +129,58 @@ def test_images_have_two_names(name: str, image_name: str) -> None:
 
 
 def test_an_unknown_image_is_refused_with_all_there_are() -> None:
-    with pytest.raises(host.LabError, match=r"'sid'.*trixie-thin.*debian12-dracut"):
-        image.recipe_of("sid")
+    with pytest.raises(host.LabError, match=r"'woody'.*trixie-thin.*sid.*debian12-dracut"):
+        image.recipe_of("woody")
 
 
 def test_each_suite_has_the_same_images() -> None:
-    each = list(recipe.RECIPES.values())
-    rest = [(one.title.partition(",")[2], one.pool, one.initramfs, one.firmware) for one in each]
+    *each, unstable, of_files = recipe.RECIPES.values()
+    rest = [(one.title.partition(",")[2], one.pool, one.initramfs, one.firmware, one.encrypted) for one in each]
     assert (
-        rest[:6]
-        == rest[6:]
+        rest[:7]
+        == rest[7:]
         == [
-            ("", None, "initramfs-tools", firmware.BIOS),
-            (" thin root", recipe.THIN_ROOT, "initramfs-tools", firmware.BIOS),
-            (" dracut", None, "dracut", firmware.BIOS),
-            (" UEFI", None, "initramfs-tools", firmware.UEFI),
-            (" Secure Boot", None, "initramfs-tools", firmware.SECURE_BOOT),
-            (" Secure Boot with keys of its own", None, "initramfs-tools", firmware.OWN_KEYS),
+            ("", None, "initramfs-tools", firmware.BIOS, False),
+            (" thin root", recipe.THIN_ROOT, "initramfs-tools", firmware.BIOS, False),
+            (" dracut", None, "dracut", firmware.BIOS, False),
+            (" UEFI", None, "initramfs-tools", firmware.UEFI, False),
+            (" Secure Boot", None, "initramfs-tools", firmware.SECURE_BOOT, False),
+            (" Secure Boot with keys of its own", None, "initramfs-tools", firmware.OWN_KEYS, False),
+            (" encrypted", None, "initramfs-tools", firmware.BIOS, True),
         ]
     )
+    assert replace(unstable, name="trixie", suite="trixie", title=each[7].title) == each[7]
+    assert replace(of_files, name=unstable.name, title=unstable.title, bls=False) == unstable
+
+
+def test_an_encrypted_image_has_its_key_in_the_initramfs_and_room_for_the_header() -> None:
+    one, plain = image.recipe_of("trixie-luks"), image.recipe_of("trixie")
+    files, key = recipe.configuration(one, public_key="key"), encryption.KEY_FILE
+    assert files[key] == encryption.KEY
+    assert files["/etc/crypttab"] == f"lvm_crypt PARTLABEL=lvm {key} luks,initramfs\n"
+    assert files["/etc/cryptsetup-initramfs/conf-hook"] == f"KEYFILE_PATTERN={key}\n"
+    assert 'name="lvm"' in recipe.partitions(one)
+    assert one.tree != plain.tree
+    assert set(one.packages) - set(plain.packages) == {"cryptsetup-initramfs"}
+    assert not files.keys() & {key, "/etc/crypttab"} & recipe.configuration(plain, public_key="key").keys()
+    # In front of the volume there is the header, behind it the second table of partitions.
+    assert one.pv_start_mib + encryption.HEADER_MIB + one.plain_pv_mib < recipe.DISK_MIB
+    assert encryption.used_mib(volume.size_mib for volume in recipe.VOLUMES) < one.plain_pv_mib / 2
+
+
+def test_a_menu_of_files_has_the_kernels_that_the_plain_menu_has() -> None:
+    plain, files = (grub.script(recipe.ROOT, firmware.BIOS, bls=bls) for bls in (False, True))
+    options = f"'options {grub.command_line(recipe.ROOT)}'"
+    assert options in files
+    assert options not in plain
+    assert grub.command_line(recipe.ROOT).startswith("root=/dev/mapper/sysvg-root ro console=ttyS0")
+
+
+def test_encryption_reads_the_key_from_the_file_and_derives_it_quickly() -> None:
+    argv = encryption.conversion("/tree/key", Path("plain"), Path("encrypted"))
+    assert argv[-2:] == ["plain", "encrypted"]
+    assert "secret,id=key,file=/tree/key" in argv
+    assert "key-secret=key,iter-time=10" in argv
 
 
 def test_an_image_has_one_builder_of_its_initramfs_and_its_settings_alone() -> None:
@@ -293,7 +332,6 @@ def test_inventory() -> None:
         "ansible_port": 2201,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": "/it's here/key",
-        "ansible_python_interpreter": "/usr/bin/python3",
     }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import builders as b
 import pytest
+from cpio import members
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _look_program as look
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import InitramfsKind, Shown
@@ -41,23 +42,6 @@ TOOLS = {
     "mount": 'echo "mount $*" >>"$SAFEPOINT_LOOK/said"; [ "$2" != "$BROKEN" ]',
     "modprobe": 'echo "modprobe $*" >>"$SAFEPOINT_LOOK/said"; exit 1',
 }
-
-
-def members(archive: bytes) -> dict[str, tuple[int, str]]:
-    """Mode and content of the members of an archive in the format newc of cpio(5), by path; until the trailer."""
-    found: dict[str, tuple[int, str]] = {}
-    place = 0
-    while True:
-        assert archive[place : place + 6] == b"070701"
-        numbers = [int(archive[place + 6 + 8 * n : place + 14 + 8 * n], 16) for n in range(13)]
-        mode, size, name_size = numbers[1], numbers[6], numbers[11]
-        name = archive[place + 110 : place + 110 + name_size - 1].decode()
-        content = place + 110 + name_size + (-(110 + name_size) % 4)
-        place = content + size + (-size % 4)
-        if name == "TRAILER!!!":
-            assert place == len(archive)
-            return found
-        found[name] = (mode, archive[content : content + size].decode())
 
 
 def image(kind: InitramfsKind, scripts: str) -> dict[str, tuple[int, str]]:

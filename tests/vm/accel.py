@@ -26,13 +26,13 @@ FIRST_PROCESS = "/bin/true"
 PROOF = b"Attempted to kill init! exitcode=0x00000000"
 
 
-def arguments(accelerator: Accelerator) -> list[str]:
-    """QEMU's options for an accelerator."""
+def arguments(accelerator: Accelerator, processors: int = 0) -> list[str]:
+    """QEMU's options for an accelerator; 0 processors: as many as are best for it."""
     if accelerator == "kvm":
-        return ["-accel", "kvm", "-cpu", "max", "-smp", "2"]
+        return ["-accel", "kvm", "-cpu", "max", "-smp", str(processors or 2)]
     # One processor: on a busy host two emulated ones wait for each other, to the point of soft lockups in the guest.
     # Page tables of five levels would be one more to walk in software.
-    return ["-accel", "tcg", "-cpu", "max,la57=off", "-smp", "1"]
+    return ["-accel", "tcg", "-cpu", "max,la57=off", "-smp", str(processors or 1)]
 
 
 def accelerator(image: Image) -> Accelerator:

@@ -19,7 +19,7 @@ import subprocess
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from vm import image, recipe, thin
+from vm import encryption, grub, image, recipe, thin
 from vm.firmware import KEYS_SCRIPT, enrolment
 from vm.host import Progress, locked
 from vm.ranges import MIB, ByteRange, volume_ranges
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vm.uml_kernel import Kernel
 
 DISK = "disk.raw"
+PLAIN_PV = "pv.raw"
 LVM_CONFIG = (
     'devices{{filter=["a|^{device}$|","r|.*|"] use_devicesfile=0 hints="none" obtain_device_list_from_udev=0}} '
     "activation{{udev_sync=0 udev_rules=0 monitoring=0}} backup{{backup=0 archive=0}} global{{use_lvmpolld=0}}"
@@ -60,7 +61,8 @@ def working_directory(path: Path) -> Iterator[Path]:
     """A directory that contains `mounts`, the place for mounts; removed afterwards with all that is mounted there."""
     mounts = path / "mounts"
     remove = ["rm", "-rf", "--one-file-system", str(path)]
-    detach_all(path / DISK)  # what a killed run has left
+    for file in (DISK, PLAIN_PV):
+        detach_all(path / file)  # what a killed run has left
     subprocess.run(remove, check=True)
     mounts.mkdir(parents=True)
     try:
@@ -99,6 +101,10 @@ class Builder:
         self.rootfs = work / "mounts" / "rootfs"
         self.target = work / "mounts" / "target"
         self.disk = work / DISK
+        # Where the physical volume is written, and where it begins there.
+        self.pv_file, self.pv_start = self.disk, self.recipe.pv_start_mib * MIB
+        if self.recipe.encrypted:
+            self.pv_file, self.pv_start = work / PLAIN_PV, 0
 
     def build(self) -> None:
         """Leave the finished files in `work`/image."""
@@ -117,6 +123,8 @@ class Builder:
             self.run("cp", "--archive", "--one-file-system", f"{self.rootfs}/.", str(self.target))
             self.step("installing GRUB")
             self.make_bootable(stack)
+        if self.recipe.encrypted:
+            self.encrypt()
         if self.image.kernel:
             self.disk.rename(result / self.image.disk.name)
             return
@@ -153,14 +161,16 @@ class Builder:
             file.write_text(content, encoding="utf-8")
             file.chmod(0o755 if content.startswith("#!") else 0o644)
         debconf = self.work / "debconf"
-        debconf.write_text(recipe.DEBCONF, encoding="utf-8")
+        debconf.write_text(grub.DEBCONF, encoding="utf-8")
         self.run(
             "mmdebstrap",
             "--mode=root",
             "--variant=apt",
             "--architectures=amd64",
             f"--include={','.join(self.recipe.packages)}",
+            "--dpkgopt=force-unsafe-io",  # what is lost with the power is built again
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.LEFT_OUT),
+            "--dpkgopt=force-confold",  # the recipe's own configuration files are there first
             f"--essential-hook=sync-in {staging} /",
             f'--essential-hook=chroot "$1" debconf-set-selections < {debconf}',
             self.recipe.suite,
@@ -186,11 +196,16 @@ class Builder:
         with self.disk.open("wb") as disk:
             disk.truncate(recipe.DISK_MIB * MIB)
         self.run("sfdisk", "--quiet", str(self.disk), stdin=recipe.partitions(self.recipe))
-        self.loop = stack.enter_context(self.attached("--partscan"))
+        self.loop = stack.enter_context(self.attached(self.disk, "--partscan"))
         self.run("partx", "--update", self.loop)  # for kernels that cannot read partition tables themselves
         self.enter_tree(stack, self.rootfs)
         devices = {recipe.BOOT.name: f"{self.loop}p2"}
-        for name, place in self.create_volumes(f"{self.loop}p3").items():
+        pv = f"{self.loop}p3"
+        if self.recipe.encrypted:
+            with self.pv_file.open("wb") as plain:
+                plain.truncate(self.recipe.plain_pv_mib * MIB)
+            pv = stack.enter_context(self.attached(self.pv_file))
+        for name, place in self.create_volumes(pv).items():
             devices[name] = stack.enter_context(self.attached_at(place))
         for volume in (recipe.BOOT, *recipe.VOLUMES):
             options = ["-q", "-U", recipe.BOOT_UUID] if volume is recipe.BOOT else ["-q"]
@@ -211,7 +226,7 @@ class Builder:
         fields = "lv_name,pvseg_start,pvseg_size,pe_start,vg_extent_size"
         json_bytes = ["--reportformat", "json", "--units", "b", "--nosuffix", "--options", fields]
         report = json.loads(self.lvm("pvs", device, "--segments", *json_bytes, device))
-        ranges = volume_ranges(report, pv_start=self.recipe.pv_start_mib * MIB)
+        ranges = volume_ranges(report, pv_start=self.pv_start)
         return self.with_thin_volumes(device, pool, ranges) if pool else ranges
 
     def with_thin_volumes(
@@ -258,7 +273,16 @@ class Builder:
         """Install GRUB on the disk, with a menu that boots from the volume group."""
         self.enter_tree(stack, self.target)
         argv = ["chroot", str(self.target), "sh", "-s", self.loop, recipe.BOOT_UUID]
-        self.run(*argv, stdin=recipe.grub_script(self.recipe))
+        self.run(*argv, stdin=grub.script(recipe.ROOT, self.recipe.firmware, bls=self.recipe.bls))
+
+    def encrypt(self) -> None:
+        """Encrypt the physical volume, as far as it is in use, and write it to the disk. The rest of it is noise."""
+        self.step("encrypting the physical volume")
+        os.truncate(self.pv_file, encryption.used_mib(volume.size_mib for volume in recipe.VOLUMES) * MIB)
+        encrypted = self.work / "luks.raw"
+        self.run(*encryption.conversion(f"{self.rootfs}{encryption.KEY_FILE}", self.pv_file, encrypted))
+        place = ["bs=1M", f"seek={self.recipe.pv_start_mib}", "conv=notrunc"]
+        self.run("dd", f"if={encrypted}", f"of={self.disk}", *place)
 
     def make_varstore(self, varstore: Path) -> None:
         """Write the variables that the firmware of a new machine has; the secret keys are in the guest's own tree."""
@@ -280,13 +304,13 @@ class Builder:
         stack.callback(self.run, "umount", str(place))
 
     def attached_at(self, place: ByteRange) -> AbstractContextManager[str]:
-        """A loop device on a part of the disk."""
-        return self.attached("--offset", str(place.offset), "--sizelimit", str(place.size))
+        """A loop device on a part of the file that the volumes lie in."""
+        return self.attached(self.pv_file, "--offset", str(place.offset), "--sizelimit", str(place.size))
 
     @contextmanager
-    def attached(self, *options: str) -> Iterator[str]:
-        """A loop device on the disk (or a part of it); losetup's options say which."""
-        device = self.run("losetup", "--find", "--show", *options, str(self.disk)).strip()
+    def attached(self, file: Path, *options: str) -> Iterator[str]:
+        """A loop device on a file (or a part of it); losetup's options say which."""
+        device = self.run("losetup", "--find", "--show", *options, str(file)).strip()
         try:
             yield device
         finally:

@@ -77,9 +77,23 @@ def _up(options: argparse.Namespace) -> None:
         disks=options.disk,
         cache=options.cache,
         direct_kernel=options.direct_kernel,
+        processors=options.processors,
     )
     machine.boot()
     machine.name_itself()
+
+
+def _ready(options: argparse.Namespace) -> None:
+    """Have a machine that is up: the one of that name, booted if need be, or a new one."""
+    if not guest.directory_of(options.name).exists():
+        _up(options)
+    elif not machines.find(options.name).running():
+        _start(options)
+
+
+def _shell(options: argparse.Namespace) -> int:
+    """Work in a machine, by a shell of its own."""
+    return machines.find(options.name).shell()
 
 
 def _keep(options: argparse.Namespace) -> int:
@@ -175,6 +189,7 @@ UP: tuple[Argument, ...] = (
     MACHINE,
     ("--image", {"metavar": "IMAGE", "required": True, "help": IMAGES}),
     ("--memory", {"metavar": "MIB", "type": int, "default": 1024, "help": "default: 1024"}),
+    ("--processors", {"metavar": "N", "type": int, "default": 0, "help": "of QEMU; default: what is fastest"}),
     ("--disk", {"metavar": "SIZE", "action": "append", "default": [], "help": "add an empty disk, such as 2G"}),
     ("--direct-kernel", {"action": "store_true", "help": "boot the image's kernel without GRUB"}),
     (
@@ -192,6 +207,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], tuple[Argu
     "assemble": (_assemble, (IMAGE, KERNEL)),
     "keep": (_keep, (("directory", {"type": Path}),)),
     "up": (_up, UP),
+    "ready": (_ready, UP),
+    "shell": (_shell, (NAME,)),
     "run": (_run, (NAME, ("argv", {"metavar": "COMMAND", "nargs": argparse.REMAINDER}))),
     "push": (_push, (NAME, LOCAL, REMOTE)),
     "pull": (_pull, (NAME, REMOTE, LOCAL)),

@@ -39,7 +39,7 @@ UP_CHECK = 'test "$(systemctl is-system-running)" != stopping && cat /proc/sys/k
 class Settings:
     """What a virtual machine is made of; kept in its directory as vm.json.
 
-    `suite` is the name of its image, `kernel` the version of user-mode Linux.
+    `suite` is the name of its image, `kernel` the version of user-mode Linux; 0 processors are as many as are best.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Settings:
     port: int
     direct_kernel: bool = False
     kernel: str = ""
+    processors: int = 0
 
 
 class PortTaken(Exception):
@@ -210,6 +211,11 @@ class Guest(ABC):
     def run(self, argv: list[str]) -> int:
         """Run a command in the guest with this program's own input and output; its exit code."""
         return subprocess.run(self.reach().command(argv), check=False).returncode
+
+    def shell(self) -> int:
+        """A shell in the guest, at the terminal of this program; its exit code."""
+        argv = self.reach().ssh()
+        return subprocess.run([argv[0], "-t", *argv[1:]], check=False).returncode
 
     def copy(self, *, source: str, destination: str) -> int:
         """Copy with rsync, whose exit code is returned; the path in the guest starts with `guest:`."""

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,10 @@ TOOLS = {
     "rsync": "rsync",
 }
 FILES = {KEYRING: "debian-archive-keyring", OVMF / "OVMF_CODE_4M.fd": "ovmf"}
+
+
+# A person who waits wants to see that something goes on.
+SAY_EVERY = 20
 
 
 class LabError(Exception):
@@ -77,12 +82,12 @@ def setup() -> None:
     if not missing:
         print("everything the lab needs is installed")
         return
-    print(f"installing: {' '.join(missing)}", flush=True)
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    progress = Progress(cache_directory() / "setup.log")
+    progress.step(f"installing {' '.join(missing)}")
+    install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *missing]
     for command in (["apt-get", "update"], install):
-        argv = as_root(["env", "DEBIAN_FRONTEND=noninteractive", *command])
-        if subprocess.run(argv, check=False).returncode:
-            raise LabError(f"'{' '.join(command)}' failed. Install these packages by hand, then try again")
+        progress.run(*as_root(["env", "DEBIAN_FRONTEND=noninteractive", *command]))
+    progress.step("everything the lab needs is installed")
 
 
 def as_root(argv: Sequence[str]) -> list[str]:
@@ -122,13 +127,19 @@ class Progress:
 
     log: Path
     started: float = field(default_factory=time.monotonic)
+    now: str = ""
 
     def step(self, text: str) -> None:
         """Say what begins now."""
-        seconds = time.monotonic() - self.started
-        say(f"[{seconds:4.0f} s] {text}")
+        self.now = text
+        self.tell(text)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"## {text}\n")
+
+    def tell(self, text: str) -> None:
+        """Print with the seconds since the start."""
+        say(f"[{time.monotonic() - self.started:4.0f} s] {text}")
 
     def run(self, *argv: str, stdin: str = "") -> str:
         """Run a tool and return its standard output; LabError with the end of the log when it fails."""
@@ -136,12 +147,30 @@ class Progress:
             log.write(f"+ {' '.join(argv)}\n")
             log.flush()
             environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
-            done = subprocess.run(
-                argv, input=stdin, stdout=subprocess.PIPE, stderr=log, text=True, check=False, env=environment
-            )
+            with self.going_on():
+                done = subprocess.run(
+                    argv, input=stdin, stdout=subprocess.PIPE, stderr=log, text=True, check=False, env=environment
+                )
             log.write(done.stdout)
         if done.returncode:
             raise LabError(
                 f"'{argv[0]}' failed with exit code {done.returncode}; the end of {self.log}:\n{tail(self.log)}"
             )
         return done.stdout
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Say now and then that a step goes on."""
+        ended = threading.Event()
+
+        def tick() -> None:
+            while not ended.wait(SAY_EVERY):
+                self.tell(f"... still {self.now}")
+
+        ticker = threading.Thread(target=tick, daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            ticker.join()

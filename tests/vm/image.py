@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from vm import recipe, uml_kernel
+from vm import grub, recipe, uml_kernel
 from vm.firmware import require
 from vm.host import LAB, LabError, as_root, cache_directory, locked, require_tools
 
@@ -123,7 +123,9 @@ def current(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
         "assembly.py",
         "ranges.py",
         "firmware.py",
+        "grub.py",
         *(["thin.py"] if recipe.RECIPES[name].pool else []),
+        *(["encryption.py"] if recipe.RECIPES[name].encrypted else []),
     ]
     parts = [name, public_key(), *((LAB / file).read_text(encoding="utf-8") for file in files)]
     digits = fingerprint(*parts, *([kernel.version] if kernel else []))
@@ -133,7 +135,7 @@ def current(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
 def packed_tree(wanted: recipe.Recipe) -> Path:
     """The file with the installed packages of an image, which several images share; it exists once it is whole."""
     files = recipe.configuration(wanted, public_key=public_key())
-    parts = (*wanted.packages, *recipe.LEFT_OUT, recipe.DEBCONF, recipe.FINISH_SCRIPT, *files, *files.values())
+    parts = (*wanted.packages, *recipe.LEFT_OUT, grub.DEBCONF, recipe.FINISH_SCRIPT, *files, *files.values())
     return images_directory() / f"tree-{wanted.tree}-{fingerprint(wanted.suite, *parts)}.tar"
 
 

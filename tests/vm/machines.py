@@ -63,10 +63,12 @@ def create(
     cache: CacheMode,
     disks: list[str],
     direct_kernel: bool = False,
+    processors: int = 0,
 ) -> Guest:
     """A new machine on `golden`, not started; `disks` are sizes of empty disks, such as 2G.
 
-    With `direct_kernel` QEMU boots copies of the image's kernel and initramfs that lie in the machine's directory.
+    User-mode Linux has one processor, whatever `processors` says. With `direct_kernel` QEMU boots copies of the image's
+    kernel and initramfs that lie in the machine's directory.
     """
     directory = directory_of(name)
     settings = Settings(
@@ -79,6 +81,7 @@ def create(
         disks=[f"disk{number}.raw" for number in range(1, len(disks) + 1)],
         port=free_port(),
         direct_kernel=direct_kernel,
+        processors=processors,
         kernel=golden.kernel.version if golden.kernel else "",
     )
     machine = (UmlGuest if golden.kernel else QemuGuest)(directory, settings)

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from vm import accel, firmware, recipe
+from vm import accel, firmware, grub, recipe
 from vm.guest import Guest, PortTaken
 from vm.host import LabError
 from vm.image import VARSTORE
@@ -79,7 +78,7 @@ class QemuGuest(Guest):
             "qemu-system-x86_64",
             "-name",
             settings.name,
-            *accel.arguments("kvm" if settings.accelerator == "kvm" else "tcg"),
+            *accel.arguments("kvm" if settings.accelerator == "kvm" else "tcg", settings.processors),
         ]
         argv += firmware.arguments(recipe.RECIPES[settings.suite].firmware, varstore=escaped(self.varstore))
         argv += ["-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
@@ -93,14 +92,15 @@ class QemuGuest(Guest):
             drive = f"if=none,id={serial},format={kind},cache={settings.cache},discard=unmap,file={escaped(path)}"
             argv += ["-drive", drive, "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
         if settings.direct_kernel:
-            argv += ["-kernel", str(self.kernel), "-initrd", str(self.initrd), "-append", kernel_command_line()]
+            argv += [
+                "-kernel",
+                str(self.kernel),
+                "-initrd",
+                str(self.initrd),
+                "-append",
+                grub.command_line(recipe.ROOT),
+            ]
         return argv
-
-
-def kernel_command_line() -> str:
-    """What GRUB gives the kernel."""
-    found = re.search('^GRUB_CMDLINE_LINUX="(.*)"$', recipe.GRUB_DEFAULTS, re.MULTILINE)
-    return f"root=/dev/mapper/{recipe.VOLUME_GROUP}-root ro {found[1] if found else ''}"
 
 
 def qemu_img(*arguments: str) -> None:

@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
+from vm import encryption, grub, initramfs
 from vm.firmware import BIOS, ESP_FSTAB, ESP_MIB, OWN_KEYS, SECURE_BOOT, UEFI, Firmware
 
+if TYPE_CHECKING:
+    from vm.initramfs import Initramfs
+
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
+# What the next Debian comes from; it changes every day.
+UNSTABLE = "sid"
 
 PACKAGES = (
     # The cloud kernel has every device-mapper target, loop, XFS and btrfs, and a third of the modules.
@@ -38,7 +44,7 @@ PACKAGES = (
     "iproute2",
 )
 # What only these releases have: Debian 13 is the first whose kernel and LVM know VDO.
-PACKAGES_OF = {"bookworm": (), "trixie": ("vdo",)}
+PACKAGES_OF = {"bookworm": (), "trixie": ("vdo",), UNSTABLE: ("vdo",)}
 
 # Nobody reads documentation in a throw-away guest, and a smaller root copies and boots faster.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
@@ -76,9 +82,6 @@ MASKED_UNITS = (
 ENABLED_UNITS = ("ssh.service", "systemd-networkd.service")
 
 
-Initramfs = Literal["initramfs-tools", "dracut"]
-
-
 @dataclass(frozen=True)
 class Volume:
     """A logical volume of the guest, or its plain /boot partition."""
@@ -91,6 +94,7 @@ class Volume:
 
 DISK_MIB = 6144
 VOLUME_GROUP = "sysvg"
+ROOT = f"/dev/mapper/{VOLUME_GROUP}-root"
 BOOT = Volume("boot", 400, "ext4", "/boot")
 # The same in every image: no guest ever sees the disk of another.
 BOOT_UUID = "6f3b1a52-9d0c-4c57-8a55-0c1d6a3d5e71"
@@ -132,11 +136,14 @@ class Recipe:
     pool: ThinPool | None = None
     initramfs: Initramfs = "initramfs-tools"
     firmware: Firmware = BIOS
+    encrypted: bool = False
+    bls: bool = False
 
     @property
     def packages(self) -> tuple[str, ...]:
         """The Debian packages of the guest."""
-        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs, *self.firmware.packages)
+        more = ("cryptsetup-initramfs",) if self.encrypted else ()
+        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs, *self.firmware.packages, *more)
 
     @property
     def first_mib(self) -> int:
@@ -154,10 +161,15 @@ class Recipe:
         return self.boot_start_mib + BOOT.size_mib
 
     @property
+    def plain_pv_mib(self) -> int:
+        """The size of an encrypted physical volume; at the end of the disk there is a copy of its table."""
+        return DISK_MIB - self.pv_start_mib - encryption.HEADER_MIB - 1
+
+    @property
     def tree(self) -> str:
         """What the tree of its installed packages is called; images that differ in their volumes share it."""
         firmware = "own-keys" if self.firmware.own_keys else "uefi" if self.firmware.uefi else "bios"
-        return f"{self.suite}-{self.initramfs}-{firmware}"
+        return f"{self.suite}-{self.initramfs}-{firmware}" + ("-luks" if self.encrypted else "")
 
     @property
     def linear_volumes(self) -> tuple[Volume, ...]:
@@ -180,10 +192,13 @@ def recipes_of(suite: str, title: str) -> tuple[Recipe, ...]:
         Recipe(f"{suite}-uefi", f"{title}, UEFI", suite, firmware=UEFI),
         Recipe(f"{suite}-secureboot", f"{title}, Secure Boot", suite, firmware=SECURE_BOOT),
         Recipe(f"{suite}-ownkeys", f"{title}, Secure Boot with keys of its own", suite, firmware=OWN_KEYS),
+        Recipe(f"{suite}-luks", f"{title}, encrypted", suite, encrypted=True),
     )
 
 
 RECIPES = {recipe.name: recipe for suite, title in SUITES.items() for recipe in recipes_of(suite, title)}
+RECIPES[UNSTABLE] = Recipe(UNSTABLE, "Debian unstable", UNSTABLE)
+RECIPES[f"{UNSTABLE}-bls"] = Recipe(f"{UNSTABLE}-bls", "Debian unstable, menu of files", UNSTABLE, bls=True)
 # debian12-thin is bookworm-thin, and so on.
 ALIASES = {
     name.replace(suite, title.lower().replace(" ", ""), 1): name
@@ -202,14 +217,6 @@ unit: sectors
 start=2048, size={recipe.first_mib * 2048}, type={first}, name="firmware"
 start={recipe.boot_start_mib * 2048}, size={BOOT.size_mib * 2048}, type={LINUX_TYPE}, name="boot"
 start={recipe.pv_start_mib * 2048}, type={LVM_TYPE}, name="lvm"
-"""
-
-
-# Debian's own questions, answered: GRUB is installed by the image builder, onto the loop device of the image.
-DEBCONF = """\
-grub-pc grub-pc/install_devices_empty boolean true
-grub-efi-amd64 grub2/force_efi_extra_removable boolean true
-grub-efi-amd64 grub2/update_nvram boolean true
 """
 
 
@@ -242,9 +249,10 @@ def configuration(recipe: Recipe, *, public_key: str) -> dict[str, str]:
         "/etc/systemd/system.conf.d/lab.conf": "[Manager]\n"
         "DefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
         "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
-        "/etc/default/grub.d/lab.cfg": GRUB_DEFAULTS + recipe.firmware.grub_terminal,
+        "/etc/default/grub.d/lab.cfg": grub.DEFAULTS + recipe.firmware.grub_terminal,
         "/root/.ssh/authorized_keys": public_key,
-        **INITRAMFS_FILES[recipe.initramfs],
+        **initramfs.files(recipe.initramfs, f"{VOLUME_GROUP}/root"),
+        **(encryption.FILES if recipe.encrypted else {}),
     }
 
 
@@ -274,71 +282,6 @@ IPv6AcceptRA=no
 LinkLocalAddressing=no
 """
 
-# A list of modules instead of "most": the initramfs is a fifth of the size, which software emulation notices.
-# Device-mapper modules and tools come from the hooks of lvm2 and thin-provisioning-tools, as on any Debian.
-INITRAMFS_HOOK = """\
-#!/bin/sh
-[ "$1" = prereqs ] && exit 0
-. /usr/share/initramfs-tools/hook-functions
-manual_add_modules virtio_pci virtio_blk ext4 xfs
-"""
-
-# Writes down which processes of LVM outlive the udev of the initramfs, for tests that reboot.
-INITRAMFS_WITNESS = """\
-#!/bin/sh
-[ "$1" = prereqs ] && { echo udev; exit 0; }
-for process in /proc/[0-9]*; do
-    if read -r name <"$process/comm" && [ "$name" = lvm ]; then
-        cat "$process/cmdline"
-        echo
-    fi
-done >/run/lvm-of-initramfs 2>/dev/null
-"""
-
-DRACUT_OMITTED = (
-    "btrfs",
-    "crypt",
-    "hwdb",
-    "i18n",
-    "kernel-modules-extra",
-    "lunmask",
-    "mdraid",
-    "multipath",
-    "nvdimm",
-    "overlay-root",
-    "qemu",
-    "resume",
-    "virtfs",
-    "virtiofs",
-)
-# Built for any host, because none of the guest's devices exist where it is built. For the same reason dracut cannot see
-# which LV the root filesystem is on, and it activates none that it is not told of. What this guest has no use for stays
-# out: in software emulation a smaller initramfs is a quicker boot.
-DRACUT_CONFIG = f"""\
-hostonly="no"
-kernel_cmdline="rd.lvm.lv={VOLUME_GROUP}/root"
-compress="zstd"
-drivers="virtio_pci virtio_blk"
-filesystems="ext4 xfs"
-omit_dracutmodules="{" ".join(DRACUT_OMITTED)}"
-"""
-
-INITRAMFS_FILES: dict[Initramfs, dict[str, str]] = {
-    "initramfs-tools": {
-        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
-        "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
-        "/etc/initramfs-tools/scripts/init-bottom/lab": INITRAMFS_WITNESS,
-    },
-    "dracut": {"/etc/dracut.conf.d/lab.conf": DRACUT_CONFIG},
-}
-
-GRUB_DEFAULTS = """\
-GRUB_TIMEOUT=0
-GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="console=ttyS0,115200 net.ifnames=0 loglevel=5 mitigations=off init_on_alloc=0"
-GRUB_DISABLE_OS_PROBER=true
-"""
-
 # Run once in the finished tree. With a machine-id, and /usr known as up to date, the first boot is like any other.
 FINISH_SCRIPT = f"""\
 set -eu
@@ -358,23 +301,4 @@ set -eu
 depmod "$1"
 rm -rf /boot/vmlinuz-*-amd64 /boot/initrd.img-*-amd64 /boot/config-*-amd64 /boot/System.map-*-amd64
 update-initramfs -c -k "$1"
-"""
-
-
-def grub_script(recipe: Recipe) -> str:
-    """What makes the finished tree bootable. Its arguments are the disk and the UUID of /boot.
-
-    On the host the root file system lies on a loop device, for which update-grub would write no menu entry; the names
-    are those that update-grub finds by itself in the guest.
-    """
-    return f"""\
-set -eu
-disk=$1
-boot=$2
-override=/etc/default/grub.d/zz-build.cfg
-printf '%s\\n' GRUB_DEVICE=/dev/mapper/{VOLUME_GROUP}-root GRUB_DEVICE_UUID= GRUB_DEVICE_PARTUUID= >"$override"
-{recipe.firmware.grub_install}
-update-grub
-rm "$override"
-grep -q "root=/dev/mapper/{VOLUME_GROUP}-root" /boot/grub/grub.cfg
 """

@@ -74,7 +74,6 @@ class Access:
       ansible_port: {self.port}
       ansible_user: root
       ansible_ssh_private_key_file: '{str(self.key).replace("'", "''")}'
-      ansible_python_interpreter: /usr/bin/python3
       ansible_ssh_common_args: {shlex.join(self.options())}
 """
 

@@ -26,7 +26,8 @@ def lines(root: Path) -> Iterator[str]:
     for path in sorted(root.rglob("*")):
         if not str(path).startswith(LEFT_OUT):
             facts = path.lstat()
-            yield f"{facts.st_mode:o} {facts.st_uid}:{facts.st_gid} {_since(path, facts)} {_content(path, facts)} {path}"
+            owner = f"{facts.st_mode:o} {facts.st_uid}:{facts.st_gid}"
+            yield f"{owner} {_since(path, facts)} {_content(path, facts)} {path}"
 
 
 def _since(path: Path, facts: os.stat_result) -> int:

@@ -18,7 +18,8 @@ echo '# upgraded' >/etc/fstab
 
 # The kernel has been replaced by one that is none, in the boot menu too, and of the old one nothing is left.
 cd /boot
-rm vmlinuz-* initrd.img-* config-* System.map-*
+rm vmlinuz-* initrd.img-*
+rm -f config-* System.map-*
 head --bytes=8M /dev/urandom >vmlinuz-99.0
 head --bytes=16M /dev/urandom >initrd.img-99.0
 sed --in-place --regexp-extended 's/(vmlinuz|initrd\.img)-[^ ]+/\1-99.0/' grub/grub.cfg
@@ -26,6 +27,11 @@ sed --in-place --regexp-extended 's/(vmlinuz|initrd\.img)-[^ ]+/\1-99.0/' grub/g
 # With UEFI the firmware starts a file, which is none any more, nor is any that it would try instead.
 for loader in /boot/efi/EFI/*/*.[eE][fF][iI]; do
     [ ! -e "$loader" ] || head --bytes=1M /dev/urandom >"$loader"
+done
+
+# There is a newer Python, which Ansible prefers and the host loses again when it goes back.
+for version in 3.12 3.13 3.14; do
+    ln -s /usr/bin/python3 /usr/local/bin/python$version
 done
 
 # The shop has a new database format, which nobody reads.

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
@@ -17,7 +18,7 @@ remove_stack() {
 
 clean() {
     sed -i '/# molecule$/d' /etc/fstab
-    for mountpoint in $(awk -v below="$base/" 'index($2, below) == 1 {print $2}' /proc/mounts | sort -r); do
+    awk -v below="$base/" 'index($2, below) == 1 {print $2}' /proc/mounts | sort -r | while read -r mountpoint; do
         umount "$mountpoint"
     done
     for device in $(losetup --noheadings --output NAME,BACK-FILE | awk -v below="$base/" 'index($2, below) == 1 {print $1}'); do

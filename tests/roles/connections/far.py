@@ -1,0 +1,15 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reaches this machine as if it were another one: Ansible looks there for a Python instead of using its own."""
+
+from __future__ import annotations
+
+from ansible.plugins.connection.local import Connection as Local
+
+
+class Connection(Local):
+    """The connection."""
+
+    transport = "far"
+    _remote_is_local = False

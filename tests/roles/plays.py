@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of ansible-playbook against simulated hosts: what was called there, and what a person was shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from staged import stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Answers = dict[str, Any]
+_BANNER = re.compile(r"^TASK \[(?:\S+ : )?(.*)\] \*+$")
+_RESULT = re.compile(r"^(\w+): \[([^] ]+)[^]]*\](?::? [A-Z]+!)?(?: \(item=.*?\))? => (?={)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module."""
+
+    task: str
+    action: str
+    arguments: dict[str, Any]
+    check: bool
+    delegate_to: str | None
+
+    @property
+    def text(self) -> str:
+        """The call in words: `snapset s absent, in check mode`."""
+        words = [self.action.rpartition(".")[2], self.arguments.get("name"), self.arguments.get("state")]
+        return " ".join(word for word in words if word) + (", in check mode" if self.check else "")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One result with a message that a person is shown; `kind` is its first word, such as `fatal`."""
+
+    task: str
+    kind: str
+    message: str
+
+
+@dataclass
+class Seen:
+    """What there was of one host."""
+
+    calls: list[Call] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks whose modules were called, in order."""
+        return [call.task for call in self.calls]
+
+    @property
+    def last(self) -> str:
+        """The last message of a task that failed; empty when none did."""
+        failures = [one.message for one in self.shown if one.kind in ("fatal", "failed")]
+        return failures[-1] if failures else ""
+
+    def after(self, task: str) -> list[str]:
+        """The calls that came after the first of a task, in words."""
+        return [call.text for call in self.calls[self.tasks.index(task) + 1 :]]
+
+
+class Controller:
+    """A controller with a staged collection, in a directory of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._runs = 0
+        # Empty: the settings of the machine are not asked for.
+        (home / "ansible.cfg").touch()
+        stage(home / "collections")
+
+    def run(
+        self,
+        playbook: str,
+        hosts: Mapping[str, Answers],
+        variables: Mapping[str, Any],
+        *options: str,
+        **environment: str,
+    ) -> dict[str, Seen]:
+        """Run a playbook (a name, or YAML text) on hosts that answer so; return what there was of each."""
+        self._runs += 1
+        folder = self.home / f"run{self._runs}"
+        folder.mkdir()
+        for host, answers in hosts.items():
+            (folder / f"{host}.answers").write_text(json.dumps(answers))
+        (folder / "hosts").write_text("".join(f"{host} ansible_connection=local\n" for host in hosts))
+        if "\n" in playbook:
+            (folder / "play.yml").write_text(playbook)
+            playbook = str(folder / "play.yml")
+        argv = [str(Path(sys.executable).with_name("ansible-playbook")), "--inventory", "hosts", playbook]
+        done = subprocess.run(
+            [*argv, "--extra-vars", json.dumps(variables), *options],
+            cwd=folder,
+            env={**self._environment(folder), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (folder / "output").write_text(done.stdout + done.stderr)
+        seen = _seen(folder, done.stdout, list(hosts))
+        assert any(one.calls or one.shown for one in seen.values()), done.stdout + done.stderr
+        return seen
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        return {
+            **kept,
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_COLLECTIONS_PATH": str(self.home / "collections"),
+            "ANSIBLE_CONFIG": str(self.home / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.home / "ansible"),
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+            "SAFEPOINT_STUBS": str(folder),
+        }
+
+
+def _seen(folder: Path, output: str, hosts: Sequence[str]) -> dict[str, Seen]:
+    seen = {host: Seen() for host in hosts}
+    for host, one in seen.items():
+        calls = folder / f"{host}.calls"
+        one.calls += [Call(**json.loads(line)) for line in calls.read_text().splitlines()] if calls.exists() else []
+    for part in re.split(r"(?m)^(?=TASK \[)", output):
+        banner = _BANNER.match(part.partition("\n")[0])
+        for match in _RESULT.finditer(part):
+            result, _end = json.JSONDecoder().raw_decode(part, match.end())
+            if banner and "msg" in result:
+                message = result["msg"]
+                text = message if isinstance(message, str) else "\n".join(message)
+                seen[match[2]].shown.append(Shown(banner[1], match[1], text))
+    return seen

@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The failure of one host must not send another into its rescue, whatever the play or the settings say of failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import of_pre_upgrade
+import of_rollback
+import pytest
+from rolefiles import ROLES, guarded_blocks
+from scenarios import Scenario, reason
+
+if TYPE_CHECKING:
+    from plays import Controller, Seen
+
+SCENARIOS = (of_pre_upgrade.FRESH, of_rollback.WHOLE)
+# Where any_errors_fatal is said.
+SAID_BY: dict[str, tuple[str, dict[str, str]]] = {
+    "play": ("any_errors_fatal: true", {}),
+    "settings": ("", {"ANSIBLE_ANY_ERRORS_FATAL": "1"}),
+}
+NEXT = "The next task of the play"
+PLAY = """
+- hosts: all
+  gather_facts: false
+  {keyword}
+  tasks:
+    - ansible.builtin.include_role: {{name: safepoint.lvm.{role}}}
+      vars: {{{role}_name: s}}
+    - ansible.builtin.debug: {{msg: {next}}}
+"""
+
+
+class Run(NamedTuple):
+    """A run, with the tasks of the role's blocks that have a rescue."""
+
+    scenario: Scenario
+    in_blocks: list[str]
+    seen: dict[str, Seen]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param((one, way), id=f"{one.role}, {way}") for one in SCENARIOS for way in SAID_BY],
+)
+def run(request: pytest.FixtureRequest, controller: Controller) -> Run:
+    """A host for each task of such a block, which fails there; one that cannot be reached there; and a healthy one."""
+    scenario, said_by = request.param
+    in_blocks = [task for block in guarded_blocks(scenario.role) for task in block.block]
+    hosts = {f"fails{number}": scenario.answers_with((task,)) for number, task in enumerate(in_blocks)}
+    hosts["gone"] = {**scenario.answers_with(()), in_blocks[0]: {"unreachable": True, "msg": "no route to host"}}
+    hosts["healthy"] = scenario.answers_with(())
+    keyword, settings = SAID_BY[said_by]
+    play = PLAY.format(keyword=keyword, role=scenario.role, next=NEXT)
+    seen = controller.run(play, hosts, scenario.variables, **settings)
+    return Run(scenario, in_blocks, seen)
+
+
+def test_a_healthy_host_does_not_call_its_rescue(run: Run) -> None:
+    tasks = run.seen["healthy"].tasks
+    assert list(dict.fromkeys(tasks)) == list(run.scenario.answers)
+
+
+def test_hosts_that_fail_call_their_own_rescue_once(run: Run) -> None:
+    for number, task in enumerate(run.in_blocks):
+        seen = run.seen[f"fails{number}"]
+        assert seen.after(task) == list(run.scenario.expects((task,)).calls)
+        assert seen.last == reason(task)
+    assert run.seen["gone"].tasks[-1] == run.in_blocks[0]
+    assert run.seen["gone"].last.endswith("no route to host")
+
+
+def test_no_host_is_changed_when_one_has_no_safe_point(run: Run) -> None:
+    went_on = NEXT in [one.message for one in run.seen["healthy"].shown]
+    # Who goes back does so to the end, and is not left half-way.
+    assert went_on == (run.scenario.role == "rollback")
+
+
+def test_every_role_that_has_a_rescue_is_tried() -> None:
+    assert {scenario.role for scenario in SCENARIOS} == {role for role in ROLES if guarded_blocks(role)}

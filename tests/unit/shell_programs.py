@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Write out, as they are in use, the shell programs that are no files of their own: for the static check `shell`.
+
+`python tests/unit/shell_programs.py DIRECTORY`, with the collection on Python's path. Each program gets a directory
+there with what it reads; the program itself is executable.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import builders as b
+import yaml
+from cpio import members
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _tags, _timers
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import InitramfsKind, Shown
+from ansible_collections.safepoint.lvm.plugins.module_utils._look_program import look_image
+from ansible_collections.safepoint.lvm.plugins.module_utils._timer_program import PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+ROOT, VAR = b.volume("vg/root"), b.thin("vg/var")
+TIMER = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2)
+BACKUP = _tags.BootTags(set_name="s", set_id=b.SET_ID, taken=b.NOW, manifest="f" * 64)
+IMAGES: dict[InitramfsKind, str] = {"initramfs-tools": "scripts", "dracut": "var/lib/dracut/hooks"}
+# In an argument list of a task: the name of a variable that is a program.
+_GIVEN_TO_SH = re.compile(r"""\bsh'?, '?-c'?, "?(?:\{\{ )?(\w+)""")
+
+
+def timers() -> Iterator[tuple[str, str, bool]]:
+    """The path of each file of a timer, what is in it, and whether it is a program."""
+    kept = b.volume("vg/safepoint_boot_s", tags=(*BACKUP.to_tags(), _tags.boot_seal(BACKUP.manifest)))
+    taken = [ROOT, VAR, b.thin_pool(), b.member(ROOT, count=2), b.member(VAR, count=2)]
+    for name, volumes, mounts in (
+        ("timer", taken, {"/": ROOT}),
+        ("timer-with-boot", [*taken, kept], {"/": ROOT, "/boot": kept}),
+    ):
+        picture = b.picture(volumes, mounts=mounts)
+        found = _timers.orders(situation(picture, "s"))
+        yield f"{name}/go-back", PROGRAM, True
+        yield f"{name}/facts", _timers.facts(TIMER, "vg/safepoint_timer_s", found, picture.host), False
+        yield f"{name}/requests", _timers.requests(found, picture), False
+    unit = _timers.unit("s", TIMER.deadline, "/dev/mapper/vg-safepoint_timer_s")
+    (stub,) = re.findall("ExecStart=/bin/sh -c '(.*)'", unit)
+    yield "timer-unit/stub", stub, True
+
+
+def looks() -> Iterator[tuple[str, str, bool]]:
+    """The same of each kind of initramfs for a look."""
+    shown = [Shown("/", "ext4", ROOT, b.member(ROOT)), Shown("/var", "xfs", VAR, b.member(VAR))]
+    for kind, scripts in IMAGES.items():
+        for path, (_mode, text) in members(look_image(kind, scripts, shown=shown, name="s", set_id=b.SET_ID)).items():
+            if text and not path.endswith((".list", ".set")):
+                yield f"look-{kind}/{path}", text, True
+
+
+def roles() -> Iterator[tuple[str, str, bool]]:
+    """The same of what tasks give to a shell, with words in the place of Jinja's expressions."""
+    for role in sorted(path for path in ROLES.iterdir() if path.is_dir()):
+        variables = yaml.safe_load((role / "vars" / "main.yml").read_text(encoding="utf-8"))
+        for file in sorted((role / "tasks").glob("*.yml")):
+            text = file.read_text(encoding="utf-8")
+            found = {name: variables[name] for name in _GIVEN_TO_SH.findall(text)}
+            found.update(
+                {f"{file.stem}-{place}": task for place, task in enumerate(_shell_tasks(yaml.safe_load(text)))}
+            )
+            for name, program in found.items():
+                yield f"role-{role.name}/{name}", re.sub(r"\{\{.*?\}\}", "true", program), True
+
+
+def _shell_tasks(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        given = node.get("ansible.builtin.shell")
+        if given is not None:
+            yield given["cmd"]
+        for inner in node.values():
+            yield from _shell_tasks(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _shell_tasks(inner)
+
+
+def main() -> None:
+    """Write all of them below the directory that is the only argument."""
+    directory = Path(sys.argv[1])
+    for path, text, is_program in (*timers(), *looks(), *roles()):
+        file = directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        file.chmod(0o755 if is_program else 0o644)
+
+
+if __name__ == "__main__":
+    main()

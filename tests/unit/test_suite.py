@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of the jobs, and what is done with what they leave: values alone, no job is run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from suite import jobs, plan, programs, results
+from tools import envs, reports
+from tools.paths import ToolError
+from vm import image
+from vm.recipe import RECIPES
+
+ROW = "| thick | trixie | uml | test | 2.5 | 8 |"
+
+
+def table(*rows: str) -> str:
+    return "\n".join(["# The tests", "", plan.HEADER, "|---|---|---|---|---|---|", *rows, "", "| not | of | it |"])
+
+
+def test_a_row_is_a_job() -> None:
+    assert plan.read(table(ROW)) == (plan.Job("thick", "trixie", "uml", "test", 2.5, 8.0),)
+
+
+def test_a_job_without_minutes_in_the_last_column_is_not_run_without_user_mode_linux() -> None:
+    job, other = plan.read(table(ROW, "| thin | trixie | uml | test | 2 | - |"))
+    kept, left = plan.without_uml([job, other])
+    assert [(one.name, one.machine, one.minutes) for one in kept] == [("thick", "qemu", 8.0)]
+    assert left == (other,)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| thick | trixie | uml | test | 2 |",
+        "| thick | trixie | kvm | test | 2 | - |",
+        "| thick | trixie | uml | tests | 2 | - |",
+        "| thick | trixie | uml | test | soon | - |",
+        "| thick | trixie | uml | test | 2 | never |",
+    ],
+)
+def test_a_row_that_is_not_understood_is_named(row: str) -> None:
+    with pytest.raises(ToolError, match=r"cannot be understood: \| thick"):
+        plan.read(table(row))
+
+
+def test_a_job_is_there_once() -> None:
+    with pytest.raises(ToolError, match="this job twice: thick on trixie, uml"):
+        plan.read(table(ROW, ROW))
+
+
+def test_a_table_has_to_be_there() -> None:
+    with pytest.raises(ToolError, match="no table of jobs"):
+        plan.read("# The tests\n")
+
+
+def of_minutes(*minutes: float) -> list[plan.Job]:
+    return [plan.Job(f"job {number}", "trixie", "uml", "test", one, None) for number, one in enumerate(minutes)]
+
+
+def test_two_lanes_share_the_jobs() -> None:
+    assert plan.planned(of_minutes(10, 4, 4, 3)) == 11
+
+
+def test_a_plan_that_is_too_long_fails_at_once() -> None:
+    plan.check(of_minutes(60, 60))
+    with pytest.raises(ToolError, match="planned to take 61 minutes, and at most 60"):
+        plan.check(of_minutes(60, 61))
+
+
+def test_every_job_of_the_table_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "artefact", lambda: Path("/artefact.tar.gz"))
+    for series in get_args(plan.Series):
+        for job in plan.jobs_of(series):
+            assert image.recipe_of(job.image).name == job.image
+            assert len(job.slug) < 64
+            assert jobs.command(job, tmp_path).argv
+
+
+def test_a_job_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="a job that does not exist: thicc"):
+        jobs.command(plan.Job("thicc", "trixie", "uml", "test", 1, None), tmp_path)
+
+
+def test_the_words_of_a_job_are_a_part_and_a_sample(tmp_path: Path) -> None:
+    argv = jobs.command(plan.Job("guest 2/3 20", "trixie", "uml", "test", 1, None), tmp_path).argv
+    assert argv[-6:-2] == ("--shard", "2/3", "--faults", "20")
+    argv = jobs.command(plan.Job("faults 1/4", "trixie", "uml", "faults", 1, None), tmp_path).argv
+    assert argv[-7:-2] == ("faults", "--shard", "1/4", "--faults", "all")
+
+
+@pytest.mark.parametrize(
+    ("output", "place"),
+    [
+        ("TASK [Take the safe point] *****\nok: [one]\n", "Take the safe point"),
+        (
+            "TASK [one] **\ntests/test_a.py::test_it[x] PASSED [ 3%]\ntests/test_a.py::test_more ",
+            "test_a.py::test_more",
+        ),
+        ("[  12 s] copying the system\n", "copying the system"),
+        ("[12:00:01] cut 1-12, data begins\n", "cut 1-12, data begins"),
+        ("nothing of that\n", ""),
+    ],
+)
+def test_where_a_program_is(tmp_path: Path, output: str, place: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(output)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert programs.Running(process, "title", log).place() == place
+
+
+def test_a_result_is_void_when_what_was_tested_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setattr(results, "listed_files", lambda: [Path("plugins/a.py"), Path("docs/b.md")])
+    for name in ("plugins/a.py", "docs/b.md"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("one")
+
+    def now() -> str:
+        results.tree.cache_clear()
+        return results.tree()
+
+    first = now()
+    (tmp_path / "docs/b.md").write_text("two")
+    assert now() == first
+    (tmp_path / "plugins/a.py").write_text("two")
+    assert now() != first
+    results.tree.cache_clear()
+
+
+def test_what_has_passed_is_kept_in_the_place_of_older_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = plan.Job("thick", "trixie", "uml", "all", 1, None)
+    monkeypatch.setattr(results, "KEPT", tmp_path / "passed")
+    monkeypatch.setattr(results, "image_key", lambda _name, _machine: "image")
+    reports.write(tmp_path / "new" / "report.xml", "thick", [reports.Case("it", 1)])
+    for tree in ("first", "second"):
+        monkeypatch.setattr(results, "tree", lambda tree=tree: tree)
+        results.keep(job, tmp_path / "new")
+    assert results.passed(results.passed_before(job))
+    assert [path.parent.name for path in (tmp_path / "passed").glob("*/*")] == ["second-image"]
+    reports.write(tmp_path / "bad" / "report.xml", "thick", [reports.Case("it", 1, "no")])
+    assert not results.passed(tmp_path / "bad")
+
+
+def test_a_job_that_names_an_image_has_a_second_machine() -> None:
+    job = plan.Job("controller core-2.21 bookworm", "trixie", "uml", "all", 5, None)
+    assert list(jobs.machines(job).values()) == ["trixie", "bookworm"]
+    alone = plan.Job("thin core-2.16", "trixie", "uml", "all", 5, None)
+    assert jobs.machines(alone) == {alone.slug: "trixie"}
+
+
+def test_the_machines_of_the_table_have_their_own_names_and_known_images() -> None:
+    machines = [machine for job in every() for machine in jobs.machines(job).items()]
+    assert len(dict(machines)) == len(machines)
+    assert {name for _machine, name in machines} <= set(RECIPES)
+    # A host name has 64 characters at most.
+    assert max(len(machine) for machine, _name in machines) <= 64
+
+
+def test_a_job_is_run_with_the_core_that_it_names() -> None:
+    job = plan.Job("controller core-2.21 bookworm", "trixie", "uml", "all", 5, None)
+    assert jobs.home_of(job).name == "core-2.21"
+    homes = {jobs.home_of(job).name for job in every()}
+    assert homes == {"main", *(environment.name for environment in envs.CONTROLLERS)}
+
+
+def every() -> tuple[plan.Job, ...]:
+    return plan.read(plan.README.read_text(encoding="utf-8"))
