@@ -19,6 +19,10 @@ Of each Debian there are several images: the plain one, which boots by BIOS, and
     -uefi         UEFI; the ESP, with shim and GRUB, is mounted at /boot/efi
     -secureboot   the same, and Secure Boot is enforced with the keys of Microsoft, and by shim with Debian's
     -ownkeys      the same with a PK, a KEK and a db of the guest's own, and no other key
+    -luks         the physical volume is encrypted; the initramfs has a key file, so nobody is asked
+
+sid is Debian unstable, which shows early what will break. In sid-bls GRUB's menu is files in /boot/loader/entries (the
+Boot Loader Specification), as it is on Fedora and EL; GRUB reads them from 2.14 on.
 
 The keys of -ownkeys are in /etc/secureboot of the guest: `sbsign --key db.key --cert db.crt` makes a loader that its
 firmware starts, `sbattach --remove` one that it refuses, and `efi-updatevar -a -b LOADER -k KEK.key dbx` revokes one.
