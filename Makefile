@@ -8,7 +8,7 @@ IMAGE ?= trixie
 DEV = dev-$(IMAGE)
 T ?=
 
-.PHONY: help setup demo test test-all test-faults guest shell unit lint guests build clean
+.PHONY: help setup demo test test-all test-faults guest shell unit roles lint guests build clean
 
 help: ## say what can be made (the default)
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -19,7 +19,7 @@ setup: ## build the Python environments of the tests
 demo: ## see a root filesystem broken and rolled back, in a virtual machine
 	@$(PY) tests/demo
 
-test: ## run the static checks, the unit tests and the tests on guests
+test: ## run the static checks, the tests without a host and those on guests
 	@$(PY) tests/tools test
 
 test-all: ## the same, with every scenario on every guest
@@ -37,8 +37,11 @@ shell: ## a shell in that guest
 	@$(PY) tests/vm ready $(DEV) --image $(IMAGE)
 	@$(PY) tests/vm shell $(DEV)
 
-unit: ## run the unit tests on every controller this machine can have
+unit: ## run the unit tests on every controller
 	@$(PY) tests/tools unit
+
+roles: ## run the roles on every controller, against simulated hosts
+	@$(PY) tests/tools roles
 
 lint: ## run the static checks
 	@$(PY) tests/tools lint

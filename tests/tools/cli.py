@@ -40,12 +40,17 @@ def _unit(_options: argparse.Namespace) -> bool:
     return stages.set_up(envs.UNIT) and stages.unit(RESULTS / "unit")
 
 
+def _roles(_options: argparse.Namespace) -> bool:
+    return stages.set_up((envs.MAIN, *envs.CONTROLLERS)) and stages.roles(RESULTS / "roles")
+
+
 def _test(options: argparse.Namespace) -> bool:
     guests = functools.partial(stages.guests, arguments=("--series", "all") if options.all else ())
     return stages.run_stages(
         [
             Stage("lint", stages.lint),
             Stage("unit", stages.unit),
+            Stage("roles", stages.roles),
             Stage("guests", guests),
         ]
     )
@@ -91,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     lint.add_argument("names", nargs="*", metavar="CHECK", type=_one_of(GATES), help=", ".join(GATES))
     lint.set_defaults(run=_lint)
     commands.add_parser("unit", help="run the unit tests on every controller").set_defaults(run=_unit)
+    commands.add_parser("roles", help="run the tests of the roles on every controller").set_defaults(run=_roles)
     test = commands.add_parser("test", help="run everything and count")
     test.add_argument("--all", action="store_true", help="every scenario on every guest")
     test.set_defaults(run=_test)

@@ -20,15 +20,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tools import debian
 from tools.paths import CACHE, ENVS, PINS, ToolError, prepare_cache
-from tools.pythons import Python, find_all, probe
+from tools.pythons import MAJOR, Python, find_all, probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _MARK = "complete"
+_WHEELS = "wheels"
 _VENV_PACKAGE = "python3-venv"
+# Of which wheels a Python can take those, as its pip knows.
+_PLATFORMS = "from pip._vendor.packaging.tags import platform_tags; print(*platform_tags())"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,11 @@ class Environment:
     def tool(self, name: str) -> str:
         """Return the path of a program of this environment."""
         return str(self.home / "bin" / name)
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        """Return the command line of a program of this environment, which need not run on this machine as it is."""
+        python = choose_python(self)
+        return [*(python.prefix if python else ()), self.tool(name), *arguments]
 
     def variables(self, **more: str) -> dict[str, str]:
         """Return the process environment for its programs: without what would lead Ansible or Python elsewhere."""
@@ -86,24 +95,35 @@ ALL = (MAIN, IMPORTER, *CONTROLLERS, FLOOR)
 
 
 def choose_python(environment: Environment) -> Python | None:
-    """Return the interpreter for an environment: `python3` of PATH for the tools when it fits, else by preference."""
+    """Return the interpreter for an environment: `python3` of PATH for the tools when it fits, else by preference.
+
+    For a controller, when this machine has none, it is that of another Debian, once that has been made.
+    """
     found = find_all()
     if environment is MAIN and found and found[0].minor in environment.minors:
         return found[0]
     by_minor = {python.minor: python for python in found}
-    return next((by_minor[minor] for minor in environment.minors if minor in by_minor), None)
+    own = next((by_minor[minor] for minor in environment.minors if minor in by_minor), None)
+    suite = _suite(environment)
+    return debian.find(suite) if own is None and suite else own
+
+
+def _suite(environment: Environment) -> str | None:
+    return debian.suite_for(environment.minors) if environment in CONTROLLERS else None
 
 
 def why_not(environment: Environment) -> str | None:
     """Return the line that says why an environment cannot exist on this machine, or None when it can."""
-    if choose_python(environment):
+    if choose_python(environment) or _suite(environment):
         return None
     return f"{environment.title}: not run, no {environment.wanted} on this machine"
 
 
 def build(environment: Environment) -> None:
     """Make the environment, or find it made already. Raises ToolError with what to do when it cannot be made."""
-    python = choose_python(environment)
+    python, suite = choose_python(environment), _suite(environment)
+    if python is None and suite:
+        python = debian.make(suite)
     if python is None:
         raise ToolError(f"{environment.title} needs {environment.wanted}, and this machine has none. Install one.")
     if not python.has_venv:
@@ -112,7 +132,7 @@ def build(environment: Environment) -> None:
     ENVS.mkdir(exist_ok=True)
     target = ENVS / f"{environment.name}-{_key(environment, python)}"
     with _locked(environment):
-        if not _is_valid(target):
+        if not _is_valid(target, python):
             # Whoever looks for it must not find the one of other pins, should this one fail.
             environment.home.unlink(missing_ok=True)
             _make(environment, python, target)
@@ -140,7 +160,8 @@ def build_all(environments: tuple[Environment, ...]) -> dict[str, str]:
 
 
 def _key(environment: Environment, python: Python) -> str:
-    facts = "\0".join([environment.pins.read_text(), python.text, str(python.path), str(ENVS)])
+    where = "another Debian" if python.prefix else "this machine"
+    facts = "\0".join([environment.pins.read_text(), python.text, str(python.path), where, str(ENVS)])
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
@@ -151,8 +172,8 @@ def _locked(environment: Environment) -> Iterator[None]:
         yield
 
 
-def _is_valid(target: Path) -> bool:
-    return (target / _MARK).exists() and probe(target / "bin" / "python") is not None
+def _is_valid(target: Path, python: Python) -> bool:
+    return (target / _MARK).exists() and probe(target / "bin" / "python", python.prefix) is not None
 
 
 def _make(environment: Environment, python: Python, target: Path) -> None:
@@ -160,21 +181,37 @@ def _make(environment: Environment, python: Python, target: Path) -> None:
     _say(environment, f"Python {python.text}; installing the packages of {environment.pins.name}")
     shutil.rmtree(target, ignore_errors=True)
     # A virtual environment cannot be moved once made, so it is made in its place and valid only with the mark.
-    _run(environment, [str(python.path), "-m", "venv", str(target)])
-    pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    _run(environment, [*pip, "install", "--quiet", "--no-deps", "--requirement", str(environment.pins)])
+    _run(environment, [*python.prefix, str(python.path), "-m", "venv", str(target)])
+    pip = [*python.prefix, str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    source = _fetch_wheels(environment, python, target) if python.prefix else []
+    _run(environment, [*pip, "install", "--quiet", "--no-deps", *source, "--requirement", str(environment.pins)])
+    shutil.rmtree(target / _WHEELS, ignore_errors=True)
     _run(environment, [*pip, "check"])
     (target / _MARK).touch()
     _say(environment, f"ready after {time.monotonic() - started:.0f} s")
 
 
-def _run(environment: Environment, argv: list[str]) -> None:
+def _fetch_wheels(environment: Environment, python: Python, target: Path) -> list[str]:
+    """Have this machine's pip, which knows how packages are had here, fetch them; the options that install them."""
+    build(MAIN)
+    wheels = target / _WHEELS
+    argv = [*python.prefix, str(target / "bin" / "python"), "-c", _PLATFORMS]
+    platforms = _run(environment, argv).split()
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", f"{MAJOR}.{python.minor}"]
+    options += [*(f"--platform={name}" for name in platforms), "--dest", str(wheels)]
+    pip = [MAIN.tool("python"), "-m", "pip", "--disable-pip-version-check"]
+    _run(environment, [*pip, "download", *options, "--requirement", str(environment.pins)])
+    return ["--no-index", "--find-links", str(wheels)]
+
+
+def _run(environment: Environment, argv: list[str]) -> str:
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:
         command = " ".join(argv)
         raise ToolError(f"environment {environment.name}: `{command}` ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
 
 
 def _point(link: Path, target: Path) -> None:

@@ -24,11 +24,15 @@ print(json.dumps([list(sys.version_info[:3]), path, importlib.util.find_spec("en
 
 @dataclass(frozen=True)
 class Python:
-    """An interpreter that runs: its version, its path, and whether it can make virtual environments."""
+    """An interpreter that runs: its version, its path, and whether it can make virtual environments.
+
+    `prefix` is what stands before every command line of its programs, when they do not run on this machine as it is.
+    """
 
     version: tuple[int, int, int]
     path: Path
     has_venv: bool
+    prefix: tuple[str, ...] = ()
 
     @property
     def minor(self) -> int:
@@ -41,18 +45,18 @@ class Python:
         return ".".join(str(part) for part in self.version)
 
 
-def probe(path: Path) -> Python | None:
+def probe(path: Path, prefix: tuple[str, ...] = ()) -> Python | None:
     """Run the interpreter; None when it does not work or is not of Python 3."""
     try:
         done = subprocess.run(
-            [str(path), "-c", _PROBE], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+            [*prefix, str(path), "-c", _PROBE], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
         )
         version, executable, has_venv = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     if version[0] != MAJOR:
         return None
-    return Python((version[0], version[1], version[2]), Path(executable), has_venv=has_venv)
+    return Python((version[0], version[1], version[2]), Path(executable), has_venv=has_venv, prefix=prefix)
 
 
 def _on_path() -> list[Path]:

@@ -55,8 +55,18 @@ def lint(folder: Path, names: Sequence[str] = ()) -> bool:
 
 def unit(folder: Path) -> bool:
     """Run the unit tests in every environment made for them."""
-    usable = [one for one in envs.UNIT if envs.why_not(one) is None]
-    cases = run_all([Job(one.name, functools.partial(_pytest, one, folder / one.name)) for one in usable])
+    return _series("unit", envs.UNIT, folder)
+
+
+def roles(folder: Path) -> bool:
+    """Run the tests of the roles with every supported ansible-core."""
+    return _series("roles", envs.CONTROLLERS, folder)
+
+
+def _series(name: str, environments: Sequence[Environment], folder: Path) -> bool:
+    # A supported ansible-core that cannot be run is a failure.
+    wanted = [one for one in environments if one in envs.CONTROLLERS or envs.why_not(one) is None]
+    cases = run_all([Job(one.name, functools.partial(_pytest, one, name, folder / one.name)) for one in wanted])
     return all(case.failure is None for case in cases)
 
 
@@ -118,12 +128,19 @@ def _run_stage(stage: Stage) -> tuple[Counts, str]:
     return counts, f"{stage.name}: {counts}, {time.monotonic() - started:.0f} s"
 
 
-def _pytest(environment: Environment, folder: Path) -> Outcome:
-    argv = [environment.tool("python"), "-m", "pytest", "tests/unit", "--quiet", f"--junitxml={folder / 'unit.xml'}"]
-    argv += [f"--override-ini=cache_dir={CACHE / 'pytest' / environment.name}"]
-    outcome = run_command(argv, cwd=ROOT, env=environment.variables(SAFEPOINT_CACHE=str(CACHE)))
+def _pytest(environment: Environment, series: str, folder: Path) -> Outcome:
+    outcome = _run_pytest(environment, series, folder / f"{series}.xml")
     if not outcome.ok and not reports.count(folder).failed:
         reports.write(folder / "broken-off.xml", environment.name, [Case("pytest", 0, outcome.output)])
     python = envs.choose_python(environment)
     version = f"Python {python.text}: " if python else ""
     return replace(outcome, remark=f"{version}{reports.count(folder)}")
+
+
+def _run_pytest(environment: Environment, series: str, report: Path) -> Outcome:
+    problem = envs.why_not(environment)
+    if problem:
+        return Outcome(ok=False, output=problem)
+    argv = environment.command("python", "-m", "pytest", f"tests/{series}", "--quiet", f"--junitxml={report}")
+    argv += [f"--override-ini=cache_dir={CACHE / 'pytest' / environment.name}"]
+    return run_command(argv, cwd=ROOT, env=environment.variables(SAFEPOINT_CACHE=str(CACHE)))

@@ -43,6 +43,8 @@ TOOLS = {
     "rsync": "rsync",
 }
 FILES = {KEYRING: "debian-archive-keyring", OVMF / "OVMF_CODE_4M.fd": "ovmf"}
+# What makes the tree of a Debian.
+BOOTSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
 
 # A person who waits wants to see that something goes on.
@@ -65,6 +67,11 @@ def missing_packages() -> list[str]:
     return sorted(missing)
 
 
+def missing_of(packages: Sequence[str]) -> list[str]:
+    """Those of these packages of the lab that have to be installed."""
+    return [package for package in missing_packages() if package in packages]
+
+
 def say(text: str) -> None:
     """Tell the person at the keyboard something, on standard error."""
     print(text, file=sys.stderr, flush=True)
@@ -82,12 +89,17 @@ def setup() -> None:
     if not missing:
         print("everything the lab needs is installed")
         return
+    install(missing)
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install Debian packages with apt-get."""
     progress = Progress(cache_directory() / "setup.log")
-    progress.step(f"installing {' '.join(missing)}")
-    install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *missing]
+    progress.step(f"installing {' '.join(packages)}")
+    install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages]
     for command in (["apt-get", "update"], install):
         progress.run(*as_root(["env", "DEBIAN_FRONTEND=noninteractive", *command]))
-    progress.step("everything the lab needs is installed")
+    progress.step("installed")
 
 
 def as_root(argv: Sequence[str]) -> list[str]:
