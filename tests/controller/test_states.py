@@ -43,7 +43,9 @@ def test_a_set_is_taken_shown_and_removed(call: Call, guests: list[str], way: st
     removed = twice(partial(call, way, "safepoint.lvm.snapset", name="s", state="absent"))
     assert states(removed, "snapset") == "absent"
     assert machinery.each(guests, members) == [""] * len(guests)
-    assert [info["snapsets"] for info in ok(call(way, "safepoint.lvm.snapset_info"), changed=False)] == [[]] * len(guests)
+    assert [info["snapsets"] for info in ok(call(way, "safepoint.lvm.snapset_info"), changed=False)] == [[]] * len(
+        guests
+    )
 
 
 def test_a_set_goes_back(call: Call, guests: list[str]) -> None:

@@ -28,7 +28,11 @@ PLAY = """
 """
 AFTER: list[dict[str, Any]] = [
     {"name": "A module after", "ansible.builtin.ping": None},
-    {"ansible.builtin.debug": {"msg": "{{ ansible_facts.discovered_interpreter_python }} {{ ansible_facts.of_the_user }}"}},
+    {
+        "ansible.builtin.debug": {
+            "msg": "{{ ansible_facts.discovered_interpreter_python }} {{ ansible_facts.of_the_user }}"
+        }
+    },
 ]
 
 
