@@ -26,7 +26,7 @@ COPIED = ("plugins", "tests/unit", "pyproject.toml")
 # The tests of the planner, those first that tell most in the least time.
 TESTS = (
     *("table", "refusals", "present", "merged", "single", "selection", "snapsets", "sizing", "apply", "view"),
-    *("names", "tags", "sizes", "interrupted"),
+    *("names", "tags", "sizes", "interrupted", "copies", "report", "module"),
     *("boot_files", "boot_backups", "boot_entries", "look_program", "timers"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/test_{name}.py" for name in TESTS))

@@ -224,8 +224,38 @@ MUTANTS = (
         "",
     ),
     Mutant(
+        "an LV of a copy is another LV",
+        "        return self.vg_uuid, self.uuid\n",
+        '        return "", self.uuid\n',
+    ),
+    Mutant(
+        "what came with a copy means nothing",
+        "        if not is_own:\n",
+        "        if is_own is None:\n",
+    ),
+    Mutant(
+        "a set that may be the copy's is in doubt",
+        "return None if len(used) != 1 < len(claimed) else here in used",
+        "return here in used",
+    ),
+    Mutant(
+        "a timer merges no LV of a copy",
+        'selected="vg_uuid=${1%/*} && lv_uuid=${1#*/} && $2"',
+        'selected="lv_uuid=${1#*/} && $2"',
+    ),
+    Mutant(
+        "a backslash before another character means itself",
+        """_ESCAPED = re.compile(r'\\\\(["\\\\])')""",
+        """_ESCAPED = re.compile(r'\\\\(.)')""",
+    ),
+    Mutant(
+        "what is no text is told as text",
+        'return value.encode(errors="surrogateescape").decode(errors="backslashreplace")',
+        "return value",
+    ),
+    Mutant(
         "a timer fires once",
-        '*,safepoint.timer.fired=*) say "it has fired already"; return 1 ;;',
+        r'*[\ ,]safepoint.timer.fired=*) say "it has fired already"; return 1 ;;',
         "*,safepoint.timer.never=*) return 1 ;;",
     ),
     Mutant(
