@@ -79,10 +79,14 @@ def _clean(guests: list[str], made: list[str]) -> Iterator[None]:
         machinery.each(guests, machinery.REMOVE_VOLUMES + machinery.MAKE_VOLUMES)
 
 
+def in_order(results: Results, guests: list[str]) -> Results:
+    """The results in the order of the guests; Ansible has them in the order in which hosts have ended."""
+    return dict(sorted(results.items(), key=lambda item: guests.index(item[0].rpartition("-")[0])))
+
+
 @pytest.fixture
 def play(guests: list[str], tmp_path: Path) -> Callable[..., Results]:
     """Run a task by ansible-playbook, with its options and with keywords of the task; the results by host."""
-    assert guests
 
     def run(hosts: str, module: str, arguments: dict[str, Any], *options: str, **keywords: Any) -> Results:
         task = {"name": "Call", module: arguments, "register": "result", **keywords}
@@ -97,7 +101,10 @@ def play(guests: list[str], tmp_path: Path) -> Callable[..., Results]:
         done = subprocess.run(argv, env=CONTROL.variables(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         book.unlink()
-        return {file.name: json.loads(file.read_text(encoding="utf-8")) for file in sorted(tmp_path.iterdir())}
+        results = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.iterdir()}
+        for name in results:
+            (tmp_path / name).unlink()
+        return in_order(results, guests)
 
     return run
 
@@ -118,13 +125,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def call(guests: list[str], ansible_adhoc: Callable[..., Any]) -> Callable[..., Results]:
     """Call a module on hosts of the inventory with its arguments; the results by host, also of those that failed."""
-    assert guests
 
     def run(hosts: str, module: str, **arguments: Any) -> Results:
         with warnings.catch_warnings():
             # It says at each call that it retires, and lets Ansible set up its loader again.
             warnings.simplefilter("ignore")
             found = ansible_adhoc(inventory=str(CONTROL.inventory))[hosts]
-            return dict(getattr(found, module)(**arguments).contacted)
+            return in_order(getattr(found, module)(**arguments).contacted, guests)
 
     return run
