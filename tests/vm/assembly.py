@@ -180,7 +180,9 @@ class Builder:
         )
         # Again: the host's resolv.conf and hostname were in use while packages were installed.
         self.run("cp", "--recursive", f"{staging}/.", str(self.rootfs))
-        self.run("chroot", str(self.rootfs), "sh", stdin=recipe.FINISH_SCRIPT)
+        with ExitStack() as stack:
+            self.enter_tree(stack, self.rootfs)  # systemd 262 makes no machine-id without /proc
+            self.run("chroot", str(self.rootfs), "sh", stdin=recipe.FINISH_SCRIPT)
 
     def exchange_kernel(self, kernel: Kernel) -> None:
         """Put user-mode Linux in the place of Debian's kernel, with an initramfs for it."""
