@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TOOLS = (sys.executable, str(ROOT / "tests" / "tools"))
 # In seconds. Machines may be busy; what takes many times as long as planned is not going to end.
 PREPARATION_LIMIT = 30 * 60
-SLACK, LEAST_LIMIT = 4, 15 * 60
+SLACK, LEAST_LIMIT = 5, 25 * 60
 SAY_EVERY = 45
 SHOWN_LINES = 60
 
