@@ -16,6 +16,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,8 @@ _SEQNO = re.compile(rb"seqno = (\d+)")
 # LVM writes its metadata into the first MiB of a PV, one version after the other.
 _METADATA_AREA = MIB
 _BLOCK = 64 * 1024
+# Of systemd, in seconds.
+_PATIENCE = 30
 
 
 def set_up() -> None:
@@ -95,10 +98,23 @@ def new_disk(name: str, size: int) -> str:
 def remove_disks(*devices: str) -> None:
     """Detach loop devices that a test made, whatever lies on them, and delete their files."""
     for device in devices:
+        _wait_until_systemd_has_noticed(device)
         _remove_holders(Path(device).name)
         file = lvm.run("losetup", "--noheadings", "--output", "BACK-FILE", device).strip()
         lvm.run("losetup", "--detach", device)
         Path(file).unlink()
+
+
+def _wait_until_systemd_has_noticed(device: str) -> None:
+    """Wait until systemd knows of no mount of a device.
+
+    It reads /proc/self/mountinfo a little later than we unmount. When a device goes that it still takes for mounted, it
+    unmounts whatever is at that mountpoint by then, such as the guest's own /boot.
+    """
+    end = time.monotonic() + _PATIENCE
+    while device in lvm.run("systemctl", "show", "--property=What", "--value", "*.mount").split():
+        assert time.monotonic() < end, f"for systemd {device} is still mounted after {_PATIENCE} s"
+        time.sleep(0.05)
 
 
 def tear_down() -> None:
