@@ -156,7 +156,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_module import run_boot_backup
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.boot_backup import run_boot_backup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -150,7 +150,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._entry_module import run_boot_entry
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.boot_entry import run_boot_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -176,7 +176,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._timer_module import run_rollback_timer
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.rollback_timer import run_rollback_timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

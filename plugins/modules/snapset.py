@@ -278,7 +278,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import SWAP
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import (
     COMMON_ARGUMENTS,
     check,
     request_parameters,
@@ -286,8 +286,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
     size_parameter,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import is_full_name, name_problem, set_name_problem
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selector, VolumeSpec
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Selector, VolumeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

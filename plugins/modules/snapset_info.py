@@ -255,10 +255,10 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._entry_module import boot_entries, booted_from
-from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import run_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._timer_module import with_running
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.boot_entry import boot_entries, booted_from
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import run_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.rollback_timer import with_running
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture

@@ -172,14 +172,14 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import (
     COMMON_ARGUMENTS,
     check,
     request_parameters,
     run_state,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import lv_name_problem, name_problem
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, Single
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, Single
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

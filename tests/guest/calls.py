@@ -34,7 +34,7 @@ _MODULES = {
     name: importlib.import_module(f"ansible_collections.safepoint.lvm.plugins.modules.{name}")
     for name in ("boot_backup", "boot_entry", "rollback_timer", "snapset", "snapshot", "snapset_info")
 }
-_LVM = importlib.import_module("ansible_collections.safepoint.lvm.plugins.module_utils._lvm").Lvm
+_LVM = importlib.import_module("ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command").Lvm
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import test_merging
 import test_origins
 from calls import merged, ok, present, rolled_back
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._report import report_arguments
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import report_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ import pytest
 import storage
 from calls import absent, four_runs, merged, ok, present, rolled_back
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import driver
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import NOTHING_CHOSEN
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import NOTHING_CHOSEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from model_lvm import ModelLvm
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
-    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, State
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, State
 
 Way = Literal["modules", "commands", "reboot"]
 WAYS: tuple[Way, ...] = ("modules", "commands", "reboot")

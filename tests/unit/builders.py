@@ -19,10 +19,10 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
     Volume,
     VolumeGroup,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, Single, State
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Selector, VolumeSpec
-from ansible_collections.safepoint.lvm.plugins.module_utils._sizes import CHUNK_SIZE, Size, Unit, parse_size
-from ansible_collections.safepoint.lvm.plugins.module_utils._tags import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, Single, State
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Selector, VolumeSpec
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import CHUNK_SIZE, Size, Unit, parse_size
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import (
     SEALED,
     MemberTags,
     Outcome,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request, find
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan_merged import plan_merged
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan_present import plan_present
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import Wanted, select
-from ansible_collections.safepoint.lvm.plugins.module_utils._view import View, view_of
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request, find
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.merged import plan_merged
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import plan_present
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Wanted, select
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import View, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _host
-from ansible_collections.safepoint.lvm.plugins.module_utils._copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import facts as _host
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
-from ansible_collections.safepoint.lvm.plugins.module_utils._report import parse_report
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import parse_report
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber

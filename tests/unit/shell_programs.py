@@ -18,11 +18,12 @@ import builders as b
 import yaml
 from cpio import members
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags, _timers
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import situation
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import InitramfsKind, Shown
-from ansible_collections.safepoint.lvm.plugins.module_utils._look_program import look_image
-from ansible_collections.safepoint.lvm.plugins.module_utils._timer_program import PROGRAM
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import timers as _timers
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, Shown
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import look_image
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

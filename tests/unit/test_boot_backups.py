@@ -14,8 +14,8 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import (
     backups_in,
     boot_mounts,
     cannot_keep,
@@ -24,7 +24,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import
     plan_new,
     situation,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Entry, Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
 

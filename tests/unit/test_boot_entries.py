@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_boot_backups import MANIFEST, ROOT, backup
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _boot_entries as entries
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import situation
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Entry, Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import entries
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
-    from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import Taking
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import Taking
 
 VAR, SWAP_LV, SECRET = b.volume("vg/var"), b.volume("vg/swap"), b.volume("vg/secret")
 DISK = (254, 2)

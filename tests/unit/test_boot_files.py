@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.restore import (
     Site,
     copy_tree,
     make_bootable,
@@ -27,7 +27,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files import (
     undo,
     workspace,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import (
     Difference,
     Entry,
     Tree,

@@ -14,17 +14,17 @@ import pytest
 import situations
 from model_lvm import ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import backups_in, host_problems, situation
-from ansible_collections.safepoint.lvm.plugins.module_utils._copies import set_apart
-from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._timers import timers_in
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import backups_in, host_problems, situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timers_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
-    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request
 
 # One name sorts before the original's, the other one after it.
 COPIES = ({"va": "aa", "vt": "at"}, {"va": "va_copy", "vt": "vt_copy"})

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _host
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import clean_environment
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import facts as _host
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import clean_environment
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import FstabEntry, Mount
 
 if TYPE_CHECKING:

@@ -36,19 +36,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import (
-    _boot_module,
-    _host,
-    _lock,
-    _lvm,
-    _module,
-    _timer_module,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Entry, Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import boot_backup as _boot_module
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import facts as _host
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import lock as _lock
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command as _lvm
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import session as _module
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import rollback_timer as _timer_module
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
-from ansible_collections.safepoint.lvm.plugins.module_utils._report import report_arguments
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import report_arguments
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
     boot_entry,
@@ -62,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
-    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan
 
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,

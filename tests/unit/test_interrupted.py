@@ -14,11 +14,11 @@ import situations
 from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import takings
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
-    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Request, State
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, State
 
 STATES: tuple[State, ...] = ("present", "merged", "absent")
 LARGER = b.request("va/a=100MiB", "vt/t")

@@ -15,8 +15,8 @@ import builders as b
 import pytest
 from cpio import members
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _look_program as look
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entries import InitramfsKind, Shown
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import image as look
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

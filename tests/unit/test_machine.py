@@ -24,15 +24,15 @@ from hypothesis.stateful import (
 )
 from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan import find
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import find
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import takings
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey, Picture, Volume
-    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import Plan, Request
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request
 
 ORIGINS = ("va/a", "va/b", "vt/t")
 FOREIGN = "va/daily"

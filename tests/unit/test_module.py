@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, cast
 import builders as b
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _lvm
-from ansible_collections.safepoint.lvm.plugins.module_utils import _module as _way
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command as _lvm
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import session as _way
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused, SafepointError
-from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm, Outcome, Report
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Outcome, Report
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import (
     Session,
     _bring_about,
     _check_done,
     _no_archive,
     open_session,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._plan_absent import plan_absent
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
 
 if TYPE_CHECKING:

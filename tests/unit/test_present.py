@@ -15,10 +15,10 @@ import pytest
 import situations
 from model_lvm import ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_device_mapper, lv_name_problem
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import takings
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateThick, Extend
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateThick, Extend
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume

@@ -14,7 +14,7 @@ import driver
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
-from ansible_collections.safepoint.lvm.plugins.module_utils._selection import select
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import select
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume

@@ -13,11 +13,11 @@ import driver
 import pytest
 from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import State
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import State
 
 A, T = b.volume("va/a"), b.thin("vt/t")
 OTHER = b.volume("vb/a")

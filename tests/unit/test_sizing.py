@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._sizing import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.allocation import (
     Demand,
     freed_extents,
     room_problems,
     size_snapshots,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateThick
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateThick
 
 # 200 MiB are 50 extents; its store has 51 at most, and 5 when it is automatic and nothing is known to be used.
 A = b.volume("vg/a")

@@ -16,7 +16,7 @@ import situations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapsets import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import (
     Member,
     MemberState,
     SetState,

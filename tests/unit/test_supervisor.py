@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _devices
-from ansible_collections.safepoint.lvm.plugins.module_utils._supervisor import FAILED, supervise
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import devicemapper as _devices
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.supervisor import FAILED, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,7 +16,7 @@ import situations
 from model_lvm import ModelLvm
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._plan import State
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import State
 
 CREATE = ["create", "create", "seal"]
 MERGE = ["remember_merge", "merge"]

@@ -12,7 +12,7 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 # lib/misc/lvm-string.c of LVM 2.03.
 LVM_TAKES = re.compile(r"[A-Za-z0-9._\-+/=!:&#]+")

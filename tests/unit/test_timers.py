@@ -23,12 +23,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_boot_backups import ROOT, backup, host, taken
 
-from ansible_collections.safepoint.lvm.plugins.module_utils import _tags, _timers
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backups import situation
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_tree import Entry, Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import timers as _timers
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CreateThick
-from ansible_collections.safepoint.lvm.plugins.module_utils._timer_program import FUNCTIONS
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateThick
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,9 @@ import driver
 import pytest
 import situations
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
-from ansible_collections.safepoint.lvm.plugins.module_utils._view import MemberView, View
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import MemberView, View
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture

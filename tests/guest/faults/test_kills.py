@@ -23,7 +23,7 @@ import pytest
 import storage
 from calls import Running, absent, call, merged, ok, present, start
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import Lvm
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -21,7 +21,7 @@ import pytest
 import storage
 from calls import absent, call, ok, present, start
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._devices import look_at_devices, restore_devices
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.devicemapper import look_at_devices, restore_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One LVM report that shows everything, and its parsing. Private to this collection.
+
+``lvm fullreport`` (lvmreport(7), LVM 2.02.158 or newer) gives one consistent object for each VG in one process.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from .._errors import ReportFailed
+from .._model import (
+    Volume,
+    VolumeGroup,
+)
+
+Row = Mapping[str, str]
+
+# Whatever lvm.conf says, the report has to look like this (conf/lvmdbusd.profile of LVM 2.03 is the model); LVM 2.03.26
+# and newer would put errors into the JSON instead of on stderr.
+REPORT_CONFIG = (
+    'report{compact_output=0 compact_output_cols="" binary_values_as_numeric=0 mark_hidden_devices=0 '
+    'list_item_separator="," prefixes=0 quoted=1 time_format="%s" headings=1} '
+    'global{suffix=0 units="b"} log{report_command_log=0 verbose=0 silent=0 prefix="  "}'
+)
+
+_VG_FIELDS = "vg_name,vg_uuid,vg_extent_size,vg_extent_count,vg_partial,vg_exported,vg_lock_type"
+_PV_FIELDS = "pv_uuid,pv_name,pv_pe_count,pv_pe_alloc_count,pv_allocatable,pv_missing"
+_LV_FIELDS = (
+    "lv_uuid,lv_name,lv_size,lv_tags,lv_role,lv_layout,lv_time,origin,pool_lv,lv_active,lv_device_open,lv_suspended,"
+    "lv_permissions,lv_merging,lv_merge_failed,lv_snapshot_invalid,data_percent,metadata_percent,lv_health_status"
+)
+_SEG_FIELDS = "lv_uuid,segtype,chunk_size,thin_id"
+
+# What LVM prints is not always JSON: control characters stand in it as they are, and until 2.03.32 backslashes too
+# (docs/lvm.md). So a value is what comes before a quote after which it goes on as after a value. A backslash before a
+# quote or before another backslash means that character, in every version; any other means itself.
+_VALUE = re.compile(r'":"(.*?)"(?=, "\w+":"|\}(?:,\s+\{"|\s+\]\s))', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')
+
+
+def report_arguments() -> tuple[str, ...]:
+    """What follows ``lvm`` on the command line."""
+    return (
+        *(
+            "fullreport",
+            "--config",
+            REPORT_CONFIG,
+            "--reportformat",
+            "json",
+            "--units",
+            "b",
+            "--nosuffix",
+        ),
+        *("--configreport", "vg", "-o", _VG_FIELDS),
+        *("--configreport", "pv", "-o", _PV_FIELDS),
+        *("--configreport", "lv", "-a", "-o", _LV_FIELDS),
+        *("--configreport", "seg", "-o", _SEG_FIELDS),
+        *("--configreport", "pvseg", "-S", "pv_name=none"),
+    )
+
+
+def parse_report(text: str) -> tuple[tuple[VolumeGroup, ...], tuple[Volume, ...]]:
+    """The VGs and LVs of a report.
+
+    Raises ReportFailed when ``text`` is not such a report. A VG that LVM could not read is simply absent: LVM says
+    so on stderr and with its exit code.
+    """
+    try:
+        objects = json.loads(_VALUE.sub(_as_json, text))["report"]
+        groups: list[VolumeGroup] = []
+        volumes: list[Volume] = []
+        for item in objects:
+            for row in item.get("vg", []):
+                groups.append(_volume_group(row, item.get("pv", [])))
+                volumes.extend(_volumes(row, item))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReportFailed(f"LVM's report could not be understood ({type(error).__name__}: {error})") from error
+    return tuple(groups), tuple(volumes)
+
+
+def _as_json(value: re.Match[str]) -> str:
+    return '":' + json.dumps(_ESCAPED.sub(r"\1", value[1]))
+
+
+def _volume_group(row: Row, physical: list[Row]) -> VolumeGroup:
+    usable = (pv for pv in physical if pv["pv_allocatable"] and not pv["pv_missing"])
+    return VolumeGroup(
+        name=row["vg_name"],
+        uuid=row["vg_uuid"],
+        extent_size=int(row["vg_extent_size"]),
+        extent_count=int(row["vg_extent_count"]),
+        free_extents=sum(int(pv["pv_pe_count"]) - int(pv["pv_pe_alloc_count"]) for pv in usable),
+        partial=bool(row["vg_partial"]),
+        exported=bool(row["vg_exported"]),
+        lock_type=row["vg_lock_type"] if row["vg_lock_type"] != "none" else "",
+        pv_uuids=tuple(pv["pv_uuid"] for pv in physical),
+        pv_names=tuple(pv["pv_name"] for pv in physical),
+    )
+
+
+def _volumes(group: Row, item: Mapping[str, Any]) -> Iterator[Volume]:
+    segments: dict[str, Row] = {}
+    for row in item.get("seg", []):
+        segments.setdefault(row["lv_uuid"], row)
+    rows = item.get("lv", [])
+    external = {_plain(row["lv_name"]): row["pool_lv"] for row in rows if "extthinorigin" in _words(row["lv_role"])}
+    seen: set[str] = set()
+    for row in rows:
+        if row["lv_uuid"] not in seen:
+            seen.add(row["lv_uuid"])
+            yield _volume(group, row, segments.get(row["lv_uuid"], {}), external)
+
+
+def _volume(group: Row, row: Row, segment: Row, external: Mapping[str, str]) -> Volume:
+    return Volume(
+        vg=group["vg_name"],
+        name=_plain(row["lv_name"]),
+        uuid=row["lv_uuid"],
+        vg_uuid=group["vg_uuid"],
+        size=int(row["lv_size"]),
+        tags=_words(row["lv_tags"]),
+        roles=frozenset(_words(row["lv_role"])),
+        layout=frozenset(_words(row["lv_layout"])),
+        segtype=segment.get("segtype", ""),
+        origin=_origin(row, external),
+        pool=_plain(row["pool_lv"]),
+        thin_id=_number(segment.get("thin_id", "")),
+        chunk_size=_number(segment.get("chunk_size", "")) or 0,
+        active=_flag(row["lv_active"]),
+        open=_flag(row["lv_device_open"]),
+        suspended=_flag(row["lv_suspended"]),
+        # "unknown" when inactive; the kernel's view ("read-only-override") counts as well as the metadata's.
+        writable=not row["lv_permissions"].startswith("read-only"),
+        merging=bool(row["lv_merging"]),
+        merge_failed=_flag(row["lv_merge_failed"]) is True,
+        invalid=_flag(row["lv_snapshot_invalid"]),
+        data_percent=_percent(row["data_percent"]),
+        metadata_percent=_percent(row["metadata_percent"]),
+        health=row["lv_health_status"],
+        created=_number(row["lv_time"]),
+    )
+
+
+def _origin(row: Row, external: Mapping[str, str]) -> str:
+    # LVM also names the external origin of a thin volume, which is in another pool or in none and never gets it back.
+    name = _plain(row["origin"])
+    clone = name in external and row["pool_lv"] not in ("", external[name])
+    return "" if clone else name
+
+
+def _plain(name: str) -> str:
+    return name.strip("[]")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
+
+
+def _flag(text: str) -> bool | None:
+    # LVM prints a word when it is so, nothing when it is not, "unknown" when the device is not there to be asked.
+    return None if text == "unknown" else bool(text)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
+
+
+def _percent(text: str) -> Fraction | None:
+    return Fraction(text) if text else None

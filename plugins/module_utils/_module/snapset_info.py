@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that a person or a play needs to know about a host. Pure; private to this collection."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .._snapset import tags as _tags
+from .._boot_backup.backups import backup_view, backups_in
+from .._snapset.copies import copies_in
+from .._snapset.checks import (
+    kernel_problems,
+    origin_problems,
+    udev_problems,
+)
+from .._snapset.selection import why_not_lvm
+from .._snapset.state import Taking, member_state, takings
+from .._rollback_timer.timers import timer_view, timers_in
+from .._snapset.result import view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._model import Mount, Picture, Volume, VolumeGroup
+
+
+def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
+    """The result of the module ``snapset_info``; with ``name`` only that set is listed among the sets."""
+    found = takings(picture)
+    shown = [taking for taking in found if name in (None, taking.name)]
+    return {
+        "snapsets": [view_of(picture, t, name=t.name).to_result(picture.host.now) for t in shown],
+        "boot_backups": [backup_view(backup) for backup in backups_in(picture)],
+        "rollback_timers": [timer_view(timer) for timer in timers_in(picture)],
+        "unmanaged_snapshots": list(_unmanaged(picture)),
+        "copies": [asdict(copy) for copy in copies_in(picture)],
+        "volume_groups": [_group(group) for group in picture.volume_groups],
+        "thin_pools": list(_pools(picture)),
+        "coverage": [_coverage(picture, mount, found) for mount in picture.host.mounts],
+        "warnings": _warnings(picture),
+    }
+
+
+def _unmanaged(picture: Picture) -> Iterator[dict[str, Any]]:
+    for volume in picture.volumes:
+        if volume.is_snapshot and _tags.parse_member(volume.tags) is None:
+            origin = picture.origin_of(volume)
+            used = volume.data_percent
+            yield {
+                "vg": volume.vg,
+                "snapshot": volume.name,
+                "origin": volume.origin,
+                "kind": "thick" if volume.is_thick_snapshot else "thin",
+                "size": volume.size,
+                "used_percent": None if used is None else float(used),
+                "state": member_state(origin, volume),
+            }
+
+
+def _group(group: VolumeGroup) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "size": group.extent_count * group.extent_size,
+        "free": group.free_extents * group.extent_size,
+        "extent_size": group.extent_size,
+        "partial": group.partial,
+        "exported": group.exported,
+        "lock_type": group.lock_type or None,
+    }
+
+
+def _pools(picture: Picture) -> Iterator[dict[str, Any]]:
+    for volume in picture.volumes:
+        if volume.segtype == "thin-pool":
+            data, metadata = volume.data_percent, volume.metadata_percent
+            yield {
+                "vg": volume.vg,
+                "pool": volume.name,
+                "size": volume.size,
+                "data_percent": None if data is None else float(data),
+                "metadata_percent": None if metadata is None else float(metadata),
+            }
+
+
+def _coverage(picture: Picture, mount: Mount, found: tuple[Taking, ...]) -> dict[str, Any]:
+    volume = picture.lv_below(mount.device)
+    reasons = list(origin_problems(picture, volume)) if volume else [why_not_lvm(picture, mount)]
+    return {
+        "mountpoint": mount.mountpoint,
+        "source": mount.source,
+        "fstype": mount.fstype,
+        "vg": volume.vg if volume else None,
+        "lv": volume.name if volume else None,
+        "kind": volume.snapshot_kind if volume else None,
+        "protectable": not reasons,
+        "reason": "; ".join(reasons) or None,
+        "snapsets": [taking.name for taking in found if _protects(taking, volume)],
+    }
+
+
+def _protects(taking: Taking, volume: Volume | None) -> bool:
+    # A set that was never complete, has overflowed or goes back already is no way back from a change made now.
+    if volume is None or taking.hopeless:
+        return False
+    return any(member.origin == volume for member in taking.those("active", "unknown"))
+
+
+def _warnings(picture: Picture) -> list[str]:
+    partial = (f"VG {group.name} is partial: a PV is missing" for group in picture.volume_groups if group.partial)
+    pools = (
+        f"thin pool {volume.full_name} is not healthy ({volume.health}): what is written to its volumes may be lost"
+        for volume in picture.volumes
+        if volume.segtype == "thin-pool" and volume.health
+    )
+    doubts = dict.fromkeys(f"snapset {name}: {doubt}" for name, doubt in picture.doubts)
+    return [*picture.blind_spots, *doubts, *kernel_problems(picture), *udev_problems(picture.host), *partial, *pools]

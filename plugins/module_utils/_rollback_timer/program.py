@@ -1,0 +1,347 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The program of a rollback timer, for a POSIX shell, and the toolbox that it works with. Private to this collection.
+
+It runs when there may be neither network nor Ansible nor Python, and the host's own programs may be broken: every
+program that it uses is a copy, with the libraries and the loader that belong to it, and the checksums of all are
+verified first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._host.filesystem import find_tool, run_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOOLS = (
+    *("sh", "lvm", "flock", "mount", "umount"),
+    *("cp", "date", "ln", "mkdir", "mv", "readlink", "rm", "sha256sum", "sleep", "sync"),
+)
+"""What the program calls; coreutils, util-linux and LVM."""
+
+CHECKSUMS = "SHA256SUMS"
+# As ldd(1) prints them: "libc.so.6 => /lib/... (0x...)", and the loader without a name before it.
+_LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)$", re.MULTILINE)
+_LOADER = re.compile(r"/ld[-.][^/]*$")
+
+FUNCTIONS = r"""
+# Goes back to a safe point when the time is over. Arguments: the directory of the timer, and --check to look only
+# whether it could.
+set -u
+HERE=$1
+. "$HERE/facts"
+export LC_ALL=C PATH=/nowhere LVM_SYSTEM_DIR="$HERE/lvm" LVM_SUPPRESS_FD_WARNINGS=1
+read -r boot_id </proc/sys/kernel/random/boot_id
+failed=0
+
+tool() {
+    program=$1
+    shift
+    "$HERE/lib/ld" --library-path "$HERE/lib" "$HERE/bin/$program" "$@"
+}
+
+say() {
+    echo "$(tool date -u +%FT%TZ) $*" >>"$HERE/log"
+    echo "safepoint.lvm: timer of $NAME: $*" >"$KERNEL_LOG"
+    echo "$*"
+}
+
+# 0: LVM knows an LV of the UUIDs $1, VG/LV, that is as the selection $2 says. 1: it does not. 2: it could not be asked.
+exists() {
+    selected="vg_uuid=${1%/*} && lv_uuid=${1#*/} && $2"
+    known=$(tool lvm lvs --all --noheadings --options lv_uuid --select "$selected") || return 2
+    [ -n "$known" ]
+}
+
+# A disk may come late in a boot.
+groups_are_there() {
+    missing=$(tool lvm vgs --noheadings --options vg_missing_pv_count $VGS) || return
+    case $missing in *[1-9]*) return 1 ;; esac
+}
+
+with_backup() {
+    tool mkdir -p "$HERE/backup" || return
+    tool mount -t ext4 -o ro,nosuid,nodev "$BACKUP" "$HERE/backup" || { say "$BACKUP cannot be mounted"; return 1; }
+    "$@"
+    result=$?
+    tool umount "$HERE/backup"
+    return "$result"
+}
+
+check() {
+    (cd "$HERE" && tool sha256sum --quiet --strict --check SHA256SUMS) || { say "its own files are damaged"; return 1; }
+    groups_are_there || { say "not all PVs of the set are there"; return 1; }
+    for member in $MEMBERS; do
+        [ ! -e "$HERE/begun" ] || continue
+        exists "$member" 'lv_snapshot_invalid!="snapshot invalid"'
+        case $? in
+        0) ;;
+        1) say "the snapshot with the UUID ${member#*/} is gone or has overflowed: there is no way back"; return 3 ;;
+        *) say "LVM does not answer"; return 1 ;;
+        esac
+    done
+    [ -z "$BACKUP" ] || with_backup check_backup
+}
+
+check_backup() {
+    (cd "$HERE/backup/tree" && tool sha256sum --quiet --strict --check ../SHA256SUMS) ||
+        { say "the backup of /boot is damaged"; return 1; }
+}
+
+# Within a boot only the time since the boot counts, which nobody can set. The clock leads from one boot to the next: by
+# it each boot finds out how much is left, at most all of it.
+find_end() {
+    read_uptime
+    if [ "$boot_id" = "$ARMED_BOOT" ]; then
+        end=$((ARMED_UPTIME + AFTER))
+        return
+    fi
+    read -r deadline <"$HERE/deadline"
+    left=$((deadline - $(tool date +%s)))
+    [ "$left" -ge 0 ] || left=0
+    [ "$left" -le "$AFTER" ] || left=$AFTER
+    end=$((uptime + left))
+}
+
+read_uptime() {
+    read -r uptime _ <"$UPTIME"
+    uptime=${uptime%.*}
+}
+
+is_over() {
+    read_uptime
+    [ "$uptime" -ge "$end" ]
+}
+
+# When somebody has set the clock, the deadline by the clock is another one.
+keep_deadline() {
+    new=$(($(tool date +%s) + end - uptime))
+    read -r deadline <"$HERE/deadline"
+    [ $((new - deadline)) -gt 2 ] || [ $((deadline - new)) -gt 2 ] || return 0
+    echo "$new" >"$HERE/deadline.new" && tool sync "$HERE/deadline.new" && tool mv "$HERE/deadline.new" "$HERE/deadline"
+}
+
+# A boot counts as failed until it has reached its target.
+count_boot() {
+    read -r failed last <"$HERE/failed"
+    [ "$last" = "$boot_id" ] || note_failed $((failed + 1))
+}
+
+note_failed() {
+    failed=$1
+    new=$HERE/failed.new
+    echo "$failed $boot_id" >"$new" && tool sync "$new" && tool mv "$new" "$HERE/failed"
+}
+
+has_failed_boots() {
+    [ "$BOOTS" -gt 0 ] && [ "$failed" -gt "$BOOTS" ]
+}
+
+look_for_target() {
+    [ "$BOOTS" -gt 0 ] && [ "$failed" -gt 0 ] || return 0
+    for target in multi-user.target graphical.target; do
+        [ "$(/usr/bin/systemctl is-active "$target")" != active ] || note_failed 0
+    done
+}
+
+is_armed() {
+    tags=$(tool lvm lvs --noheadings --options lv_tags "$VOLUME") || { say "LVM does not answer"; return 2; }
+    # LVM indents the line.
+    case " $tags " in
+    *[\ ,]safepoint.timer.fired=*) say "it has fired already"; return 1 ;;
+    *[\ ,]safepoint.timer.id="$ID"[\ ,]*) ;;
+    *) say "it is not armed any more"; return 1 ;;
+    esac
+}
+
+restore_boot() {
+    # Over what is there, in this program's own mount namespace: whatever the change has done to fstab.
+    skipped=
+    while read -r device type directory; do
+        mount_boot "$device" "$type" "$directory" && continue
+        say "$device cannot be mounted on $directory"
+        # An ESP stays as the change left it: better than a host that nobody reaches.
+        [ "$directory" != "$BOOT" ] || return 1
+        skipped=$directory
+    done <"$HERE/filesystems"
+    while IFS=$TAB read -r kind path content; do
+        [ -z "$skipped" ] || case $path/ in "$skipped"/*) continue ;; esac
+        "restore_$kind" "$path" "$content" || { say "$path could not be brought back"; return 1; }
+    done <"$HERE/boot"
+    while read -r directory; do
+        hide_other_entries "$directory"
+    done <"$HERE/menus"
+    tool sync
+}
+
+# The kernel refuses to mount a filesystem over itself (EBUSY, fs/namespace.c of Linux 6.1), and the host has mounted it
+# as a rule. So over something else, and not over a bind mount: what is mounted there appears at its source too.
+mount_boot() {
+    tool mkdir -p "$3" && tool mount -t tmpfs none "$3" &&
+        tool mount -t "$2" "$1" "$3" && tool mount -o remount,rw "$3"
+}
+
+restore_directory() {
+    [ -d "$1" ] && return
+    out_of_the_way "$1" && tool mkdir "$1"
+}
+
+restore_mountpoint() {
+    restore_directory "$1"
+}
+
+restore_link() {
+    [ -L "$1" ] && [ "$(tool readlink "$1")" = "$2" ] && return
+    out_of_the_way "$1" && tool ln -s -- "$2" "$1"
+}
+
+restore_file() {
+    [ -f "$1" ] && [ ! -L "$1" ] && has_checksum "$1" "$2" && return
+    copy_file "$1" "$2" || { [ $? = 2 ] && make_room && copy_file "$1" "$2"; } || return
+    [ ! -d "$1" ] || out_of_the_way "$1" || return
+    tool mv -f -- "$1.safepoint-new" "$1"
+}
+
+# 1: the copy in the backup is damaged. 2: it could not be copied, for want of room as a rule.
+copy_file() {
+    problem=2
+    if tool cp -p -- "$HERE/backup/tree$1" "$1.safepoint-new" && tool sync "$1.safepoint-new"; then
+        has_checksum "$1.safepoint-new" "$2" && return
+        problem=1
+    fi
+    tool rm -f -- "$1.safepoint-new"
+    return "$problem"
+}
+
+# Removes the kernels that the change has added, but for the one that runs.
+make_room() {
+    read -r release </proc/sys/kernel/osrelease
+    made=1
+    for file in "$BOOT"/vmlinuz-* "$BOOT"/initrd* "$BOOT"/initramfs-*; do
+        case $file in *"$release"*) continue ;; esac
+        [ ! -f "$file" ] || is_kept "$file" || { say "$file gives room"; tool rm -f -- "$file" && made=0; }
+    done
+    return "$made"
+}
+
+has_checksum() {
+    found=$(tool sha256sum <"$1")
+    [ "${found%% *}" = "$2" ]
+}
+
+out_of_the_way() {
+    [ ! -e "$1" ] && [ ! -L "$1" ] || tool mv -f -- "$1" "$1.safepoint-aside"
+}
+
+# Boot loaders read every *.conf in such a directory.
+hide_other_entries() {
+    for file in "$1"/*.conf; do
+        [ ! -e "$file" ] || is_kept "$file" || out_of_the_way "$file"
+    done
+}
+
+is_kept() {
+    while IFS=$TAB read -r _ kept _; do
+        [ "$kept" = "$1" ] && return
+    done <"$HERE/boot"
+    return 1
+}
+
+merge() {
+    # $1: as for exists, $2: VG/LV.
+    exists "$1" 'lv_merging!="merging"'
+    case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
+    tool lvm lvconvert --config "$CONFIG" --yes --merge --background "$2"
+}
+
+go_back() {
+    tool mkdir -p -m 700 /run/safepoint.lvm
+    exec 9>>/run/safepoint.lvm/lock
+    tool flock 9 || return
+    echo "rollback timer of $NAME (PID $$)" >/run/safepoint.lvm/lock
+    is_armed
+    case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
+    check || return
+    say "going back to $NAME"
+    [ -z "$BACKUP" ] || with_backup restore_boot || return
+    now=$(tool date +%s)
+    # Written before the first merge is requested: a member that is gone after that has gone back.
+    if [ ! -e "$HERE/begun" ]; then
+        remember || return
+        : >"$HERE/begun" && tool sync "$HERE/begun" "$HERE" || return
+    fi
+    request || { say "LVM does not merge"; return 1; }
+    tool lvm lvchange --config "$CONFIG" --yes --addtag "safepoint.timer.fired=$now" "$VOLUME"
+    say "the merges are requested; the host reboots"
+    tool sync
+    /usr/bin/systemctl --no-block reboot
+    tool sleep 120
+    say "the host does not reboot in order, so without"
+    tool sync
+    for key in s u b; do
+        echo "$key" >/proc/sysrq-trigger
+        tool sleep 5
+    done
+}
+""".lstrip()
+_MAIN = r"""
+check || exit
+[ "${2-}" != --check ] || exit 0
+. "$HERE/requests"
+count_boot
+find_end
+say "watching for $((end - uptime)) s"
+: >"$RUNNING"
+until is_over || has_failed_boots; do
+    look_for_target
+    keep_deadline
+    tool sleep 5
+done
+go_back
+"""
+PROGRAM = FUNCTIONS + _MAIN
+
+
+def write_toolbox(place: Path) -> None:
+    """Copy the programs and what they need to ``place``. Raises OSError, FilesFailed."""
+    (place / "bin").mkdir()
+    (place / "lib").mkdir()
+    for source, target in toolbox():
+        shutil.copyfile(source, place / target)
+        (place / target).chmod(0o755)
+
+
+def toolbox() -> set[tuple[str, str]]:
+    """Every file of the toolbox: where it is on the host, and its path in the toolbox.
+
+    Raises FilesFailed when the host has no such program, or one that is no dynamic executable of glibc.
+    """
+    found = set()
+    for name in TOOLS:
+        program = os.path.realpath(find_tool(name) or name)
+        found.add((program, f"bin/{name}"))
+        for library in _LIBRARY.findall(run_tool("ldd", program)):
+            found.add((library, "lib/ld" if _LOADER.search(library) else f"lib/{Path(library).name}"))
+    return found
+
+
+def checksums(place: Path) -> str:
+    """A list of all files below ``place`` for ``sha256sum --check`` there."""
+    return "".join(f"{_checksum(path)}  {path.relative_to(place)}\n" for path in _files(place))
+
+
+def _files(place: Path) -> Iterator[Path]:
+    return (path for path in sorted(place.rglob("*")) if path.is_file() and not path.is_symlink())
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,235 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the three plans share: the request, the plan itself, and looking up what it is about. Pure; private."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from .. import tags as _tags
+from ..._errors import Refused
+from ..checks import (
+    doubts_about,
+    group_problems,
+    kernel_problems,
+    look_problems,
+    pool_failures,
+)
+from ..selection import NOTHING_CHOSEN, select
+from ..sizes import AUTO, Size
+from ..state import (
+    Named,
+    Taking,
+    named,
+    single_outcome_name,
+    single_taking,
+    takings,
+)
+from ..steps import Extend, Retag, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..._model import LvKey, Picture, Volume
+    from ..selection import Selection, Selector
+    from ..allocation import Demand
+    from ..result import MemberView, View
+
+State = Literal["present", "merged", "absent"]
+
+
+@dataclass(frozen=True)
+class Single:
+    """What the module ``snapshot`` is about: the snapshot ``name`` of one origin."""
+
+    vg: str
+    origin: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for. ``name`` is a snapset's, or for a ``single`` that of the snapshot.
+
+    ``set_id`` is the id that a taking is to have, when something else has been bound to it already.
+    """
+
+    name: str
+    reserve: Size
+    pool_reserve: Size
+    state: State = "present"
+    selector: Selector = NOTHING_CHOSEN
+    size: Size = AUTO
+    min_headroom: Size | None = None
+    accept_loss_of: tuple[str, ...] = ()
+    single: Single | None = None
+    set_id: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The wish for messages."""
+        return f"snapshot {self.name}" if self.single else f"snapset {self.name}"
+
+    @property
+    def outcome_name(self) -> str:
+        """The name under which origins remember what became of it."""
+        return single_outcome_name(self.name) if self.single else self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ordered steps, each one LVM command, and the set as it will be after them.
+
+    ``taking`` is what the steps act on. ``must_start`` names the origins whose merge was requested
+    before the last boot: if it is still pending after the steps, that is an error.
+    """
+
+    steps: tuple[Step, ...]
+    after: View
+    warnings: tuple[str, ...] = ()
+    taking: Taking | None = None
+    must_start: tuple[LvKey, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything on the host will be different."""
+        return any(step.changes for step in self.steps)
+
+
+def find(picture: Picture, request: Request) -> Named:
+    """Everything that exists under the name of ``request``.
+
+    Raises Refused when a snapshot for the module ``snapshot`` cannot be looked up, or belongs to a set.
+    """
+    if request.single is None:
+        return named(takings(picture), request.name)
+    single = request.single
+    summary = f"{request.title} cannot be {request.state}"
+    if picture.group(single.vg) is None:
+        raise Refused(
+            summary, [f"there is no VG {single.vg} here (a foreign one is not visible)", *picture.blind_spots]
+        )
+    origin, holder = (
+        picture.volume(single.vg, single.origin),
+        picture.volume(single.vg, single.name),
+    )
+    if holder is not None:
+        reason = _not_single(picture, holder, origin)
+        if reason is not None:
+            raise Refused(summary, [reason])
+    if origin is None:
+        if request.state == "absent":
+            return Named(current=None)
+        raise Refused(summary, [f"there is no LV {single.vg}/{single.origin}"])
+    taking = single_taking(picture, origin=origin, name=single.name)
+    return Named(current=taking)
+
+
+def _not_single(picture: Picture, holder: Volume, origin: Volume | None) -> str | None:
+    membership = _tags.parse_member(holder.tags)
+    if membership is not None:
+        return f"{holder.full_name} belongs to snapset {membership.set_name}: use the module snapset for it"
+    if origin is None or (picture.origin_of(holder) != origin and not _tags.is_single_of(holder.tags, origin.uuid)):
+        what = f"a snapshot of {holder.vg}/{holder.origin}" if holder.is_snapshot else "not a snapshot"
+        return f"{holder.full_name} exists and is {what}: it is never touched; choose another name"
+    return None
+
+
+def common_problems(picture: Picture, request: Request, found: Named, volumes: Iterable[Volume]) -> Iterator[str]:
+    """What stands against any step: unfit VGs and pools, a blind LVM, and two whole sets of one name.
+
+    ``volumes`` are the LVs that the request is about, besides those of what was found.
+    """
+    concerned = list(volumes)
+    for taking in (found.current, *found.leftovers, *found.rivals):
+        if taking is not None:
+            concerned += [v for m in taking.members for v in (m.origin, m.snapshot) if v is not None]
+    yield from kernel_problems(picture)
+    yield from look_problems(picture)
+    groups = {volume.vg for volume in concerned}
+    for group in picture.volume_groups:
+        if group.name in groups:
+            yield from group_problems(group)
+    pools = {(volume.vg, volume.pool) for volume in concerned if volume.is_thin}
+    for volume in picture.volumes:
+        if (volume.vg, volume.name) in pools:
+            yield from pool_failures(volume)
+    # A single snapshot is beside its origin, so nothing of it can be hidden in a VG that is not its own.
+    hiding = request.single is None and (found.current is None or bool(found.current.those("lost")))
+    if hiding:
+        yield from (f"members may be hidden from us: {spot}" for spot in picture.blind_spots)
+    if request.single is None:
+        yield from doubts_about(picture, request.name)
+    if found.rivals and found.current is not None:
+        ids = ", ".join(taking.set_id for taking in (found.current, *found.rivals))
+        yield (
+            f"two complete sets bear this name (ids {ids}): remove the members of one by hand, "
+            "lvs -o lv_full_name,lv_tags shows which is which"
+        )
+
+
+def differing(current: Taking, selection: Selection) -> str | None:
+    """Why what was chosen is not what the set has, or None when it is the same."""
+    chosen = {wanted.origin.key: wanted.origin.full_name for wanted in selection.wanted}
+    has = {m.origin_key: m.origin.full_name if m.origin else m.label for m in current.members if m.origin_key}
+    if chosen.keys() == has.keys():
+        return None
+    return (
+        f"it protects {', '.join(sorted(has.values()))}, but {', '.join(sorted(chosen.values())) or 'nothing'} "
+        "was asked for: a set is one moment and never gets or loses members"
+    )
+
+
+def not_the_same(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+    """Why what ``request`` chooses, if it chooses anything, is not what the set has."""
+    if not request.selector.given:
+        return
+    selection = select(picture, request.selector)
+    yield from selection.reasons
+    difference = differing(current, selection)
+    if difference is not None and not selection.reasons:
+        yield difference
+
+
+def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[Step, ...]:
+    """The step that deletes what origins remember of ``request``, but for the taking with the id ``but``.
+
+    None when there is nothing to delete. A single snapshot's name means something only on its own origin.
+    """
+    single = request.single
+    stale = {
+        volume.full_name: [o.to_tag() for o in outcomes if o.set_name == request.outcome_name and o.set_id != but]
+        for volume in picture.volumes
+        if single is None or (volume.vg, volume.name) == (single.vg, single.origin)
+        if (outcomes := _tags.outcomes_of(volume.tags))
+    }
+    tags = {tag for found in stale.values() for tag in found}
+    names = tuple(name for name, found in stale.items() if found)
+    return (Retag(purpose="forget", volumes=names, delete=tuple(sorted(tags))),) if tags else ()
+
+
+def seal(members: Iterable[str]) -> Step:
+    """The step that declares a set whole, all of whose ``members`` (as VG/LV) exist."""
+    return Retag(purpose="seal", volumes=tuple(members), add=(_tags.SEALED,))
+
+
+def extensions(demands: Iterable[Demand]) -> tuple[Step, ...]:
+    """The steps that give existing snapshots the stores in ``demands``."""
+    return tuple(Extend(vg=d.vg, snapshot=d.snapshot, extents=d.extents, size=d.size) for d in demands)
+
+
+def grown(member: MemberView, demands: Iterable[Demand]) -> MemberView:
+    """``member`` after these extensions."""
+    sizes = {(demand.vg, demand.snapshot): demand.size for demand in demands}
+    return replace(member, size=sizes.get((member.vg, member.snapshot or ""), member.size))
+
+
+def refusals(planner: Callable[[Picture, Request], Plan], picture: Picture, request: Request) -> tuple[str, ...]:
+    """Every reason that ``planner`` has against ``request``; none when it has a plan."""
+    try:
+        planner(picture, request)
+    except Refused as refused:
+        return refused.reasons
+    return ()

@@ -1,0 +1,206 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan for a set that is to be made. Pure; private to this collection."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .. import tags as _tags
+from ..._errors import Refused
+from ..._names import (
+    COW_SUFFIX,
+    fits_device_mapper,
+    generated_names,
+    lv_name_problem,
+)
+from .base import (
+    Plan,
+    Request,
+    forget,
+    seal,
+)
+from .removal import removal_problems, removal_steps
+from ..checks import (
+    boot_problems,
+    boot_warnings,
+    origin_problems,
+    pool_problems,
+    thin_size_problem,
+)
+from ..selection import (
+    Selection,
+    read_by_boot_loader,
+    uncovered_with_root,
+)
+from ..allocation import Demand, freed_extents, size_snapshots
+from ..state import takings
+from ..steps import Create, CreateThick, CreateThin
+from ..result import MemberView, View, mountpoints_of
+
+# A tag has room for 1024 characters (validate_tag, lib/metadata/metadata.c of LVM 2.03).
+_MOST_MARKS = 128
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..._model import Picture, Volume
+    from ..state import Taking
+
+
+@dataclass(frozen=True)
+class _NewMember:
+    """A member to be made: its origin, its name, and for a thick one its store."""
+
+    origin: Volume
+    name: str
+    store: Demand | None
+
+    def step(self, tags: tuple[str, ...]) -> Create:
+        """The step that makes it, with ``tags`` from the first moment."""
+        vg, origin = self.origin.vg, self.origin.name
+        if self.store is None:
+            return CreateThin(vg=vg, origin=origin, name=self.name, tags=tags)
+        extents, size = self.store.extents, self.store.size
+        return CreateThick(vg=vg, origin=origin, name=self.name, extents=extents, size=size, tags=tags)
+
+    def view(self, picture: Picture) -> MemberView:
+        """It as it will be."""
+        return MemberView(
+            vg=self.origin.vg,
+            origin=self.origin.name,
+            snapshot=self.name,
+            kind=self.origin.snapshot_kind,
+            state="active" if self.store is None or self.origin.active else "unknown",
+            mountpoints=mountpoints_of(picture, self.origin),
+            size=self.store.size if self.store else self.origin.size,
+        )
+
+
+def plan_creation(
+    picture: Picture, request: Request, leftovers: Sequence[Taking], selection: Selection, reasons: Sequence[str]
+) -> Plan:
+    """The plan that removes ``leftovers`` of interrupted takings and takes the set afresh.
+
+    Raises Refused with ``reasons`` and all that is found besides.
+    """
+    removed = [member.snapshot for taking in leftovers for member in taking.live if member.snapshot]
+    found = [*reasons, *(problem for taking in leftovers for problem in removal_problems(picture, taking))]
+    found += _cannot_protect(picture, request, selection, removed)
+    found += [f"id: {one.set_id} is that of another taking" for one in takings(picture) if one.set_id == request.set_id]
+    stores, shortfalls = size_snapshots(
+        picture,
+        [item for item in selection.wanted if not item.origin.is_thin],
+        default=request.size,
+        reserve=request.reserve,
+        freed=freed_extents(picture, removed),
+    )
+    found += shortfalls
+    members = [_new_member(picture, request, item.origin, stores, removed, found) for item in selection.wanted]
+    if found:
+        raise Refused(f"{request.title} cannot be present", found)
+    created = tuple(_create_steps(picture, request, members))
+    sealing = () if request.single else (seal(f"{step.vg}/{step.name}" for step in created),)
+    return Plan(
+        steps=(*removal_steps(leftovers), *created, *sealing, *forget(picture, request)),
+        after=View(name=request.name, state="active", members=tuple(member.view(picture) for member in members)),
+        warnings=boot_warnings(picture.host),
+    )
+
+
+def _cannot_protect(
+    picture: Picture, request: Request, selection: Selection, removed: Sequence[Volume]
+) -> Iterator[str]:
+    origins = [item.origin for item in selection.wanted]
+    staying = replace(picture, volumes=tuple(volume for volume in picture.volumes if volume not in removed))
+    for item in selection.wanted:
+        yield from origin_problems(staying, item.origin)
+        if item.origin.is_thin and item.size is not None:
+            yield thin_size_problem(item.origin)
+    for pool in _pools_of(picture, origins):
+        yield from pool_problems(pool, request.pool_reserve)
+    yield from uncovered_with_root(picture, origins, request.selector.ignore_uncovered)
+    yield from read_by_boot_loader(picture, origins, request.selector.ignore_uncovered)
+    roots = [origin for origin in origins if is_root(picture, origin)]
+    if roots:
+        yield from boot_problems(picture.host, thick=not roots[0].is_thin)
+
+
+def _pools_of(picture: Picture, origins: Sequence[Volume]) -> tuple[Volume, ...]:
+    names = dict.fromkeys((origin.vg, origin.pool) for origin in origins if origin.is_thin)
+    pools = (picture.volume(vg, pool) for vg, pool in names)
+    return tuple(pool for pool in pools if pool is not None)
+
+
+def is_root(picture: Picture, origin: Volume) -> bool:
+    """Whether the host runs from ``origin``."""
+    return "/" in mountpoints_of(picture, origin)
+
+
+def _new_member(
+    picture: Picture,
+    request: Request,
+    origin: Volume,
+    stores: Sequence[Demand],
+    removed: Sequence[Volume],
+    reasons: list[str],
+) -> _NewMember:
+    candidates = (request.name,) if request.single else generated_names(origin.name, request.name)
+    name, problem = _free_name(picture, origin, candidates, removed)
+    if problem is not None:
+        reasons.append(problem)
+    store = next((store for store in stores if (store.vg, store.origin) == (origin.vg, origin.name)), None)
+    return _NewMember(origin=origin, name=name, store=store)
+
+
+def _free_name(
+    picture: Picture, origin: Volume, candidates: Sequence[str], removed: Sequence[Volume]
+) -> tuple[str, str | None]:
+    """The first of ``candidates`` that a snapshot of ``origin`` can have, or the last one and why it cannot."""
+    problem: str | None = None
+    for name in candidates:
+        holder = picture.volume(origin.vg, name)
+        if holder is not None and holder not in removed:
+            problem = f"the name {holder.full_name} is needed and belongs to another LV: rename that, or this set"
+            if not _tags.ours(holder.all_tags):
+                break
+            continue
+        problem = _name_problem(origin, name)
+        if problem is None:
+            return name, None
+    return candidates[-1], problem
+
+
+def _name_problem(origin: Volume, name: str) -> str | None:
+    suffix = "" if origin.is_thin else COW_SUFFIX
+    if not fits_device_mapper(origin.vg, name, suffix):
+        return f"{origin.vg}/{name} is too long a name: device-mapper holds 127 bytes, hyphens count twice"
+    return lv_name_problem(name)
+
+
+def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMember]) -> Iterator[Create]:
+    set_id = request.set_id or uuid.uuid4().hex
+    for member in members:
+        if request.single:
+            yield member.step(_tags.single_tags(member.origin.uuid))
+        else:
+            tags = _tags.MemberTags(
+                set_name=request.name,
+                set_id=set_id,
+                count=len(members),
+                origin_uuid=member.origin.uuid,
+                taken=picture.host.now,
+                pvs=_pvs(picture, member.origin),
+                vg=member.origin.vg_uuid,
+            )
+            yield member.step(tags.to_tags())
+
+
+def _pvs(picture: Picture, origin: Volume) -> tuple[str, ...] | None:
+    group = picture.group(origin.vg)
+    if group is None or not is_root(picture, origin) or len(group.pv_marks) > _MOST_MARKS:
+        return None
+    return group.pv_marks

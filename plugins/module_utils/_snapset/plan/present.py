@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan for ``state: present``: create a set, or keep it and extend what is too small. Pure; private."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..._errors import Refused
+from .base import (
+    Plan,
+    Request,
+    common_problems,
+    differing,
+    extensions,
+    find,
+    forget,
+    grown,
+    refusals,
+    seal,
+)
+from .absent import plan_absent
+from .create import is_root, plan_creation
+from .merged import plan_merged
+from .removal import (
+    FINISH,
+    removal_problems,
+    removal_steps,
+)
+from ..checks import (
+    thin_size_problem,
+)
+from ..selection import (
+    NOTHING_CHOSEN,
+    Selection,
+    Wanted,
+    select,
+)
+from ..sizes import AUTO
+from ..allocation import (
+    Demand,
+    extension_demand,
+    room_problems,
+)
+from ..result import view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..._model import (
+        Picture,
+    )
+    from ..state import (
+        Taking,
+    )
+
+
+def plan_present(picture: Picture, request: Request) -> Plan:
+    """The plan that makes the set of ``request`` exist, whole and large enough.
+
+    Raises Refused with every reason that was found.
+    """
+    found = find(picture, request)
+    selection = _selection(picture, request)
+    wanted = [item.origin for item in selection.wanted]
+    reasons = [*selection.reasons, *common_problems(picture, request, found, wanted)]
+    current = found.current
+    if current is not None and _stays(current):
+        return _keep(picture, request, current, found.leftovers, selection, reasons)
+    leftovers = [taking for taking in (current, *found.leftovers) if taking is not None and taking.live]
+    return plan_creation(picture, request, leftovers, selection, reasons)
+
+
+def takes_root(picture: Picture, request: Request) -> bool:
+    """Whether the root filesystem is going to be protected, so that the plan needs to know how the host boots."""
+    current = find(picture, request).current
+    if current is not None and _stays(current):
+        return False
+    return any(is_root(picture, item.origin) for item in _selection(picture, request).wanted)
+
+
+def _stays(current: Taking) -> bool:
+    return current.sealed and (bool(current.live) or current.state == "merging")
+
+
+def _selection(picture: Picture, request: Request) -> Selection:
+    if request.single is None:
+        return select(picture, request.selector)
+    origin = picture.volume(request.single.vg, request.single.origin)
+    size = None if request.size == AUTO else request.size
+    return Selection(wanted=(Wanted(origin=origin, size=size),) if origin else ())
+
+
+def _keep(
+    picture: Picture,
+    request: Request,
+    current: Taking,
+    leftovers: Sequence[Taking],
+    selection: Selection,
+    reasons: list[str],
+) -> Plan:
+    reasons += _standing_against(picture, request, current)
+    difference = differing(current, selection)
+    if difference is not None and not selection.reasons:
+        reasons.append(difference)
+    if request.set_id not in (None, current.set_id):
+        reasons.append(f"its id is {current.set_id}, and {request.set_id} was asked for: it is another taking")
+    reasons += [problem for taking in leftovers for problem in removal_problems(picture, taking)]
+    demands = [] if reasons else list(_too_small(picture, request, current, selection, reasons))
+    reasons += room_problems(picture, demands, request.reserve, less="size, min_headroom")
+    if reasons:
+        raise Refused(f"{request.title} cannot be present", reasons)
+    view = view_of(picture, current, name=request.name)
+    sealing = (seal(member.label for member in current.live),) if current.half_sealed else ()
+    # A taking that was cut off after its seal has left what origins remember of the one before.
+    forgetting = forget(picture, request, but=current.set_id)
+    return Plan(
+        steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(demands)),
+        after=replace(view, members=tuple(grown(member, demands) for member in view.members)),
+        warnings=tuple(_unknown_validity(current)),
+        taking=current,
+    )
+
+
+def _standing_against(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+    """Why the set cannot stay as it is, with what stands against the way out that is named."""
+    invalid = ", ".join(member.label for member in current.those("invalid"))
+    if invalid:
+        yield f"{invalid} overflowed and is invalid: what it held is lost"
+    missing = len(current.those("lost", "stray"))
+    if missing:
+        yield (
+            f"{missing} of its {current.count} members are gone without having been rolled back: taking them again "
+            "now would protect the wrong state"
+        )
+    other = replace(request, selector=NOTHING_CHOSEN)
+    if current.hopeless:
+        yield "remove the set (state: absent), then take a new one"
+        yield from refusals(plan_absent, picture, replace(other, state="absent"))
+    elif current.begun:
+        yield f"it is being rolled back (state {current.state}): {FINISH}"
+        yield from refusals(plan_merged, picture, replace(other, state="merged"))
+
+
+def _unknown_validity(current: Taking) -> Iterator[str]:
+    for member in current.those("unknown"):
+        yield f"{member.label} is not active, so whether it is still valid cannot be known"
+
+
+def _too_small(
+    picture: Picture,
+    request: Request,
+    current: Taking,
+    selection: Selection,
+    reasons: list[str],
+) -> Iterator[Demand]:
+    sizes = {item.origin.key: item.size for item in selection.wanted}
+    for member in current.those("active"):
+        origin, snapshot = member.origin, member.snapshot
+        if origin is None or snapshot is None:
+            continue
+        size = sizes.get(origin.key)
+        if member.kind == "thick":
+            yield from extension_demand(
+                picture,
+                origin=origin,
+                snapshot=snapshot,
+                size=size or request.size,
+                headroom=request.min_headroom,
+            )
+        elif size is not None:
+            reasons.append(thin_size_problem(origin))

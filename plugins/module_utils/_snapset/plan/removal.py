@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands against removing what is left of a taking, and the step that removes it. Pure; private."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import tags as _tags
+from ..._names import generated_names
+from ..steps import Remove, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..._model import Picture, Volume
+    from ..state import Member, Taking
+
+
+FINISH = "finish with state: merged"
+
+
+def open_problem(picture: Picture, member: Member) -> str | None:
+    """Why a member's snapshot cannot be taken away, or None when nobody has it open."""
+    snapshot = member.snapshot
+    if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):
+        return None
+    return f"the snapshot {snapshot.full_name} itself is {_holders_of(picture, snapshot)}: close it first"
+
+
+def removal_problems(picture: Picture, taking: Taking) -> Iterator[str]:
+    """Why what is left of ``taking`` cannot be removed whole; LVM would refuse some of it half-way."""
+    for member in taking.live:
+        problem = open_problem(picture, member)
+        if problem is None and member.state == "stray":
+            problem = _stray_problem(taking, member)
+        if problem is None:
+            problem = _held_by_lvm(taking, member)
+        if problem is not None:
+            yield problem
+
+
+def removal_steps(takings_to_remove: Sequence[Taking]) -> tuple[Step, ...]:
+    """The step that removes all that is left of these takings; none when nothing is."""
+    snapshots = [member.snapshot for taking in takings_to_remove for member in taking.live if member.snapshot]
+    return (Remove.of(snapshots),) if snapshots else ()
+
+
+def merge_in_the_way(origin: Volume, member: Member) -> str:
+    """That the merge of ``member`` into ``origin`` waits or runs, and what ends it by hand."""
+    return f"{_merge_fact(origin, member)}: {_merge_by_hand(origin, member)}"
+
+
+def _held_by_lvm(taking: Taking, member: Member) -> str | None:
+    """Why LVM would not remove the member's snapshot, and what to do; None when it would."""
+    origin, snapshot = member.origin, member.snapshot
+    if origin is None or snapshot is None:
+        return None
+    if member.state in ("merge_pending", "merging"):
+        return f"{_merge_fact(origin, member)}: {_merge_ways(taking, origin, member)}"
+    again = f"lvchange -an {origin.full_name}; lvchange -ay {origin.full_name}"
+    if member.state == "merge_failed":
+        return merge_failure(origin, snapshot)
+    # An origin that was activated over an overflowed store is itself invalid as a merge target, runs on its new
+    # content, and LVM lets the snapshot go; before that nothing removes it.
+    if member.state == "invalid" and snapshot.merging and not origin.invalid:
+        return (
+            f"{snapshot.full_name} overflowed while its merge was pending: LVM cannot remove it before "
+            f"{origin.full_name} is next activated, with its new content: reboot, or unmount it, then {again}"
+        )
+    return None
+
+
+def merge_failure(origin: Volume, snapshot: Volume) -> str:
+    """That a merge failed, and how it goes on."""
+    return (
+        f"the merge of {snapshot.full_name} failed and {origin.full_name} is in between, see the kernel's log: "
+        f"mend the device, then lvchange -an {origin.full_name}; lvchange -ay {origin.full_name} goes on with it"
+    )
+
+
+def _merge_fact(origin: Volume, member: Member) -> str:
+    if member.state == "merging":
+        return f"{member.label} is being merged, which cannot be stopped"
+    waits = f"{member.label} waits to be merged into {origin.full_name}"
+    return f"{waits}, and LVM has no way to cancel a pending thin merge" if member.kind == "thin" else waits
+
+
+def _merge_ways(taking: Taking, origin: Volume, member: Member) -> str:
+    cancel = ""
+    if member.state == "merge_pending" and member.kind == "thick":
+        forgetting = f"lvchange --deltag {member.outcome.to_tag()} {origin.full_name}; " if member.outcome else ""
+        cancel = (
+            f"to cancel that, unmount it, then {forgetting}lvchange -an {origin.full_name}; "
+            f"lvremove {member.label}; lvchange -ay {origin.full_name}, or "
+        )
+    by_hand = _merge_by_hand(origin, member)
+    if not taking.sealed:
+        return cancel + by_hand
+    if taking.hopeless:
+        return f"{cancel}{FINISH} and accept_loss_of: [{taking.name}]" + ("" if cancel else f", or {by_hand}")
+    return cancel + FINISH
+
+
+def _merge_by_hand(origin: Volume, member: Member) -> str:
+    poll = f"lvchange --poll y {origin.full_name}"
+    if member.state == "merging":
+        return f"have it watched to its end ({poll}) and run again"
+    # Whether a thin merge has begun at the last boot cannot always be known, so the way ends with a poll.
+    return f"to let it happen, reboot or unmount it, then lvchange --refresh {origin.full_name}; {poll}, and run again"
+
+
+def _holders_of(picture: Picture, volume: Volume) -> str:
+    """Who keeps ``volume`` open, in words."""
+    mounts = [mount.mountpoint for mount in picture.mounts_of(volume)]
+    if mounts:
+        return f"mounted at {', '.join(mounts)}"
+    device = picture.device_of(volume)
+    return f"used by {', '.join(device.holders)}" if device and device.holders else "held open by a process"
+
+
+def _stray_problem(taking: Taking, member: Member) -> str | None:
+    volume = member.snapshot
+    if volume is None or _is_leftover(taking, member, volume):
+        return None
+    tags = " ".join(f"--deltag {tag}" for tag in _tags.ours(volume.tags))
+    return (
+        f"{volume.full_name} has the tags of a member but is no snapshot of its recorded origin any more, "
+        f"so it is not ours to remove: if it is to stay, type: lvchange {tags} {volume.full_name}"
+    )
+
+
+def _is_leftover(taking: Taking, member: Member, volume: Volume) -> bool:
+    # What a killed lvcreate leaves: a plain LV under the name that we gave, beside its recorded origin.
+    if member.origin is None or volume.is_snapshot or "origin" in volume.roles:
+        return False
+    return taking.single or volume.name in generated_names(member.origin.name, taking.name)

@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A set as a result shows it: what is there, or what a plan would leave there. Pure; private to this collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from .._model import SWAP
+from .allocation import cannot_overflow
+from .state import (
+    Member,
+    MemberState,
+    SetState,
+    Taking,
+    merge_percent,
+)
+
+if TYPE_CHECKING:
+    from .._model import (
+        Kind,
+        Picture,
+        Volume,
+    )
+
+_FAST_BYTES = 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class MemberView:
+    """A member; sizes in bytes, percents as LVM prints them. In a prediction what cannot be known is None."""
+
+    vg: str
+    origin: str
+    snapshot: str | None
+    kind: Kind
+    state: MemberState
+    mountpoints: tuple[str, ...] = ()
+    size: int | None = None
+    used_percent: float | None = None
+    merge_percent: float | None = None
+    auto_basis: str | None = None
+    origin_open: bool = False
+
+    @property
+    def public_state(self) -> str:
+        """The state as documented: a snapshot gone into its origin is merging until that is written down."""
+        return "merging" if self.state == "merged" else self.state
+
+    def to_result(self) -> dict[str, Any]:
+        """All that is known, for the module's result."""
+        return {
+            **self.to_stable(),
+            "snapshot": self.snapshot,
+            "size": self.size,
+            "used_percent": self.used_percent,
+            "merge_percent": self.merge_percent,
+            "auto_basis": self.auto_basis,
+        }
+
+    def to_stable(self) -> dict[str, Any]:
+        """What a prediction and the real run have in common; how long a merging snapshot exists nobody can know."""
+        merging = self.public_state == "merging"
+        return {
+            "vg": self.vg,
+            "origin": self.origin,
+            "snapshot": None if merging else self.snapshot,
+            "kind": self.kind,
+            "mountpoints": list(self.mountpoints),
+            "size": None if merging else self.size,
+            "state": self.public_state,
+        }
+
+
+@dataclass(frozen=True)
+class View:
+    """A set, or a single snapshot; ``created`` and ``rolled_back_at`` in seconds since the epoch."""
+
+    name: str
+    state: SetState
+    members: tuple[MemberView, ...] = ()
+    set_id: str | None = None
+    created: int | None = None
+    rolled_back_at: int | None = None
+
+    @property
+    def reboot_required(self) -> bool:
+        """Whether a merge waits for an origin that is in use, so that only a reboot (or an unmount) starts it."""
+        return any(member.state == "merge_pending" and member.origin_open for member in self.members)
+
+    @property
+    def poll_after(self) -> int | None:
+        """After how many seconds a further look is worth it; None when nothing is under way."""
+        running = [member for member in self.members if member.public_state == "merging"]
+        if not running:
+            return None
+        left = sum((m.size or 0) * (100 - (m.merge_percent or 0)) / 100 for m in running if m.kind == "thick")
+        return max(2, min(30, int(left / _FAST_BYTES)))
+
+    def to_result(self, now: int) -> dict[str, Any]:
+        """The set as a module returns it; ``now`` in seconds since the epoch gives the age."""
+        return {
+            "name": self.name,
+            "id": self.set_id,
+            "state": self.state,
+            "created": _iso(self.created),
+            "age": None if self.created is None else max(0, now - self.created),
+            "rolled_back_at": _iso(self.rolled_back_at),
+            "members": [member.to_result() for member in self.members],
+        }
+
+    def to_prediction(self) -> dict[str, Any]:
+        """The set as check mode returns it: nothing that only the real run can know."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "members": [member.to_stable() for member in self.members],
+        }
+
+
+def _iso(epoch: int | None) -> str | None:
+    return None if epoch is None else datetime.fromtimestamp(epoch, tz=timezone.utc).isoformat()
+
+
+def view_of(picture: Picture, taking: Taking | None, *, name: str) -> View:
+    """What is there now under ``name``."""
+    if taking is None:
+        return View(name=name, state="absent")
+    members = [
+        _member_view(picture, member, witness)
+        for member in taking.members
+        if (witness := member.origin or member.snapshot) is not None
+    ]
+    return View(
+        name=name,
+        state=taking.state,
+        members=tuple(sorted(members, key=lambda member: (member.vg, member.origin))),
+        set_id=taking.set_id,
+        created=taking.created,
+        rolled_back_at=taking.rolled_back_at,
+    )
+
+
+def _member_view(picture: Picture, member: Member, witness: Volume) -> MemberView:
+    origin, snapshot = member.origin, member.snapshot
+    done = merge_percent(member)
+    used = snapshot.data_percent if snapshot and member.state in ("active", "invalid") else None
+    return MemberView(
+        vg=witness.vg,
+        origin=origin.name if origin else "",
+        snapshot=snapshot.name if snapshot else None,
+        kind=member.kind,
+        state=member.state,
+        mountpoints=mountpoints_of(picture, origin),
+        size=snapshot.size if snapshot else None,
+        used_percent=None if used is None else float(used),
+        merge_percent=None if done is None else float(done),
+        auto_basis=_basis_of(picture, origin, snapshot),
+        origin_open=bool(origin and origin.open),
+    )
+
+
+def mountpoints_of(picture: Picture, volume: Volume | None) -> tuple[str, ...]:
+    """Where ``volume`` is mounted, each mountpoint once; swap is not mounted anywhere."""
+    mounts = picture.mounts_of(volume) if volume else ()
+    return tuple(dict.fromkeys(mount.mountpoint for mount in mounts if mount.mountpoint != SWAP))
+
+
+def _basis_of(picture: Picture, origin: Volume | None, snapshot: Volume | None) -> str | None:
+    if origin is None or snapshot is None or not snapshot.is_thick_snapshot:
+        return None
+    return "cannot_overflow" if cannot_overflow(picture, origin, snapshot) else "estimate"

@@ -1,0 +1,209 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which LVs a request means: by VG and LV, by mountpoint, or both. Pure; private to this collection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import tags as _tags
+from .._model import BOOT_MOUNTPOINTS, SWAP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .._model import LvKey, Mount, Picture, Volume
+    from .sizes import Size
+
+GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")
+"""Filesystems that, when they are separate, have to go back together with /, or the host is two halves."""
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """An item of ``volumes``: one LV, or with ``lv`` None every LV of the VG that can be an origin."""
+
+    vg: str
+    lv: str | None = None
+    size: Size | None = None
+
+
+@dataclass(frozen=True)
+class Selector:
+    """What a user chose; every path is normalised."""
+
+    volumes: tuple[VolumeSpec, ...] = ()
+    mountpoints: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    ignore_uncovered: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> bool:
+        """Whether anything was chosen at all."""
+        return bool(self.volumes or self.mountpoints)
+
+
+NOTHING_CHOSEN = Selector()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One origin to protect; ``size`` is what its own item of ``volumes`` says, if it says anything."""
+
+    origin: Volume
+    size: Size | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The origins that were meant, each once, and why the rest of the request cannot be understood."""
+
+    wanted: tuple[Wanted, ...]
+    reasons: tuple[str, ...] = ()
+
+
+def select(picture: Picture, selector: Selector) -> Selection:
+    """The origins that ``selector`` means on the host in ``picture``."""
+    reasons = [*_duplicates(selector), *_unknown_excludes(picture, selector)]
+    chosen: dict[LvKey, Wanted] = {}
+    # A whole VG first, so that what is said of one of its LVs stands.
+    for spec in sorted(selector.volumes, key=lambda item: item.lv is not None):
+        for volume in _volumes_of(picture, spec, reasons):
+            chosen[volume.key] = Wanted(origin=volume, size=spec.size)
+    for mountpoint in selector.mountpoints:
+        below = _volume_below(picture, mountpoint, selector, reasons)
+        if below is not None:
+            chosen.setdefault(below.key, Wanted(origin=below))
+    excluded = {volume.key for volume in _excluded(picture, selector)}
+    wanted = tuple(
+        sorted(
+            (w for w in chosen.values() if w.origin.key not in excluded),
+            key=lambda w: (w.origin.vg, w.origin.name),
+        )
+    )
+    if selector.given and not wanted and not reasons:
+        reasons.append("nothing is left to protect: volumes and mountpoints choose no LV that exclude leaves")
+    return Selection(wanted=wanted, reasons=tuple(reasons))
+
+
+def uncovered_with_root(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+    """Why ``members`` would take / back without filesystems that belong to it; nothing when / is not among them."""
+    if not any(mount.mountpoint == "/" for volume in members for mount in picture.mounts_of(volume)):
+        return
+    for mountpoint in GOES_WITH_ROOT:
+        mount = mount_at(picture, mountpoint)
+        if mount is not None and mountpoint not in ignore and picture.lv_below(mount.device) not in members:
+            yield (
+                f"/ is protected, but {mountpoint} is a filesystem of its own and is not: "
+                "add it to mountpoints, or name it in ignore_uncovered"
+            )
+
+
+def read_by_boot_loader(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+    """Why the boot loader could not boot the host while one of ``members`` is merged.
+
+    It reads a thick origin as it lies on the disk: what the change has made of it after the merge was requested, and a
+    mixture while it runs (seen with GRUB 2.12, docs/boot.md). Thin volumes no boot loader can read.
+    """
+    for member in members:
+        if member.is_thin:
+            continue
+        for mount in picture.mounts_of(member):
+            if mount.mountpoint in BOOT_MOUNTPOINTS:
+                yield (
+                    f"{mount.mountpoint} lies on {member.full_name}, and a boot loader would read it half merged: "
+                    "leave it out; the module boot_backup saves it, and so does the role pre_upgrade"
+                )
+            if mount.mountpoint == "/" and _holds_kernels(picture) and "/boot" not in ignore:
+                yield (
+                    f"/boot lies on / ({member.full_name}), and while that is merged, a boot loader would read it half "
+                    "merged, or as the change has left it: give /boot a filesystem of its own, or name it in "
+                    "ignore_uncovered if the kernel comes from elsewhere"
+                )
+
+
+def _holds_kernels(picture: Picture) -> bool:
+    boot = picture.host.boot
+    return boot is not None and bool(boot.initramfs) and mount_at(picture, "/boot") is None
+
+
+def mount_at(picture: Picture, mountpoint: str) -> Mount | None:
+    """What is mounted at ``mountpoint``; of several, the last one hides the others."""
+    return next(
+        (mount for mount in reversed(picture.host.mounts) if mount.mountpoint == mountpoint),
+        None,
+    )
+
+
+def why_not_lvm(picture: Picture, mount: Mount) -> str:
+    """Why the filesystem of ``mount`` cannot be protected, when no LV is below it."""
+    device = picture.host.devices.get(mount.device)
+    if device is None:
+        return f"{mount.source} is not a block device of this host"
+    if len(device.slaves) > 1:
+        return f"{mount.source} lies on several devices"
+    return f"{mount.source} is not on LVM"
+
+
+def _duplicates(selector: Selector) -> Iterator[str]:
+    names = Counter((spec.vg, spec.lv) for spec in selector.volumes)
+    for (vg, lv), times in names.items():
+        if times > 1:
+            yield (f"volumes names {vg}/{lv} {times} times" if lv else f"volumes names VG {vg} {times} times")
+    for mountpoint, times in Counter(selector.mountpoints).items():
+        if times > 1:
+            yield f"mountpoints names {mountpoint} {times} times"
+
+
+def _volumes_of(picture: Picture, spec: VolumeSpec, reasons: list[str]) -> Iterator[Volume]:
+    if picture.group(spec.vg) is None:
+        known = ", ".join(group.name for group in picture.volume_groups) or "none"
+        reasons.append(f"there is no VG {spec.vg} here (a foreign one is not visible); VGs of this host: {known}")
+    elif spec.lv is None:
+        yield from (volume for volume in picture.volumes if volume.vg == spec.vg and _fits_all(picture, volume))
+    else:
+        volume = picture.volume(spec.vg, spec.lv)
+        if volume is None:
+            reasons.append(f"there is no LV {spec.vg}/{spec.lv}")
+        else:
+            yield volume
+
+
+def _fits_all(picture: Picture, volume: Volume) -> bool:
+    # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap, nothing that we keep there.
+    swapped = any(mount.mountpoint == SWAP for mount in picture.mounts_of(volume))
+    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or _tags.is_own(volume.all_tags))
+
+
+def _volume_below(picture: Picture, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:
+    mount = mount_at(picture, mountpoint)
+    if mount is None:
+        reasons.append(f"nothing is mounted at {mountpoint}")
+        return None
+    volume = picture.lv_below(mount.device)
+    if volume is None and mountpoint not in selector.ignore_uncovered:
+        reasons.append(
+            f"{mountpoint} cannot be protected: {why_not_lvm(picture, mount)}; "
+            "leave it out, or name it in ignore_uncovered"
+        )
+    return volume
+
+
+def _unknown_excludes(picture: Picture, selector: Selector) -> Iterator[str]:
+    for item in selector.exclude:
+        if not list(_matching(picture, item)):
+            yield f"exclude names {item}, which is neither an LV (VG/LV) nor a mountpoint on LVM here"
+
+
+def _excluded(picture: Picture, selector: Selector) -> Iterator[Volume]:
+    for item in selector.exclude:
+        yield from _matching(picture, item)
+
+
+def _matching(picture: Picture, item: str) -> Iterator[Volume]:
+    for volume in picture.volumes:
+        if item == volume.full_name or any(mount.mountpoint == item for mount in picture.mounts_of(volume)):
+            yield volume

@@ -1,0 +1,335 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state of snapsets as LVM tags: how it is written and read. Private to this collection.
+
+LVM takes ``A-Za-z0-9._-+/=!:&#`` in a tag (lib/misc/lvm-string.c, LVM 2.03), so every value here keeps to these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from .._names import set_name_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .._model import LvKey
+
+MEMBER = "safepoint.member."
+_OUTCOME = "safepoint.outcome."
+BOOT = "safepoint.boot."
+BOOT_RESTORED = f"{BOOT}restored"
+TIMER = "safepoint.timer."
+TIMER_READY = f"{TIMER}ready"
+TIMER_FIRED = f"{TIMER}fired"
+SINGLE = "safepoint.single"
+_SINGLE_ORIGIN = f"{SINGLE}.origin="
+SEALED = f"{MEMBER}sealed"
+
+OutcomeKind = Literal["merging", "rolled_back"]
+_MOST_MEMBERS = 9999
+# The end of the year 9999, the last that has a date.
+_LAST_SECOND = 253402300799
+# Roles make file names of it.
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_OUTCOME_KINDS: tuple[OutcomeKind, ...] = ("merging", "rolled_back")
+
+
+@dataclass(frozen=True)
+class MemberTags:
+    """What a member carries from the moment ``lvcreate`` makes it.
+
+    ``set_id`` is one UUID for each taking, ``count`` the number of members, ``origin_uuid`` the origin's LV UUID,
+    ``taken`` seconds since the epoch, ``pvs`` the marks of the VG's PVs (for an LV that holds the root filesystem),
+    ``vg`` the VG's UUID, which release 0.1.0 did not write.
+    """
+
+    set_name: str
+    set_id: str
+    count: int
+    origin_uuid: str
+    taken: int
+    pvs: tuple[str, ...] | None = None
+    sealed: bool = False
+    vg: str = ""
+
+    def to_tags(self) -> tuple[str, ...]:
+        """The tags for ``lvcreate --addtag``; the seal is never among them, it comes when the last member exists."""
+        pvs = None if self.pvs is None else ":".join(self.pvs)
+        known = {"origin": self.origin_uuid, "taken": self.taken, "pvs": pvs, "vg": self.vg or None}
+        return _written(MEMBER, {"set": self.set_name, "id": self.set_id, "count": self.count, **known})
+
+
+def parse_member(tags: Iterable[str]) -> MemberTags | None:
+    """The membership that ``tags`` describe, or None when they describe none.
+
+    Tags that were cut or edited by hand (a part missing, a number or a name that is none) describe none.
+    """
+    values = dict(_key_values(tags, MEMBER))
+    try:
+        return MemberTags(
+            set_name=_set_name(values["set"]),
+            set_id=_id(values["id"]),
+            count=_count(values["count"]),
+            origin_uuid=values["origin"],
+            taken=_seconds(values["taken"]),
+            pvs=tuple(values["pvs"].split(":")) if "pvs" in values else None,
+            sealed="sealed" in values,
+            vg=values.get("vg", ""),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _written(prefix: str, values: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(f"{prefix}{key}={value}" for key, value in values.items() if value is not None)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= _MOST_MEMBERS:
+        raise ValueError(text)
+    return count
+
+
+def _seconds(text: str) -> int:
+    seconds = int(text)
+    if not 0 <= seconds <= _LAST_SECOND:
+        raise ValueError(text)
+    return seconds
+
+
+def _id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _set_name(text: str) -> str:
+    if set_name_problem(text) is not None:
+        raise ValueError(text)
+    return text
+
+
+def _key_values(tags: Iterable[str], prefix: str) -> Iterable[tuple[str, str]]:
+    for tag in tags:
+        if tag.startswith(prefix):
+            key, _equals, value = tag[len(prefix) :].partition("=")
+            yield key, value
+
+
+@dataclass(frozen=True)
+class BootTags:
+    """What the LV of a backup of /boot carries from when ``lvcreate`` makes it, and later.
+
+    ``set_id`` is the id of the taking that it belongs to, ``taken`` seconds since the epoch. ``manifest``, the
+    checksum of its manifest (SHA-256, 64 hex digits), comes when all of it is on the disk, ``restored`` when all of it
+    has been brought back. ``vg`` as with MemberTags.
+    """
+
+    set_name: str
+    set_id: str
+    taken: int
+    manifest: str = ""
+    restored: bool = False
+    vg: str = ""
+
+    def to_tags(self) -> tuple[str, ...]:
+        """The tags for ``lvcreate --addtag``: none of those that come later."""
+        known = {"set": self.set_name, "id": self.set_id, "taken": self.taken, "vg": self.vg or None}
+        return _written(BOOT, known)
+
+
+def parse_boot(tags: Iterable[str]) -> BootTags | None:
+    """The backup that ``tags`` describe, or None when they describe none."""
+    values = dict(_key_values(tags, BOOT))
+    try:
+        return BootTags(
+            set_name=_set_name(values["set"]),
+            set_id=_id(values["id"]),
+            taken=_seconds(values["taken"]),
+            manifest=values.get("manifest", ""),
+            restored="restored" in values,
+            vg=values.get("vg", ""),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def boot_seal(manifest: str) -> str:
+    """The tag that declares a backup whole."""
+    return f"{BOOT}manifest={manifest}"
+
+
+@dataclass(frozen=True)
+class TimerTags:
+    """What the LV of a rollback timer carries from when ``lvcreate`` makes it, and later.
+
+    ``set_id`` is the id of the taking that it belongs to, ``armed`` seconds since the epoch, ``after`` seconds from
+    then, ``boots`` how many failed boots are enough, 0 for any number. ``ready`` comes when all is on the disk and was
+    tried, ``fired``, seconds since the epoch, when the time was over. ``vg`` as with MemberTags.
+    """
+
+    set_name: str
+    set_id: str
+    armed: int
+    after: int
+    boots: int
+    ready: bool = False
+    fired: int | None = None
+    vg: str = ""
+
+    def to_tags(self) -> tuple[str, ...]:
+        """The tags for ``lvcreate --addtag``: none of those that come later."""
+        known = {"armed": self.armed, "after": self.after, "boots": self.boots, "vg": self.vg or None}
+        return _written(TIMER, {"set": self.set_name, "id": self.set_id, **known})
+
+    @property
+    def deadline(self) -> int:
+        """When the time is over, in seconds since the epoch."""
+        return self.armed + self.after
+
+
+def parse_timer(tags: Iterable[str]) -> TimerTags | None:
+    """The timer that ``tags`` describe, or None when they describe none."""
+    values = dict(_key_values(tags, TIMER))
+    try:
+        fired = values.get("fired")
+        return TimerTags(
+            set_name=_set_name(values["set"]),
+            set_id=_id(values["id"]),
+            armed=_seconds(values["armed"]),
+            after=_seconds(values["after"]),
+            boots=_seconds(values["boots"]),
+            ready="ready" in values,
+            fired=None if fired is None else _seconds(fired),
+            vg=values.get("vg", ""),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def is_own(tags: Iterable[str]) -> bool:
+    """Whether ``tags`` say that their LV is this collection's own, neither origin nor snapshot."""
+    return any(tag.startswith((BOOT, TIMER)) for tag in tags)
+
+
+VgMarks = Mapping[str, Mapping[str, int]]
+
+
+def vg_marks(vg_uuids: Iterable[str], thin_ids: Mapping[LvKey, int] = MappingProxyType({})) -> VgMarks:
+    """What stands for those VGs, and for the thin device ids of their LVs, inside an outcome's tag."""
+    return {
+        _mark(vg): {_mark(lv): thin_id for (group, lv), thin_id in thin_ids.items() if group == vg} for vg in vg_uuids
+    }
+
+
+def _mark(uuid: str) -> str:
+    """The part of an LVM UUID that stands for it inside a tag (10 of 32 characters, about 59 bits)."""
+    return uuid.replace("-", "")[:10]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an origin remembers of a merge: ``merging`` from before the request, ``rolled_back`` when it has ended.
+
+    ``boot_id`` is the kernel's boot id at the request (``merging`` only), ``at`` seconds since the epoch. ``vgs`` has a
+    mark of each VG that was told, and under it the former thin device id of each thin member by its origin's mark
+    (``merging`` only): after a thin merge the origin must have that id, and the member that could tell is gone. One tag
+    holds them all because one ``lvchange`` writes the same tag to every origin. Release 0.1.0 wrote the ids alone: read
+    as those of a VG without a mark.
+    """
+
+    kind: OutcomeKind
+    set_name: str
+    set_id: str
+    count: int
+    at: int
+    boot_id: str = ""
+    vgs: VgMarks = field(default_factory=lambda: MappingProxyType({}))
+
+    def is_of(self, vg_uuid: str) -> bool | None:
+        """Whether it was written in the VG with that UUID; None when it does not tell."""
+        return _mark(vg_uuid) in self.vgs if any(self.vgs) else None
+
+    def thin_id_of(self, origin: LvKey) -> int | None:
+        """The device id that a thin origin must have once its member has gone into it, if that is known."""
+        vg, lv = map(_mark, origin)
+        return self.vgs.get(vg, self.vgs.get("", {})).get(lv)
+
+    def to_tag(self) -> str:
+        """The tag as LVM stores it."""
+        parts = [self.set_name, self.set_id, str(self.count)]
+        if self.kind == "merging":
+            parts.append(self.boot_id)
+        parts.append(str(self.at))
+        if self.vgs:
+            parts.append("+".join("/".join(_vg_words(vg, ids)) for vg, ids in sorted(self.vgs.items())))
+        return f"{_OUTCOME}{self.kind}={':'.join(parts)}"
+
+
+def parse_outcome(tag: str) -> Outcome | None:
+    """The outcome that one tag describes, or None when it is not one of ours or was cut or edited by hand."""
+    for kind in _OUTCOME_KINDS:
+        start = f"{_OUTCOME}{kind}="
+        if tag.startswith(start):
+            outcome = _parse_parts(kind, tag[len(start) :].split(":"))
+            # Only what is written back the same can be deleted again.
+            return outcome if outcome is not None and outcome.to_tag() == tag else None
+    return None
+
+
+def _vg_words(vg: str, thin_ids: Mapping[str, int]) -> list[str]:
+    return [*([vg] if vg else []), *(f"{lv}={thin_id}" for lv, thin_id in sorted(thin_ids.items()))]
+
+
+def _parse_parts(kind: OutcomeKind, parts: list[str]) -> Outcome | None:
+    try:
+        name, set_id, count, *rest = parts
+        boot_id = rest.pop(0) if kind == "merging" else ""
+        at, vgs = [*rest, ""][:2]
+        return Outcome(
+            kind=kind,
+            set_name=name,
+            set_id=_id(set_id),
+            count=_count(count),
+            boot_id=boot_id,
+            at=_seconds(at),
+            vgs=MappingProxyType(dict(map(_parse_vg, vgs.split("+") if vgs else ()))),
+        )
+    except ValueError:
+        return None
+
+
+def _parse_vg(text: str) -> tuple[str, Mapping[str, int]]:
+    words = text.split("/")
+    vg = "" if "=" in words[0] else words.pop(0)
+    pairs = (word.split("=") for word in words)
+    return vg, MappingProxyType({lv: int(thin_id) for lv, thin_id in pairs})
+
+
+def outcomes_of(tags: Iterable[str]) -> tuple[Outcome, ...]:
+    """Every outcome among ``tags``."""
+    parsed = (parse_outcome(tag) for tag in tags)
+    return tuple(outcome for outcome in parsed if outcome is not None)
+
+
+def single_tags(origin_uuid: str) -> tuple[str, ...]:
+    """The tags of a snapshot that the module ``snapshot`` makes of the origin with that LV UUID."""
+    return (SINGLE, f"{_SINGLE_ORIGIN}{origin_uuid}")
+
+
+def is_single_of(tags: Iterable[str], origin_uuid: str) -> bool:
+    """Whether ``tags`` say that their LV was made as a single snapshot of that origin."""
+    return f"{_SINGLE_ORIGIN}{origin_uuid}" in tags
+
+
+def ours(tags: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``tags`` that mark an LV as a member or as a single snapshot."""
+    return tuple(tag for tag in tags if tag.startswith((MEMBER, SINGLE)))
