@@ -26,12 +26,6 @@ LvKey = tuple[str, str]
 SWAP = "[SWAP]"
 """What stands for the mountpoint of an active swap area."""
 
-BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
-"""Where what boots a host lies when it is not on the root filesystem: /boot, the ESP, the firmware of single boards."""
-
-LOOK_MARK = "/run/safepoint-look"
-"""Below it the layers are mounted of a host that was booted from a safe point; ``set`` in it has its name and id."""
-
 _MARK_LENGTH = 6
 # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
 _VG_IN_DM_UUID = slice(4, 36)
@@ -224,6 +218,10 @@ class Host:
     has_devices_file: bool = False
     boot: Boot | None = None
 
+    def mount_at(self, mountpoint: str) -> Mount | None:
+        """What is mounted at ``mountpoint``; of several, the last one hides the others."""
+        return next((mount for mount in reversed(self.mounts) if mount.mountpoint == mountpoint), None)
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -277,21 +275,14 @@ class Picture:
         return dict(found)
 
     @cached_property
-    def blind_spots(self) -> Sequence[str]:
-        """What LVM does not show of this host, and why, as sentences: members of a set may be there."""
+    def hidden_devices(self) -> Sequence[str]:
+        """The names of active LVs whose VG LVM does not show: members of a set may be among them."""
         known = {group.uuid.replace("-", "") for group in self.volume_groups}
-        hidden = sorted(
+        return sorted(
             device.dm_name
             for device in self.host.devices.values()
             if device.dm_uuid.startswith("LVM-") and device.dm_uuid[_VG_IN_DM_UUID] not in known
         )
-        spots = [f"LVM could not read everything: {self.unread}"] if self.unread else []
-        if hidden:
-            spots.append(
-                f"LVM does not show the VG of active LVs ({', '.join(hidden)}): bring its disks back, or change the "
-                "filter or the devices file that leaves them out (lvmconfig devices, lvmdevices)"
-            )
-        return spots
 
     def group(self, name: str) -> VolumeGroup | None:
         """The VG of that name."""

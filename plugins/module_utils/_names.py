@@ -116,11 +116,6 @@ def hashed_snapshot_name(origin: str, set_name: str) -> str:
     return f"{start}_sp{digest}"
 
 
-def initramfs_names(kernel: str) -> tuple[str, str, str]:
-    """What the initramfs of a kernel is called in /boot: by Debian, by EL, by others."""
-    return f"initrd.img-{kernel}", f"initramfs-{kernel}.img", f"initrd-{kernel}"
-
-
 def generated_names(origin: str, set_name: str) -> tuple[str, str]:
     """Every name that this collection would give the member of ``origin`` in ``set_name``."""
     return plain_snapshot_name(origin, set_name), hashed_snapshot_name(origin, set_name)

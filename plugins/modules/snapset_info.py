@@ -251,35 +251,14 @@ commands:
   returned: success, or when LVM gives no report
 """
 
-from typing import TYPE_CHECKING, Any
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.boot_entry import boot_entries, booted_from
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import run_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.rollback_timer import with_running
-
-if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
-
-
-def _tell(picture: Picture, name: str | None) -> dict[str, Any]:
-    info = host_info(picture, name)
-    entries, problems = boot_entries()
-    return {
-        **info,
-        "rollback_timers": [with_running(timer) for timer in info["rollback_timers"]],
-        "boot_entries": entries,
-        "booted_from": booted_from(),
-        "warnings": [*info["warnings"], *problems],
-    }
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import run_snapset_info
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
-    run_info(module, _tell)
+    run_snapset_info(AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -172,14 +172,9 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import (
-    COMMON_ARGUMENTS,
-    check,
-    request_parameters,
-    run_state,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._names import lv_name_problem, name_problem
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, Single
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.argspec import COMMON_ARGUMENTS
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_state
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshot import build_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,16 +185,6 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "lv": {"type": "str", "required": True},
     "snapshot": {"type": "str", "required": True},
 }
-
-
-def build_request(module: AnsibleModule) -> Request:
-    """The request that the parameters make; raises InvalidParameter for a name or a size that is none."""
-    params = module.params
-    check("vg", name_problem(params["vg"], "a VG"))
-    check("lv", name_problem(params["lv"], "an LV"))
-    check("snapshot", lv_name_problem(params["snapshot"]))
-    single = Single(vg=params["vg"], origin=params["lv"], name=params["snapshot"])
-    return Request(name=single.name, single=single, **request_parameters(params))
 
 
 def main() -> None:

@@ -72,8 +72,8 @@ BREAKS = {
         "test_siblings.py::test_a_thin_sibling_that_would_be_cut_off",
     ),
     "names": Break(
-        "if not _tags.ours(holder.all_tags):",
-        "if _tags.ours(holder.all_tags):",
+        "if not membership_tags(holder.all_tags):",
+        "if membership_tags(holder.all_tags):",
         "test_names.py::test_the_name_belongs_to_somebody_else[ordinary]",
     ),
     "states": Break(

@@ -20,7 +20,7 @@ from cpio import members
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import timers as _timers
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, Shown
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import look_image
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import PROGRAM

@@ -16,7 +16,7 @@ from model_lvm import Fault, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Outcome
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.modify import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,14 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, boot_mounts, situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import (
-    backups_in,
-    boot_mounts,
     cannot_keep,
     cannot_remove,
     cannot_restore,
     plan_new,
-    situation,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from test_boot_backups import MANIFEST, ROOT, backup
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import entries
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
 

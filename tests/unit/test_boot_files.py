@@ -20,24 +20,22 @@ from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.restore import (
     Site,
-    copy_tree,
     make_bootable,
     make_exact,
-    scan,
     undo,
     workspace,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.copy import copy_tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import scan
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.difference import Difference, compare
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import (
-    Difference,
     Entry,
     Tree,
     checksums,
-    compare,
-    dump,
     in_order,
     is_menu,
-    load,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import dump, load
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed, Refused
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import facts as _host
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import clean_environment
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.process import clean_environment
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import FstabEntry, Mount
 
 if TYPE_CHECKING:

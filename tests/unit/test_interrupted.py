@@ -14,7 +14,7 @@ import situations
 from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import takings
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture

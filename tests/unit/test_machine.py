@@ -28,7 +28,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import find
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import takings
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey, Picture, Volume
@@ -232,7 +232,7 @@ class SafePoints(RuleBasedStateMachine):
             for name in SETS:
                 assert somebody.bring(b.request(name=name, state="absent")), "\n".join(somebody.log)
             for volume in somebody.model.observe().volumes:
-                assert not _tags.ours(volume.tags), volume
+                assert not _tags.membership_tags(volume.tags), volume
                 assert not _tags.outcomes_of(volume.tags), volume
         self._whole_sets_go_back()
 

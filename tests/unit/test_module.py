@@ -17,13 +17,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module import sessi
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused, SafepointError
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Outcome, Report
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import (
-    Session,
-    _bring_about,
-    _check_done,
-    _no_archive,
-    open_session,
-)
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import Session, open_session
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import _bring_about, _check_done, _no_archive
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
 

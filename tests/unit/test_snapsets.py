@@ -22,9 +22,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state impor
     SetState,
     Taking,
     merge_percent,
-    named,
-    takings,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import named, takings
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume

@@ -61,7 +61,7 @@ def test_members_are_read_as_they_were_written(member: _tags.MemberTags) -> None
     tags = member.to_tags()
     assert all(LVM_TAKES.fullmatch(tag) for tag in tags)
     assert _tags.parse_member(["another", *reversed(tags)]) == member
-    assert _tags.ours(["another", *tags]) == tags
+    assert _tags.membership_tags(["another", *tags]) == tags
     assert _tags.parse_member([*tags, _tags.SEALED]) == replace(member, sealed=True)
 
 
@@ -89,7 +89,7 @@ def test_outcomes_are_read_as_they_were_written(outcome: _tags.Outcome) -> None:
     tag = outcome.to_tag()
     assert LVM_TAKES.fullmatch(tag)
     assert _tags.outcomes_of(["another", tag]) == (outcome,)
-    assert _tags.ours([tag]) == ()
+    assert _tags.membership_tags([tag]) == ()
 
 
 @given(OUTCOMES, st.data())
@@ -129,7 +129,7 @@ def test_single_snapshots() -> None:
     assert tags == ("safepoint.single", "safepoint.single.origin=uuid-1")
     assert _tags.is_single_of(tags, "uuid-1")
     assert not _tags.is_single_of(tags, "uuid-2")
-    assert _tags.ours(["x", *tags]) == tags
+    assert _tags.membership_tags(["x", *tags]) == tags
     assert _tags.parse_member(tags) is None
 
 

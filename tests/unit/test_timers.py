@@ -25,7 +25,7 @@ from test_boot_backups import ROOT, backup, host, taken
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import timers as _timers
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateThick
@@ -57,7 +57,7 @@ def test_tags_are_read_as_they_were_written(tags: _tags.TimerTags) -> None:
     assert _tags.parse_timer(words) == tags
     assert _tags.parse_timer([*words, _tags.TIMER_READY]) == replace(tags, ready=True)
     assert _tags.parse_timer([*words, f"{_tags.TIMER_FIRED}=5"]) == replace(tags, fired=5)
-    assert _tags.is_own(words)
+    assert _tags.is_auxiliary(words)
     assert tags.deadline - tags.armed == tags.after
 
 

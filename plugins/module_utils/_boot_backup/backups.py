@@ -1,116 +1,33 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups of /boot: how they are told by tags, and what stands against making, using and removing one. Pure; private.
+"""Backups of /boot: what stands against making, using and removing one. Pure; private to this collection.
 
-A backup is an LV of its own, outside every snapset, with a filesystem that holds copies and a manifest.
+A backup is an auxiliary LV, outside every snapset, with a filesystem that holds copies and a manifest.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from .._snapset import tags as _tags
-from .._model import BOOT_MOUNTPOINTS
 from .._names import generated_names
-from .._snapset.volumes import ROOM_FOR_ENTRY, NewVolume, plan_volume
-from .._snapset.checks import (
-    doubts_about,
-    kernel_problems,
-    look_problems,
-    udev_problems,
-)
-from .._snapset.state import Taking, named, takings
+from .._paths import BOOT_MOUNTPOINTS
+from .._snapset.context import boot_mounts, host_problems
+from .._snapset.instances import takings
+from .._snapset.tags import BootTags
+from .._snapset.volumes import ROOM_FOR_ENTRY, plan_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .._boot_files.tree import Tree
-    from .._model import Mount, Picture, Volume
-
-BackupState = Literal["incomplete", "present", "restored"]
+    from .._snapset.context import Situation
+    from .._snapset.volumes import NewVolume
 
 _STAGE_ONE = ("active", "partly_merged", "merge_pending", "merging")
 _GOES_BACK = ("partly_merged", "merge_pending", "merging", "merge_failed")
-
-
-@dataclass(frozen=True)
-class BootBackup:
-    """A backup, by the LV that holds it and by its tags."""
-
-    volume: Volume
-    tags: _tags.BootTags
-
-    @property
-    def state(self) -> BackupState:
-        """What it is good for."""
-        if not self.tags.manifest:
-            return "incomplete"
-        return "restored" if self.tags.restored else "present"
-
-
-def backups_in(picture: Picture) -> tuple[BootBackup, ...]:
-    """The backups on the host, the youngest last."""
-    found = [BootBackup(one, tags) for one in picture.volumes if (tags := _tags.parse_boot(one.tags)) is not None]
-    return tuple(sorted(found, key=lambda backup: backup.tags.taken))
-
-
-def backup_view(backup: BootBackup) -> dict[str, Any]:
-    """A backup as results show it."""
-    return {
-        "name": backup.tags.set_name,
-        "id": backup.tags.set_id,
-        "state": backup.state,
-        "vg": backup.volume.vg,
-        "volume": backup.volume.name,
-        "size": backup.volume.size,
-    }
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What is there of a set and of its backups."""
-
-    picture: Picture
-    name: str
-    taking: Taking | None
-    backups: tuple[BootBackup, ...]
-
-    @property
-    def set_state(self) -> str:
-        """The state of the set."""
-        return self.taking.state if self.taking else "absent"
-
-    @property
-    def bound(self) -> BootBackup | None:
-        """The whole backup that belongs to the set as it is."""
-        wanted = self.taking.set_id if self.taking else None
-        return next((one for one in self.backups if one.tags.set_id == wanted and one.tags.manifest), None)
-
-    @property
-    def unbound(self) -> BootBackup | None:
-        """The whole backup that was made for a set which is yet to be taken; the youngest."""
-        taken = {taking.set_id for taking in takings(self.picture)}
-        return next((one for one in reversed(self.backups) if one.tags.manifest and one.tags.set_id not in taken), None)
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether the set exists, whole or on its way back."""
-        return bool(self.taking and self.taking.live and self.taking.sealed) or self.set_state == "merging"
-
-
-def situation(picture: Picture, name: str) -> Situation:
-    """What ``picture`` has of the set ``name`` and of its backups."""
-    backups = tuple(backup for backup in backups_in(picture) if backup.tags.set_name == name)
-    return Situation(picture, name, named(takings(picture), name).current, backups)
-
-
-def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
-    """The filesystems that boot the host and do not go back with /."""
-    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
-    return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
 
 
 @dataclass(frozen=True)
@@ -119,7 +36,7 @@ class NewBackup:
 
     place: NewVolume
     inodes: int
-    tags: _tags.BootTags
+    tags: BootTags
 
 
 def cannot_keep(now: Situation) -> Iterator[str]:
@@ -139,14 +56,6 @@ def cannot_keep(now: Situation) -> Iterator[str]:
         )
 
 
-def host_problems(now: Situation) -> Iterator[str]:
-    """What stands against any change of what is kept for the set."""
-    yield from kernel_problems(now.picture)
-    yield from look_problems(now.picture)
-    yield from udev_problems(now.picture.host)
-    yield from doubts_about(now.picture, now.name)
-
-
 def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup:
     """The backup of ``trees`` that is to be made, in ``vg`` or else in the VG of /. Raises Refused."""
     place = plan_volume(
@@ -160,7 +69,7 @@ def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup
     return NewBackup(
         place=place,
         inodes=sum(len(tree.entries) for tree in trees) + 64,
-        tags=_tags.BootTags(set_name=now.name, set_id=uuid.uuid4().hex, taken=now.picture.host.now, vg=place.vg_uuid),
+        tags=BootTags(set_name=now.name, set_id=uuid.uuid4().hex, taken=now.picture.host.now, vg=place.vg_uuid),
     )
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Filesystems on LVs of this collection's own: made, mounted, read. Private to this collection.
+"""Filesystems on auxiliary LVs: made, mounted, read. Private to this collection.
 
 They are mounted in a mount namespace of this process alone: whoever kills it, nothing stays mounted.
 """
@@ -10,50 +10,22 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
-from .lock import RUN_DIRECTORY
-from .._lvm.command import clean_environment
+from .._paths import RUN_DIRECTORY
+from .._settings import FILESYSTEM
+from .process import run_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-FILESYSTEM = "ext4"
+NEEDED_TOOLS = (f"mkfs.{FILESYSTEM}", "mount", "umount")
+"""The programs that this calls."""
 # Of unshare(2).
 _CLONE_NEWNS = 0x00020000
-
-
-def missing_tools(names: Sequence[str] = (f"mkfs.{FILESYSTEM}", "mount", "umount")) -> list[str]:
-    """Those of the programs that the host does not have."""
-    return [name for name in names if find_tool(name) is None]
-
-
-def find_tool(name: str) -> str | None:
-    """Where the host has a program; also in the directories of administrators."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin")
-
-
-def run_tool(name: str, *arguments: str) -> str:
-    """Run a program of the host; what it prints. Raises FilesFailed when it fails."""
-    argv = [find_tool(name) or name, *arguments]
-    done = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=clean_environment(),
-        check=False,
-    )
-    if done.returncode != 0:
-        said = done.stderr.strip() or done.stdout.strip() or "nothing"
-        raise FilesFailed(f"{' '.join(argv)} failed with {done.returncode} and said: {said}", cmd=argv)
-    return done.stdout
 
 
 def make_filesystem(device: str, *, inodes: int, journal: bool) -> None:

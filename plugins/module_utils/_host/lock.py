@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import HostBusy
+from .._paths import RUN_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RUN_DIRECTORY = "/run/safepoint.lvm"
 _LOCK_NAME = "lock"
 LOCK_PATH = f"{RUN_DIRECTORY}/{_LOCK_NAME}"
 

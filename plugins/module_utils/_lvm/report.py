@@ -15,10 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from .._errors import ReportFailed
-from .._model import (
-    Volume,
-    VolumeGroup,
-)
+from .._model import Volume, VolumeGroup
 
 Row = Mapping[str, str]
 

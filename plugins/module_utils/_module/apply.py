@@ -10,21 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from .._errors import CommandFailed
-from .._snapset.steps import (
-    Create,
-    CreateThick,
-    CreateThin,
-    Merge,
-    MergeOne,
-    Remove,
-    Retag,
-    Step,
-)
+from .._snapset.steps import Create, CreateThick, CreateThin, Merge, MergeOne, Remove, Retag, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._lvm.command import Outcome
+    from .._lvm.modify import Outcome
     from .._model import Picture, Volume
     from .._snapset.plan.base import Plan
 

@@ -10,48 +10,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._snapset import tags as _tags
-from .._boot_backup.backups import (
-    BootBackup,
-    NewBackup,
-    Situation,
-    backup_view,
-    boot_mounts,
-    cannot_keep,
-    cannot_remove,
-    cannot_restore,
-    is_final,
-    plan_new,
-)
-from .._boot_backup.restore import (
-    Site,
-    make_bootable,
-    make_exact,
-    scan,
-    undo,
-    workspace,
-)
-from .._boot_files.tree import Difference, compare, is_menu
-from .._boot_backup.volume import (
-    check_unchanged,
-    copies_of,
-    read_manifest,
-    write_backup,
-)
-from .boot_entry import boot_entries
-from .._errors import (
-    CommandFailed,
-    FilesFailed,
-    SafepointError,
-    sentence_of,
-)
-from .._host.filesystem import missing_tools, mounted
-from .._model import BOOT_MOUNTPOINTS
-from .session import Session, check, open_session
-from .._names import device_path, name_problem, set_name_problem
-from .onepass import Run
+from .._boot_backup.backups import NewBackup, cannot_keep, cannot_remove, cannot_restore, is_final, plan_new
+from .._boot_backup.restore import Site, make_bootable, make_exact, undo, workspace
+from .._boot_backup.volume import check_unchanged, write_backup
+from .._boot_entry.installed import boot_entries
+from .._boot_files.difference import Difference, compare
+from .._boot_files.manifest import copies_of, read_manifest
+from .._boot_files.scan import scan
+from .._boot_files.tree import is_menu
+from .._errors import CommandFailed, FilesFailed, SafepointError, sentence_of
+from .._host.filesystem import NEEDED_TOOLS, mounted
+from .._host.process import missing_tools
+from .._names import name_problem, set_name_problem
+from .._paths import BOOT_MOUNTPOINTS
+from .._snapset.context import boot_mounts
 from .._snapset.sizes import format_bytes
-from .._snapset.steps import CreateVolume, Remove, Retag
+from .._snapset.steps import Remove, Retag
+from .._snapset.tags import BOOT_RESTORED, boot_seal
+from .changes import ChangeSession
+from .onepass import Run
+from .session import check, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,19 +37,20 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from .._boot_files.tree import Tree
+    from .._snapset.context import BootBackup, Situation
 
 
 class _Run(Run):
     """One run of the module."""
 
-    def __init__(self, module: AnsibleModule, session: Session) -> None:
+    def __init__(self, module: AnsibleModule, session: ChangeSession) -> None:
         super().__init__(module, session, f"the backup of /boot for {module.params['name']}")
         self.vg: str | None = module.params["vg"]
 
 
 def run_boot_backup(module: AnsibleModule) -> None:
     """Bring the backup of /boot to what the module's parameters ask for. Ends the module."""
-    with open_session(module) as session:
+    with open_session(module, ChangeSession) as session:
         name, state, vg = (module.params[key] for key in ("name", "state", "vg"))
         check("name", set_name_problem(name))
         check("vg", None if vg is None else name_problem(vg, "a VG"))
@@ -129,22 +108,18 @@ def _holds(backup: BootBackup, trees: Sequence[Tree]) -> bool:
     """Whether a backup is of just what is there."""
     if not backup.volume.active:
         return False
-    with mounted(_device(backup)) as place:
+    with mounted(backup.device) as place:
         kept = read_manifest(place, backup.tags.manifest)
     same = [one.mountpoint for one in kept] == [one.mountpoint for one in trees]
     return same and all(compare(was, now) == Difference() for was, now in zip(kept, trees))
 
 
-def _device(backup: BootBackup) -> str:
-    return device_path(backup.volume.vg, backup.volume.name)
-
-
 def _make(run: _Run, trees: Sequence[Tree]) -> None:
     new = plan_new(run.now, trees, run.vg)
-    run.refuse_for(f"the program {tool} is needed and not there: install it" for tool in missing_tools())
+    run.refuse_for(f"the program {tool} is needed and not there: install it" for tool in missing_tools(NEEDED_TOOLS))
     if run.now.backups:
         run.lvm(Remove.of(backup.volume for backup in run.now.backups))
-    run.lvm(CreateVolume("backup", new.place, new.tags.to_tags()))
+    run.lvm(new.place.step("backup", new.tags.to_tags()))
     try:
         manifest = run.work(
             "save",
@@ -153,7 +128,7 @@ def _make(run: _Run, trees: Sequence[Tree]) -> None:
             files=sum(tree.files for tree in trees),
             bytes=sum(tree.size for tree in trees),
         )
-        run.lvm(Retag(purpose="seal", volumes=(new.place.full_name,), add=(_tags.boot_seal(manifest or ""),)))
+        run.lvm(Retag(purpose="seal", volumes=(new.place.full_name,), add=(boot_seal(manifest or ""),)))
     except (SafepointError, OSError) as error:
         raise _undone(run, new, error) from error
 
@@ -184,7 +159,7 @@ def _restored(run: _Run) -> None:
     if backup is None or backup.state == "restored":
         return
     run.refuse_for(_not_readable(backup))
-    with mounted(_device(backup)) as place:
+    with mounted(backup.device) as place:
         kept = read_manifest(place, backup.tags.manifest)
         run.refuse_for(problem for tree in kept for problem in _not_writable(run.now, tree))
         sites = [Site(tree, copies_of(place, tree), workspace(tree.mountpoint, backup.tags.set_id)) for tree in kept]
@@ -193,7 +168,7 @@ def _restored(run: _Run) -> None:
         for site, difference, _present_tree in found:
             _bring_back(run, site, difference)
     if is_final(run.now):
-        run.lvm(Retag(purpose="restored", volumes=(backup.volume.full_name,), add=(_tags.BOOT_RESTORED,)))
+        run.lvm(Retag(purpose="restored", volumes=(backup.volume.full_name,), add=(BOOT_RESTORED,)))
 
 
 def _not_readable(backup: BootBackup) -> Iterator[str]:
@@ -275,9 +250,13 @@ _STATES: Mapping[str, Callable[[_Run], None]] = {"present": _present, "restored"
 def _view(now: Situation) -> dict[str, Any]:
     backup = now.bound or now.unbound or next(iter(now.backups), None)
     if backup is None:
-        return {"name": now.name, "id": None, "state": "absent", "vg": None, "volume": None, "size": None}
-    shown = backup_view(backup)
+        return _none(now.name)
+    shown = backup.to_result()
     return {**shown, "state": "restoring"} if _workspaces(backup) else shown
+
+
+def _none(name: str) -> dict[str, Any]:
+    return {"name": name, "id": None, "state": "absent", "vg": None, "volume": None, "size": None}
 
 
 def _predicted(run: _Run) -> dict[str, Any]:
@@ -285,14 +264,9 @@ def _predicted(run: _Run) -> dict[str, Any]:
     if not run.planned:
         return _view(run.now)
     if run.state == "absent":
-        return {"name": run.name, "id": None, "state": "absent", "vg": None, "volume": None, "size": None}
+        return _none(run.name)
     made = next((step for step in run.planned if step["step"] == "create_backup"), None)
     if made is not None:
-        return {
-            "name": run.name,
-            "id": None,
-            "state": "present",
-            **{key: made[key] for key in ("vg", "volume", "size")},
-        }
+        return {**_none(run.name), "state": "present", **{key: made[key] for key in ("vg", "volume", "size")}}
     final = "restored" if is_final(run.now) else "restoring"
     return {**_view(run.now), "state": final if run.state == "restored" else "present"}

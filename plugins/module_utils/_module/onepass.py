@@ -8,21 +8,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._boot_backup.backups import Situation, situation
-from .._errors import (
-    CommandFailed,
-    FilesFailed,
-    Refused,
-    sentence_of,
-)
+from .._errors import CommandFailed, FilesFailed, Refused, sentence_of
+from .._snapset.context import situation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .session import Session
+    from .._snapset.context import Situation
     from .._snapset.steps import Step
+    from .changes import ChangeSession
 
 _Made = TypeVar("_Made")
 
@@ -30,7 +26,7 @@ _Made = TypeVar("_Made")
 class Run:
     """What is there, and what is done or, in check mode, would be done; ``title`` is what refusals are about."""
 
-    def __init__(self, module: AnsibleModule, session: Session, title: str) -> None:
+    def __init__(self, module: AnsibleModule, session: ChangeSession, title: str) -> None:
         self.name: str = module.params["name"]
         self.state: str = module.params["state"]
         self.predicts = bool(module.check_mode)

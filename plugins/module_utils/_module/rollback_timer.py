@@ -5,68 +5,46 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._snapset import tags as _tags
-from .._boot_backup.backups import (
-    Situation,
-    boot_mounts,
-    host_problems,
-)
-from .._boot_backup.restore import write_whole
-from .._boot_backup.volume import read_manifest
-from .._errors import (
-    FilesFailed,
-    SafepointError,
-    sentence_of,
-)
-from .._host.filesystem import (
-    FILESYSTEM,
-    make_filesystem,
-    missing_tools,
-    mounted,
-    run_tool,
-)
-from .._host.facts import lasting_name, read_boot
-from .session import Session, check, open_session
-from .._names import (
-    device_path,
-    generated_names,
-    name_problem,
-    set_name_problem,
-)
-from .._snapset.volumes import ROOM_FOR_ENTRY, NewVolume, plan_volume
-from .._snapset.checks import look_problems
-from .onepass import Run
-from .._snapset.steps import CreateVolume, Remove, Retag
-from .._rollback_timer.program import (
-    CHECKSUMS,
-    PROGRAM,
-    TOOLS,
-    checksums,
-    toolbox,
-    write_toolbox,
-)
-from .._rollback_timer.timers import (
+from .._boot_files.manifest import read_manifest
+from .._errors import FilesFailed, SafepointError, sentence_of
+from .._host.boot import read_boot
+from .._host.filesystem import NEEDED_TOOLS, mounted
+from .._host.mounts import lasting_name
+from .._host.process import missing_tools
+from .._names import generated_names, name_problem, set_name_problem
+from .._rollback_timer.orders import (
     Orders,
-    Timer,
     boot_list,
+    boot_problems,
     facts,
     filesystems,
     menu_directories,
     orders,
     requests,
-    running_mark,
-    timer_view,
-    timers_in,
-    unit,
-    unit_name,
+    set_problems,
 )
+from .._rollback_timer.program import PROGRAM
+from .._rollback_timer.running import SYSTEMD, UNITS, is_active, is_running, with_running
+from .._rollback_timer.timers import timer_view, timers_in, unit_name
+from .._rollback_timer.toolbox import TOOLS, toolbox
+from .._rollback_timer.unit import start, stop
+from .._rollback_timer.volume import ROOM, write_timer
+from .._settings import FILESYSTEM
+from .._snapset.checks import look_problems
+from .._snapset.context import boot_mounts, host_problems
+from .._snapset.plan.base import Request
+from .._snapset.plan.merged import plan_merged
+from .._snapset.sizes import AUTO
+from .._snapset.steps import Remove, Retag
+from .._snapset.tags import TIMER_READY, TimerTags
+from .._snapset.volumes import ROOM_FOR_ENTRY, plan_volume
+from .changes import ChangeSession
+from .onepass import Run
+from .session import check, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,26 +53,20 @@ if TYPE_CHECKING:
 
     from .._boot_files.tree import Tree
     from .._model import Picture
+    from .._rollback_timer.timers import Timer
+    from .._snapset.context import Situation
+    from .._snapset.volumes import NewVolume
 
-UNITS = Path("/etc/systemd/system")
-_SYSTEMD = Path("/run/systemd/system")
-_LVM_ETC = Path("/etc/lvm")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SHORTEST, _LONGEST = 60, 30 * 86400
 _MOST_BOOTS = 99
-_WANTED_BY = "sysinit.target.wants"
-# What the list of LVM's settings, the log and the program need at most, besides the toolbox.
-_ROOM = 4 * 1024 * 1024
-_INODES = 512
-# For the program to verify all of its files, on a slow host.
-_PATIENCE = 300
 
 
 class _Run(Run):
     """One run of the module."""
 
-    def __init__(self, module: AnsibleModule, session: Session) -> None:
+    def __init__(self, module: AnsibleModule, session: ChangeSession) -> None:
         params = module.params
         self.after = _duration(params["after"]) if params["state"] == "armed" else 0
         super().__init__(module, session, f"the rollback timer of {params['name']}")
@@ -104,7 +76,7 @@ class _Run(Run):
 
 def run_rollback_timer(module: AnsibleModule) -> None:
     """Bring the timer to what the module's parameters ask for. Ends the module."""
-    with open_session(module) as session:
+    with open_session(module, ChangeSession) as session:
         name, state, vg, boots = (module.params[key] for key in ("name", "state", "vg", "failed_boots"))
         check("name", set_name_problem(name))
         check("vg", None if vg is None else name_problem(vg, "a VG"))
@@ -139,62 +111,53 @@ def _arm(run: _Run) -> None:
     if run.now.taking and any(_is_wanted(run, timer) for timer in _timers(run.now)):
         return
     run.refuse_for(_cannot_arm(run))
-    found = orders(run.now)
+    found = _orders(run)
     place = plan_volume(
         run.now.picture,
         f"the rollback timer of {run.name}",
         names=generated_names("safepoint_timer", run.name),
         vg=run.vg,
-        needed=_ROOM + sum(Path(source).stat().st_size + ROOM_FOR_ENTRY for source, _target in toolbox()),
+        needed=ROOM + sum(Path(source).stat().st_size + ROOM_FOR_ENTRY for source, _target in toolbox()),
         going=[timer.volume for timer in _timers(run.now)],
     )
     _disarm(run)
-    tags = _tags.TimerTags(
+    tags = TimerTags(
         set_name=run.name,
-        set_id=run.now.taking.set_id if run.now.taking else "",
+        set_id=run.now.set_id,
         armed=run.now.picture.host.now,
         after=run.after,
         boots=run.boots,
         vg=place.vg_uuid,
     )
-    run.lvm(CreateVolume("timer", place, tags.to_tags()))
+    run.lvm(place.step("timer", tags.to_tags()))
     try:
         run.work("write_timer", lambda: _write(run, place, tags, found), volume=place.full_name)
-        run.lvm(Retag(purpose="seal", volumes=(place.full_name,), add=(_tags.TIMER_READY,)))
-        run.work("start_timer", lambda: _start(run.name, tags, place), unit=unit_name(run.name))
+        run.lvm(Retag(purpose="seal", volumes=(place.full_name,), add=(TIMER_READY,)))
+        run.work("start_timer", lambda: start(run.name, tags.deadline, place.device), unit=unit_name(run.name))
     except (SafepointError, OSError) as error:
         raise _undone(run, error) from error
 
 
 def _is_wanted(run: _Run, timer: Timer) -> bool:
     """Whether a timer is just what is asked for, and runs."""
-    taking, tags = run.now.taking, timer.tags
-    same = (tags.set_id, tags.after, tags.boots) == (taking.set_id if taking else "", run.after, run.boots)
-    return same and timer.state == "armed" and _is_running(run.name)
+    tags = timer.tags
+    same = (tags.set_id, tags.after, tags.boots) == (run.now.set_id, run.after, run.boots)
+    return same and timer.state == "armed" and is_running(run.name)
 
 
-def _is_running(name: str) -> bool:
-    """Whether the program watches, and will do so after the next boot."""
-    wanted = UNITS / _WANTED_BY / unit_name(name)
-    return wanted.exists() and Path(running_mark(name)).exists() and _is_active(name)
-
-
-def _is_active(name: str) -> bool:
-    if not _SYSTEMD.is_dir():
-        return False
-    try:
-        run_tool("systemctl", "is-active", "--quiet", unit_name(name))
-    except FilesFailed:
-        return False
-    return True
+def _orders(run: _Run) -> Orders:
+    run.refuse_for(set_problems(run.now))
+    plan = plan_merged(run.now.picture, Request(name=run.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
+    run.refuse_for(boot_problems(run.now))
+    return orders(run.now, plan)
 
 
 def _cannot_arm(run: _Run) -> Sequence[str]:
     problems = list(host_problems(run.now))
-    if not _SYSTEMD.is_dir():
+    if not SYSTEMD.is_dir():
         problems.append("this host was not booted by systemd, which has to run it")
     problems += _cannot_be_mounted(run.now.picture)
-    missing = missing_tools(("mkfs.ext4", "mount", "umount", "ldd", "systemctl", *TOOLS))
+    missing = missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS))
     return [*problems, *(f"the program {name} is needed and not there: install it" for name in missing)]
 
 
@@ -211,13 +174,11 @@ def _cannot_be_mounted(picture: Picture) -> Iterator[str]:
             )
 
 
-def _write(run: _Run, place: NewVolume, tags: _tags.TimerTags, found: Orders) -> None:
-    """Make the filesystem of the timer with all that the program needs, and let the program verify it."""
+def _write(run: _Run, place: NewVolume, tags: TimerTags, found: Orders) -> None:
     trees: tuple[Tree, ...] = ()
     if found.backup is not None:
-        backup = found.backup
-        with mounted(device_path(backup.volume.vg, backup.volume.name)) as kept:
-            trees = read_manifest(kept, backup.tags.manifest)
+        with mounted(found.backup.device) as kept:
+            trees = read_manifest(kept, found.backup.tags.manifest)
     mounts = boot_mounts(run.now.picture) if trees else ()
     files = {
         "go-back": PROGRAM,
@@ -227,37 +188,8 @@ def _write(run: _Run, place: NewVolume, tags: _tags.TimerTags, found: Orders) ->
         "menus": menu_directories(trees),
         "filesystems": filesystems({mount.mountpoint: lasting_name(mount.source) for mount in mounts}, mounts),
     }
-    make_filesystem(place.device, inodes=_INODES, journal=True)
-    with mounted(place.device, writable=True, executable=True) as top:
-        write_toolbox(top)
-        _copy_lvm_settings(top / "lvm")
-        for name, text in files.items():
-            (top / name).write_text(text, encoding="utf-8", errors="surrogateescape")
-        (top / CHECKSUMS).write_text(checksums(top), encoding="utf-8")
-        (top / "deadline").write_text(f"{tags.deadline}\n", encoding="ascii")
-        (top / "failed").write_text(f"0 {run.now.picture.host.boot_id}\n", encoding="ascii")
-        os.sync()
-        loader, library = str(top / "lib" / "ld"), str(top / "lib")
-        run_tool(loader, "--library-path", library, f"{top}/bin/sh", f"{top}/go-back", str(top), "--check")
-
-
-def _copy_lvm_settings(target: Path) -> None:
-    if _LVM_ETC.is_dir():
-        shutil.copytree(_LVM_ETC, target, ignore=shutil.ignore_patterns("archive", "backup", "cache"))
-
-
-def _start(name: str, tags: _tags.TimerTags, place: NewVolume) -> None:
-    """Have systemd run the program now and at every boot, and wait until it says that it watches."""
-    Path(running_mark(name)).unlink(missing_ok=True)
-    write_whole(UNITS / unit_name(name), unit(name, tags.deadline, place.device))
-    run_tool("systemctl", "daemon-reload")
-    run_tool("systemctl", "enable", "--now", unit_name(name))
-    end = time.monotonic() + _PATIENCE
-    while not Path(running_mark(name)).exists():
-        if time.monotonic() > end:
-            raise FilesFailed(f"{unit_name(name)} does not begin to watch: journalctl -u {unit_name(name)}")
-        time.sleep(0.5)
-    os.sync()
+    changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {run.now.picture.host.boot_id}\n"}
+    write_timer(place.device, files, changing)
 
 
 def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
@@ -277,30 +209,15 @@ def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
 def _disarm(run: _Run) -> None:
     run.refuse_for(look_problems(run.now.picture))
     file = UNITS / unit_name(run.name)
-    if file.exists() or _is_active(run.name):
-        run.work("stop_timer", lambda: _stop(run.name), unit=unit_name(run.name))
+    if file.exists() or is_active(run.name):
+        run.work("stop_timer", lambda: stop(run.name), unit=unit_name(run.name))
     if timers := _timers(run.now):
         run.lvm(Remove.of(timer.volume for timer in timers))
-
-
-def _stop(name: str) -> None:
-    # Not by disable, which fails where somebody has removed the file of a unit that runs.
-    run_tool("systemctl", "stop", unit_name(name))
-    for place in (UNITS / _WANTED_BY, UNITS):
-        (place / unit_name(name)).unlink(missing_ok=True)
-    Path(running_mark(name)).unlink(missing_ok=True)
-    run_tool("systemctl", "daemon-reload")
-    os.sync()
 
 
 def _view(now: Situation) -> dict[str, Any]:
     timers = _timers(now)
     return with_running(timer_view(timers[-1])) if timers else _none(now.name)
-
-
-def with_running(view: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a timer by its tags, and whether its program runs."""
-    return {**view, "running": view["state"] == "armed" and _is_running(view["name"])}
 
 
 def _none(name: str) -> dict[str, Any]:
@@ -317,7 +234,7 @@ def _predicted(run: _Run, state: str) -> dict[str, Any]:
         **_none(run.name),
         "state": "armed",
         "running": True,
-        "id": run.now.taking.set_id if run.now.taking else None,
+        "id": run.now.set_id or None,
         "after": run.after,
         "failed_boots": run.boots or None,
         **{key: made[key] for key in ("vg", "volume")},

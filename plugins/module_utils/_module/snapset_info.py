@@ -8,23 +8,46 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .._snapset import tags as _tags
-from .._boot_backup.backups import backup_view, backups_in
-from .._snapset.copies import copies_in
-from .._snapset.checks import (
-    kernel_problems,
-    origin_problems,
-    udev_problems,
-)
-from .._snapset.selection import why_not_lvm
-from .._snapset.state import Taking, member_state, takings
+from .._boot_entry.installed import boot_entries, booted_from
+from .._names import set_name_problem
+from .._rollback_timer.running import with_running
 from .._rollback_timer.timers import timer_view, timers_in
+from .._snapset.checks import blind_spots, kernel_problems, origin_problems, udev_problems
+from .._snapset.context import backups_in
+from .._snapset.copies import copies_in
+from .._snapset.coverage import why_not_lvm
+from .._snapset.instances import takings
 from .._snapset.result import view_of
+from .._snapset.state import member_state
+from .._snapset.tags import parse_member
+from .session import Session, check, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ansible.module_utils.basic import AnsibleModule
+
     from .._model import Mount, Picture, Volume, VolumeGroup
+    from .._snapset.state import Taking
+
+
+def run_snapset_info(module: AnsibleModule) -> None:
+    """End the module with all that a person or a play needs to know of the host."""
+    with open_session(module, Session) as session:
+        name = module.params["name"]
+        check("name", None if name is None else set_name_problem(name))
+        info = host_info(session.observe(), name)
+        entries, problems = boot_entries()
+        info["rollback_timers"] = [with_running(timer) for timer in info["rollback_timers"]]
+        for warning in (*info.pop("warnings"), *problems):
+            session.warn(warning)
+        session.end(
+            changed=False,
+            commands=session.lvm.commands,
+            boot_entries=entries,
+            booted_from=booted_from(),
+            **info,
+        )
 
 
 def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
@@ -33,7 +56,7 @@ def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
     shown = [taking for taking in found if name in (None, taking.name)]
     return {
         "snapsets": [view_of(picture, t, name=t.name).to_result(picture.host.now) for t in shown],
-        "boot_backups": [backup_view(backup) for backup in backups_in(picture)],
+        "boot_backups": [backup.to_result() for backup in backups_in(picture)],
         "rollback_timers": [timer_view(timer) for timer in timers_in(picture)],
         "unmanaged_snapshots": list(_unmanaged(picture)),
         "copies": [asdict(copy) for copy in copies_in(picture)],
@@ -46,7 +69,7 @@ def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
 
 def _unmanaged(picture: Picture) -> Iterator[dict[str, Any]]:
     for volume in picture.volumes:
-        if volume.is_snapshot and _tags.parse_member(volume.tags) is None:
+        if volume.is_snapshot and parse_member(volume.tags) is None:
             origin = picture.origin_of(volume)
             used = volume.data_percent
             yield {
@@ -116,4 +139,4 @@ def _warnings(picture: Picture) -> list[str]:
         if volume.segtype == "thin-pool" and volume.health
     )
     doubts = dict.fromkeys(f"snapset {name}: {doubt}" for name, doubt in picture.doubts)
-    return [*picture.blind_spots, *doubts, *kernel_problems(picture), *udev_problems(picture.host), *partial, *pools]
+    return [*blind_spots(picture), *doubts, *kernel_problems(picture), *udev_problems(picture.host), *partial, *pools]

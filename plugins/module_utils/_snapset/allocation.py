@@ -27,11 +27,7 @@ from .sizes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .._model import (
-        Picture,
-        Volume,
-        VolumeGroup,
-    )
+    from .._model import Picture, Volume, VolumeGroup
     from .selection import Wanted
 
 
@@ -229,15 +225,6 @@ def extension_demand(
             extra=extents - now,
             extent_size=group.extent_size,
         )
-
-
-def cannot_overflow(picture: Picture, origin: Volume, snapshot: Volume) -> bool:
-    """Whether the store of a thick snapshot has its maximum."""
-    group = picture.group(origin.vg)
-    if group is None:
-        return False
-    maximum = cow_maximum_extents(origin.size, group.extent_size, snapshot.chunk_size)
-    return extents_for(snapshot.size, group.extent_size) >= maximum
 
 
 def freed_extents(picture: Picture, volumes: Sequence[Volume]) -> dict[str, int]:

@@ -8,29 +8,16 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from . import tags as _tags
-from .._model import LOOK_MARK, SWAP
-from .._names import (
-    REAL_SUFFIX,
-    device_path,
-    fits_device_mapper,
-)
-from .sizes import (
-    Size,
-    format_bytes,
-)
+from .._model import SWAP
+from .._names import REAL_SUFFIX, device_path, fits_device_mapper
+from .._paths import LOOK_MARK
+from .sizes import Size, format_bytes
+from .tags import is_auxiliary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._model import (
-        FstabEntry,
-        Host,
-        Initramfs,
-        Picture,
-        Volume,
-        VolumeGroup,
-    )
+    from .._model import FstabEntry, Host, Initramfs, Picture, Volume, VolumeGroup
 
 POOL_DATA_LIMIT = Fraction(80)
 POOL_METADATA_LIMIT = Fraction(75)
@@ -67,6 +54,17 @@ def kernel_problems(picture: Picture) -> Iterator[str]:
 def doubts_about(picture: Picture, name: str) -> Iterator[str]:
     """Why nothing may be done for the set of that name: it might be a copy's."""
     return (doubt for set_name, doubt in picture.doubts if set_name == name)
+
+
+def blind_spots(picture: Picture) -> list[str]:
+    """What LVM does not show of the host, and why: members of a set may be there."""
+    spots = [f"LVM could not read everything: {picture.unread}"] if picture.unread else []
+    if picture.hidden_devices:
+        spots.append(
+            f"LVM does not show the VG of active LVs ({', '.join(picture.hidden_devices)}): bring its disks back, or "
+            "change the filter or the devices file that leaves them out (lvmconfig devices, lvmdevices)"
+        )
+    return spots
 
 
 def look_problems(picture: Picture) -> Iterator[str]:
@@ -110,7 +108,7 @@ def _never_an_origin(origin: Volume) -> str | None:
         (origin.hidden, "an LV that LVM keeps to itself"),
         (origin.is_snapshot, "a snapshot"),
         (origin.is_sparse, "a sparse volume"),
-        (_tags.is_own(origin.all_tags), "kept by this collection for a snapset"),
+        (is_auxiliary(origin.all_tags), "kept by this collection for a snapset"),
         ("extthinorigin" in origin.roles, "the external origin of thin volumes"),
         (
             "mirror" in origin.layout and "raid" not in origin.layout,

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import tags as _tags
+from .tags import BOOT, MEMBER, TIMER, outcomes_of, parse_boot, parse_member, parse_timer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -57,16 +57,16 @@ def set_apart(picture: Picture) -> Picture:
 
 def _claims(volume: Volume) -> Iterator[_Claim]:
     kinds = (
-        (_tags.MEMBER, _tags.parse_member(volume.tags)),
-        (_tags.BOOT, _tags.parse_boot(volume.tags)),
-        (_tags.TIMER, _tags.parse_timer(volume.tags)),
+        (MEMBER, parse_member(volume.tags)),
+        (BOOT, parse_boot(volume.tags)),
+        (TIMER, parse_timer(volume.tags)),
     )
     for prefix, found in kinds:
         if found is not None:
             mine = tuple(tag for tag in volume.tags if tag.startswith(prefix))
             is_here = found.vg == volume.vg_uuid if found.vg else None
             yield _Claim(volume, mine, found.set_name, found.set_id, is_here)
-    for outcome in _tags.outcomes_of(volume.tags):
+    for outcome in outcomes_of(volume.tags):
         is_here = outcome.is_of(volume.vg_uuid)
         yield _Claim(volume, (outcome.to_tag(),), outcome.set_name, outcome.set_id, is_here)
 

@@ -10,21 +10,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from .._model import SWAP
-from .allocation import cannot_overflow
-from .state import (
-    Member,
-    MemberState,
-    SetState,
-    Taking,
-    merge_percent,
-)
+from .state import Member, MemberState, SetState, Taking, cannot_overflow, merge_percent
 
 if TYPE_CHECKING:
-    from .._model import (
-        Kind,
-        Picture,
-        Volume,
-    )
+    from .._model import Kind, Picture, Volume
 
 _FAST_BYTES = 256 * 1024**2
 

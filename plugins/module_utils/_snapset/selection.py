@@ -9,17 +9,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import tags as _tags
-from .._model import BOOT_MOUNTPOINTS, SWAP
+from .._model import SWAP
+from .coverage import why_not_lvm
+from .tags import is_auxiliary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from .._model import LvKey, Mount, Picture, Volume
+    from .._model import LvKey, Picture, Volume
     from .sizes import Size
-
-GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")
-"""Filesystems that, when they are separate, have to go back together with /, or the host is two halves."""
 
 
 @dataclass(frozen=True)
@@ -89,65 +87,6 @@ def select(picture: Picture, selector: Selector) -> Selection:
     return Selection(wanted=wanted, reasons=tuple(reasons))
 
 
-def uncovered_with_root(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
-    """Why ``members`` would take / back without filesystems that belong to it; nothing when / is not among them."""
-    if not any(mount.mountpoint == "/" for volume in members for mount in picture.mounts_of(volume)):
-        return
-    for mountpoint in GOES_WITH_ROOT:
-        mount = mount_at(picture, mountpoint)
-        if mount is not None and mountpoint not in ignore and picture.lv_below(mount.device) not in members:
-            yield (
-                f"/ is protected, but {mountpoint} is a filesystem of its own and is not: "
-                "add it to mountpoints, or name it in ignore_uncovered"
-            )
-
-
-def read_by_boot_loader(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
-    """Why the boot loader could not boot the host while one of ``members`` is merged.
-
-    It reads a thick origin as it lies on the disk: what the change has made of it after the merge was requested, and a
-    mixture while it runs (seen with GRUB 2.12, docs/boot.md). Thin volumes no boot loader can read.
-    """
-    for member in members:
-        if member.is_thin:
-            continue
-        for mount in picture.mounts_of(member):
-            if mount.mountpoint in BOOT_MOUNTPOINTS:
-                yield (
-                    f"{mount.mountpoint} lies on {member.full_name}, and a boot loader would read it half merged: "
-                    "leave it out; the module boot_backup saves it, and so does the role pre_upgrade"
-                )
-            if mount.mountpoint == "/" and _holds_kernels(picture) and "/boot" not in ignore:
-                yield (
-                    f"/boot lies on / ({member.full_name}), and while that is merged, a boot loader would read it half "
-                    "merged, or as the change has left it: give /boot a filesystem of its own, or name it in "
-                    "ignore_uncovered if the kernel comes from elsewhere"
-                )
-
-
-def _holds_kernels(picture: Picture) -> bool:
-    boot = picture.host.boot
-    return boot is not None and bool(boot.initramfs) and mount_at(picture, "/boot") is None
-
-
-def mount_at(picture: Picture, mountpoint: str) -> Mount | None:
-    """What is mounted at ``mountpoint``; of several, the last one hides the others."""
-    return next(
-        (mount for mount in reversed(picture.host.mounts) if mount.mountpoint == mountpoint),
-        None,
-    )
-
-
-def why_not_lvm(picture: Picture, mount: Mount) -> str:
-    """Why the filesystem of ``mount`` cannot be protected, when no LV is below it."""
-    device = picture.host.devices.get(mount.device)
-    if device is None:
-        return f"{mount.source} is not a block device of this host"
-    if len(device.slaves) > 1:
-        return f"{mount.source} lies on several devices"
-    return f"{mount.source} is not on LVM"
-
-
 def _duplicates(selector: Selector) -> Iterator[str]:
     names = Counter((spec.vg, spec.lv) for spec in selector.volumes)
     for (vg, lv), times in names.items():
@@ -175,11 +114,11 @@ def _volumes_of(picture: Picture, spec: VolumeSpec, reasons: list[str]) -> Itera
 def _fits_all(picture: Picture, volume: Volume) -> bool:
     # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap, nothing that we keep there.
     swapped = any(mount.mountpoint == SWAP for mount in picture.mounts_of(volume))
-    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or _tags.is_own(volume.all_tags))
+    return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or is_auxiliary(volume.all_tags))
 
 
 def _volume_below(picture: Picture, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:
-    mount = mount_at(picture, mountpoint)
+    mount = picture.host.mount_at(mountpoint)
     if mount is None:
         reasons.append(f"nothing is mounted at {mountpoint}")
         return None

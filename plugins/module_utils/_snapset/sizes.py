@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from .._errors import (
-    InvalidParameter,
-)
+from .._errors import InvalidParameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

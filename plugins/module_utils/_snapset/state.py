@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Snapsets and their states, derived from tags and from what LVM says of the LVs. Private to this collection."""
+"""What a snapset is, and the states of its members and of the whole. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from . import tags as _tags
+from .sizes import cow_maximum_extents, extents_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from .._model import Kind, LvKey, Picture, Volume
+    from .tags import Outcome
 
 MemberState = Literal[
     "active",
@@ -61,7 +60,7 @@ class Member:
     origin: Volume | None = None
     snapshot: Volume | None = None
     origin_key: LvKey | None = None
-    outcome: _tags.Outcome | None = None
+    outcome: Outcome | None = None
 
     @property
     def kind(self) -> Kind:
@@ -176,127 +175,13 @@ def merge_percent(member: Member) -> Fraction | None:
     return Fraction(100) if member.state in ("merged", "rolled_back") else None
 
 
-def takings(picture: Picture) -> tuple[Taking, ...]:
-    """Every taking of every snapset on the host, by name and id."""
-    tagged = [(volume, tags) for volume in picture.volumes if (tags := _tags.parse_member(volume.tags))]
-    outcomes = [(v, o) for v in picture.volumes for o in _tags.outcomes_of(v.tags) if not _is_single_name(o.set_name)]
-    keys = {(tags.set_name, tags.set_id) for _volume, tags in tagged}
-    keys |= {(outcome.set_name, outcome.set_id) for _volume, outcome in outcomes}
-    found = (
-        _taking(
-            picture,
-            name=name,
-            tagged=[(v, t) for v, t in tagged if (t.set_name, t.set_id) == (name, set_id)],
-            outcomes=[(v, o) for v, o in outcomes if (o.set_name, o.set_id) == (name, set_id)],
-        )
-        for name, set_id in sorted(keys)
-    )
-    return tuple(taking for taking in found if not _superseded(taking))
-
-
-def _superseded(taking: Taking) -> bool:
-    # A later rollback of some of its origins has taken the place of what they remembered of this one.
-    return not taking.live and {member.state for member in taking.members} == {
-        "rolled_back",
-        "lost",
-    }
-
-
-def _taking(
-    picture: Picture,
-    *,
-    name: str,
-    tagged: Sequence[tuple[Volume, _tags.MemberTags]],
-    outcomes: Sequence[tuple[Volume, _tags.Outcome]],
-) -> Taking:
-    by_origin = {volume.key: outcome for volume, outcome in outcomes}
-    living = [_living_member(picture, volume, tags, by_origin) for volume, tags in tagged]
-    known = {member.origin_key for member in living}
-    gone = [_gone_member(volume, outcome) for volume, outcome in outcomes if volume.key not in known]
-    # Members that somebody accepted to lose are no longer counted by the outcomes.
-    count = min((outcome.count for _volume, outcome in outcomes), default=0) or max(t.count for _volume, t in tagged)
-    sealed_ones = [tags.sealed for _volume, tags in tagged]
-    lost = [Member(state="lost")] * max(0, count - len(living) - len(gone))
-    members = sorted(living + gone, key=lambda member: member.label)
-    return Taking(
-        name=name,
-        set_id=tagged[0][1].set_id if tagged else outcomes[0][1].set_id,
-        count=count,
-        created=min((tags.taken for _volume, tags in tagged), default=None),
-        members=(*members, *lost),
-        sealed=any(sealed_ones) or bool(gone),
-        half_sealed=any(sealed_ones) and not all(sealed_ones),
-    )
-
-
-def _living_member(
-    picture: Picture,
-    volume: Volume,
-    tags: _tags.MemberTags,
-    outcomes: dict[LvKey, _tags.Outcome],
-) -> Member:
-    # A snapshot is always in the VG of its origin.
-    key = volume.vg_uuid, tags.origin_uuid
-    recorded, outcome = picture.by_key(key), outcomes.get(key)
-    state: MemberState = "stray"
-    if recorded is not None and picture.origin_of(volume) == recorded:
-        state = _since_boot(picture, recorded, outcome, member_state(recorded, volume))
-    elif recorded is not None and outcome is not None and _left_by_merge(recorded, volume, outcome):
-        state = "merged"
-    return Member(state=state, origin=recorded, snapshot=volume, origin_key=key, outcome=outcome)
-
-
-def _left_by_merge(origin: Volume, volume: Volume, outcome: _tags.Outcome) -> bool:
-    # LVM ends a thick merge in two commits: it detaches the drained store, then removes it. A host that is cut off in
-    # between has a plain LV with the member's tags. (A merging snapshot cannot be split off by hand.)
-    plain = not (volume.is_snapshot or volume.is_thin or "origin" in volume.roles or volume.open)
-    return outcome.kind == "merging" and plain and not origin.merging
-
-
-def _since_boot(picture: Picture, origin: Volume, outcome: _tags.Outcome | None, state: MemberState) -> MemberState:
-    # A thin origin that is active in a later boot than the request's was activated with its merge: what is left is
-    # to take the snapshot out of the metadata, which LVM does when it is polled.
-    requested_before = outcome is not None and outcome.boot_id not in ("", picture.host.boot_id)
-    if state == "merge_pending" and origin.is_thin and origin.active and requested_before:
-        return "merging"
-    return state
-
-
-def _gone_member(origin: Volume, outcome: _tags.Outcome) -> Member:
-    state: MemberState = "merged"
-    if outcome.kind == "rolled_back":
-        state = "rolled_back"
-    elif (thin_id := outcome.thin_id_of(origin.key)) is not None and thin_id != origin.thin_id:
-        # The member went another way than into its origin: somebody removed it after the request was written down.
-        state = "lost"
-    return Member(state=state, origin=origin, origin_key=origin.key, outcome=outcome)
-
-
-@dataclass(frozen=True)
-class Named:
-    """All takings of one name: the one that counts, leftovers of interrupted ones, and more than one sealed."""
-
-    current: Taking | None
-    leftovers: tuple[Taking, ...] = ()
-    rivals: tuple[Taking, ...] = ()
-
-
-def named(found: Iterable[Taking], name: str) -> Named:
-    """What there is under ``name``.
-
-    A sealed taking with living members counts first, then an unsealed one, then what origins remember of a rollback.
-    """
-    mine = [taking for taking in found if taking.name == name]
-    sealed = [taking for taking in mine if taking.live and taking.sealed]
-    unsealed = [taking for taking in mine if taking.live and not taking.sealed]
-    remembered = [taking for taking in mine if not taking.live]
-    if sealed:
-        return Named(current=sealed[0], leftovers=tuple(unsealed), rivals=tuple(sealed[1:]))
-    if unsealed:
-        return Named(current=unsealed[0], leftovers=tuple(unsealed[1:]))
-    # Old outcomes are deleted with each new taking; should several be there, the youngest is what happened last.
-    remembered.sort(key=lambda taking: max((m.outcome.at for m in taking.members if m.outcome), default=0))
-    return Named(current=remembered[-1] if remembered else None)
+def cannot_overflow(picture: Picture, origin: Volume, snapshot: Volume) -> bool:
+    """Whether the store of a thick snapshot has its maximum."""
+    group = picture.group(origin.vg)
+    if group is None:
+        return False
+    maximum = cow_maximum_extents(origin.size, group.extent_size, snapshot.chunk_size)
+    return extents_for(snapshot.size, group.extent_size) >= maximum
 
 
 _SINGLE_MARK = "/"
@@ -307,44 +192,6 @@ def single_outcome_name(snapshot: str) -> str:
     return f"{_SINGLE_MARK}{snapshot}"
 
 
-def _is_single_name(name: str) -> bool:
+def is_single_name(name: str) -> bool:
+    """Whether origins remember a single snapshot by that name."""
     return name.startswith(_SINGLE_MARK)
-
-
-def single_taking(picture: Picture, *, origin: Volume, name: str) -> Taking | None:
-    """The snapshot ``name`` of ``origin`` (made by hand or by the module) as a taking of one, or None.
-
-    Its id is the snapshot's LV UUID. When the snapshot is gone, the origin's outcome of that name is what is left.
-    """
-    outcome = next(
-        (o for o in _tags.outcomes_of(origin.tags) if o.set_name == single_outcome_name(name)),
-        None,
-    )
-    snapshot = picture.volume(origin.vg, name)
-    if snapshot is not None:
-        state: MemberState = "stray"
-        if picture.origin_of(snapshot) == origin:
-            state = _since_boot(picture, origin, outcome, member_state(origin, snapshot))
-        member = Member(
-            state=state,
-            origin=origin,
-            snapshot=snapshot,
-            origin_key=origin.key,
-            outcome=outcome,
-        )
-        return _single(name, snapshot.uuid, member, snapshot.created)
-    if outcome is not None:
-        return _single(name, outcome.set_id, _gone_member(origin, outcome), None)
-    return None
-
-
-def _single(name: str, set_id: str, member: Member, created: int | None) -> Taking:
-    return Taking(
-        name=name,
-        set_id=set_id,
-        count=1,
-        created=created,
-        members=(member,),
-        sealed=member.state != "stray",
-        single=True,
-    )

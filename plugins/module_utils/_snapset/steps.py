@@ -11,16 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Union
 
+from .._settings import POLL_SECONDS
 from .sizes import CHUNK_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._model import LvKey, Volume
-    from .volumes import NewVolume
-
-POLL_SECONDS = 2
-"""How often LVM looks at a merge that this collection asked for; its own default is 15 (lvm.conf(5))."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +99,26 @@ class CreateThin:
 
 @dataclass(frozen=True)
 class CreateVolume:
-    """Make an LV of this collection's own, that is neither origin nor snapshot."""
+    """Make an auxiliary LV, that is neither origin nor snapshot, of ``extents`` extents, ``size`` bytes."""
 
     purpose: Literal["backup", "timer"]
-    place: NewVolume
+    vg: str
+    name: str
+    extents: int
+    size: int
     tags: tuple[str, ...]
     changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
         return (
-            *("lvcreate", "--yes", "--type", "linear", "--extents", str(self.place.extents), "--wipesignatures", "y"),
-            *("--name", self.place.name, *_tag_options("--addtag", self.tags), self.place.vg),
+            *("lvcreate", "--yes", "--type", "linear", "--extents", str(self.extents), "--wipesignatures", "y"),
+            *("--name", self.name, *_tag_options("--addtag", self.tags), self.vg),
         )
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        place = self.place
-        return {"step": f"create_{self.purpose}", "vg": place.vg, "volume": place.name, "size": place.size}
+        return {"step": f"create_{self.purpose}", "vg": self.vg, "volume": self.name, "size": self.size}
 
 
 @dataclass(frozen=True)

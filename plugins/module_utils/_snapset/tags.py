@@ -215,7 +215,7 @@ def parse_timer(tags: Iterable[str]) -> TimerTags | None:
         return None
 
 
-def is_own(tags: Iterable[str]) -> bool:
+def is_auxiliary(tags: Iterable[str]) -> bool:
     """Whether ``tags`` say that their LV is this collection's own, neither origin nor snapshot."""
     return any(tag.startswith((BOOT, TIMER)) for tag in tags)
 
@@ -330,6 +330,6 @@ def is_single_of(tags: Iterable[str], origin_uuid: str) -> bool:
     return f"{_SINGLE_ORIGIN}{origin_uuid}" in tags
 
 
-def ours(tags: Iterable[str]) -> tuple[str, ...]:
+def membership_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Those of ``tags`` that mark an LV as a member or as a single snapshot."""
     return tuple(tag for tag in tags if tag.startswith((MEMBER, SINGLE)))

@@ -1,17 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""LVs of this collection's own, beside origins and snapshots: where they lie and how large they are. Pure; private."""
+"""Auxiliary LVs, beside origins and snapshots: where they lie and how large they are. Pure; private."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .._errors import Refused
 from .._names import device_path, fits_device_mapper
 from .checks import group_problems
 from .sizes import format_bytes
+from .steps import CreateVolume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,10 @@ class NewVolume:
         """Its path below /dev/mapper."""
         return device_path(self.vg, self.name)
 
+    def step(self, purpose: Literal["backup", "timer"], tags: tuple[str, ...]) -> CreateVolume:
+        """The step that makes it, with ``tags`` from the first moment."""
+        return CreateVolume(purpose, self.vg, self.name, self.extents, self.size, tags)
+
 
 def plan_volume(
     picture: Picture, title: str, *, names: Sequence[str], vg: str | None, needed: int, going: Sequence[Volume]
@@ -71,7 +76,7 @@ def plan_volume(
 
 def _group(picture: Picture, title: str, vg: str | None) -> VolumeGroup:
     if vg is None:
-        root = next((mount for mount in reversed(picture.host.mounts) if mount.mountpoint == "/"), None)
+        root = picture.host.mount_at("/")
         below = picture.lv_below(root.device) if root else None
         if below is None:
             raise Refused(f"{title} cannot be made", ["/ is not on LVM: say which VG shall hold it (vg)"])

@@ -9,30 +9,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..._errors import Refused
-from .base import (
-    Plan,
-    Request,
-    common_problems,
-    find,
-    forget,
-    not_the_same,
-    refusals,
-)
+from ..result import View
+from ..selection import NOTHING_CHOSEN
+from ..state import GOING_BACK, Taking
+from .base import Plan, Request, common_problems, find, forget, not_the_same, refusals
 from .merged import plan_merged
 from .removal import FINISH, removal_problems, removal_steps
-from ..selection import NOTHING_CHOSEN
-from ..state import (
-    GOING_BACK,
-    Taking,
-)
-from ..result import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..._model import (
-        Picture,
-    )
+    from ..._model import Picture
 
 
 def plan_absent(picture: Picture, request: Request) -> Plan:

@@ -8,34 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from .. import tags as _tags
 from ..._errors import Refused
-from ..checks import (
-    doubts_about,
-    group_problems,
-    kernel_problems,
-    look_problems,
-    pool_failures,
-)
+from ..checks import blind_spots, doubts_about, group_problems, kernel_problems, look_problems, pool_failures
+from ..instances import Named, named, single_taking, takings
 from ..selection import NOTHING_CHOSEN, select
 from ..sizes import AUTO, Size
-from ..state import (
-    Named,
-    Taking,
-    named,
-    single_outcome_name,
-    single_taking,
-    takings,
-)
+from ..state import Taking, single_outcome_name
 from ..steps import Extend, Retag, Step
+from ..tags import SEALED, is_single_of, outcomes_of, parse_member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..._model import LvKey, Picture, Volume
-    from ..selection import Selection, Selector
     from ..allocation import Demand
     from ..result import MemberView, View
+    from ..selection import Selection, Selector
 
 State = Literal["present", "merged", "absent"]
 
@@ -109,7 +97,7 @@ def find(picture: Picture, request: Request) -> Named:
     summary = f"{request.title} cannot be {request.state}"
     if picture.group(single.vg) is None:
         raise Refused(
-            summary, [f"there is no VG {single.vg} here (a foreign one is not visible)", *picture.blind_spots]
+            summary, [f"there is no VG {single.vg} here (a foreign one is not visible)", *blind_spots(picture)]
         )
     origin, holder = (
         picture.volume(single.vg, single.origin),
@@ -128,10 +116,10 @@ def find(picture: Picture, request: Request) -> Named:
 
 
 def _not_single(picture: Picture, holder: Volume, origin: Volume | None) -> str | None:
-    membership = _tags.parse_member(holder.tags)
+    membership = parse_member(holder.tags)
     if membership is not None:
         return f"{holder.full_name} belongs to snapset {membership.set_name}: use the module snapset for it"
-    if origin is None or (picture.origin_of(holder) != origin and not _tags.is_single_of(holder.tags, origin.uuid)):
+    if origin is None or (picture.origin_of(holder) != origin and not is_single_of(holder.tags, origin.uuid)):
         what = f"a snapshot of {holder.vg}/{holder.origin}" if holder.is_snapshot else "not a snapshot"
         return f"{holder.full_name} exists and is {what}: it is never touched; choose another name"
     return None
@@ -159,7 +147,7 @@ def common_problems(picture: Picture, request: Request, found: Named, volumes: I
     # A single snapshot is beside its origin, so nothing of it can be hidden in a VG that is not its own.
     hiding = request.single is None and (found.current is None or bool(found.current.those("lost")))
     if hiding:
-        yield from (f"members may be hidden from us: {spot}" for spot in picture.blind_spots)
+        yield from (f"members may be hidden from us: {spot}" for spot in blind_spots(picture))
     if request.single is None:
         yield from doubts_about(picture, request.name)
     if found.rivals and found.current is not None:
@@ -203,7 +191,7 @@ def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[Step, 
         volume.full_name: [o.to_tag() for o in outcomes if o.set_name == request.outcome_name and o.set_id != but]
         for volume in picture.volumes
         if single is None or (volume.vg, volume.name) == (single.vg, single.origin)
-        if (outcomes := _tags.outcomes_of(volume.tags))
+        if (outcomes := outcomes_of(volume.tags))
     }
     tags = {tag for found in stale.values() for tag in found}
     names = tuple(name for name, found in stale.items() if found)
@@ -212,7 +200,7 @@ def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[Step, 
 
 def seal(members: Iterable[str]) -> Step:
     """The step that declares a set whole, all of whose ``members`` (as VG/LV) exist."""
-    return Retag(purpose="seal", volumes=tuple(members), add=(_tags.SEALED,))
+    return Retag(purpose="seal", volumes=tuple(members), add=(SEALED,))
 
 
 def extensions(demands: Iterable[Demand]) -> tuple[Step, ...]:

@@ -9,37 +9,18 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .. import tags as _tags
 from ..._errors import Refused
-from ..._names import (
-    COW_SUFFIX,
-    fits_device_mapper,
-    generated_names,
-    lv_name_problem,
-)
-from .base import (
-    Plan,
-    Request,
-    forget,
-    seal,
-)
-from .removal import removal_problems, removal_steps
-from ..checks import (
-    boot_problems,
-    boot_warnings,
-    origin_problems,
-    pool_problems,
-    thin_size_problem,
-)
-from ..selection import (
-    Selection,
-    read_by_boot_loader,
-    uncovered_with_root,
-)
+from ..._names import COW_SUFFIX, fits_device_mapper, generated_names, lv_name_problem
 from ..allocation import Demand, freed_extents, size_snapshots
-from ..state import takings
-from ..steps import Create, CreateThick, CreateThin
+from ..checks import boot_problems, boot_warnings, origin_problems, pool_problems, thin_size_problem
+from ..coverage import read_by_boot_loader, uncovered_with_root
+from ..instances import takings
 from ..result import MemberView, View, mountpoints_of
+from ..selection import Selection
+from ..steps import Create, CreateThick, CreateThin
+from ..tags import MemberTags, membership_tags, single_tags
+from .base import Plan, Request, forget, seal
+from .removal import removal_problems, removal_steps
 
 # A tag has room for 1024 characters (validate_tag, lib/metadata/metadata.c of LVM 2.03).
 _MOST_MARKS = 128
@@ -165,7 +146,7 @@ def _free_name(
         holder = picture.volume(origin.vg, name)
         if holder is not None and holder not in removed:
             problem = f"the name {holder.full_name} is needed and belongs to another LV: rename that, or this set"
-            if not _tags.ours(holder.all_tags):
+            if not membership_tags(holder.all_tags):
                 break
             continue
         problem = _name_problem(origin, name)
@@ -185,9 +166,9 @@ def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMemb
     set_id = request.set_id or uuid.uuid4().hex
     for member in members:
         if request.single:
-            yield member.step(_tags.single_tags(member.origin.uuid))
+            yield member.step(single_tags(member.origin.uuid))
         else:
-            tags = _tags.MemberTags(
+            tags = MemberTags(
                 set_name=request.name,
                 set_id=set_id,
                 count=len(members),

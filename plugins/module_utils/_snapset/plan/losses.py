@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .outcomes import origins_of, remember_merge
-from .removal import removal_steps
 from ..state import CASUALTIES, Member, Taking
 from ..steps import Remove, Retag, Step
+from .outcomes import origins_of, remember_merge
+from .removal import removal_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,49 +9,20 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .. import tags as _tags
-from .losses import after, casualties_of, leave_behind
-from ..copies import copies_of
 from ..._errors import Refused
-from .outcomes import (
-    origins_of,
-    remember_merge,
-    remember_rollback,
-)
-from .base import (
-    Plan,
-    Request,
-    common_problems,
-    extensions,
-    find,
-    grown,
-    not_the_same,
-)
-from .removal import (
-    merge_failure,
-    merge_in_the_way,
-    open_problem,
-    removal_problems,
-    removal_steps,
-)
+from ..allocation import Demand, extension_demand, room_problems
 from ..checks import doubts_about
-from ..sizes import AUTO, format_bytes, used_bytes
-from ..allocation import (
-    Demand,
-    cannot_overflow,
-    extension_demand,
-    room_problems,
-)
-from ..state import (
-    Member,
-    Named,
-    SetState,
-    Taking,
-    member_state,
-    takings,
-)
-from ..steps import Merge, MergeOne, Poll, Remove, Start, Step
+from ..copies import copies_of
+from ..instances import Named, takings
 from ..result import MemberView, View, view_of
+from ..sizes import AUTO, format_bytes, used_bytes
+from ..state import Member, SetState, Taking, cannot_overflow, member_state
+from ..steps import Merge, MergeOne, Poll, Remove, Start, Step
+from ..tags import parse_member
+from .base import Plan, Request, common_problems, extensions, find, grown, not_the_same
+from .losses import after, casualties_of, leave_behind
+from .outcomes import origins_of, remember_merge, remember_rollback
+from .removal import merge_failure, merge_in_the_way, open_problem, removal_problems, removal_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -220,7 +191,7 @@ def _unknown_pvs(picture: Picture, member: Member) -> Iterator[str]:
 
     vgextend(8) adds a PV to the devices file as it is then, and the initramfs may hold a copy of the older one.
     """
-    membership = _tags.parse_member(member.snapshot.tags) if member.snapshot else None
+    membership = parse_member(member.snapshot.tags) if member.snapshot else None
     group = picture.group(member.origin.vg) if member.origin else None
     if group is None or membership is None or membership.pvs is None or not picture.host.has_devices_file:
         return
@@ -235,7 +206,7 @@ def _unknown_pvs(picture: Picture, member: Member) -> Iterator[str]:
 
 
 def _owner(sibling: Volume) -> str:
-    membership = _tags.parse_member(sibling.tags)
+    membership = parse_member(sibling.tags)
     return membership.set_name if membership else sibling.full_name
 
 

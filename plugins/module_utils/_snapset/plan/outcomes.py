@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from .. import tags as _tags
 from ..steps import Retag
+from ..tags import Outcome, OutcomeKind, VgMarks, outcomes_of, vg_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ def remember_merge(picture: Picture, taking: Taking, members: Sequence[Member]) 
         for member in members
         if member.origin and member.snapshot and member.snapshot.thin_id is not None
     }
-    vgs = _tags.vg_marks(_vgs_of(members), thin_ids)
+    vgs = vg_marks(_vgs_of(members), thin_ids)
     outcome = _outcome(picture, taking, "merging", vgs, boot_id=picture.host.boot_id)
     return Retag(
         purpose="remember_merge",
@@ -36,11 +36,11 @@ def remember_merge(picture: Picture, taking: Taking, members: Sequence[Member]) 
     )
 
 
-def _forget_again(outcome: _tags.Outcome, members: Sequence[Member]) -> Iterator[Retag]:
+def _forget_again(outcome: Outcome, members: Sequence[Member]) -> Iterator[Retag]:
     # What an origin remembers of another set is still true when LVM refuses the merge.
     groups: dict[tuple[str, ...], list[Member]] = defaultdict(list)
     for member in members:
-        known = _tags.outcomes_of(member.origin.tags) if member.origin else ()
+        known = outcomes_of(member.origin.tags) if member.origin else ()
         groups[tuple(other.to_tag() for other in known if other.set_id != outcome.set_id)].append(member)
     for others, mine in groups.items():
         yield Retag(purpose="forget", volumes=origins_of(mine), add=others, delete=(outcome.to_tag(),))
@@ -51,7 +51,7 @@ def remember_rollback(picture: Picture, taking: Taking, members: Sequence[Member
     return Retag(
         purpose="remember_rollback",
         volumes=origins_of(members),
-        add=(_outcome(picture, taking, "rolled_back", _tags.vg_marks(_vgs_of(members))).to_tag(),),
+        add=(_outcome(picture, taking, "rolled_back", vg_marks(_vgs_of(members))).to_tag(),),
         delete=_old_outcomes(members),
     )
 
@@ -61,10 +61,8 @@ def origins_of(members: Sequence[Member]) -> tuple[str, ...]:
     return tuple(member.origin.full_name for member in members if member.origin)
 
 
-def _outcome(
-    picture: Picture, taking: Taking, kind: _tags.OutcomeKind, vgs: _tags.VgMarks, *, boot_id: str = ""
-) -> _tags.Outcome:
-    return _tags.Outcome(
+def _outcome(picture: Picture, taking: Taking, kind: OutcomeKind, vgs: VgMarks, *, boot_id: str = "") -> Outcome:
+    return Outcome(
         kind=kind,
         set_name=taking.outcome_name,
         set_id=taking.set_id,
@@ -81,5 +79,5 @@ def _vgs_of(members: Sequence[Member]) -> set[str]:
 
 def _old_outcomes(members: Sequence[Member]) -> tuple[str, ...]:
     # Whatever an origin remembers of another set is older than this merge: one outcome per origin, never a heap.
-    tags = {o.to_tag() for member in members if member.origin for o in _tags.outcomes_of(member.origin.tags)}
+    tags = {o.to_tag() for member in members if member.origin for o in outcomes_of(member.origin.tags)}
     return tuple(sorted(tags))

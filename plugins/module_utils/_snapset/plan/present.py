@@ -9,52 +9,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..._errors import Refused
-from .base import (
-    Plan,
-    Request,
-    common_problems,
-    differing,
-    extensions,
-    find,
-    forget,
-    grown,
-    refusals,
-    seal,
-)
+from ..allocation import Demand, extension_demand, room_problems
+from ..checks import thin_size_problem
+from ..result import view_of
+from ..selection import NOTHING_CHOSEN, Selection, Wanted, select
+from ..sizes import AUTO
 from .absent import plan_absent
+from .base import Plan, Request, common_problems, differing, extensions, find, forget, grown, refusals, seal
 from .create import is_root, plan_creation
 from .merged import plan_merged
-from .removal import (
-    FINISH,
-    removal_problems,
-    removal_steps,
-)
-from ..checks import (
-    thin_size_problem,
-)
-from ..selection import (
-    NOTHING_CHOSEN,
-    Selection,
-    Wanted,
-    select,
-)
-from ..sizes import AUTO
-from ..allocation import (
-    Demand,
-    extension_demand,
-    room_problems,
-)
-from ..result import view_of
+from .removal import FINISH, removal_problems, removal_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..._model import (
-        Picture,
-    )
-    from ..state import (
-        Taking,
-    )
+    from ..._model import Picture
+    from ..state import Taking
 
 
 def plan_present(picture: Picture, request: Request) -> Plan:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import tags as _tags
 from ..._names import generated_names
 from ..steps import Remove, Step
+from ..tags import membership_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,7 +124,7 @@ def _stray_problem(taking: Taking, member: Member) -> str | None:
     volume = member.snapshot
     if volume is None or _is_leftover(taking, member, volume):
         return None
-    tags = " ".join(f"--deltag {tag}" for tag in _tags.ours(volume.tags))
+    tags = " ".join(f"--deltag {tag}" for tag in membership_tags(volume.tags))
     return (
         f"{volume.full_name} has the tags of a member but is no snapshot of its recorded origin any more, "
         f"so it is not ours to remove: if it is to stay, type: lvchange {tags} {volume.full_name}"

@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The boot entries that a host has, and its GRUB: only read. Private to this collection."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._errors import SafepointError
+from .._host.process import find_tool, run_tool
+from .._host.reading import read
+from .._paths import LOOK_MARK
+from .grub import DIRECTORY, Grub, entry_id, parse_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BOOT = Path("/boot")
+HOME = BOOT / DIRECTORY
+BLS = BOOT / "loader" / "entries"
+RECORD = "entry.json"
+"""What is known of an entry, in its directory; written when its other files are there."""
+FORMAT = 1
+GRUB_EDITORS = ("grub-editenv", "grub2-editenv")
+_GRUB_PLACES = ("/boot/grub", "/boot/grub2")
+# Where EL 8 with UEFI has its menu.
+_GRUB_OF_ESP = "efi/EFI/*/grub.cfg"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An entry by its directory; ``kernel`` is its version, ``sums`` the SHA-256 of its files by name.
+
+    Without a record, which comes last, it is what an interrupted run has left.
+    """
+
+    place: Path
+    name: str = ""
+    kernel: str = ""
+    look: str = ""
+    sums: Mapping[str, str] | None = None
+
+    @property
+    def set_id(self) -> str:
+        """The id of the taking that it is for."""
+        return self.place.name
+
+    def to_result(self, grub: Grub | None) -> dict[str, Any]:
+        """It as results show it."""
+        chosen = grub is not None and grub.chosen == entry_id(self.set_id)
+        return {"name": self.name, "id": self.set_id, "state": "present", "kernel": self.kernel, "next_boot": chosen}
+
+
+def boot_entries() -> tuple[list[dict[str, Any]], list[str]]:
+    """The entries of the host as results show them, and why they could not be read."""
+    try:
+        grub = read_grub()
+        return [one.to_result(grub) for one in entries() if one.sums is not None], []
+    except (SafepointError, OSError) as error:
+        return [], [f"the boot entries could not be read: {error}"]
+
+
+def booted_from() -> dict[str, str] | None:
+    """The set that the host shows instead of itself, by ``name`` and ``id``; None while it is itself."""
+    text = read(f"{LOOK_MARK}/set").strip()
+    name, _blank, set_id = text.partition(" ")
+    return {"name": name, "id": set_id} if text else None
+
+
+def read_grub() -> Grub | None:
+    """GRUB as it is installed, or None. Raises FilesFailed when its environment block cannot be read."""
+    for place in (*map(Path, _GRUB_PLACES), *(path.parent for path in sorted(BOOT.glob(_GRUB_OF_ESP)))):
+        menu = read(place / "grub.cfg")
+        if menu:
+            environment = place / "grubenv"
+            listed = run_tool(grub_editor(), str(environment), "list") if environment.exists() and grub_editor() else ""
+            reads_bls = any(line.strip() == "blscfg" for line in menu.splitlines()) and BLS.is_dir()
+            return Grub(
+                directory=str(place),
+                menu=menu,
+                environment=parse_environment(listed.splitlines()),
+                custom=read(place / "custom.cfg"),
+                entries=tuple(sorted(path.stem for path in BLS.glob("*.conf"))) if reads_bls else None,
+            )
+    return None
+
+
+def grub_editor() -> str:
+    """The name of the program that edits GRUB's environment block; empty when there is none."""
+    return next((name for name in GRUB_EDITORS if find_tool(name)), "")
+
+
+def entries() -> list[Found]:
+    """Every entry that has a directory, also what interrupted runs have left. Raises OSError."""
+    places = sorted(HOME.iterdir()) if HOME.is_dir() else []
+    return [_read_entry(place) for place in places if place.is_dir() and not place.is_symlink()]
+
+
+def _read_entry(place: Path) -> Found:
+    text = read(place / RECORD)
+    with suppress(ValueError, KeyError, TypeError):
+        record = json.loads(text)
+        if record["format"] == FORMAT:
+            return Found(place, record["name"], record["kernel"], record["look"], record["sums"])
+    return Found(place)

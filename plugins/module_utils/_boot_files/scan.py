@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A boot filesystem read, with the checksum of every file. Private to this collection."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from .._errors import FilesFailed
+from .._host.reading import checksum
+from .tree import WORKSPACE, Entry, EntryKind, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_NO_XATTRS = (errno.ENOTSUP, errno.ENODATA, errno.EPERM)
+
+
+def scan(place: Path, *, mountpoint: str, fstype: str) -> Tree:
+    """Everything on the filesystem at ``place``, with checksums; what this collection itself keeps there is left out.
+
+    Raises FilesFailed for what is neither file, directory nor symbolic link: nobody could bring that back.
+    """
+    device = place.lstat().st_dev
+    return Tree(mountpoint, fstype, dict(_entries(place, place, device)))
+
+
+def _entries(top: Path, place: Path, device: int) -> Iterator[tuple[str, Entry]]:
+    yield str(place.relative_to(top)), _entry(place)
+    for child in sorted(place.iterdir()):
+        if place == top and child.name.startswith(WORKSPACE):
+            continue
+        status = child.lstat()
+        if status.st_dev != device:
+            yield str(child.relative_to(top)), Entry(kind="mountpoint")
+        elif stat.S_ISDIR(status.st_mode):
+            yield from _entries(top, child, device)
+        else:
+            yield str(child.relative_to(top)), _entry(child)
+
+
+def _entry(path: Path) -> Entry:
+    status = path.lstat()
+    kinds: Mapping[int, EntryKind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+    kind = kinds.get(stat.S_IFMT(status.st_mode))
+    if kind is None:
+        raise FilesFailed(f"{path} is a device, a socket or a pipe: expected are files; move it elsewhere")
+    return Entry(
+        kind=kind,
+        mode=0 if kind == "link" else stat.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        mtime=status.st_mtime_ns,
+        size=status.st_size if kind == "file" else 0,
+        sha256=checksum(path) if kind == "file" else "",
+        target=str(path.readlink()) if kind == "link" else "",
+        xattrs=xattrs_of(path),
+    )
+
+
+def xattrs_of(path: Path) -> dict[str, str]:
+    """The extended attributes of ``path`` itself, in base64 by name; none where the filesystem has none."""
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+        found = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+    except OSError as error:
+        if error.errno in _NO_XATTRS:
+            return {}
+        raise
+    return {name: base64.b64encode(value).decode("ascii") for name, value in found.items()}

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One LVM command that changes something, run to its end. Private to this collection.
+
+It runs under a supervisor, with its output in files: LVM does not survive SIGPIPE.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from .._host.process import clean_environment
+from .._paths import RUN_DIRECTORY
+from .._settings import POLL_SECONDS
+from .command import text_of
+from .supervisor import supervise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .command import Lvm
+
+# Errors belong on stderr, and whoever watches a merge looks at it more often than every 15 seconds (lvm.conf(5)).
+_CONFIG = f"log{{report_command_log=0}} activation{{polling_interval={POLL_SECONDS}}}"
+_WITHOUT_ARCHIVE = f"{_CONFIG} backup{{archive=0 backup=0}}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+
+def modify(lvm: Lvm, arguments: Sequence[str], *, lock: int, archive: bool) -> Outcome:
+    """Run one modifying command to its end, however long that takes.
+
+    ``lock`` is the descriptor of the host lock, which stays locked until the command has ended. Without ``archive``
+    LVM writes no copies of its metadata into its directory; it refuses to go on when it cannot (vgcfgbackup(8)).
+    """
+    config = _CONFIG if archive else _WITHOUT_ARCHIVE
+    argv = lvm.record((arguments[0], "--config", config, *arguments[1:]))
+    vgs = sorted({word.split("/")[0] for word in arguments if "/" in word})
+    with _output_file() as stdout, _output_file() as stderr:
+        rc = supervise(argv, env=clean_environment(), stdout=stdout, stderr=stderr, lock=lock, vgs=vgs)
+        return Outcome(argv=tuple(argv), rc=rc, stdout=_read(stdout), stderr=_read(stderr))
+
+
+def _output_file() -> IO[bytes]:
+    # Without a name from the start, so that nothing is left behind whoever dies.
+    return tempfile.TemporaryFile(dir=RUN_DIRECTORY)
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return text_of(file.read())

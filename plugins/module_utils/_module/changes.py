@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run of a module that changes the host: the host lock, and LVM's commands in the journal. Private."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .._host.lock import host_lock
+from .._lvm.modify import modify
+from .session import Session, check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ansible.module_utils.basic import AnsibleModule
+
+    from .._lvm.modify import Outcome
+    from .._model import Picture
+
+_LONGEST_TIMEOUT = 7 * 24 * 60 * 60
+
+
+class ChangeSession(Session):
+    """A session that may change the host; ``subject`` is what the journal says that it is about."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        super().__init__(module)
+        self.subject = ""
+        self._lock = -1
+        self._archive = True
+
+    @contextmanager
+    def locked(self, purpose: str) -> Iterator[None]:
+        """Hold the host lock, unless in check mode, which changes nothing and waits for nobody."""
+        timeout = self._module.params["lock_timeout"]
+        if not 0 <= timeout <= _LONGEST_TIMEOUT:
+            check("lock_timeout", f"out of range: expected 0 to {_LONGEST_TIMEOUT} seconds")
+        if self._module.check_mode:
+            yield
+            return
+        with host_lock(purpose, timeout=timeout) as descriptor:
+            self._lock = descriptor
+            yield
+
+    def observe(self) -> Picture:
+        """What is there now."""
+        picture = super().observe()
+        self._archive = picture.host.can_archive
+        return picture
+
+    def run(self, arguments: Sequence[str]) -> Outcome:
+        """Run one modifying LVM command; the journal has it before it begins, whatever becomes of this process."""
+        self._module.log(f"{self.subject}: lvm {' '.join(arguments)}")
+        outcome = modify(self.lvm, arguments, lock=self._lock, archive=self._archive)
+        self._module.log(f"{self.subject}: lvm {arguments[0]} ended with exit code {outcome.rc}")
+        return outcome

@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the parameters of the module snapshot ask for. Private to this collection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._names import lv_name_problem, name_problem
+from .._snapset.plan.base import Request, Single
+from .argspec import request_parameters
+from .session import check
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+def build_request(module: AnsibleModule) -> Request:
+    """The request that the parameters make; raises InvalidParameter for a name or a size that is none."""
+    params = module.params
+    check("vg", name_problem(params["vg"], "a VG"))
+    check("lv", name_problem(params["lv"], "an LV"))
+    check("snapshot", lv_name_problem(params["snapshot"]))
+    single = Single(vg=params["vg"], origin=params["lv"], name=params["snapshot"])
+    return Request(name=single.name, single=single, **request_parameters(params))

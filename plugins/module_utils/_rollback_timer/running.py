@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether systemd runs a rollback timer: only read. Private to this collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .._errors import FilesFailed
+from .._host.process import run_tool
+from .timers import running_mark, unit_name
+
+UNITS = Path("/etc/systemd/system")
+WANTED_BY = "sysinit.target.wants"
+SYSTEMD = Path("/run/systemd/system")
+"""Is there on a host that was booted by systemd (sd_booted(3))."""
+
+
+def with_running(view: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a timer by its tags, and whether its program runs."""
+    return {**view, "running": view["state"] == "armed" and is_running(view["name"])}
+
+
+def is_running(name: str) -> bool:
+    """Whether the program watches, and will do so after the next boot."""
+    wanted = UNITS / WANTED_BY / unit_name(name)
+    return wanted.exists() and Path(running_mark(name)).exists() and is_active(name)
+
+
+def is_active(name: str) -> bool:
+    """Whether systemd has the unit started."""
+    if not SYSTEMD.is_dir():
+        return False
+    try:
+        run_tool("systemctl", "is-active", "--quiet", unit_name(name))
+    except FilesFailed:
+        return False
+    return True

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host has of one set: the snapset, and the backups of /boot made for it. Pure; private to this collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._names import device_path
+from .._paths import BOOT_MOUNTPOINTS
+from .checks import doubts_about, kernel_problems, look_problems, udev_problems
+from .instances import named, takings
+from .tags import BootTags, parse_boot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._model import Mount, Picture, Volume
+    from .state import Taking
+
+BackupState = Literal["incomplete", "present", "restored"]
+
+
+@dataclass(frozen=True)
+class BootBackup:
+    """A backup, by the LV that holds it and by its tags."""
+
+    volume: Volume
+    tags: BootTags
+
+    @property
+    def state(self) -> BackupState:
+        """What it is good for."""
+        if not self.tags.manifest:
+            return "incomplete"
+        return "restored" if self.tags.restored else "present"
+
+    @property
+    def device(self) -> str:
+        """The path of its LV below /dev/mapper."""
+        return device_path(self.volume.vg, self.volume.name)
+
+    def to_result(self) -> dict[str, Any]:
+        """It as results show it."""
+        return {
+            "name": self.tags.set_name,
+            "id": self.tags.set_id,
+            "state": self.state,
+            "vg": self.volume.vg,
+            "volume": self.volume.name,
+            "size": self.volume.size,
+        }
+
+
+def backups_in(picture: Picture) -> tuple[BootBackup, ...]:
+    """The backups on the host, the youngest last."""
+    found = [BootBackup(one, tags) for one in picture.volumes if (tags := parse_boot(one.tags)) is not None]
+    return tuple(sorted(found, key=lambda backup: backup.tags.taken))
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is there of a set and of its backups."""
+
+    picture: Picture
+    name: str
+    taking: Taking | None
+    backups: tuple[BootBackup, ...]
+
+    @property
+    def set_id(self) -> str:
+        """The id of the set as it is; empty while there is none."""
+        return self.taking.set_id if self.taking else ""
+
+    @property
+    def set_state(self) -> str:
+        """The state of the set."""
+        return self.taking.state if self.taking else "absent"
+
+    @property
+    def bound(self) -> BootBackup | None:
+        """The whole backup that belongs to the set as it is."""
+        return next((one for one in self.backups if one.tags.set_id == self.set_id and one.tags.manifest), None)
+
+    @property
+    def unbound(self) -> BootBackup | None:
+        """The whole backup that was made for a set which is yet to be taken; the youngest."""
+        taken = {taking.set_id for taking in takings(self.picture)}
+        return next((one for one in reversed(self.backups) if one.tags.manifest and one.tags.set_id not in taken), None)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the set exists, whole or on its way back."""
+        return bool(self.taking and self.taking.live and self.taking.sealed) or self.set_state == "merging"
+
+
+def situation(picture: Picture, name: str) -> Situation:
+    """What ``picture`` has of the set ``name`` and of its backups."""
+    backups = tuple(backup for backup in backups_in(picture) if backup.tags.set_name == name)
+    return Situation(picture, name, named(takings(picture), name).current, backups)
+
+
+def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
+    """The filesystems that boot the host and do not go back with /."""
+    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
+    return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
+
+
+def host_problems(now: Situation) -> Iterator[str]:
+    """What stands against any change of what is kept for the set."""
+    yield from kernel_problems(now.picture)
+    yield from look_problems(now.picture)
+    yield from udev_problems(now.picture.host)
+    yield from doubts_about(now.picture, now.name)

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which filesystems a set brings back, and which have to go back together. Pure; private to this collection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._paths import BOOT_MOUNTPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .._model import Mount, Picture, Volume
+
+GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")
+"""Filesystems that, when they are separate, have to go back together with /, or the host is two halves."""
+
+
+def uncovered_with_root(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+    """Why ``members`` would take / back without filesystems that belong to it; nothing when / is not among them."""
+    if not any(mount.mountpoint == "/" for volume in members for mount in picture.mounts_of(volume)):
+        return
+    for mountpoint in GOES_WITH_ROOT:
+        mount = picture.host.mount_at(mountpoint)
+        if mount is not None and mountpoint not in ignore and picture.lv_below(mount.device) not in members:
+            yield (
+                f"/ is protected, but {mountpoint} is a filesystem of its own and is not: "
+                "add it to mountpoints, or name it in ignore_uncovered"
+            )
+
+
+def read_by_boot_loader(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+    """Why the boot loader could not boot the host while one of ``members`` is merged.
+
+    It reads a thick origin as it lies on the disk: what the change has made of it after the merge was requested, and a
+    mixture while it runs (seen with GRUB 2.12, docs/boot.md). Thin volumes no boot loader can read.
+    """
+    for member in members:
+        if member.is_thin:
+            continue
+        for mount in picture.mounts_of(member):
+            if mount.mountpoint in BOOT_MOUNTPOINTS:
+                yield (
+                    f"{mount.mountpoint} lies on {member.full_name}, and a boot loader would read it half merged: "
+                    "leave it out; the module boot_backup saves it, and so does the role pre_upgrade"
+                )
+            if mount.mountpoint == "/" and _holds_kernels(picture) and "/boot" not in ignore:
+                yield (
+                    f"/boot lies on / ({member.full_name}), and while that is merged, a boot loader would read it half "
+                    "merged, or as the change has left it: give /boot a filesystem of its own, or name it in "
+                    "ignore_uncovered if the kernel comes from elsewhere"
+                )
+
+
+def _holds_kernels(picture: Picture) -> bool:
+    boot = picture.host.boot
+    return boot is not None and bool(boot.initramfs) and picture.host.mount_at("/boot") is None
+
+
+def why_not_lvm(picture: Picture, mount: Mount) -> str:
+    """Why the filesystem of ``mount`` cannot be protected, when no LV is below it."""
+    device = picture.host.devices.get(mount.device)
+    if device is None:
+        return f"{mount.source} is not a block device of this host"
+    if len(device.slaves) > 1:
+        return f"{mount.source} lies on several devices"
+    return f"{mount.source} is not on LVM"
