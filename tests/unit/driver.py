@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
+import builders as b
+
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request, find
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.orders import Orders, orders
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request, find
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.merged import plan_merged
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import plan_present
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Wanted, select
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import View, view_of
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Wanted, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +70,11 @@ def view(picture: Picture, request: Request) -> View:
 def shown(picture: Picture, request: Request) -> dict[str, Any]:
     """The set as check mode and the diff show it: without what differs between two runs."""
     return view(picture, request).to_prediction()
+
+
+def orders_of(picture: Picture) -> Orders:
+    """What a rollback timer of the set "s" is told."""
+    return orders(situation(picture, "s"), plan(picture, b.request(state="merged")))
 
 
 def selected(picture: Picture, request: Request) -> tuple[Wanted, ...]:

@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, Callable, Literal
 
 from builders import lvm_uuid
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.modify import Outcome
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import CHUNK_SIZE, cow_maximum_extents, extents_for
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import (
+    CHUNK_SIZE,
+    cow_maximum_extents,
+    extents_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._host import facts as _host
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.mounts import parse_mountinfo, root_argument
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import parse_report
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber
@@ -43,9 +43,9 @@ def picture(recording: dict[str, Any]) -> Picture:
     host = Host(
         now=max(volume.created or 0 for volume in volumes) + 60,
         boot_id=recording["boot_id"],
-        mounts=tuple(_host.parse_mountinfo(recording["mountinfo"], devices)),
+        mounts=tuple(parse_mountinfo(recording["mountinfo"], devices)),
         devices=MappingProxyType(devices),
-        root_argument=_host.root_argument(recording["cmdline"]),
+        root_argument=root_argument(recording["cmdline"]),
     )
     return set_apart(Picture(host=host, volume_groups=groups, volumes=volumes))
 

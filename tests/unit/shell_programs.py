@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import builders as b
+import driver
 import yaml
 from cpio import members
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import timers as _timers
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, Shown
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import look_image
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import orders
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import PROGRAM
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.unit import unit
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,12 +47,12 @@ def timers() -> Iterator[tuple[str, str, bool]]:
         ("timer-with-boot", [*taken, kept], {"/": ROOT, "/boot": kept}),
     ):
         picture = b.picture(volumes, mounts=mounts)
-        found = _timers.orders(situation(picture, "s"))
+        found = driver.orders_of(picture)
         yield f"{name}/go-back", PROGRAM, True
-        yield f"{name}/facts", _timers.facts(TIMER, "vg/safepoint_timer_s", found, picture.host), False
-        yield f"{name}/requests", _timers.requests(found, picture), False
-    unit = _timers.unit("s", TIMER.deadline, "/dev/mapper/vg-safepoint_timer_s")
-    (stub,) = re.findall("ExecStart=/bin/sh -c '(.*)'", unit)
+        yield f"{name}/facts", orders.facts(TIMER, "vg/safepoint_timer_s", found, picture.host), False
+        yield f"{name}/requests", orders.requests(found, picture), False
+    text = unit("s", TIMER.deadline, "/dev/mapper/vg-safepoint_timer_s")
+    (stub,) = re.findall("ExecStart=/bin/sh -c '(.*)'", text)
     yield "timer-unit/stub", stub, True
 
 

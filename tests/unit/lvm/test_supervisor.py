@@ -1,14 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The process between a module and LVM, with other programs in LVM's place; and which devices it would resume."""
+"""The process between a module and LVM, with other programs in LVM's place."""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import shutil
 import signal
 import tempfile
 import time
@@ -16,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import devicemapper as _devices
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.supervisor import FAILED, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
 
 ENV = {"PATH": os.defpath}
 
@@ -119,80 +117,3 @@ def _soon(happened: Callable[[], bool]) -> bool:
     while not happened() and time.monotonic() < end:
         time.sleep(0.02)
     return happened()
-
-
-DEVICES = {
-    "dm-0": ("vg-root", "LVM-x", "1", ["dm-1"]),
-    "dm-1": ("vg-root-real", "LVM-x-real", "1", ["sda"]),
-    "dm-2": ("vg-home", "LVM-y", "0", ["sda"]),
-    "dm-3": ("vg--2-root", "LVM-z", "1", ["sda"]),
-    "dm-4": ("vg-looks-like-it", "CRYPT-x", "1", ["sda"]),
-    "sda": None,
-}
-
-
-WORDS = {
-    _devices._DM_TABLE_CLEAR: "clear",
-    _devices._DM_DEV_SUSPEND: "resume",
-    _devices._DM_DEV_REMOVE: "remove",
-}
-IN_USE = (b"vg-root-real",)
-
-
-@pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A host's devices in place of sysfs; what the kernel is asked to do, in order."""
-    for device, known in DEVICES.items():
-        if known is None:
-            (tmp_path / device).mkdir()
-            continue
-        name, uuid, suspended, below = known
-        (tmp_path / device / "dm").mkdir(parents=True)
-        for attribute, value in {"name": name, "uuid": uuid, "suspended": suspended}.items():
-            (tmp_path / device / "dm" / attribute).write_text(f"{value}\n")
-        for slave in below:
-            (tmp_path / device / "slaves" / slave).mkdir(parents=True)
-    asked: list[str] = []
-
-    def command(number: int, name: bytes) -> None:
-        (device,) = [device for device, known in DEVICES.items() if known and known[0].encode() == name]
-        asked.append(f"{WORDS[number]} {name.decode()}")
-        if name in IN_USE and number == _devices._DM_DEV_REMOVE:
-            raise OSError(errno.EBUSY, "in use")
-        if number == _devices._DM_DEV_SUSPEND:
-            (tmp_path / device / "dm" / "suspended").write_text("0\n")
-        if number == _devices._DM_DEV_REMOVE:
-            shutil.rmtree(tmp_path / device)
-
-    monkeypatch.setattr(_devices, "_BLOCK_DEVICES", tmp_path)
-    monkeypatch.setattr(_devices, "_command", command)
-    return asked
-
-
-NOTHING = _devices.Devices(all=frozenset(DEVICES), suspended=frozenset())
-
-
-def test_which_devices_are_suspended(asked: list[str]) -> None:
-    found = _devices.look_at_devices()
-    assert (found.all, found.suspended) == (frozenset(DEVICES), frozenset({"dm-0", "dm-1", "dm-3"}))
-    assert asked == []
-
-
-def test_what_lies_below_is_resumed_first_and_other_vgs_are_left_alone(asked: list[str]) -> None:
-    assert _devices.restore_devices(NOTHING, ["vg"]) == ["vg-root-real", "vg-root"]
-    assert asked == ["clear vg-root-real", "resume vg-root-real", "clear vg-root", "resume vg-root"]
-    assert _devices.restore_devices(NOTHING, ["vg", "vg-2"]) == ["vg--2-root"]
-
-
-def test_what_was_suspended_before_stays_so(asked: list[str]) -> None:
-    assert _devices.restore_devices(_devices.look_at_devices(), ["vg", "vg-2"]) == []
-    assert asked == []
-
-
-def test_what_was_made_since_and_is_not_used_is_removed(asked: list[str]) -> None:
-    before = _devices.Devices(all=frozenset({"dm-0", "dm-3", "sda"}), suspended=frozenset(DEVICES))
-    _devices.restore_devices(before, ["vg"])
-    # Not what is no LV, and not what the kernel says is in use.
-    assert set(asked) == {"remove vg-root-real", "remove vg-home"}
-    assert {"dm-1", "dm-4"} < _devices.look_at_devices().all
-    assert "dm-2" not in _devices.look_at_devices().all

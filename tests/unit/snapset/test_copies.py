@@ -14,11 +14,11 @@ import pytest
 import situations
 from model_lvm import ModelLvm
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timers_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, host_problems, situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timers_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

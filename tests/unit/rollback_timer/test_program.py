@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rollback timers: tags, what stands against one, what its files say, and what its shell program makes of them.
+"""What the shell program of a rollback timer makes of its files.
 
 The functions run in the shell of this machine, with its own tools instead of a toolbox and an `lvm` that prints
 what a test wants. What ends in a reboot is for the scenario `confirm`.
@@ -18,134 +18,18 @@ from typing import TYPE_CHECKING, Any
 import builders as b
 import driver
 import pytest
-import strategies
-from hypothesis import given
-from hypothesis import strategies as st
-from test_boot_backups import ROOT, backup, host, taken
+from backups import backup, host, taken
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import timers as _timers
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateThick
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import orders
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import FUNCTIONS
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume
 
 TAGS = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2)
-TIMERS = st.builds(
-    _tags.TimerTags,
-    set_name=strategies.set_names,
-    set_id=st.text("0123456789abcdef", min_size=32, max_size=32),
-    armed=strategies.seconds,
-    after=st.integers(60, 30 * 86400),
-    boots=st.integers(0, 99),
-)
-
-
-def timer(*more: str) -> Volume:
-    return b.volume("vg/safepoint_timer_s", 32 * b.MIB, tags=(*TAGS.to_tags(), *more))
-
-
-@given(TIMERS)
-def test_tags_are_read_as_they_were_written(tags: _tags.TimerTags) -> None:
-    words = ["another", *tags.to_tags()]
-    assert _tags.parse_timer(words) == tags
-    assert _tags.parse_timer([*words, _tags.TIMER_READY]) == replace(tags, ready=True)
-    assert _tags.parse_timer([*words, f"{_tags.TIMER_FIRED}=5"]) == replace(tags, fired=5)
-    assert _tags.is_auxiliary(words)
-    assert tags.deadline - tags.armed == tags.after
-
-
-@pytest.mark.parametrize("missing", range(5))
-def test_tags_with_a_part_missing_are_no_timer(missing: int) -> None:
-    tags = list(TAGS.to_tags())
-    del tags[missing]
-    assert _tags.parse_timer(tags) is None
-
-
-@pytest.mark.parametrize(
-    ("more", "state"),
-    [
-        ((), "incomplete"),
-        ((_tags.TIMER_READY,), "armed"),
-        ((_tags.TIMER_READY, f"{_tags.TIMER_FIRED}={b.NOW}"), "fired"),
-    ],
-)
-def test_what_a_timer_does(more: tuple[str, ...], state: str) -> None:
-    (found,) = _timers.timers_in(host(timer(*more)))
-    view = _timers.timer_view(found)
-    assert (view["state"], view["after"], view["failed_boots"]) == (state, 1800, 2)
-    assert (view["fired_at"] is not None) == (state == "fired")
-    assert view["deadline"] == "2027-01-15T08:30:00+00:00"
-
-
-def test_it_is_no_origin_and_no_data_of_the_group() -> None:
-    picture = b.picture([ROOT, timer(_tags.TIMER_READY)])
-    (reason,) = driver.reasons(picture, b.request("vg/safepoint_timer_s"))
-    assert "kept by this collection for a snapset" in reason
-    steps = driver.plan(picture, b.request("vg")).steps
-    assert [step.origin for step in steps if isinstance(step, CreateThick)] == ["root"]
-
-
-def test_what_it_is_to_do() -> None:
-    found = _timers.orders(situation(host(taken(), backup()), "s"))
-    assert [member.name for member in found.members] == ["root_s"]
-    assert found.backup is not None
-    assert [step.render()["step"] for step in found.steps] == ["remember_merge", "merge"]
-
-
-@pytest.mark.parametrize(
-    ("volumes", "reason"),
-    [
-        ([], "snapset s is absent"),
-        ([taken(sealed=False)], "snapset s is incomplete"),
-        ([taken()], "/ would go back and /boot would not"),
-        ([taken(invalid=True), backup()], "snapset s is invalid"),
-    ],
-)
-def test_it_is_refused_where_it_could_not_work(volumes: list[Volume], reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
-        _timers.orders(situation(host(*volumes), "s"))
-
-
-def test_without_a_boot_filesystem_of_its_own_no_backup_is_needed() -> None:
-    assert _timers.orders(situation(host(taken(), boot=()), "s")).backup is None
-
-
-def test_the_moment_is_filled_in_when_it_comes() -> None:
-    picture = host(taken(), backup())
-    text = _timers.requests(_timers.orders(situation(picture, "s")), picture)
-    assert picture.host.boot_id not in text
-    assert str(picture.host.now) not in text
-    shown = 'tool() { echo "$*"; }; merge() { echo "merge $*"; }; CONFIG=c boot_id=B now=7'
-    said = _sh(f"{shown}\n{text}remember\nrequest")
-    vg = taken().vg_uuid.replace("-", "")[:10]
-    expected = [f"lvm lvchange --config c --yes --addtag safepoint.outcome.merging=s:{b.SET_ID}:1:B:7:{vg} vg/root"]
-    assert said == [*expected, f"merge {'/'.join(taken().key)} vg/root_s"]
-
-
-@pytest.mark.parametrize("name", ["a\nb", "a\tb"])
-def test_names_that_a_list_cannot_hold(name: str) -> None:
-    with pytest.raises(Refused, match="no list can hold"):
-        _timers.boot_list([Tree("/boot", "ext4", {name: Entry(kind="file", sha256="0")})])
-
-
-def test_the_unit_waits_for_nothing_and_is_wanted_early() -> None:
-    lines = _timers.unit("s", b.NOW, "/dev/mapper/vg-safepoint_timer_s").splitlines()
-    assert {"DefaultDependencies=no", "PrivateMounts=yes", "WantedBy=sysinit.target"} <= set(lines)
-    assert not [line for line in lines if line.startswith(("After=", "Requires="))]
-    # Neither a specifier nor a variable of systemd.
-    assert not {"%", "$"} & set("".join(lines))
-
-
-# What follows runs the program's functions.
-
-
 # Called as the loader is, with the path of a program behind its own options.
 LOADER = """\
 #!/bin/sh
@@ -174,7 +58,7 @@ def _place(top: Path, **values: str) -> Path:
     (top / "menus").write_text("")
     (top / "filesystems").write_text("")
     armed_on = host(taken(), backup())
-    facts = _timers.facts(TAGS, "vg/t", _timers.orders(situation(armed_on, "s")), replace(armed_on.host, uptime=500))
+    facts = orders.facts(TAGS, "vg/t", driver.orders_of(armed_on), replace(armed_on.host, uptime=500))
     more = "".join(f"{name}='{value}'\n" for name, value in {"KERNEL_LOG": str(top / "kernel"), **values}.items())
     (top / "facts").write_text(facts + more)
     return top
@@ -194,6 +78,18 @@ def _at(place: Path, *, clock: int, uptime: int, boot: str = b.BOOT) -> str:
     _executable(place / "lib" / "ld.date", f"#!/bin/sh\necho {clock}\n")
     (place / "uptime").write_text(f"{uptime}.75 9.00\n")
     return f"UPTIME='{place}/uptime'; boot_id={boot}; find_end"
+
+
+def test_the_moment_is_filled_in_when_it_comes() -> None:
+    picture = host(taken(), backup())
+    text = orders.requests(driver.orders_of(picture), picture)
+    assert picture.host.boot_id not in text
+    assert str(picture.host.now) not in text
+    shown = 'tool() { echo "$*"; }; merge() { echo "merge $*"; }; CONFIG=c boot_id=B now=7'
+    said = _sh(f"{shown}\n{text}remember\nrequest")
+    vg = taken().vg_uuid.replace("-", "")[:10]
+    expected = [f"lvm lvchange --config c --yes --addtag safepoint.outcome.merging=s:{b.SET_ID}:1:B:7:{vg} vg/root"]
+    assert said == [*expected, f"merge {'/'.join(taken().key)} vg/root_s"]
 
 
 OVER = "is_over && echo yes || echo no"
@@ -345,8 +241,8 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
     entries |= {path: Entry(kind="directory") for path in ("grub", "loader", "loader/entries")}
     entries |= {"vmlinuz": Entry(kind="link", target="vmlinuz-1"), "efi": Entry(kind="mountpoint")}
     trees = [Tree(str(boot), "ext4", entries)]
-    (place / "boot").write_text(_timers.boot_list(trees))
-    (place / "menus").write_text(_timers.menu_directories(trees))
+    (place / "boot").write_text(orders.boot_list(trees))
+    (place / "menus").write_text(orders.menu_directories(trees))
     changed = {"vmlinuz-2": "new", "grub": "a file", "loader/entries/2.conf": "2", "vmlinuz-1/x": "in a directory"}
     for path, text in changed.items():
         (boot / path).parent.mkdir(parents=True, exist_ok=True)
@@ -372,7 +268,7 @@ def test_a_copy_that_is_damaged_takes_no_place(tmp_path: Path) -> None:
     copy.write_text("damaged")
     (boot / "vmlinuz").write_text("new")
     tree = Tree(str(boot), "ext4", {"vmlinuz": Entry(kind="file", sha256=_sha256("kernel"))})
-    (place / "boot").write_text(_timers.boot_list([tree]))
+    (place / "boot").write_text(orders.boot_list([tree]))
     (boot / "vmlinuz-2").write_text("of the change")
     (said,) = _call(place, f"BOOT='{boot}'; restore_boot || :")
     assert said == f"{boot}/vmlinuz could not be brought back"
@@ -395,7 +291,7 @@ def test_where_there_is_no_room_the_kernels_of_the_change_make_some(tmp_path: Pa
     for name in ("vmlinuz-2", "initrd.img-2", f"vmlinuz-{running}", "config-2"):
         (boot / name).write_text("of the change")
     tree = Tree(str(boot), "ext4", {"vmlinuz-1": Entry(kind="file", sha256=_sha256("kernel"))})
-    (place / "boot").write_text(_timers.boot_list([tree]))
+    (place / "boot").write_text(orders.boot_list([tree]))
     said = _call(place, f"BOOT='{boot}'; restore_boot && echo done")
     assert said == [f"{boot}/vmlinuz-2 gives room", f"{boot}/initrd.img-2 gives room", "done"]
     assert sorted(_files(boot)) == sorted(["config-2", "vmlinuz-1", f"vmlinuz-{running}"])
@@ -417,7 +313,7 @@ def test_an_esp_that_cannot_be_mounted_does_not_keep_the_host_from_going_back(tm
         Tree(str(boot), "ext4", {"vmlinuz-1": file, "efi": Entry(kind="mountpoint")}),
         Tree(f"{boot}/efi", "vfat", {".": Entry(kind="directory"), "boot.efi": file}),
     ]
-    (place / "boot").write_text(_timers.boot_list(trees))
+    (place / "boot").write_text(orders.boot_list(trees))
     said = _call(place, f"BOOT='{boot}'; restore_boot && echo done")
     assert said == [f"/dev/vda1 cannot be mounted on {boot}/efi", "done"]
     assert _files(boot) == {"efi": None, "vmlinuz-1": "kept"}

@@ -14,9 +14,9 @@ import pytest
 import situations
 from model_lvm import Fault, ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.modify import Outcome
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

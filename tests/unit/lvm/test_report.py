@@ -20,8 +20,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import ReportFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import parse_report, report_arguments
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.checks import origin_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import format_bytes
 

@@ -28,7 +28,7 @@ from ansible_collections.safepoint.lvm.plugins.modules import (
     snapshot,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 COLLECTION = "safepoint.lvm."
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,

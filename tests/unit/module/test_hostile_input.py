@@ -36,17 +36,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import boot_backup as _boot_module
-from ansible_collections.safepoint.lvm.plugins.module_utils._host import facts as _host
-from ansible_collections.safepoint.lvm.plugins.module_utils._host import lock as _lock
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command as _lvm
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import session as _module
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import rollback_timer as _timer_module
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import lock, reading
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.mounts import parse_fstab, parse_mountinfo
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command as _command
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import report_arguments
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import boot_backup as _boot_backup
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import rollback_timer as _rollback_timer
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import run as _run
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
     boot_entry,
@@ -82,9 +83,9 @@ DRIVERS = frozenset({"dm_snapshot", "dm_thin_pool"})
 _TIMER_SURROUNDINGS: dict[str, Any] = {
     "missing_tools": lambda _names: [],
     "toolbox": set,
-    "_SYSTEMD": Path("/"),
+    "SYSTEMD": Path("/"),
     "UNITS": Path("/nowhere"),
-    "_is_active": lambda _name: False,
+    "is_active": lambda _name: False,
 }
 
 
@@ -134,12 +135,12 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         stack.enter_context(redirect_stdout(stdout))
         stack.enter_context(redirect_stderr(stderr))
         stack.enter_context(_surroundings(_picture(host).host))
-        stack.enter_context(patch.object(_lvm, "subprocess", SimpleNamespace(run=report, DEVNULL=-3)))
-        stack.enter_context(patch.object(_module, "apply", stop))
-        stack.enter_context(patch.object(_module.Session, "run", stop_one))
-        stack.enter_context(patch.object(_boot_module, "scan", _small_tree))
-        stack.enter_context(patch.object(_boot_module, "missing_tools", list))
-        stack.enter_context(patch.multiple(_timer_module, **_TIMER_SURROUNDINGS))
+        stack.enter_context(patch.object(_command, "subprocess", SimpleNamespace(run=report, DEVNULL=-3)))
+        stack.enter_context(patch.object(_run, "apply", stop))
+        stack.enter_context(patch.object(changes.ChangeSession, "run", stop_one))
+        stack.enter_context(patch.object(_boot_backup, "scan", _small_tree))
+        stack.enter_context(patch.object(_boot_backup, "missing_tools", lambda _names: []))
+        stack.enter_context(patch.multiple(_rollback_timer, **_TIMER_SURROUNDINGS))
         arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**parameters, **internal}}).encode()
         stack.enter_context(patch.object(basic, "_ANSIBLE_ARGS", arguments))
         # Every module ends itself; anything else that it raises ends the test.
@@ -169,10 +170,10 @@ def _surroundings(host: Host) -> Iterator[None]:
             *((basic, "_ANSIBLE_PROFILE", "legacy"), (basic, "has_journal", False)),
             (basic.AnsibleModule, "_log_to_syslog", lambda *_arguments: None),
             (basic.AnsibleModule, "get_bin_path", lambda *_arguments, **_options: "/sbin/lvm"),
-            *((_module, "read_host", lambda: host), (_module, "read_boot", lambda: boot)),
+            *((session, "read_host", lambda: host), (_run, "read_boot", lambda: boot)),
             (os, "geteuid", lambda: 0),
-            *((_lock, "RUN_DIRECTORY", directory), (_lock, "LOCK_PATH", f"{directory}/lock")),
-            (_lock, "_check_owner", lambda *_arguments: None),
+            *((lock, "RUN_DIRECTORY", directory), (lock, "LOCK_PATH", f"{directory}/lock")),
+            (lock, "_check_owner", lambda *_arguments: None),
         ):
             stack.enter_context(patch.object(target, name, value, create=True))
         yield
@@ -511,15 +512,15 @@ def test_mountinfo_is_read_whatever_names_are_in_it(mountpoint: str, source: str
         file = Path(directory, "mountinfo")
         line = f"90 29 253:2 / {mountpoint} rw shared:1 - fuse.x {source} {options}\n"
         file.write_bytes(f"{line}91 29 253:2 / /next rw - ext4 /dev/x rw\n".encode())
-        lines = _host._read(str(file)).split("\n")
-    mounts = [*_host.parse_mountinfo(lines, [(253, 2)])]
+        lines = reading.read(file).split("\n")
+    mounts = [*parse_mountinfo(lines, [(253, 2)])]
     assert [(mount.mountpoint, mount.source) for mount in mounts] == [(mountpoint, source), ("/next", "/dev/x")]
 
 
 @given(lines=st.lists(st.lists(ODD_TEXT | TEXT, max_size=5).map("\t".join)))
 def test_fstab_may_hold_anything(lines: list[str]) -> None:
     """Zeroes of a file that a power cut has left, for example."""
-    entries = list(_host.parse_fstab("\n".join(lines).split("\n")))
+    entries = list(parse_fstab("\n".join(lines).split("\n")))
     assert all(entry.spec and entry.mountpoint for entry in entries)
 
 
@@ -551,7 +552,7 @@ def test_tags_may_hold_anything(values: dict[str, str], parts: dict[int, str], s
         driver.reasons(there, b.request("vg/a", name=shown["name"], state=state))
 
 
-ROLLBACK = yaml.safe_load((Path(__file__).resolve().parents[2] / "roles/rollback/vars/main.yml").read_text())
+ROLLBACK = yaml.safe_load((Path(__file__).resolve().parents[3] / "roles/rollback/vars/main.yml").read_text())
 
 
 def _canaries(*directories: Path) -> list[str]:

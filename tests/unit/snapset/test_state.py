@@ -16,6 +16,7 @@ import situations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import named, takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import (
     Member,
     MemberState,
@@ -23,7 +24,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state impor
     Taking,
     merge_percent,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import named, takings
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume

@@ -24,11 +24,11 @@ from hypothesis.stateful import (
 )
 from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import find
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import find
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey, Picture, Volume

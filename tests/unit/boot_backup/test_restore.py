@@ -26,20 +26,15 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.restore
     workspace,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.copy import copy_tree
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import scan
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.difference import Difference, compare
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import (
-    Entry,
-    Tree,
-    checksums,
-    in_order,
-    is_menu,
-)
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import dump, load
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import checksums
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import scan
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 
 # A path to the text of a file, a link's target after "->", or None for a directory.
 BEFORE: dict[str, str | None] = {
@@ -358,39 +353,6 @@ def test_without_second_names_as_on_vfat(host: Host, monkeypatch: pytest.MonkeyP
     assert contents(host.boot) == AFTER
 
 
-def test_vfat_knows_only_content() -> None:
-    was = Tree("/boot/efi", "vfat", {"a": Entry(kind="file", mode=0o644, mtime=1, sha256="x")})
-    now = replace(was, entries={"a": Entry(kind="file", mode=0o755, mtime=2, sha256="x")})
-    assert compare(was, now) == Difference()
-    assert compare(replace(was, fstype="ext4"), now) == Difference(altered=("a",))
-
-
-@pytest.mark.parametrize("path", ["grub/grub.cfg", "grub2/grubenv", "loader/entries/x.conf", "EFI/debian/grub.cfg"])
-def test_the_menu_comes_last(path: str) -> None:
-    assert is_menu(path)
-    assert in_order([path, "z", "vmlinuz-1"]) == ["vmlinuz-1", "z", path]
-
-
-def test_grub_cfg_is_the_very_last() -> None:
-    assert in_order(["grub/grub.cfg", "grub/grubenv", "initrd.img-1"]) == [
-        "initrd.img-1",
-        "grub/grubenv",
-        "grub/grub.cfg",
-    ]
-
-
-def test_a_manifest_comes_back_as_it_was(host: Host) -> None:
-    trees = (
-        replace(host.kept, entries={**host.kept.entries, "\udcff": Entry(kind="file", xattrs={"user.x": "AA=="})}),
-    )
-    assert load(dump(trees)) == trees
-
-
-def test_a_manifest_of_another_format_is_refused() -> None:
-    with pytest.raises(Refused, match="its format is 2, expected 1"):
-        load('{"format": 2, "trees": []}')
-
-
 def test_sha256sum_reads_the_list_of_checksums(tmp_path: Path) -> None:
     host = Host(tmp_path, {**BEFORE, "with\nnewline": "x", "with\\backslash": "y", "with space": "z"}, AFTER)
     tree = replace(host.kept, mountpoint="/copies")
@@ -414,16 +376,3 @@ def test_sha256sum_reads_the_list_of_checksums(tmp_path: Path) -> None:
         check=False,
     )
     assert again.returncode == 1
-
-
-def test_a_label_that_selinux_gave_is_no_difference() -> None:
-    """Nobody can remove it, not even root; another label than the one that was kept is a difference."""
-    label, other = {"security.selinux": "AA=="}, {"security.selinux": "AB=="}
-
-    def tree(xattrs: dict[str, str]) -> Tree:
-        return Tree("/boot", "ext4", {"vmlinuz": Entry(kind="file", sha256="1", xattrs=xattrs)})
-
-    assert compare(tree({}), tree(label)).nothing
-    assert compare(tree(other), tree(label)).altered == ("vmlinuz",)
-    assert compare(tree(label), tree({})).altered == ("vmlinuz",)
-    assert compare(tree({}), tree({**label, "user.x": "AA=="})).altered == ("vmlinuz",)

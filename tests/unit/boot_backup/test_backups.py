@@ -6,50 +6,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import builders as b
 import pytest
 import strategies
+from backups import MANIFEST, OTHER_ID, ROOT, TREE, backup, host, taken
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, boot_mounts, situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import (
     cannot_keep,
     cannot_remove,
     cannot_restore,
     plan_new,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, boot_mounts, situation
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
-
-MANIFEST = "5" * 64
-OTHER_ID = "f" * 32
-ROOT = b.volume("vg/root")
-TREE = Tree("/boot", "ext4", {"vmlinuz": Entry(kind="file", size=9 * b.MIB), "grub": Entry(kind="directory")})
-
-
-def backup(*, name: str = "s", set_id: str = b.SET_ID, manifest: str = MANIFEST, **more: Any) -> Volume:
-    tags = _tags.BootTags(set_name=name, set_id=set_id, taken=b.NOW).to_tags()
-    sealed = (_tags.boot_seal(manifest),) if manifest else ()
-    restored = (_tags.BOOT_RESTORED,) if more.pop("restored", False) else ()
-    return b.volume(f"vg/safepoint_boot_{name}", 40 * b.MIB, tags=(*tags, *sealed, *restored), **more)
-
-
-def host(*volumes: Volume, boot: tuple[str, ...] = ("/boot",), **more: Any) -> Picture:
-    one = b.picture([ROOT, *volumes], mounts={"/": ROOT}, **more)
-    mounts = tuple(Mount(path, f"/dev/vda{place}", "ext4", (254, place), 1) for place, path in enumerate(boot))
-    return replace(one, host=replace(one.host, mounts=(*one.host.mounts, *mounts)))
-
-
-def taken(**more: Any) -> Volume:
-    return b.member(ROOT, **more)
 
 
 @given(

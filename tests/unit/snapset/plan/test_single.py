@@ -13,8 +13,8 @@ import driver
 import pytest
 from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import State

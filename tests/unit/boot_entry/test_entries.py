@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import builders as b
 import pytest
+from backups import MANIFEST, ROOT, backup
 from hypothesis import given
 from hypothesis import strategies as st
-from test_boot_backups import MANIFEST, ROOT, backup
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import entries
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import entries, menu
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.checks import cannot_be_looked_at, grub_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Grub, entry_id, parse_environment
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
@@ -36,7 +38,7 @@ fi
 source $prefix/custom.cfg
 """
 SAVED = MENU.replace('"0"', '"${saved_entry}"')
-GRUB = entries.Grub("/boot/grub", MENU, {"next_entry": ""})
+GRUB = Grub("/boot/grub", MENU, {"next_entry": ""})
 
 
 def host(*origins: Volume, mounts: dict[str, Volume] | None = None, fstype: str = "ext4", **more: Any) -> Picture:
@@ -59,7 +61,7 @@ def taking(picture: Picture) -> Taking:
 
 
 def problems(picture: Picture) -> list[str]:
-    return list(entries.cannot_be_looked_at(situation(picture, "s")))
+    return list(cannot_be_looked_at(situation(picture, "s")))
 
 
 def test_what_is_shown_of_a_set() -> None:
@@ -135,13 +137,11 @@ def test_what_cannot_be_looked_at(picture: Picture, reason: str) -> None:
         ),
     ],
 )
-def test_what_grub_has_to_be(
-    grub: entries.Grub | None, mount: Mount | None, device: BlockDevice, reasons: list[str]
-) -> None:
+def test_what_grub_has_to_be(grub: Grub | None, mount: Mount | None, device: BlockDevice, reasons: list[str]) -> None:
     picture = host(ROOT)
     devices = MappingProxyType({**picture.host.devices, DISK: device})
     picture = replace(picture, host=replace(picture.host, devices=devices))
-    told = list(entries.grub_problems(grub, picture, mount))
+    told = list(grub_problems(grub, picture, mount))
     assert len(told) == len(reasons)
     assert all(reason in text for reason, text in zip(reasons, told))
 
@@ -198,7 +198,7 @@ def test_the_command_line_is_that_of_the_present_boot_with_another_root(
 
 def test_the_entry_in_the_menu() -> None:
     arguments = ["ro", "x='a b'", "root=/dev/mapper/vg-root_s"]
-    text = entries.menu_entry(taking(host(ROOT)), uuid="12-34", arguments=arguments)
+    text = menu.menu_entry(taking(host(ROOT)), uuid="12-34", arguments=arguments)
     place = f"/safepoint.lvm/{b.SET_ID}"
     assert f"    linux {place}/vmlinuz ro 'x='\\''a b'\\''' root=/dev/mapper/vg-root_s\n" in text
     assert f"    initrd {place}/initrd.img {place}/look.img\n" in text
@@ -213,16 +213,16 @@ def test_the_entry_in_the_menu() -> None:
 def test_where_grub_goes_when_it_cannot_load_the_entry(default: str, fallback: str) -> None:
     """Into what is the default, but not into a submenu, which GRUB would show and wait in."""
     grub = replace(GRUB, menu=MENU.replace('"0"', f'"{default}"'))
-    assert f'    set fallback="{fallback}"\n' in entries.custom_part(grub, b.SET_ID)
+    assert f'    set fallback="{fallback}"\n' in menu.custom_part(grub, b.SET_ID)
 
 
 def test_an_entry_of_the_boot_loader_specification_is_never_the_first() -> None:
     """For rpm digits are higher than letters, and small letters than capitals; machine ids are hexadecimal."""
-    assert all(entries.entry_id(b.SET_ID) < letter for letter in "abcdef")
+    assert all(entry_id(b.SET_ID) < letter for letter in "abcdef")
 
 
 def test_the_entry_of_the_boot_loader_specification() -> None:
-    text = entries.bls_entry(taking(host(ROOT)), entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1"), ["ro", "a=b"])
+    text = menu.bls_entry(taking(host(ROOT)), entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1"), ["ro", "a=b"])
     keys = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     place = f"/safepoint.lvm/{b.SET_ID}"
     assert (keys["version"], keys["linux"], keys["options"]) == ("6.1", f"{place}/vmlinuz", "ro a=b")
@@ -234,23 +234,23 @@ OTHER_ID = "e" * 32
 
 @given(before=st.text(max_size=40), after=st.text(max_size=40))
 def test_what_others_have_in_custom_cfg_stays(before: str, after: str) -> None:
-    mine = entries.custom_part(GRUB, b.SET_ID, "menuentry x {\n}\n")
+    mine = menu.custom_part(GRUB, b.SET_ID, "menuentry x {\n}\n")
     other = mine.replace(b.SET_ID, OTHER_ID)
-    text = entries.with_part(entries.with_part(before, other), mine) + after
-    rest = entries.without_entry(text, b.SET_ID)
-    assert rest == entries.with_part(before, other) + after
-    assert entries.without_entry(rest, b.SET_ID) == rest
-    assert entries.without_entry(rest, OTHER_ID).startswith(before)
+    text = menu.with_part(menu.with_part(before, other), mine) + after
+    rest = menu.without_entry(text, b.SET_ID)
+    assert rest == menu.with_part(before, other) + after
+    assert menu.without_entry(rest, b.SET_ID) == rest
+    assert menu.without_entry(rest, OTHER_ID).startswith(before)
 
 
 def test_half_an_entry_is_left_alone() -> None:
-    text = entries.custom_part(GRUB, b.SET_ID)
+    text = menu.custom_part(GRUB, b.SET_ID)
     half = text[: len(text) // 2]
-    assert entries.without_entry(half, b.SET_ID) == half
+    assert menu.without_entry(half, b.SET_ID) == half
 
 
 def test_the_environment_of_grub() -> None:
-    assert entries.parse_environment(["saved_entry=a=b", "next_entry=", "# no"]) == {
+    assert parse_environment(["saved_entry=a=b", "next_entry=", "# no"]) == {
         "saved_entry": "a=b",
         "next_entry": "",
     }

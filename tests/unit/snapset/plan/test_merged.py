@@ -15,8 +15,8 @@ import pytest
 import situations
 from model_lvm import ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Extend, Retag
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import sizes as _sizes
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import InvalidParameter
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import sizes as _sizes
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import AUTO, Share, Unit, parse_size
 
 BYTES = st.integers(1, 2**50)

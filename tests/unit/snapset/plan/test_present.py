@@ -15,8 +15,8 @@ import pytest
 import situations
 from model_lvm import ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_device_mapper, lv_name_problem
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import takings
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateThick, Extend
 

@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The manifest of a backup of /boot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import dump, load
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+
+if TYPE_CHECKING:
+    pass
+
+
+def test_a_manifest_comes_back_as_it_was() -> None:
+    entries = {
+        ".": Entry(kind="directory", mode=0o755, uid=1, gid=2, mtime=1_600_000_000_123_456_789),
+        "vmlinuz": Entry(kind="link", target="vmlinuz-1"),
+        "vmlinuz-1": Entry(kind="file", mode=0o600, size=9, sha256="5" * 64),
+        "efi": Entry(kind="mountpoint"),
+        "\udcff": Entry(kind="file", xattrs={"user.x": "AA=="}),
+    }
+    trees = (Tree("/boot", "ext4", entries), Tree("/boot/efi", "vfat", {".": Entry(kind="directory")}))
+    assert load(dump(trees)) == trees
+
+
+def test_a_manifest_of_another_format_is_refused() -> None:
+    with pytest.raises(Refused, match="its format is 2, expected 1"):
+        load('{"format": 2, "trees": []}')

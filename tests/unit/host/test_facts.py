@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is read of /proc, /sys and /etc, and what ends meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._host import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def test_udev_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    socket, process = tmp_path / "control", tmp_path / "42"
+    process.mkdir()
+    (process / "comm").write_text("udevadm\n")
+    monkeypatch.setattr(facts, "_UDEV", str(socket))
+    monkeypatch.setattr(facts, "_PROC", tmp_path)
+    assert facts.read_host().udev_runs, "where there is no udev, LVM waits for nobody"
+    socket.touch()
+    assert not facts.read_host().udev_runs
+    (process / "comm").write_text("systemd-udevd\n")
+    assert facts.read_host().udev_runs
+
+
+@pytest.mark.parametrize(
+    ("free", "files", "free_files", "flags", "expected"),
+    [
+        (8192, 9, 1, 0, True),
+        (8191, 9, 1, 0, False),
+        (8192, 9, 0, 0, False),
+        (8192, 0, 0, 0, True),
+        (8192, 9, 1, os.ST_RDONLY, False),
+    ],
+    ids=["just enough room", "too little", "no more files", "files without a limit", "read-only"],
+)
+@pytest.mark.parametrize("place", ["/etc/lvm/archive", "/etc/lvm"])
+def test_lvm_can_archive(
+    place: str,
+    free: int,
+    files: int,
+    free_files: int,
+    flags: int,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    expected: bool,
+) -> None:
+    numbers = os.statvfs_result((512, 4096, 9999, free, 0, files, free_files, 0, flags, 255))
+    monkeypatch.setattr(os, "statvfs", _only({place: numbers}))
+    assert facts._can_archive() is expected
+
+
+def _only(places: dict[str, os.statvfs_result]) -> Callable[[Path], os.statvfs_result]:
+    def statvfs(path: Path) -> os.statvfs_result:
+        if str(path) not in places:
+            raise FileNotFoundError
+        return places[str(path)]
+
+    return statvfs
+
+
+def test_lvm_makes_its_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "statvfs", _only({}))
+    assert facts._can_archive()
+
+
+def test_lvm_cannot_archive_on_a_filesystem_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "statvfs", broken)
+    assert not facts._can_archive()
+
+
+UDEV_STOPS, POLLERS_END = "scripts/init-bottom/udev", "scripts/local-bottom/safepoint-lvm"
+
+
+def test_block_devices(tmp_path: Path) -> None:
+    def add(name: str, files: dict[str, str]) -> None:
+        for file, text in files.items():
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    add("dm-0", {"dev": "254:0\n", "dm/name": "vg-root\n", "dm/uuid": "LVM-xyz\n", "slaves/sda3/dev": "8:3\n"})
+    add("sda3", {"dev": "8:3\n", "holders/dm-0/dev": "254:0\n"})
+    add("odd", {"size": "0\n"})
+    found = dict(facts._block_devices(tmp_path))
+    assert set(found) == {(254, 0), (8, 3)}
+    assert (found[254, 0].dm_name, found[254, 0].dm_uuid, found[254, 0].slaves) == ("vg-root", "LVM-xyz", ((8, 3),))
+    assert (found[8, 3].dm_uuid, found[8, 3].holders, found[8, 3].slaves) == ("", ("dm-0",), ())
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO])
+def test_a_device_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    (tmp_path / "dm-0" / "slaves").mkdir(parents=True)
+    (tmp_path / "dm-0" / "dev").write_text("254:0\n")
+
+    def gone(*_arguments: object, **_options: object) -> str:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", gone)
+    if code == errno.EIO:
+        # Anything else is no sign of an end, and is not hidden.
+        with pytest.raises(OSError, match=os.strerror(code)):
+            list(facts._block_devices(tmp_path))
+    else:
+        assert list(facts._block_devices(tmp_path)) == []
+
+
+def test_a_directory_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slaves").mkdir()
+
+    def gone(path: Path) -> Iterator[Path]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+    monkeypatch.setattr("pathlib.Path.iterdir", gone)
+    assert facts._entries(tmp_path / "slaves") == []

@@ -1,0 +1,25 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What LVM printed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Report
+
+if TYPE_CHECKING:
+    pass
+
+
+def test_the_bytes_of_a_report_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the ends of lines are made alike."""
+    printed = SimpleNamespace(stdout=b"a\xff\r\n", stderr=b" \xff\n", returncode=5)
+    monkeypatch.setattr("subprocess.run", lambda *_arguments, **_more: printed)
+    monkeypatch.setattr(command, "parse_report", lambda text: ((), (text,)))
+    assert Lvm("lvm").report() == Report((), cast("Any", ("a\udcff\r\n",)), "\udcff")
