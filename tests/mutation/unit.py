@@ -25,11 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("plugins", "tests/unit", "pyproject.toml")
 # The tests of the planner, those first that tell most in the least time.
 TESTS = (
-    *("table", "refusals", "present", "merged", "single", "selection", "snapsets", "sizing", "apply", "view"),
-    *("names", "tags", "sizes", "interrupted", "copies", "report", "module"),
-    *("boot_files", "boot_backups", "boot_entries", "look_program", "timers"),
+    *(f"snapset/plan/test_{name}.py" for name in ("table", "refusals", "present", "merged", "single")),
+    *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
+    *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py"),
+    *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),
+    *("lvm/test_report.py", "module/test_run.py", "module/test_snapset.py"),
+    *("boot_files", "boot_backup", "boot_entry", "rollback_timer"),
 )
-PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/test_{name}.py" for name in TESTS))
+PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
 AT_ONCE = 2
 _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="")
 

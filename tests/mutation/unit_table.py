@@ -95,8 +95,8 @@ MUTANTS = (
     ),
     Mutant(
         "of several mounts at one place the last counts",
-        "(mount for mount in reversed(picture.host.mounts) if mount.mountpoint == mountpoint)",
-        "(mount for mount in picture.host.mounts if mount.mountpoint == mountpoint)",
+        "(mount for mount in reversed(self.mounts) if mount.mountpoint == mountpoint)",
+        "(mount for mount in self.mounts if mount.mountpoint == mountpoint)",
     ),
     Mutant(
         "what goes with / is protected or ignored by name",
@@ -210,7 +210,7 @@ MUTANTS = (
     ),
     Mutant(
         "a backup belongs to one taking",
-        "if one.tags.set_id == wanted and one.tags.manifest), None)",
+        "if one.tags.set_id == self.set_id and one.tags.manifest), None)",
         "if one.tags.manifest), None)",
     ),
     Mutant(

@@ -4,6 +4,9 @@
 """Backups of /boot: what stands against making, using and removing one. Pure; private to this collection.
 
 A backup is an auxiliary LV, outside every snapset, with a filesystem that holds copies and a manifest.
+
+The package ``_boot_backup`` knows how boot filesystems are saved on an LV and brought back. It must not know boot
+entries or rollback timers.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@
 
 An entry boots the kernel and the initramfs of the backup of /boot, with a second, small initramfs beside it. That one
 mounts each snapshot read-only, with whatever is written above it in memory, so looking at a safe point changes nothing.
+
+The package ``_boot_entry`` knows how the boot menu gets an entry that shows a set, and what boots then. It must not
+know how a backup of /boot is made, or what a rollback timer is.
 """
 
 from __future__ import annotations

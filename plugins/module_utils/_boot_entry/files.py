@@ -49,8 +49,11 @@ class NewEntry:
 
 def is_intact(found: Found) -> bool:
     """Whether an entry has its files as they were made."""
-    sums = found.sums or {}
-    return all(unless_gone(lambda: checksum(found.place / name), "") == digest for name, digest in sums.items())
+    return all(_sum_of(found.place / name) == digest for name, digest in (found.sums or {}).items())
+
+
+def _sum_of(path: Path) -> str:
+    return unless_gone(lambda: checksum(path), "")
 
 
 def write_files(picture: Picture, new: NewEntry) -> None:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an entry is in the boot menu: in GRUB's custom.cfg, or in a file of its own. Pure; private to this collection."""
+"""What an entry is in the boot menu: a part of GRUB's custom.cfg, or a file of its own. Pure; private."""
 
 from __future__ import annotations
 

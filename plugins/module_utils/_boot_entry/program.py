@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The shell programs of a boot entry, which an initramfs runs: their text and nothing else. Private."""
+"""The shell programs of a boot entry, which an initramfs runs: their text and nothing else. Pure; private."""
 
 from __future__ import annotations
 

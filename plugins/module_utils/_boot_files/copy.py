@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of a boot filesystem copied with their metadata, each compared with its checksum. Private to this collection."""
+"""Files of a boot filesystem copied with their metadata, each compared with its checksum. Private."""
 
 from __future__ import annotations
 

@@ -4,6 +4,9 @@
 """What a boot filesystem holds, as values, and which of it is the boot menu. Pure; private to this collection.
 
 Paths are relative to the mountpoint, with bytes that are no text as ``os.fsdecode`` has them.
+
+The package ``_boot_files`` knows boot filesystems as trees of files: read, compared, copied and written down. It must
+not know LVM, or what a snapset is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host around LVM, read from /proc, /sys and /etc. Private to this collection."""
+"""The host around LVM, read from /proc, /sys and /etc. Private to this collection.
+
+The package ``_host`` knows what a host is besides LVM: what the kernel shows, mounts, programs, files, filesystems and
+the host lock. It must not know LVM's commands, or what a snapset is.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How LVM is asked: one report, one process. Private to this collection."""
+"""How LVM is asked: one report, one process. Private to this collection.
+
+The package ``_lvm`` knows how LVM is run and what it prints. It must not know what an LV is for: no tag, no snapset.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run of a module on one host, and how it ends. Private to this collection."""
+"""One run of a module on one host, and how it ends. Private to this collection.
+
+The package ``_module`` knows Ansible, and in which order each module does its work. It must not know how a part of
+that work is done.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,9 @@
 
 A timer is an auxiliary LV with a small filesystem, a toolbox that needs nothing of the host but its kernel, and a unit
 of systemd that starts the program in it at every boot.
+
+The package ``_rollback_timer`` knows the program that rolls a host back when nobody confirms a change, and what that
+program needs. It must not know how a backup of /boot is made, or what a boot entry is.
 """
 
 from __future__ import annotations

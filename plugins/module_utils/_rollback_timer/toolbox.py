@@ -3,8 +3,8 @@
 
 """The toolbox of a rollback timer: programs of the host, copied with all that they load. Private to this collection.
 
-The timer runs when there may be neither network nor Ansible nor Python, and the host's own programs may be broken: every
-program that it uses is a copy, with the libraries and the loader that belong to it, and the checksums of all are
+The timer runs when there may be neither network nor Ansible nor Python, and the host's own programs may be broken:
+every program that it uses is a copy, with the libraries and the loader that belong to it, and the checksums of all are
 verified first.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sizes as a person writes them, and LVM's arithmetic of extents and COW stores. Private to this collection.
+"""Sizes as a person writes them, and LVM's arithmetic of extents and COW stores. Pure; private.
 
 Everything here is exact: integers and fractions, no floats. Bytes unless a name says extents.
 """

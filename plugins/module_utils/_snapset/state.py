@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a snapset is, and the states of its members and of the whole. Pure; private to this collection."""
+"""What a snapset is, and the states of its members and of the whole. Pure; private to this collection.
+
+The package ``_snapset`` knows what a snapset is, by tags and by LVM's report, and the steps that change one. It must
+not know how anything is read or run: all of it is pure.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state of snapsets as LVM tags: how it is written and read. Private to this collection.
+"""The state of snapsets as LVM tags: how it is written and read. Pure; private to this collection.
 
 LVM takes ``A-Za-z0-9._-+/=!:&#`` in a tag (lib/misc/lvm-string.c, LVM 2.03), so every value here keeps to these.
 """

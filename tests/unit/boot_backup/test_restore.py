@@ -29,11 +29,12 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.copy imp
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.difference import Difference, compare
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import checksums
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import scan
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
 
 
 # A path to the text of a file, a link's target after "->", or None for a directory.

@@ -6,13 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.difference import Difference, compare
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_vfat_knows_only_content() -> None:

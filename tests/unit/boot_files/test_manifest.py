@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import dump, load
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_a_manifest_comes_back_as_it_was() -> None:

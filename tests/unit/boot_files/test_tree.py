@@ -5,14 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import in_order, is_menu
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.mark.parametrize("path", ["grub/grub.cfg", "grub2/grubenv", "loader/entries/x.conf", "EFI/debian/grub.cfg"])

@@ -5,14 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host.boot import leaves_pollers, modules_in
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.mark.parametrize(

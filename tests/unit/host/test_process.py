@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from ansible_collections.safepoint.lvm.plugins.module_utils._host.process import clean_environment
 
 if TYPE_CHECKING:
-    pass
+    import pytest
 
 
 def test_environment_of_lvm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-import pytest
-
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Report
 
 if TYPE_CHECKING:
-    pass
+    import pytest
 
 
 def test_the_bytes_of_a_report_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

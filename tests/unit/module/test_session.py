@@ -8,12 +8,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-import pytest
-
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import SafepointError
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import Session, open_session
 
 if TYPE_CHECKING:
+    import pytest
     from ansible.module_utils.basic import AnsibleModule
 
 

@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the three plans share: the request, the plan itself, and looking up what it is about. Pure; private."""
+"""What the three plans share: the request, the plan itself, and looking up what it is about. Pure; private.
+
+The package ``_snapset.plan`` knows which steps bring a set to a state, or every reason why none do. It must not know
+how a step is carried out.
+"""
 
 from __future__ import annotations
 

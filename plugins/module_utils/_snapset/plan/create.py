@@ -16,7 +16,6 @@ from ..checks import boot_problems, boot_warnings, origin_problems, pool_problem
 from ..coverage import read_by_boot_loader, uncovered_with_root
 from ..instances import takings
 from ..result import MemberView, View, mountpoints_of
-from ..selection import Selection
 from ..steps import Create, CreateThick, CreateThin
 from ..tags import MemberTags, membership_tags, single_tags
 from .base import Plan, Request, forget, seal
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..._model import Picture, Volume
+    from ..selection import Selection
     from ..state import Taking
 
 

@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How many of our files Ansible sends to a host for each module: paid for at every call, as no byte code is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils import _model
+
+# A number that grows wants a reason in its commit.
+FILES = {
+    "boot_backup": 40,
+    "boot_entry": 40,
+    "rollback_timer": 49,
+    "snapset": 41,
+    "snapset_info": 25,
+    "snapshot": 41,
+}
+# What only writes: a look at a host needs none of it.
+ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    plugins = Path(_model.__file__).parents[1]
+    env = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(plugins.parents[3]),
+        "ANSIBLE_HOME": str(tmp_path_factory.mktemp("ansible")),
+    }
+    program = [sys.executable, str(Path(__file__).with_name("shipped.py")), str(plugins / "modules")]
+    return json.loads(subprocess.run(program, env=env, stdout=subprocess.PIPE, check=True, timeout=300).stdout)
+
+
+def test_how_many_files_are_sent(shipped: Any) -> None:
+    assert {module: len(sent["files"]) for module, sent in shipped.items()} == FILES
+
+
+def test_a_look_does_not_send_what_only_writes(shipped: Any) -> None:
+    sent = shipped["snapset_info"]["files"]
+    assert [name for name in sent if any(part in name for part in ONLY_WRITES)] == []
