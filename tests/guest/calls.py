@@ -34,7 +34,7 @@ _MODULES = {
     name: importlib.import_module(f"ansible_collections.safepoint.lvm.plugins.modules.{name}")
     for name in ("boot_backup", "boot_entry", "rollback_timer", "snapset", "snapshot", "snapset_info")
 }
-_LVM = importlib.import_module("ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command").Lvm
+_CHANGES: Any = importlib.import_module("ansible_collections.safepoint.lvm.plugins.module_utils._module.changes")
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ def start(
 
 
 def _watch(before: Before) -> None:
-    modify, numbers = _LVM.modify, itertools.count()
+    modify, numbers = _CHANGES.modify, itertools.count()
 
     def watched(lvm: object, arguments: Sequence[str], **more: Any) -> Any:
         before(next(numbers), arguments)
         return modify(lvm, arguments, **more)
 
-    _LVM.modify = watched
+    _CHANGES.modify = watched
 
 
 def _be_module(

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import builders as b
+import modules
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
@@ -24,20 +24,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible.module_utils.basic import AnsibleModule
-
 
 NO_ARCHIVE = "/etc/lvm/archive has hardly any room or is read-only: LVM archives no metadata of what is changed here"
-
-
-def _module(params: dict[str, Any], journal: list[str]) -> AnsibleModule:
-    found = SimpleNamespace(
-        params=params,
-        check_mode=False,
-        log=journal.append,
-        get_bin_path=lambda name, **_options: f"/sbin/{name}",
-    )
-    return cast("AnsibleModule", found)
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
@@ -77,7 +65,7 @@ def test_the_journal_has_a_command_before_it_begins(monkeypatch: pytest.MonkeyPa
         return Outcome(argv=("/sbin/lvm", *arguments), rc=5, stdout="", stderr="")
 
     monkeypatch.setattr(changes, "modify", modify)
-    ChangeSession(_module({}, journal)).run(("lvremove", "--yes", "vg/lv"))
+    ChangeSession(modules.module(journal=journal)).run(("lvremove", "--yes", "vg/lv"))
     assert len(seen) == 1
     assert "lvremove --yes vg/lv" in seen[0]
     assert "exit code 5" in journal[-1]
@@ -96,7 +84,7 @@ def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archi
     monkeypatch.setattr(changes, "modify", modify)
     monkeypatch.setattr(Lvm, "report", lambda _self: Report(picture.volume_groups, picture.volumes, ""))
     monkeypatch.setattr(session, "read_host", lambda: picture.host)
-    run = ChangeSession(_module({}, []))
+    run = ChangeSession(modules.module())
     plan = plan_absent(run.observe(), b.request(state="absent"))
     run.run(plan.steps[0].arguments())
     assert given == [can_archive]
@@ -110,13 +98,13 @@ def test_nothing_is_changed_without_udev(state: Any, members: int, monkeypatch: 
     picture = b.picture([origin, *[b.member(origin)] * members], udev_runs=False)
     (warning,) = host_info(picture, None)["warnings"]
     assert warning.startswith("udev does not run")
-    run = ChangeSession(_module({}, []))
+    run = ChangeSession(modules.module())
     monkeypatch.setattr(run, "observe", lambda: picture)
     with pytest.raises(Refused, match=f"snapset s cannot be {state}: udev does not run"):
-        _bring_about(_module({}, []), run, b.request("vg/a", state=state))
+        _bring_about(modules.module(), run, b.request("vg/a", state=state))
 
 
 def test_where_nothing_is_to_be_done_udev_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = ChangeSession(_module({}, []))
+    run = ChangeSession(modules.module())
     monkeypatch.setattr(run, "observe", lambda: b.picture([b.volume("vg/a")], udev_runs=False))
-    assert not _bring_about(_module({}, []), run, b.request(state="absent"))["changed"]
+    assert not _bring_about(modules.module(), run, b.request(state="absent"))["changed"]

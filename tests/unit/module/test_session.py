@@ -5,31 +5,21 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+import modules
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import SafepointError
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import Session, open_session
 
 if TYPE_CHECKING:
     import pytest
-    from ansible.module_utils.basic import AnsibleModule
-
-
-def _module(params: dict[str, Any], journal: list[str]) -> AnsibleModule:
-    found = SimpleNamespace(
-        params=params,
-        check_mode=False,
-        log=journal.append,
-        get_bin_path=lambda name, **_options: f"/sbin/{name}",
-    )
-    return cast("AnsibleModule", found)
 
 
 def test_what_is_no_text_is_told_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ansible lets a task fail whose result it cannot encode, when all is done; a warning it cannot even log."""
     told: list[dict[str, Any]] = []
-    module = _module({}, [])
+    module = modules.module()
     for name in ("exit_json", "fail_json"):
         monkeypatch.setattr(module, name, lambda **result: told.append(result), raising=False)
     monkeypatch.setattr(module, "warn", lambda text: told.append({"warning": text}), raising=False)

@@ -5,23 +5,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+import modules
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset import build_request
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
-
-if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
-
-def _module(params: dict[str, Any], journal: list[str]) -> AnsibleModule:
-    found = SimpleNamespace(
-        params=params,
-        check_mode=False,
-        log=journal.append,
-        get_bin_path=lambda name, **_options: f"/sbin/{name}",
-    )
-    return cast("AnsibleModule", found)
 
 
 def test_paths_are_normalised() -> None:
@@ -32,7 +19,7 @@ def test_paths_are_normalised() -> None:
         "exclude": ["/var/", "/", "vg/lv", "[SWAP]"],
         "ignore_uncovered": ["/a/"],
     }
-    selector = snapset.build_request(_module(params, [])).selector
+    selector = build_request(modules.module(params)).selector
     assert selector.mountpoints == ("/", "/srv")
     assert selector.exclude == ("/var", "/", "vg/lv", "[SWAP]")
     assert selector.ignore_uncovered == ("/a",)
