@@ -32,6 +32,16 @@ _VG_IN_DM_UUID = slice(4, 36)
 
 
 @dataclass(frozen=True)
+class CommandResult:
+    """How a command ended."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
 class VolumeGroup:
     """A VG; ``free_extents`` counts what LVM may allocate from: PVs that are present and allocatable."""
 
@@ -56,7 +66,8 @@ class VolumeGroup:
 class Volume:
     """An LV, hidden ones included. ``origin`` is a snapshot's origin by name, ``pool`` a thin volume's pool.
 
-    ``copied_tags`` are those of this collection that came with a copy of a VG (``_snapset.copies``); ``tags`` are all others.
+    ``copied_tags`` are those of this collection that came with a copy of a VG (``_snapset.copies``); ``tags`` are the
+    others.
     """
 
     vg: str

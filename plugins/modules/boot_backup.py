@@ -156,7 +156,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.boot_backup import run_boot_backup
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.boot_backup import BootBackupCase
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,7 +172,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 
 def main() -> None:
     """Run the module."""
-    run_boot_backup(AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True))
+    run_change(AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True), BootBackupCase)
 
 
 if __name__ == "__main__":

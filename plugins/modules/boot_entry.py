@@ -150,7 +150,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.boot_entry import run_boot_entry
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.boot_entry import BootEntryCase
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,7 +167,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 
 def main() -> None:
     """Run the module."""
-    run_boot_entry(AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True))
+    run_change(AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True), BootEntryCase)
 
 
 if __name__ == "__main__":

@@ -176,7 +176,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.rollback_timer import run_rollback_timer
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.rollback_timer import RollbackTimerCase
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,7 +198,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(ARGUMENTS), required_if=[("state", "armed", ["after"])], supports_check_mode=True
     )
-    run_rollback_timer(module)
+    run_change(module, RollbackTimerCase)
 
 
 if __name__ == "__main__":

@@ -173,8 +173,9 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.argspec import COMMON_ARGUMENTS
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_state
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshot import build_request
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshots import SnapshotsCase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,7 +191,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True)
-    run_state(module, "snapshot", build_request)
+    run_change(module, lambda params: SnapshotsCase("snapshot", build_request(params)))
 
 
 if __name__ == "__main__":

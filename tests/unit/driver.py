@@ -11,6 +11,7 @@ import builders as b
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.failure import failure_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.orders import Orders, orders
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
@@ -60,7 +61,7 @@ def bring_about(model: ModelLvm, request: Request) -> Plan:
 
 
 def carry_out(one: Plan, model: ModelLvm) -> None:
-    assert apply(one, model) == model.observe()
+    apply(one, model, failure_of)
 
 
 def view(picture: Picture, request: Request) -> View:

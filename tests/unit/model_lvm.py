@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal
 
 from builders import lvm_uuid
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.modify import Outcome
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, Picture, Volume
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import (
     CHUNK_SIZE,
@@ -110,7 +109,7 @@ class ModelLvm:
         """What is there now."""
         return set_apart(self.picture)
 
-    def run(self, arguments: Sequence[str]) -> Outcome:
+    def run(self, arguments: Sequence[str]) -> CommandResult:
         """Run one command. Raises Killed for such a fault."""
         fault = self.faults.pop(len(self.commands), None)
         self.commands.append(tuple(arguments))
@@ -120,7 +119,7 @@ class ModelLvm:
         rc, said = (5, "refused by the test") if fault == "refused" else self._execute(command, half=fault)
         if fault in ("killed_half", "killed_after"):
             raise Killed
-        return Outcome(argv=("lvm", *arguments), rc=rc, stdout="", stderr=said)
+        return CommandResult(argv=("lvm", *arguments), rc=rc, stdout="", stderr=said)
 
     def _execute(self, command: _Command, half: Fault | None) -> tuple[int, str]:
         broken = half in ("half", "killed_half")

@@ -48,7 +48,9 @@ def impure_imports(files: Mapping[str, str]) -> Iterator[str]:
     pure = {name for name, text in files.items() if is_pure(name, text)}
     for name in sorted(pure):
         found = imports_of(name, files)
-        yield from (f"{name} -> {other}" for other in sorted((found - pure) | (outside(files[name]) & NOT_PURE)))
+        # A step is a value. That it also knows how it is carried out is no matter of the plan that it is in.
+        wrong = {other for other in found - pure if not other.endswith(".steps")} | (outside(files[name]) & NOT_PURE)
+        yield from (f"{name} -> {other}" for other in sorted(wrong))
 
 
 def is_pure(name: str, text: str) -> bool:

@@ -18,12 +18,12 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # A number that grows wants a reason in its commit.
 FILES = {
-    "boot_backup": 40,
-    "boot_entry": 40,
-    "rollback_timer": 49,
-    "snapset": 41,
+    "boot_backup": 46,
+    "boot_entry": 45,
+    "rollback_timer": 55,
+    "snapset": 43,
     "snapset_info": 25,
-    "snapshot": 41,
+    "snapshot": 43,
 }
 # What only writes: a look at a host needs none of it.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

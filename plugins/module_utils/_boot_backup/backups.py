@@ -42,7 +42,7 @@ class NewBackup:
     tags: BootTags
 
 
-def cannot_keep(now: Situation) -> Iterator[str]:
+def keep_problems(now: Situation) -> Iterator[str]:
     """What stands against making a backup, or against keeping the one that is there."""
     yield from host_problems(now)
     if now.taking is not None and now.set_state in _GOES_BACK:
@@ -76,7 +76,7 @@ def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup
     )
 
 
-def cannot_restore(now: Situation) -> Iterator[str]:
+def restore_problems(now: Situation) -> Iterator[str]:
     """What stands against bringing /boot back."""
     yield from host_problems(now)
     if now.taking is None:
@@ -94,7 +94,7 @@ def is_final(now: Situation) -> bool:
     return now.set_state == "rolled_back"
 
 
-def cannot_remove(now: Situation) -> Iterator[str]:
+def removal_problems(now: Situation) -> Iterator[str]:
     """What stands against removing the backups."""
     yield from host_problems(now)
     if now.set_state in _GOES_BACK:

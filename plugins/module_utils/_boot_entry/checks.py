@@ -22,7 +22,7 @@ _GRUB_WRITES_TO = ("ext2", "ext3", "ext4", "xfs", "vfat")
 _SAVED = "${saved_entry}"
 
 
-def cannot_be_looked_at(now: Situation) -> Iterator[str]:
+def preview_problems(now: Situation) -> Iterator[str]:
     """What stands against an entry for the set, but for what GRUB is."""
     yield from host_problems(now)
     if now.taking is None or now.set_state != "active":
@@ -56,14 +56,14 @@ def grub_problems(grub: Grub | None, picture: Picture, environment_mount: Mount 
             f"{grub.environment_path} has no saved_entry that is in /boot/loader/entries, or the menu does not look at "
             "it, so another entry could become the default: GRUB_DEFAULT=saved, grub2-mkconfig, grub2-set-default ENTRY"
         )
-    yield from _cannot_clear(grub, picture, environment_mount)
+    yield from _clearing_problems(grub, picture, environment_mount)
 
 
 def _has_saved_default(grub: Grub) -> bool:
     return grub.default == _SAVED and grub.environment.get("saved_entry", "") in (grub.entries or ())
 
 
-def _cannot_clear(grub: Grub, picture: Picture, mount: Mount | None) -> Iterator[str]:
+def _clearing_problems(grub: Grub, picture: Picture, mount: Mount | None) -> Iterator[str]:
     place = f"{grub.environment_path}, in which GRUB has to clear the choice of the next boot,"
     if mount is None:
         yield f"{place} lies on no disk that could be found"

@@ -1,19 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""GRUB as it is installed, as a value. Pure; private to this collection."""
+"""GRUB as it is installed, and the boot entries that are there, as values. Pure; private to this collection."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 DIRECTORY = "safepoint.lvm"
 """Below /boot; each entry has a directory of its set's id in it."""
+BOOT = Path("/boot")
+HOME = BOOT / DIRECTORY
+BLS = BOOT / "loader" / "entries"
+RECORD = "entry.json"
+"""What is known of an entry, in its directory; written when its other files are there."""
+FORMAT = 1
+GRUB_EDITORS = ("grub-editenv", "grub2-editenv")
 
 # In /etc/grub.d/00_header.
 _DEFAULT = re.compile(r'^\s*set default="([^"]*)"', re.MULTILINE)
@@ -54,6 +62,30 @@ class Grub:
         return self.environment.get("next_entry", "")
 
 
+@dataclass(frozen=True)
+class Found:
+    """An entry by its directory; ``kernel`` is its version, ``sums`` the SHA-256 of its files by name.
+
+    Without a record, which comes last, it is what an interrupted run has left.
+    """
+
+    place: Path
+    name: str = ""
+    kernel: str = ""
+    look: str = ""
+    sums: Mapping[str, str] | None = None
+
+    @property
+    def set_id(self) -> str:
+        """The id of the taking that it is for."""
+        return self.place.name
+
+    def to_result(self, grub: Grub | None) -> dict[str, Any]:
+        """It as results show it."""
+        chosen = grub is not None and grub.chosen == entry_id(self.set_id)
+        return {"name": self.name, "id": self.set_id, "state": "present", "kernel": self.kernel, "next_boot": chosen}
+
+
 def entry_id(set_id: str) -> str:
     """What GRUB knows an entry by.
 
@@ -66,3 +98,8 @@ def entry_id(set_id: str) -> str:
 def parse_environment(lines: Iterable[str]) -> dict[str, str]:
     """What ``grub-editenv list`` prints: NAME=VALUE, a line each."""
     return {name: value for name, equals, value in (line.partition("=") for line in lines) if equals}
+
+
+def bls_path(set_id: str) -> Path:
+    """The file of an entry where GRUB reads those of the Boot Loader Specification."""
+    return BLS / f"{entry_id(set_id)}.conf"

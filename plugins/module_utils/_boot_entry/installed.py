@@ -7,53 +7,18 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._errors import SafepointError
 from .._host.process import find_tool, run_tool
-from .._host.reading import read
+from .._host.reading import checksum, read, unless_gone
 from .._paths import LOOK_MARK
-from .grub import DIRECTORY, Grub, entry_id, parse_environment
+from .grub import BLS, BOOT, FORMAT, GRUB_EDITORS, HOME, RECORD, Found, Grub, parse_environment
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-BOOT = Path("/boot")
-HOME = BOOT / DIRECTORY
-BLS = BOOT / "loader" / "entries"
-RECORD = "entry.json"
-"""What is known of an entry, in its directory; written when its other files are there."""
-FORMAT = 1
-GRUB_EDITORS = ("grub-editenv", "grub2-editenv")
 _GRUB_PLACES = ("/boot/grub", "/boot/grub2")
 # Where EL 8 with UEFI has its menu.
 _GRUB_OF_ESP = "efi/EFI/*/grub.cfg"
-
-
-@dataclass(frozen=True)
-class Found:
-    """An entry by its directory; ``kernel`` is its version, ``sums`` the SHA-256 of its files by name.
-
-    Without a record, which comes last, it is what an interrupted run has left.
-    """
-
-    place: Path
-    name: str = ""
-    kernel: str = ""
-    look: str = ""
-    sums: Mapping[str, str] | None = None
-
-    @property
-    def set_id(self) -> str:
-        """The id of the taking that it is for."""
-        return self.place.name
-
-    def to_result(self, grub: Grub | None) -> dict[str, Any]:
-        """It as results show it."""
-        chosen = grub is not None and grub.chosen == entry_id(self.set_id)
-        return {"name": self.name, "id": self.set_id, "state": "present", "kernel": self.kernel, "next_boot": chosen}
 
 
 def boot_entries() -> tuple[list[dict[str, Any]], list[str]]:
@@ -99,6 +64,20 @@ def entries() -> list[Found]:
     """Every entry that has a directory, also what interrupted runs have left. Raises OSError."""
     places = sorted(HOME.iterdir()) if HOME.is_dir() else []
     return [_read_entry(place) for place in places if place.is_dir() and not place.is_symlink()]
+
+
+def is_intact(found: Found) -> bool:
+    """Whether an entry has its files as they were made. Raises OSError."""
+    return all(_sum_of(found.place / name) == digest for name, digest in (found.sums or {}).items())
+
+
+def _sum_of(path: Path) -> str:
+    return unless_gone(lambda: checksum(path), "")
+
+
+def bls_files() -> list[str]:
+    """The names of the files there."""
+    return sorted(path.name for path in BLS.glob("*.conf"))
 
 
 def _read_entry(place: Path) -> Found:

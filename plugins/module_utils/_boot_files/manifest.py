@@ -5,19 +5,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed, Refused
-from .tree import Entry, Tree
+from .tree import FORMAT, Entry, Tree, digest, dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-_FORMAT = 1
 _COPIES, _MANIFEST, _CHECKSUMS = "tree", "manifest.json", "SHA256SUMS"
 
 
@@ -26,13 +23,13 @@ def write_manifest(place: Path, trees: Sequence[Tree]) -> str:
     manifest = dump(trees)
     (place / _CHECKSUMS).write_text(checksums(trees), encoding="utf-8", errors="surrogateescape")
     (place / _MANIFEST).write_text(manifest, encoding="ascii")
-    return _digest(manifest)
+    return digest(manifest)
 
 
 def read_manifest(place: Path, checksum: str) -> tuple[Tree, ...]:
     """What the backup mounted at ``place`` holds. Raises FilesFailed when its manifest is not the sealed one."""
     text = (place / _MANIFEST).read_text(encoding="ascii", errors="replace")
-    if _digest(text) != checksum:
+    if digest(text) != checksum:
         raise FilesFailed("the manifest of the backup of /boot is damaged: its checksum is not the one in the tag")
     return load(text)
 
@@ -42,23 +39,13 @@ def copies_of(place: Path, tree: Tree) -> Path:
     return place / _COPIES / tree.mountpoint.lstrip("/")
 
 
-def dump(trees: Sequence[Tree]) -> str:
-    """The trees as JSON: the manifest."""
-    return json.dumps({"format": _FORMAT, "trees": [_tree_to_json(tree) for tree in trees]}, indent=1)
-
-
-def _tree_to_json(tree: Tree) -> dict[str, Any]:
-    entries = {path: asdict(replace(entry, xattrs=dict(entry.xattrs))) for path, entry in tree.entries.items()}
-    return {"mountpoint": tree.mountpoint, "fstype": tree.fstype, "entries": entries}
-
-
 def load(text: str) -> tuple[Tree, ...]:
     """The trees of a manifest. Raises Refused when it is of a later version of this collection."""
     document = json.loads(text)
-    if document["format"] != _FORMAT:
+    if document["format"] != FORMAT:
         raise Refused(
             "the backup of /boot cannot be read",
-            [f"its format is {document['format']}, expected {_FORMAT}: use the collection's version that made it"],
+            [f"its format is {document['format']}, expected {FORMAT}: use the collection's version that made it"],
         )
     return tuple(
         Tree(one["mountpoint"], one["fstype"], {path: Entry(**entry) for path, entry in one["entries"].items()})
@@ -76,7 +63,3 @@ def checksums(trees: Iterable[Tree]) -> str:
                 quoted = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
                 lines.append(f"{chr(92) if quoted != name else ''}{entry.sha256}  {quoted}\n")
     return "".join(lines)
-
-
-def _digest(manifest: str) -> str:
-    return hashlib.sha256(manifest.encode()).hexdigest()

@@ -11,16 +11,20 @@ not know LVM, or what a snapset is.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 EntryKind = Literal["file", "directory", "link", "mountpoint"]
 
+FORMAT = 1
+"""Of the manifest of a backup."""
 SELINUX = "security.selinux"
 """The label of SELinux, which whatever is made gets, and which nobody can remove (security/selinux/hooks.c)."""
 
@@ -100,3 +104,23 @@ def in_order(paths: Iterable[str]) -> list[str]:
 def is_menu(path: str) -> bool:
     """Whether a boot loader reads in it what can be booted, or what is to be booted."""
     return _MENU.fullmatch(path) is not None
+
+
+def digest_of(trees: Sequence[Tree]) -> str:
+    """The checksum that the manifest of ``trees`` has."""
+    return digest(dump(trees))
+
+
+def dump(trees: Sequence[Tree]) -> str:
+    """The trees as JSON: the manifest."""
+    return json.dumps({"format": FORMAT, "trees": [_tree_to_json(tree) for tree in trees]}, indent=1)
+
+
+def _tree_to_json(tree: Tree) -> dict[str, Any]:
+    entries = {path: asdict(replace(entry, xattrs=dict(entry.xattrs))) for path, entry in tree.entries.items()}
+    return {"mountpoint": tree.mountpoint, "fstype": tree.fstype, "entries": entries}
+
+
+def digest(manifest: str) -> str:
+    """The checksum of a manifest."""
+    return hashlib.sha256(manifest.encode()).hexdigest()

@@ -17,8 +17,6 @@ from .._host.process import clean_environment
 from .report import parse_report, report_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .._model import Volume, VolumeGroup
 
 
@@ -32,24 +30,20 @@ class Report:
 
 
 class Lvm:
-    """LVM by the path of its program; ``commands`` has each command that was run, in order."""
+    """LVM by the path of its program. ``changes`` are its modifying commands in order, ``reads`` counts the reports."""
 
     def __init__(self, binary: str) -> None:
-        self._binary = binary
-        self.commands: list[list[str]] = []
-
-    def record(self, arguments: Sequence[str]) -> list[str]:
-        """The command line for ``arguments``, which is remembered as run."""
-        argv = [self._binary, *arguments]
-        self.commands.append(argv)
-        return argv
+        self.binary = binary
+        self.changes: list[list[str]] = []
+        self.reads = 0
 
     def report(self) -> Report:
         """One report of everything.
 
         Raises ReportFailed when LVM gave none. What LVM could not read is missing from the result and told.
         """
-        argv = self.record(report_arguments())
+        argv = [self.binary, *report_arguments()]
+        self.reads += 1
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=clean_environment(), check=False)
         said = text_of(done.stderr).strip()
         try:

@@ -9,10 +9,10 @@ It runs under a supervisor, with its output in files: LVM does not survive SIGPI
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from .._host.process import clean_environment
+from .._model import CommandResult
 from .._paths import RUN_DIRECTORY
 from .._settings import POLL_SECONDS
 from .command import text_of
@@ -28,28 +28,19 @@ _CONFIG = f"log{{report_command_log=0}} activation{{polling_interval={POLL_SECON
 _WITHOUT_ARCHIVE = f"{_CONFIG} backup{{archive=0 backup=0}}"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended."""
-
-    argv: tuple[str, ...]
-    rc: int
-    stdout: str
-    stderr: str
-
-
-def modify(lvm: Lvm, arguments: Sequence[str], *, lock: int, archive: bool) -> Outcome:
+def modify(lvm: Lvm, arguments: Sequence[str], *, lock: int, archive: bool) -> CommandResult:
     """Run one modifying command to its end, however long that takes.
 
     ``lock`` is the descriptor of the host lock, which stays locked until the command has ended. Without ``archive``
     LVM writes no copies of its metadata into its directory; it refuses to go on when it cannot (vgcfgbackup(8)).
     """
     config = _CONFIG if archive else _WITHOUT_ARCHIVE
-    argv = lvm.record((arguments[0], "--config", config, *arguments[1:]))
+    argv = [lvm.binary, arguments[0], "--config", config, *arguments[1:]]
+    lvm.changes.append(argv)
     vgs = sorted({word.split("/")[0] for word in arguments if "/" in word})
     with _output_file() as stdout, _output_file() as stderr:
         rc = supervise(argv, env=clean_environment(), stdout=stdout, stderr=stderr, lock=lock, vgs=vgs)
-        return Outcome(argv=tuple(argv), rc=rc, stdout=_read(stdout), stderr=_read(stderr))
+        return CommandResult(argv=tuple(argv), rc=rc, stdout=_read(stdout), stderr=_read(stderr))
 
 
 def _output_file() -> IO[bytes]:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._lvm.modify import Outcome
-    from .._model import Picture
+    from .._model import CommandResult, Picture
 
 _LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
@@ -51,7 +50,7 @@ class ChangeSession(Session):
         self._archive = picture.host.can_archive
         return picture
 
-    def run(self, arguments: Sequence[str]) -> Outcome:
+    def run(self, arguments: Sequence[str]) -> CommandResult:
         """Run one modifying LVM command; the journal has it before it begins, whatever becomes of this process."""
         self._module.log(f"{self.subject}: lvm {' '.join(arguments)}")
         outcome = modify(self.lvm, arguments, lock=self._lock, archive=self._archive)

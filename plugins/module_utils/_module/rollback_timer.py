@@ -1,61 +1,26 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way of the module rollback_timer: lock, observe, plan, carry out, result. Private to this collection."""
+"""The use case of the module rollback_timer. Private to this collection."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._boot_files.manifest import read_manifest
-from .._errors import FilesFailed, SafepointError, sentence_of
-from .._host.boot import read_boot
-from .._host.filesystem import NEEDED_TOOLS, mounted
-from .._host.mounts import lasting_name
-from .._host.process import missing_tools
-from .._names import generated_names, name_problem, set_name_problem
-from .._rollback_timer.orders import (
-    Orders,
-    boot_list,
-    boot_problems,
-    facts,
-    filesystems,
-    menu_directories,
-    orders,
-    requests,
-    set_problems,
-)
-from .._rollback_timer.program import PROGRAM
-from .._rollback_timer.running import SYSTEMD, UNITS, is_active, is_running, with_running
-from .._rollback_timer.timers import timer_view, timers_in, unit_name
-from .._rollback_timer.toolbox import TOOLS, toolbox
-from .._rollback_timer.unit import start, stop
-from .._rollback_timer.volume import ROOM, write_timer
-from .._settings import FILESYSTEM
-from .._snapset.checks import look_problems
-from .._snapset.context import boot_mounts, host_problems
-from .._snapset.plan.base import Request
-from .._snapset.plan.merged import plan_merged
-from .._snapset.sizes import AUTO
-from .._snapset.steps import Remove, Retag
-from .._snapset.tags import TIMER_READY, TimerTags
-from .._snapset.volumes import ROOM_FOR_ENTRY, plan_volume
-from .changes import ChangeSession
-from .onepass import Run
-from .session import check, open_session
+from .._names import name_problem, set_name_problem
+from .._rollback_timer.observe import observe, observe_for_arming
+from .._rollback_timer.observed import TimerObserved
+from .._rollback_timer.plan import plan_armed, plan_disarmed, timer_shown
+from .._snapset.context import situation
+from .kept import KeptCase
+from .session import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping
 
-    from ansible.module_utils.basic import AnsibleModule
-
-    from .._boot_files.tree import Tree
-    from .._model import Picture
-    from .._rollback_timer.timers import Timer
-    from .._snapset.context import Situation
-    from .._snapset.volumes import NewVolume
+    from .._snapset.steps import StepsPlan
+    from .changes import ChangeSession
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -63,179 +28,41 @@ _SHORTEST, _LONGEST = 60, 30 * 86400
 _MOST_BOOTS = 99
 
 
-class _Run(Run):
-    """One run of the module."""
+class RollbackTimerCase(KeptCase[TimerObserved]):
+    """The timer that brings a host back to one set by itself."""
 
-    def __init__(self, module: AnsibleModule, session: ChangeSession) -> None:
-        params = module.params
-        self.after = _duration(params["after"]) if params["state"] == "armed" else 0
-        super().__init__(module, session, f"the rollback timer of {params['name']}")
-        self.vg: str | None = params["vg"]
-        self.boots: int = params["failed_boots"] if params["also_on_failed_boot"] else 0
+    key = "rollback_timer"
 
-
-def run_rollback_timer(module: AnsibleModule) -> None:
-    """Bring the timer to what the module's parameters ask for. Ends the module."""
-    with open_session(module, ChangeSession) as session:
-        name, state, vg, boots = (module.params[key] for key in ("name", "state", "vg", "failed_boots"))
-        check("name", set_name_problem(name))
-        check("vg", None if vg is None else name_problem(vg, "a VG"))
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._name, self.state, self._vg, boots = (params[key] for key in ("name", "state", "vg", "failed_boots"))
+        check("name", set_name_problem(self._name))
+        check("vg", None if self._vg is None else name_problem(self._vg, "a VG"))
         check("failed_boots", None if 1 <= boots <= _MOST_BOOTS else f"out of range: expected 1 to {_MOST_BOOTS}")
-        session.subject = f"rollback timer of {name}"
-        with session.locked(f"{session.subject}, state {state}"):
-            run = _Run(module, session)
-            with run.file_errors():
-                (_arm if state == "armed" else _disarm)(run)
-            now = run.look() if run.planned and not run.predicts else run.now
-        session.end(
-            changed=bool(run.planned),
-            rollback_timer=_predicted(run, state) if run.predicts and run.planned else _view(now),
-            planned=run.planned,
-            commands=[] if run.predicts else session.lvm.commands,
-        )
+        self._after = _duration(params["after"]) if self.state == "armed" else 0
+        self._boots = boots if params["also_on_failed_boot"] else 0
+        self.title = f"the rollback timer of {self._name}"
+
+    def observe(self, session: ChangeSession) -> TimerObserved:
+        """The set and its timers; what arming depends on only where one is to be armed. Raises FilesFailed, OSError."""
+        seen = observe(situation(session.observe(), self._name))
+        if self.state == "disarmed" or seen.is_wanted(self._after, self._boots):
+            return seen
+        return observe_for_arming(seen)
+
+    def plan(self, observed: TimerObserved) -> StepsPlan:
+        """The steps; pure. Raises Refused."""
+        if self.state == "disarmed":
+            return plan_disarmed(observed)
+        return plan_armed(observed, after=self._after, boots=self._boots, vg=self._vg)
+
+    def view(self, observed: TimerObserved) -> dict[str, Any]:
+        """It as it is."""
+        return timer_shown(observed)
 
 
 def _duration(text: str | None) -> int:
     match = _DURATION.fullmatch(text or "")
     seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
     if not _SHORTEST <= seconds <= _LONGEST:
-        check("after", f"{text!r} is no time to wait: expected 60s to 30d, as in 90s, 30m, 12h or 7d")
+        check("after", f"{text!r} is not a valid duration: expected 60s to 30d, for example 90s, 30m, 12h or 7d")
     return seconds
-
-
-def _timers(now: Situation) -> list[Timer]:
-    return [timer for timer in timers_in(now.picture) if timer.tags.set_name == now.name]
-
-
-def _arm(run: _Run) -> None:
-    if run.now.taking and any(_is_wanted(run, timer) for timer in _timers(run.now)):
-        return
-    run.refuse_for(_cannot_arm(run))
-    found = _orders(run)
-    place = plan_volume(
-        run.now.picture,
-        f"the rollback timer of {run.name}",
-        names=generated_names("safepoint_timer", run.name),
-        vg=run.vg,
-        needed=ROOM + sum(Path(source).stat().st_size + ROOM_FOR_ENTRY for source, _target in toolbox()),
-        going=[timer.volume for timer in _timers(run.now)],
-    )
-    _disarm(run)
-    tags = TimerTags(
-        set_name=run.name,
-        set_id=run.now.set_id,
-        armed=run.now.picture.host.now,
-        after=run.after,
-        boots=run.boots,
-        vg=place.vg_uuid,
-    )
-    run.lvm(place.step("timer", tags.to_tags()))
-    try:
-        run.work("write_timer", lambda: _write(run, place, tags, found), volume=place.full_name)
-        run.lvm(Retag(purpose="seal", volumes=(place.full_name,), add=(TIMER_READY,)))
-        run.work("start_timer", lambda: start(run.name, tags.deadline, place.device), unit=unit_name(run.name))
-    except (SafepointError, OSError) as error:
-        raise _undone(run, error) from error
-
-
-def _is_wanted(run: _Run, timer: Timer) -> bool:
-    """Whether a timer is just what is asked for, and runs."""
-    tags = timer.tags
-    same = (tags.set_id, tags.after, tags.boots) == (run.now.set_id, run.after, run.boots)
-    return same and timer.state == "armed" and is_running(run.name)
-
-
-def _orders(run: _Run) -> Orders:
-    run.refuse_for(set_problems(run.now))
-    plan = plan_merged(run.now.picture, Request(name=run.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
-    run.refuse_for(boot_problems(run.now))
-    return orders(run.now, plan)
-
-
-def _cannot_arm(run: _Run) -> Sequence[str]:
-    problems = list(host_problems(run.now))
-    if not SYSTEMD.is_dir():
-        problems.append("this host was not booted by systemd, which has to run it")
-    problems += _cannot_be_mounted(run.now.picture)
-    missing = missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS))
-    return [*problems, *(f"the program {name} is needed and not there: install it" for name in missing)]
-
-
-def _cannot_be_mounted(picture: Picture) -> Iterator[str]:
-    """Why the timer's filesystem might not be mounted after a change that broke the modules on /."""
-    if any(mount.mountpoint == "/" and mount.fstype == FILESYSTEM for mount in picture.host.mounts):
-        return  # Every initramfs that mounts / has it.
-    for initramfs in read_boot().initramfs:
-        if initramfs.modules is None or FILESYSTEM not in initramfs.modules:
-            yield (
-                f"the initramfs of kernel {initramfs.kernel} has no {FILESYSTEM}, which the timer needs: "
-                f"dracut --force --add-drivers {FILESYSTEM} --kver {initramfs.kernel}, or add it to "
-                "/etc/initramfs-tools/modules and run update-initramfs"
-            )
-
-
-def _write(run: _Run, place: NewVolume, tags: TimerTags, found: Orders) -> None:
-    trees: tuple[Tree, ...] = ()
-    if found.backup is not None:
-        with mounted(found.backup.device) as kept:
-            trees = read_manifest(kept, found.backup.tags.manifest)
-    mounts = boot_mounts(run.now.picture) if trees else ()
-    files = {
-        "go-back": PROGRAM,
-        "facts": facts(tags, place.full_name, found, run.now.picture.host),
-        "requests": requests(found, run.now.picture),
-        "boot": boot_list(trees),
-        "menus": menu_directories(trees),
-        "filesystems": filesystems({mount.mountpoint: lasting_name(mount.source) for mount in mounts}, mounts),
-    }
-    changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {run.now.picture.host.boot_id}\n"}
-    write_timer(place.device, files, changing)
-
-
-def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
-    """The error of a timer that could not be armed, with what was done about what had been made."""
-    told = sentence_of(error)
-    # The one that is in its place went before it was made.
-    replaced = bool(_timers(run.now))
-    run.now = run.look()
-    try:
-        _disarm(run)
-    except (SafepointError, OSError) as failed:
-        return FilesFailed(f"{told}; what was made for it is left, because of: {failed}", changed=True)
-    gone = "; the timer that was armed before is gone as well: arm it again" if replaced else ""
-    return FilesFailed(f"{told}; what was made for it was removed again{gone}", changed=replaced)
-
-
-def _disarm(run: _Run) -> None:
-    run.refuse_for(look_problems(run.now.picture))
-    file = UNITS / unit_name(run.name)
-    if file.exists() or is_active(run.name):
-        run.work("stop_timer", lambda: stop(run.name), unit=unit_name(run.name))
-    if timers := _timers(run.now):
-        run.lvm(Remove.of(timer.volume for timer in timers))
-
-
-def _view(now: Situation) -> dict[str, Any]:
-    timers = _timers(now)
-    return with_running(timer_view(timers[-1])) if timers else _none(now.name)
-
-
-def _none(name: str) -> dict[str, Any]:
-    nothing = ("id", "after", "deadline", "failed_boots", "fired_at", "vg", "volume")
-    return {"name": name, "state": "disarmed", "running": False, **dict.fromkeys(nothing)}
-
-
-def _predicted(run: _Run, state: str) -> dict[str, Any]:
-    """The timer as it would be, without the deadline, which only the real run can know."""
-    if state == "disarmed":
-        return _none(run.name)
-    made = next(step for step in run.planned if step["step"] == "create_timer")
-    return {
-        **_none(run.name),
-        "state": "armed",
-        "running": True,
-        "id": run.now.set_id or None,
-        "after": run.after,
-        "failed_boots": run.boots or None,
-        **{key: made[key] for key in ("vg", "volume")},
-    }

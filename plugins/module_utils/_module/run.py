@@ -1,89 +1,152 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way of the modules snapset and snapshot: lock, observe, plan, apply, result. Private to this collection."""
+"""The way of every module that changes the host: lock, observe, plan, apply, result. Private to this collection.
+
+Check mode is the same way without applying, so a prediction cannot differ from the run by being another piece of code.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .._errors import CommandFailed, Refused
-from .._host.boot import read_boot
+from .._errors import FilesFailed, Refused, sentence_of
 from .._paths import LVM_ARCHIVE
-from .._snapset.checks import udev_problems
-from .._snapset.plan.absent import plan_absent
-from .._snapset.plan.base import find
-from .._snapset.plan.merged import plan_merged
-from .._snapset.plan.present import plan_present, takes_root
-from .._snapset.result import view_of
-from .apply import apply
+from .._snapset.checks import look_problems, udev_problems
+from .._snapset.steps import FileStep
+from .apply import Failure, apply, take_back
 from .changes import ChangeSession
 from .session import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ansible.module_utils.basic import AnsibleModule
 
     from .._model import Picture
-    from .._snapset.plan.base import Plan, Request, State
-    from .._snapset.result import View
-    from .._snapset.state import SetState
-
-PLANNERS: Mapping[State, Callable[[Picture, Request], Plan]] = {
-    "present": plan_present,
-    "merged": plan_merged,
-    "absent": plan_absent,
-}
-
-_ENDS: Mapping[State, tuple[SetState, ...]] = {
-    "present": ("active",),
-    "merged": ("merge_pending", "merging", "rolled_back"),
-    "absent": ("absent",),
-}
+    from .._snapset.steps import Step
 
 
-def run_state(module: AnsibleModule, key: str, build: Callable[[AnsibleModule], Request]) -> None:
-    """Bring the host to what the module's parameters ask for; ``key`` is the result's name for the set.
+class Observation(Protocol):
+    """What a module has looked at, before it plans anything."""
 
-    Ends the module, with exit_json or fail_json.
-    """
+    @property
+    def picture(self) -> Picture:
+        """LVM, and the host around it."""
+
+
+class Plan(Protocol):
+    """Ordered steps, and what to tell the user besides."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """What is to be done; empty when all is as it should be."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the user should know."""
+
+    @property
+    def subject(self) -> str:
+        """What the journal says of it, besides the title: an id."""
+
+
+Observed = TypeVar("Observed", bound=Observation)
+Planned = TypeVar("Planned", bound=Plan)
+
+
+class UseCase(Generic[Observed, Planned]):
+    """What is a module's own. ``title`` is what the run is about, ``state`` what is asked for."""
+
+    title: str
+    state: str
+    # What puts right what can be when a step fails.
+    failure: Failure = staticmethod(take_back)
+
+    def observe(self, session: ChangeSession) -> Observed:
+        """Look at all that the plan depends on. Raises SafepointError, OSError."""
+        raise NotImplementedError
+
+    def plan(self, observed: Observed) -> Planned:
+        """The steps to what is asked for; pure. Raises Refused with every reason why there are none."""
+        raise NotImplementedError
+
+    def predicted(self, plan: Planned) -> dict[str, Any]:
+        """The module's own keys of the result after ``plan``, without what only the real run can know."""
+        raise NotImplementedError
+
+    def shown(self, observed: Observed) -> dict[str, Any]:
+        """The module's own keys of the result, as it is now."""
+        raise NotImplementedError
+
+    def expected(self, plan: Planned) -> dict[str, Any]:
+        """What the module is about after ``plan``, for the diff."""
+        raise NotImplementedError
+
+    def compared(self, observed: Observed) -> dict[str, Any]:
+        """What the module is about now, in the form of ``expected``."""
+        raise NotImplementedError
+
+    def verify(self, before: Observed, plan: Planned, now: Observed) -> None:
+        """Raise CommandFailed when no step failed, and the host is not as it was to be all the same."""
+
+
+def run_change(module: AnsibleModule, build: Callable[[Mapping[str, Any]], UseCase[Any, Any]]) -> None:
+    """Bring the host to what the parameters ask for, of which ``build`` makes the use case. Ends the module."""
     with open_session(module, ChangeSession) as session:
-        request = build(module)
-        with session.locked(f"{request.title}, state {request.state}"):
-            result = _bring_about(module, session, request)
-        session.end(**{key: result.pop("view"), **result})
+        case = build(module.params)
+        with session.locked(f"{case.title}, state {case.state}"):
+            result = bring_about(session, case, predicts=bool(module.check_mode))
+        session.end(**result)
 
 
-def _bring_about(module: AnsibleModule, session: ChangeSession, request: Request) -> dict[str, Any]:
-    before = session.observe()
-    if request.state == "present" and takes_root(before, request):
-        before = replace(before, host=replace(before.host, boot=read_boot()))
-    plan = PLANNERS[request.state](before, request)
-    if plan.steps and (problems := tuple(udev_problems(before.host))):
-        raise Refused(f"{request.title} cannot be {request.state}", problems)
-    for warning in (*plan.warnings, *_no_archive(before, plan)):
+def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, predicts: bool) -> dict[str, Any]:
+    """Do it, or with ``predicts`` only say what would be done; the module's result."""
+    before = _observe(session, case, changed=False)
+    plan = _plan(case, before)
+    for warning in (*plan.warnings, *_no_archive(before.picture, plan)):
         session.warn(warning)
     now = before
-    if plan.steps and not module.check_mode:
-        # Each command goes to the journal with the set and its id.
-        session.subject = f"{request.title} {plan.taking.set_id if plan.taking else '(new)'}"
-        now = apply(plan, session)
-    if now is not before:
-        _check_done(before, now, request)
-    view = plan.after if module.check_mode else _view(now, request)
-    if not module.check_mode:
-        _check_begun(plan, now, request)
+    if plan.steps and not predicts:
+        session.subject = f"{case.title} {plan.subject}".rstrip()
+        apply(plan, session, case.failure)
+        now = _observe(session, case, changed=True)
+    if not predicts:
+        case.verify(before, plan, now)
     return {
-        "changed": plan.changes,
-        "reboot_required": view.reboot_required,
-        "poll_after": view.poll_after,
+        "changed": any(step.changes for step in plan.steps),
         "planned": [dict(step.render()) for step in plan.steps],
-        "commands": [] if module.check_mode else session.lvm.commands,
-        "diff": {"before": _view(before, request).to_prediction(), "after": view.to_prediction()},
-        "view": view.to_prediction() if module.check_mode else view.to_result(now.host.now),
+        "commands": session.lvm.changes,
+        "reads": session.lvm.reads,
+        "diff": _diff(case, before, plan),
+        **(case.predicted(plan) if predicts else case.shown(now)),
     }
+
+
+def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, changed: bool) -> Observed:
+    try:
+        return case.observe(session)
+    except OSError as error:
+        raise FilesFailed(sentence_of(error), changed=changed) from error
+
+
+def _plan(case: UseCase[Observed, Planned], observed: Observed) -> Planned:
+    """The plan, after all that has to be so before anything changes. Raises Refused."""
+    summary = f"{case.title} cannot be {case.state}"
+    preview = tuple(look_problems(observed.picture))
+    try:
+        plan = case.plan(observed)
+    except Refused as refused:
+        if not preview:
+            raise
+        # The reason that explains the others comes first.
+        raise Refused(summary, (*preview, *refused.reasons)) from refused
+    # Nothing to do for what is to be gone is true of any host.
+    problems = preview if plan.steps or case.state not in ("absent", "disarmed") else ()
+    problems += tuple(udev_problems(observed.picture.host)) if plan.steps else ()
+    if problems:
+        raise Refused(summary, problems)
+    return plan
 
 
 def _no_archive(picture: Picture, plan: Plan) -> Iterator[str]:
@@ -92,40 +155,8 @@ def _no_archive(picture: Picture, plan: Plan) -> Iterator[str]:
         yield f"{LVM_ARCHIVE} has hardly any room or is read-only: LVM archives no metadata of what is changed here"
 
 
-def _view(picture: Picture, request: Request) -> View:
-    return view_of(picture, find(picture, request).current, name=request.name)
-
-
-def _check_done(before: Picture, now: Picture, request: Request) -> None:
-    """Fail when no command failed, and the host is not as it was to be all the same."""
-    try:
-        state = _view(now, request).state
-    except Refused as refused:
-        told = refused.message
-    else:
-        if state in _ENDS[request.state]:
-            return
-        told = f"{request.title} is {state}"
-    raise CommandFailed(
-        f"every command succeeded, and yet {told}: somebody else changed LVs at the same time; look with snapset_info, "
-        "then run again",
-        changed=_lasting(before) != _lasting(now),
-    )
-
-
-def _lasting(picture: Picture) -> set[tuple[object, ...]]:
-    """What LVM's metadata say of the LVs, without what changes by itself."""
-    return {(volume.key, volume.name, volume.size, volume.tags, volume.merging) for volume in picture.volumes}
-
-
-def _check_begun(plan: Plan, now: Picture, request: Request) -> None:
-    """Fail when a merge that should have begun at the last boot is still pending after LVM was asked to look."""
-    current = find(now, request).current if plan.must_start else None
-    waiting = current.those("merge_pending") if current else ()
-    stuck = [member.label for member in waiting if member.origin_key in plan.must_start]
-    if stuck:
-        raise CommandFailed(
-            f"the merge of {', '.join(stuck)} was requested before the last boot and has still not begun: "
-            "its origin was activated without it; look into the journal for LVM's reason (journalctl -b -g lvm)",
-            changed=plan.changes,
-        )
+def _diff(case: UseCase[Observed, Planned], before: Observed, plan: Planned) -> dict[str, Any] | list[dict[str, Any]]:
+    """What Ansible shows with --diff: the same in check mode and in the real run, which have it from the plan."""
+    state = {"before": case.compared(before), "after": case.expected(plan) if plan.steps else case.compared(before)}
+    files = [file.to_diff() for step in plan.steps if isinstance(step, FileStep) for file in step.changed_files()]
+    return [state, *files] if files else state

@@ -65,8 +65,8 @@ def open_session(module: AnsibleModule, kind: type[AnySession]) -> Iterator[AnyS
     try:
         yield session
     except SafepointError as error:
-        commands = [] if module.check_mode else session.lvm.commands
-        module.fail_json(**_printable({"changed": False, "commands": commands, **error.details, "msg": error.message}))
+        told = {"changed": False, "commands": session.lvm.changes, "reads": session.lvm.reads}
+        module.fail_json(**_printable({**told, **error.details, "msg": error.message}))
 
 
 def check(parameter: str, problem: str | None) -> None:

@@ -19,20 +19,18 @@ from .session import check
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ansible.module_utils.basic import AnsibleModule
-
 _ID = re.compile("[0-9a-f]{32}")
 
 
-def build_request(module: AnsibleModule) -> Request:
+def build_request(params: Mapping[str, Any]) -> Request:
     """The request that the parameters make; raises InvalidParameter for a name, a size or a path that is none."""
-    name = module.params["name"]
+    name = params["name"]
     check("name", set_name_problem(name))
-    set_id = module.params["id"]
+    set_id = params["id"]
     check(
         "id", None if set_id is None or _ID.fullmatch(set_id) else f"{set_id!r} is no id: expected 32 digits of 0-9a-f"
     )
-    return Request(name=name, set_id=set_id, selector=_selector(module.params), **request_parameters(module.params))
+    return Request(name=name, set_id=set_id, selector=_selector(params), **request_parameters(params))
 
 
 def _selector(params: Mapping[str, Any]) -> Selector:

@@ -43,7 +43,7 @@ def run_snapset_info(module: AnsibleModule) -> None:
             session.warn(warning)
         session.end(
             changed=False,
-            commands=session.lvm.commands,
+            reads=session.lvm.reads,
             boot_entries=entries,
             booted_from=booted_from(),
             **info,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._names import lv_name_problem, name_problem
 from .._snapset.plan.base import Request, Single
@@ -13,12 +13,11 @@ from .argspec import request_parameters
 from .session import check
 
 if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
+    from collections.abc import Mapping
 
 
-def build_request(module: AnsibleModule) -> Request:
+def build_request(params: Mapping[str, Any]) -> Request:
     """The request that the parameters make; raises InvalidParameter for a name or a size that is none."""
-    params = module.params
     check("vg", name_problem(params["vg"], "a VG"))
     check("lv", name_problem(params["lv"], "an LV"))
     check("snapshot", lv_name_problem(params["snapshot"]))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .._model import Host, Mount, Picture, Volume
     from .._snapset.context import BootBackup, Situation
     from .._snapset.plan.base import Plan
-    from .._snapset.steps import Step
+    from .._snapset.steps import LvmStep
     from .._snapset.tags import TimerTags
 
 _SEPARATORS = 2
@@ -38,7 +38,7 @@ class Orders:
     """What the program is to do when the time is over: LVM's ``steps``, and before them ``trees`` of ``backup``."""
 
     members: tuple[Volume, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[LvmStep, ...]
     backup: BootBackup | None
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program of a rollback timer, for a POSIX shell: its text and nothing else. Private to this collection."""
+"""The program of a rollback timer, for a POSIX shell: its text and nothing else. Pure; private to this collection."""
 
 from __future__ import annotations
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .._model import Picture, Volume
     from .._snapset.tags import TimerTags
 
+ROOM = 4 * 1024 * 1024
+"""Bytes that LVM's settings, the log and the program need at most, besides the toolbox."""
+
 TimerState = Literal["incomplete", "armed", "fired"]
 
 

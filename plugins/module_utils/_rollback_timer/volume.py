@@ -17,9 +17,6 @@ from .toolbox import CHECKSUMS, checksums, write_toolbox
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOM = 4 * 1024 * 1024
-"""Bytes that LVM's settings, the log and the program need at most, besides the toolbox."""
-
 _LVM_ETC = Path("/etc/lvm")
 _INODES = 512
 

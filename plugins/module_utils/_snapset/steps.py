@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps a plan is made of, each exactly one LVM command. Pure; private to this collection.
+"""The steps of plans that are exactly one LVM command. Pure; private to this collection.
 
 Every step names its LVs. None chooses them by a tag: one on an origin would reach the origin and its snapshots.
 """
@@ -9,19 +9,107 @@ Every step names its LVs. None chooses them by a tag: one on an origin would rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, runtime_checkable
 
+from .._errors import SafepointError
 from .._settings import POLL_SECONDS
 from .sizes import CHUNK_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from .._model import LvKey, Volume
+    from .._model import CommandResult, LvKey, Picture, Volume
+
+
+class StepFailed(SafepointError):
+    """One LVM command failed; ``result`` is what it said. Whoever carries out the plan says what became of the rest."""
+
+    def __init__(self, result: CommandResult) -> None:
+        self.result = result
+        said = result.stderr.strip() or result.stdout.strip() or "nothing"
+        super().__init__(f"LVM exited with {result.rc} and said: {said}", cmd=list(result.argv), rc=result.rc)
+
+
+class Runner(Protocol):
+    """What steps are carried out with: LVM's commands, and another look."""
+
+    def run(self, arguments: Sequence[str]) -> CommandResult:
+        """Run one modifying command to its end."""
+
+    def observe(self) -> Picture:
+        """What is there now."""
+
+
+class Step(Protocol):
+    """One step of a plan, as a value. The plans of all modules are made of these."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether the host is different afterwards."""
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+
+    def carry_out(self, runner: Runner) -> None:
+        """Do it. Raises SafepointError or OSError."""
+
+
+@runtime_checkable
+class Making(Step, Protocol):
+    """A step that makes something which can be taken away again, when a later step fails."""
+
+    @property
+    def makes(self) -> str:
+        """What it makes, for people."""
+
+    def undo(self, runner: Runner) -> bool:
+        """Take away what it has made, if only in part; whether there was anything. Raises SafepointError or OSError."""
 
 
 @dataclass(frozen=True)
-class CreateThick:
+class FileChange:
+    """A file for the diff. ``before`` and ``after`` are its text when that is small and no secret, else what it is."""
+
+    path: str
+    before: str = ""
+    after: str = ""
+
+    def to_diff(self) -> dict[str, str]:
+        """In the form that Ansible shows."""
+        texts = [f"{text}\n" if text and not text.endswith("\n") else text for text in (self.before, self.after)]
+        return {"before_header": self.path, "after_header": self.path, "before": texts[0], "after": texts[1]}
+
+
+@runtime_checkable
+class FileStep(Step, Protocol):
+    """A step that writes, replaces or removes files."""
+
+    def changed_files(self) -> list[FileChange]:
+        """The files that are different afterwards."""
+
+
+class LvmStep:
+    """A step that is one LVM command."""
+
+    changes = True
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``."""
+        raise NotImplementedError
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        raise NotImplementedError
+
+    def carry_out(self, runner: Runner) -> None:
+        """Run the command. Raises StepFailed with what LVM said."""
+        result = runner.run(self.arguments())
+        if result.rc != 0:
+            raise StepFailed(result)
+
+
+@dataclass(frozen=True)
+class CreateThick(LvmStep):
     """Make a thick snapshot with a store of ``extents`` extents, ``size`` bytes."""
 
     vg: str
@@ -30,7 +118,6 @@ class CreateThick:
     extents: int
     size: int
     tags: tuple[str, ...]
-    changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; the chunk size is given because the size was computed for it."""
@@ -65,14 +152,13 @@ class CreateThick:
 
 
 @dataclass(frozen=True)
-class CreateThin:
+class CreateThin(LvmStep):
     """Make a thin snapshot; it stays inactive, so that the host never sees its filesystem twice."""
 
     vg: str
     origin: str
     name: str
     tags: tuple[str, ...]
-    changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; without a size, or LVM would make a thick one (lvcreate(8))."""
@@ -98,7 +184,7 @@ class CreateThin:
 
 
 @dataclass(frozen=True)
-class CreateVolume:
+class CreateVolume(LvmStep):
     """Make an auxiliary LV, that is neither origin nor snapshot, of ``extents`` extents, ``size`` bytes."""
 
     purpose: Literal["backup", "timer"]
@@ -107,7 +193,6 @@ class CreateVolume:
     extents: int
     size: int
     tags: tuple[str, ...]
-    changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
@@ -116,20 +201,32 @@ class CreateVolume:
             *("--name", self.name, *_tag_options("--addtag", self.tags), self.vg),
         )
 
+    @property
+    def makes(self) -> str:
+        """The LV."""
+        return f"{self.vg}/{self.name}"
+
+    def undo(self, runner: Runner) -> bool:
+        """Remove the LV, which its tags tell from one that others have made there."""
+        made = runner.observe().volume(self.vg, self.name)
+        if made is None or not set(self.tags) <= set(made.tags):
+            return False
+        Remove.of([made]).carry_out(runner)
+        return True
+
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
         return {"step": f"create_{self.purpose}", "vg": self.vg, "volume": self.name, "size": self.size}
 
 
 @dataclass(frozen=True)
-class Extend:
+class Extend(LvmStep):
     """Make the store of a thick snapshot ``extents`` extents, ``size`` bytes, large."""
 
     vg: str
     snapshot: str
     extents: int
     size: int
-    changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
@@ -152,7 +249,7 @@ class Extend:
 
 
 @dataclass(frozen=True)
-class Retag:
+class Retag(LvmStep):
     """Write tags: the seal on members, or what origins remember.
 
     ``undo`` are the steps that give each of the LVs what it had before; LVs that no longer need that are left out.
@@ -163,7 +260,6 @@ class Retag:
     add: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
     undo: tuple[Retag, ...] = ()
-    changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; adding a tag that is there or deleting one that is not does no harm (LVM 2.03)."""
@@ -190,11 +286,10 @@ class MergeOne:
 
 
 @dataclass(frozen=True)
-class Merge:
+class Merge(LvmStep):
     """Ask LVM to merge snapshots into their origins, in the background."""
 
     members: tuple[MergeOne, ...]
-    changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; plain --merge because one command takes thick and thin ones."""
@@ -214,11 +309,10 @@ class Merge:
 
 
 @dataclass(frozen=True)
-class Start:
+class Start(LvmStep):
     """Start pending merges into origins that nobody has open any more."""
 
     origins: tuple[str, ...]
-    changes = True
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
@@ -230,7 +324,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Poll:
+class Poll(LvmStep):
     """Make somebody watch merges to their end; without that a drained merge stays in the metadata for ever."""
 
     origins: tuple[str, ...]
@@ -246,12 +340,11 @@ class Poll:
 
 
 @dataclass(frozen=True)
-class Remove:
+class Remove(LvmStep):
     """Remove LVs that this collection made; by ``keys`` LVM spares another LV that has got such a name meanwhile."""
 
     volumes: tuple[str, ...]
     keys: tuple[LvKey, ...]
-    changes = True
 
     @classmethod
     def of(cls, volumes: Iterable[Volume]) -> Remove:
@@ -269,8 +362,17 @@ class Remove:
         return {"step": "remove", "volumes": list(self.volumes)}
 
 
+@dataclass(frozen=True)
+class StepsPlan:
+    """Ordered steps, and the module's result ``after`` them; what only the real run can know is None in it."""
+
+    steps: tuple[Step, ...]
+    after: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+    subject: str = ""
+
+
 Create = Union[CreateThick, CreateThin]
-Step = Union[CreateThick, CreateThin, CreateVolume, Extend, Retag, Merge, Start, Poll, Remove]
 
 
 def _tag_options(option: str, tags: tuple[str, ...]) -> tuple[str, ...]:

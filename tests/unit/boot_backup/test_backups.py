@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import (
-    cannot_keep,
-    cannot_remove,
-    cannot_restore,
+    keep_problems,
     plan_new,
+    removal_problems,
+    restore_problems,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
@@ -96,7 +96,7 @@ def test_only_what_is_a_filesystem_of_its_own_is_saved() -> None:
     ],
 )
 def test_what_stands_against_keeping_one(picture: Picture, reasons: list[str]) -> None:
-    found = list(cannot_keep(situation(picture, "s")))
+    found = list(keep_problems(situation(picture, "s")))
     assert [reason for reason, text in zip(reasons, found) if reason not in text] == []
     assert len(found) == len(reasons), found
 
@@ -117,23 +117,23 @@ def gone_back(*volumes: Volume) -> Picture:
 def test_while_the_set_goes_back_nothing_is_saved_and_nothing_removed() -> None:
     now = situation(going_back(backup()), "s")
     assert now.set_state == "merge_pending"
-    assert "is being rolled back (state merge_pending)" in str(list(cannot_keep(now)))
-    assert "is being rolled back (state merge_pending)" in str(list(cannot_remove(now)))
-    assert list(cannot_restore(now)) == []
+    assert "is being rolled back (state merge_pending)" in str(list(keep_problems(now)))
+    assert "is being rolled back (state merge_pending)" in str(list(removal_problems(now)))
+    assert list(restore_problems(now)) == []
 
 
 def test_what_stands_against_bringing_it_back() -> None:
-    assert list(cannot_restore(situation(host(taken(), backup()), "s"))) == []
-    assert list(cannot_restore(situation(gone_back(backup()), "s"))) == []
-    assert "there is no such set; there is none" in str(list(cannot_restore(situation(host(backup()), "s"))))
-    assert "no whole backup" in str(list(cannot_restore(situation(host(taken(), backup(manifest="")), "s"))))
-    assert "another taking" in str(list(cannot_restore(situation(host(taken(), backup(set_id=OTHER_ID)), "s"))))
+    assert list(restore_problems(situation(host(taken(), backup()), "s"))) == []
+    assert list(restore_problems(situation(gone_back(backup()), "s"))) == []
+    assert "there is no such set; there is none" in str(list(restore_problems(situation(host(backup()), "s"))))
+    assert "no whole backup" in str(list(restore_problems(situation(host(taken(), backup(manifest="")), "s"))))
+    assert "another taking" in str(list(restore_problems(situation(host(taken(), backup(set_id=OTHER_ID)), "s"))))
     half = situation(host(taken(count=2), backup()), "s")
-    assert "cannot go back, and /boot must not go back alone" in str(list(cannot_restore(half)))
+    assert "cannot go back, and /boot must not go back alone" in str(list(restore_problems(half)))
 
 
 def test_a_backup_that_is_mounted_is_not_removed() -> None:
-    reasons = list(cannot_remove(situation(host(replace(backup(), open=True)), "s")))
+    reasons = list(removal_problems(situation(host(replace(backup(), open=True)), "s")))
     assert reasons == ["vg/safepoint_boot_s is in use: unmount it (findmnt /dev/vg/safepoint_boot_s)"]
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import dump, load
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import load
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree, dump
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 
 

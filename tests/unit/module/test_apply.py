@@ -15,8 +15,9 @@ import situations
 from model_lvm import Fault, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.modify import Outcome
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.failure import failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +167,7 @@ def test_another_volume_of_the_same_name_stays() -> None:
     model = ModelLvm(situations.active())
     plan = driver.plan(model.observe(), b.request(state="absent"))
     other = model.put(model.get("va/a_s"), uuid="another")
-    apply(plan, model)
+    apply(plan, model, failure_of)
     assert model.get("va/a_s") == other
 
 
@@ -177,7 +178,7 @@ def test_a_member_is_removed_before_it_is_merged(gone: str) -> None:
     plan = driver.plan(model.observe(), MERGED)
     model.drop(model.get(gone))
     with pytest.raises(CommandFailed) as caught:
-        apply(plan, model)
+        apply(plan, model, failure_of)
     assert f"removed by somebody else: {gone}; begun or done: " in caught.value.message
     assert model.get(gone.removesuffix("_s")).tags == ()
     assert driver.view(model.observe(), MERGED).state == "damaged"
@@ -188,7 +189,7 @@ def test_a_member_is_renamed_before_it_is_merged() -> None:
     plan = driver.plan(model.observe(), MERGED)
     model.put(model.get("va/a_s"), name="mine")
     with pytest.raises(CommandFailed, match="refused: va/a_s; begun or done: vt/t_s"):
-        apply(plan, model)
+        apply(plan, model, failure_of)
     assert model.get("va/a").tags == ()
 
 
@@ -199,14 +200,14 @@ def test_the_only_member_is_removed_before_we_do_it() -> None:
     plan = driver.plan(model.observe(), b.request(state="absent"))
     model.drop(model.get("va/a_s"))
     with pytest.raises(CommandFailed, match="still there: nothing") as caught:
-        apply(plan, model)
+        apply(plan, model, failure_of)
     assert caught.value.details["changed"] is False
 
 
 class Stuck(ModelLvm):
     """It fails because of what a killed command has left in a thin pool."""
 
-    def run(self, arguments: Sequence[str]) -> Outcome:
+    def run(self, arguments: Sequence[str]) -> CommandResult:
         said = "  Before.\n  Thin pool vt-my--pool-tpool (253:4) already contain thin device with device_id 12.\n"
         outcome = super().run(arguments)
         return replace(outcome, stderr=said) if outcome.rc else outcome
@@ -230,12 +231,12 @@ class Deactivating(ModelLvm):
 
     obedient: bool = True
 
-    def run(self, arguments: Sequence[str]) -> Outcome:
+    def run(self, arguments: Sequence[str]) -> CommandResult:
         if "--activate" in arguments:
             self.commands.append(tuple(arguments))
             if self.obedient:
                 self.put(self.get("vt/t"), active=True)
-            return Outcome(tuple(arguments), 0 if self.obedient else 5, "", "" if self.obedient else "no")
+            return CommandResult(tuple(arguments), 0 if self.obedient else 5, "", "" if self.obedient else "no")
         outcome = super().run(arguments)
         if arguments[0] == "lvconvert":
             self.put(self.get("vt/t"), active=False, open=None)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -118,7 +117,7 @@ def test_modules_take_the_arguments_of_their_examples(
     result = ArgumentSpecValidator(_argument_spec(module, monkeypatch)).validate(known)
     assert result.error_messages == []
     if hasattr(module, "build_request"):
-        module.build_request(SimpleNamespace(params=result.validated_parameters))
+        module.build_request(result.validated_parameters)
 
 
 @pytest.mark.parametrize("play", _plays())

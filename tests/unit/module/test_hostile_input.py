@@ -36,6 +36,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup import observe as _boot_backup
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import lock, reading
@@ -43,11 +44,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._host.mounts import 
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command as _command
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import report_arguments
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import boot_backup as _boot_backup
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import rollback_timer as _rollback_timer
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import run as _run
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import session, snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import observe as _rollback_timer
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import LvmStep
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
     boot_entry,
@@ -86,6 +87,7 @@ _TIMER_SURROUNDINGS: dict[str, Any] = {
     "SYSTEMD": Path("/"),
     "UNITS": Path("/nowhere"),
     "is_active": lambda _name: False,
+    "is_running": lambda _name: False,
 }
 
 
@@ -121,12 +123,8 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         stdout, stderr = ("\n".join(recording[part]).encode() for part in ("report", "stderr"))
         return SimpleNamespace(returncode=recording["rc"], stdout=stdout, stderr=stderr)
 
-    def stop(plan: Plan, _runner: object) -> None:
-        commands.extend(step.arguments() for step in plan.steps)
-        raise CommandFailed(STOPPED)
-
-    def stop_one(_session: object, arguments: Sequence[str]) -> None:
-        commands.append(tuple(arguments))
+    def stop(plan: Plan, *_more: object) -> None:
+        commands.extend(step.arguments() for step in plan.steps if isinstance(step, LvmStep))
         raise CommandFailed(STOPPED)
 
     internal = {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": tempfile.gettempdir()}
@@ -137,7 +135,6 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         stack.enter_context(_surroundings(_picture(host).host))
         stack.enter_context(patch.object(_command, "subprocess", SimpleNamespace(run=report, DEVNULL=-3)))
         stack.enter_context(patch.object(_run, "apply", stop))
-        stack.enter_context(patch.object(changes.ChangeSession, "run", stop_one))
         stack.enter_context(patch.object(_boot_backup, "scan", _small_tree))
         stack.enter_context(patch.object(_boot_backup, "missing_tools", lambda _names: []))
         stack.enter_context(patch.multiple(_rollback_timer, **_TIMER_SURROUNDINGS))
@@ -170,7 +167,7 @@ def _surroundings(host: Host) -> Iterator[None]:
             *((basic, "_ANSIBLE_PROFILE", "legacy"), (basic, "has_journal", False)),
             (basic.AnsibleModule, "_log_to_syslog", lambda *_arguments: None),
             (basic.AnsibleModule, "get_bin_path", lambda *_arguments, **_options: "/sbin/lvm"),
-            *((session, "read_host", lambda: host), (_run, "read_boot", lambda: boot)),
+            *((session, "read_host", lambda: host), (snapshots, "read_boot", lambda: boot)),
             (os, "geteuid", lambda: 0),
             *((lock, "RUN_DIRECTORY", directory), (lock, "LOCK_PATH", f"{directory}/lock")),
             (lock, "_check_owner", lambda *_arguments: None),

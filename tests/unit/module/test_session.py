@@ -30,5 +30,5 @@ def test_what_is_no_text_is_told_as_text(monkeypatch: pytest.MonkeyPatch) -> Non
     with open_session(module, Session):
         raise SafepointError("dev/\udcff", stderr="\udcff")
     ended = {"changed": True, "members": [{"mountpoints": [r"/ä/\xff"], "size": 1}]}
-    failed = {"changed": False, "commands": [], "msg": r"dev/\xff", "stderr": r"\xff"}
+    failed = {"changed": False, "commands": [], "reads": 0, "msg": r"dev/\xff", "stderr": r"\xff"}
     assert told == [{"warning": r"dev/\xff"}, ended, failed]

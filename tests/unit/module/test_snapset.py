@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import modules
-
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset import build_request
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
 
@@ -19,7 +17,7 @@ def test_paths_are_normalised() -> None:
         "exclude": ["/var/", "/", "vg/lv", "[SWAP]"],
         "ignore_uncovered": ["/a/"],
     }
-    selector = build_request(modules.module(params)).selector
+    selector = build_request(params).selector
     assert selector.mountpoints == ("/", "/srv")
     assert selector.exclude == ("/var", "/", "vg/lv", "[SWAP]")
     assert selector.ignore_uncovered == ("/a",)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..._errors import Refused
-from ..checks import blind_spots, doubts_about, group_problems, kernel_problems, look_problems, pool_failures
+from ..checks import blind_spots, doubts_about, group_problems, kernel_problems, pool_failures
 from ..instances import Named, named, single_taking, takings
 from ..selection import NOTHING_CHOSEN, select
 from ..sizes import AUTO, Size
 from ..state import Taking, single_outcome_name
-from ..steps import Extend, Retag, Step
+from ..steps import Extend, LvmStep, Retag
 from ..tags import SEALED, is_single_of, outcomes_of, parse_member
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Plan:
     before the last boot: if it is still pending after the steps, that is an error.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[LvmStep, ...]
     after: View
     warnings: tuple[str, ...] = ()
     taking: Taking | None = None
@@ -88,6 +88,11 @@ class Plan:
     def changes(self) -> bool:
         """Whether anything on the host will be different."""
         return any(step.changes for step in self.steps)
+
+    @property
+    def subject(self) -> str:
+        """The id of what the steps act on, for the journal."""
+        return self.taking.set_id if self.taking else "(new)"
 
 
 def find(picture: Picture, request: Request) -> Named:
@@ -139,7 +144,6 @@ def common_problems(picture: Picture, request: Request, found: Named, volumes: I
         if taking is not None:
             concerned += [v for m in taking.members for v in (m.origin, m.snapshot) if v is not None]
     yield from kernel_problems(picture)
-    yield from look_problems(picture)
     groups = {volume.vg for volume in concerned}
     for group in picture.volume_groups:
         if group.name in groups:
@@ -185,7 +189,7 @@ def not_the_same(picture: Picture, request: Request, current: Taking) -> Iterato
         yield difference
 
 
-def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[Step, ...]:
+def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[LvmStep, ...]:
     """The step that deletes what origins remember of ``request``, but for the taking with the id ``but``.
 
     None when there is nothing to delete. A single snapshot's name means something only on its own origin.
@@ -202,12 +206,12 @@ def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[Step, 
     return (Retag(purpose="forget", volumes=names, delete=tuple(sorted(tags))),) if tags else ()
 
 
-def seal(members: Iterable[str]) -> Step:
+def seal(members: Iterable[str]) -> LvmStep:
     """The step that declares a set whole, all of whose ``members`` (as VG/LV) exist."""
     return Retag(purpose="seal", volumes=tuple(members), add=(SEALED,))
 
 
-def extensions(demands: Iterable[Demand]) -> tuple[Step, ...]:
+def extensions(demands: Iterable[Demand]) -> tuple[LvmStep, ...]:
     """The steps that give existing snapshots the stores in ``demands``."""
     return tuple(Extend(vg=d.vg, snapshot=d.snapshot, extents=d.extents, size=d.size) for d in demands)
 

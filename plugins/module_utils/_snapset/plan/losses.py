@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..state import CASUALTIES, Member, Taking
-from ..steps import Remove, Retag, Step
+from ..steps import LvmStep, Remove, Retag
 from .outcomes import origins_of, remember_merge
 from .removal import removal_steps
 
@@ -24,7 +24,7 @@ def casualties_of(taking: Taking) -> Taking:
     return replace(taking, members=taking.those(*CASUALTIES))
 
 
-def leave_behind(picture: Picture, taking: Taking) -> tuple[Step, ...]:
+def leave_behind(picture: Picture, taking: Taking) -> tuple[LvmStep, ...]:
     """The steps after which ``taking`` is whole without its casualties.
 
     They are forgotten before they are removed: an origin that remembers a merge but has no member would tell of a
@@ -36,7 +36,7 @@ def leave_behind(picture: Picture, taking: Taking) -> tuple[Step, ...]:
     return (*_forget(lost.members), *_count_again(picture, rest), *removal_steps((lost,)))
 
 
-def after(picture: Picture, steps: Sequence[Step]) -> Picture:
+def after(picture: Picture, steps: Sequence[LvmStep]) -> Picture:
     """``picture`` as it will be after ``steps`` that tag and remove."""
     volumes = picture.volumes
     for step in steps:
@@ -54,14 +54,14 @@ def _retagged(volume: Volume, step: Retag) -> Volume:
     return replace(volume, tags=tuple(dict.fromkeys((*kept, *step.add))))
 
 
-def _forget(lost: Sequence[Member]) -> Iterator[Step]:
+def _forget(lost: Sequence[Member]) -> Iterator[LvmStep]:
     told = [member for member in lost if member.origin is not None and member.outcome is not None]
     tags = sorted({member.outcome.to_tag() for member in told if member.outcome})
     if told:
         yield Retag(purpose="forget", volumes=origins_of(told), delete=tuple(tags))
 
 
-def _count_again(picture: Picture, rest: Taking) -> Iterator[Step]:
+def _count_again(picture: Picture, rest: Taking) -> Iterator[LvmStep]:
     # One command gives the same tags to all of its LVs, so there is one for each outcome; as a rule that is one.
     told = {member.outcome.to_tag(): member.outcome for member in rest.members if member.outcome}
     for tag, outcome in told.items():

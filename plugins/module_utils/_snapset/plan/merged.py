@@ -17,7 +17,7 @@ from ..instances import Named, takings
 from ..result import MemberView, View, view_of
 from ..sizes import AUTO, format_bytes, used_bytes
 from ..state import Member, SetState, Taking, cannot_overflow, member_state
-from ..steps import Merge, MergeOne, Poll, Remove, Start, Step
+from ..steps import LvmStep, Merge, MergeOne, Poll, Remove, Start
 from ..tags import parse_member
 from .base import Plan, Request, common_problems, extensions, find, grown, not_the_same
 from .losses import after, casualties_of, leave_behind
@@ -251,7 +251,7 @@ def _work(picture: Picture, current: Taking) -> _Work:
     )
 
 
-def _request_steps(picture: Picture, current: Taking) -> Iterator[Step]:
+def _request_steps(picture: Picture, current: Taking) -> Iterator[LvmStep]:
     members = current.those("active")
     # Somebody may have requested a merge without us: its origin has to remember it before the member is gone.
     begun = tuple(member for member in current.those("merge_pending", "merging") if member.outcome is None)
@@ -265,7 +265,7 @@ def _merge_one(origin: Volume, snapshot: Volume) -> MergeOne:
     return MergeOne(snapshot=snapshot.full_name, origin=origin.full_name, key=snapshot.key, thin_id=snapshot.thin_id)
 
 
-def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[Step]:
+def _follow_steps(picture: Picture, current: Taking, work: _Work) -> Iterator[LvmStep]:
     if work.start:
         yield Start(origins=origins_of(work.start))
     if work.poll:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..._names import generated_names
-from ..steps import Remove, Step
+from ..steps import LvmStep, Remove
 from ..tags import membership_tags
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def removal_problems(picture: Picture, taking: Taking) -> Iterator[str]:
             yield problem
 
 
-def removal_steps(takings_to_remove: Sequence[Taking]) -> tuple[Step, ...]:
+def removal_steps(takings_to_remove: Sequence[Taking]) -> tuple[LvmStep, ...]:
     """The step that removes all that is left of these takings; none when nothing is."""
     snapshots = [member.snapshot for taking in takings_to_remove for member in taking.live if member.snapshot]
     return (Remove.of(snapshots),) if snapshots else ()

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host looked at before a backup of /boot is planned. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._boot_files.manifest import read_manifest
+from .._boot_files.scan import scan
+from .._host.filesystem import NEEDED_TOOLS, mounted
+from .._host.process import missing_tools
+from .._paths import BOOT_MOUNTPOINTS
+from .._snapset.context import boot_mounts
+from .observed import BootObserved, Room
+from .restore import workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._boot_files.tree import Tree
+    from .._snapset.context import BootBackup, Situation
+
+
+def observe(now: Situation, entries: Sequence[str], *, state: str) -> BootObserved:
+    """All that the plan for ``state`` depends on. Raises FilesFailed, Refused, OSError."""
+    restoring = {backup.tags.set_id: _restoring(backup) for backup in now.backups}
+    seen = BootObserved(now, restoring=restoring, entries=tuple(entries))
+    backup = _read_from(now, state)
+    if state == "absent" or (state == "present" and now.bound is not None and now.is_taken):
+        return seen
+    if state == "restored" and backup is None:
+        return seen
+    mounts = boot_mounts(now.picture)
+    return BootObserved(
+        now,
+        present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),
+        kept=() if backup is None else _kept(backup),
+        rooms={one.mountpoint: _room(one.mountpoint) for one in mounts},
+        restoring=restoring,
+        missing_tools=tuple(missing_tools(NEEDED_TOOLS)),
+        entries=tuple(entries),
+    )
+
+
+def _read_from(now: Situation, state: str) -> BootBackup | None:
+    """The backup whose content the plan depends on."""
+    wanted = now.unbound if state == "present" else now.bound
+    if wanted is None or not wanted.volume.active or (state == "restored" and wanted.state == "restored"):
+        return None
+    return wanted
+
+
+def _kept(backup: BootBackup) -> tuple[Tree, ...]:
+    with mounted(backup.device) as place:
+        return read_manifest(place, backup.tags.manifest)
+
+
+def _room(mountpoint: str) -> Room:
+    numbers = os.statvfs(mountpoint)
+    return Room(free=numbers.f_bfree * numbers.f_frsize, read_only=bool(numbers.f_flag & os.ST_RDONLY))
+
+
+def _restoring(backup: BootBackup) -> tuple[str, ...]:
+    # The ESP lies in /boot, so the deeper one first.
+    places = sorted(BOOT_MOUNTPOINTS, reverse=True)
+    return tuple(place for place in places if workspace(place, backup.tags.set_id).is_dir())

@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Use cases of modules that keep one thing for a set: a backup of /boot, a boot entry, a rollback timer. Private."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from .._snapset.steps import StepsPlan
+from .run import Observation, UseCase
+
+Observed = TypeVar("Observed", bound=Observation)
+
+
+class KeptCase(UseCase[Observed, StepsPlan]):
+    """``key`` is the name of the thing in the result."""
+
+    key: str
+
+    def view(self, observed: Observed) -> dict[str, Any]:
+        """The thing as it is."""
+        raise NotImplementedError
+
+    def predicted(self, plan: StepsPlan) -> dict[str, Any]:
+        """The thing after ``plan``."""
+        return {self.key: dict(plan.after)}
+
+    def shown(self, observed: Observed) -> dict[str, Any]:
+        """The thing now."""
+        return {self.key: self.view(observed)}
+
+    def expected(self, plan: StepsPlan) -> dict[str, Any]:
+        """The thing after ``plan``."""
+        return dict(plan.after)
+
+    def compared(self, observed: Observed) -> dict[str, Any]:
+        """The thing now."""
+        return self.view(observed)

@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The use case of the modules snapset and snapshot: snapshots taken, extended, merged and removed. Private."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from .._errors import CommandFailed, Refused
+from .._host.boot import read_boot
+from .._snapset.plan.absent import plan_absent
+from .._snapset.plan.base import Plan, find
+from .._snapset.plan.merged import plan_merged
+from .._snapset.plan.present import plan_present, takes_root
+from .._snapset.result import view_of
+from .failure import failure_of
+from .run import UseCase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .._model import Picture
+    from .._snapset.plan.base import Request, State
+    from .._snapset.result import View
+    from .._snapset.state import SetState
+    from .changes import ChangeSession
+
+PLANNERS: Mapping[State, Callable[[Picture, Request], Plan]] = {
+    "present": plan_present,
+    "merged": plan_merged,
+    "absent": plan_absent,
+}
+
+_ENDS: Mapping[State, tuple[SetState, ...]] = {
+    "present": ("active",),
+    "merged": ("merge_pending", "merging", "rolled_back"),
+    "absent": ("absent",),
+}
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """LVM and the host around it, and what of them ``request`` is about."""
+
+    picture: Picture
+    request: Request
+
+    @property
+    def view(self) -> View:
+        """What is there now. Raises Refused when it cannot be looked up."""
+        return view_of(self.picture, find(self.picture, self.request).current, name=self.request.name)
+
+
+class SnapshotsCase(UseCase[Snapshots, Plan]):
+    """``key`` is the result's name for the set, or for the single snapshot."""
+
+    failure = staticmethod(failure_of)
+
+    def __init__(self, key: str, request: Request) -> None:
+        self.title = request.title
+        self.state = request.state
+        self._key = key
+        self._request = request
+
+    def observe(self, session: ChangeSession) -> Snapshots:
+        """LVM and the host; what the initramfs has only where the root filesystem is to be protected."""
+        picture = session.observe()
+        if self.state == "present" and takes_root(picture, self._request):
+            picture = replace(picture, host=replace(picture.host, boot=read_boot()))
+        return Snapshots(picture, self._request)
+
+    def plan(self, observed: Snapshots) -> Plan:
+        """The steps; pure. Raises Refused."""
+        return PLANNERS[self._request.state](observed.picture, self._request)
+
+    def predicted(self, plan: Plan) -> dict[str, Any]:
+        """The set after ``plan``."""
+        return self._result(plan.after, plan.after.to_prediction())
+
+    def shown(self, observed: Snapshots) -> dict[str, Any]:
+        """The set now."""
+        return self._result(observed.view, observed.view.to_result(observed.picture.host.now))
+
+    def expected(self, plan: Plan) -> dict[str, Any]:
+        """The set after ``plan``, without what differs between two runs."""
+        return plan.after.to_prediction()
+
+    def compared(self, observed: Snapshots) -> dict[str, Any]:
+        """The set now, without what differs between two runs."""
+        return observed.view.to_prediction()
+
+    def _result(self, view: View, shown: dict[str, Any]) -> dict[str, Any]:
+        return {self._key: shown, "reboot_required": view.reboot_required, "poll_after": view.poll_after}
+
+    def verify(self, before: Snapshots, plan: Plan, now: Snapshots) -> None:
+        """Raise CommandFailed when the set is not what it was to be, or a merge has not begun that should have."""
+        if plan.steps:
+            check_done(before, now)
+        _check_begun(plan, now)
+
+
+def check_done(before: Snapshots, now: Snapshots) -> None:
+    """Raise CommandFailed when no command failed, and the set is not in the state that was asked for all the same."""
+    request = now.request
+    try:
+        state = now.view.state
+    except Refused as refused:
+        told = refused.message
+    else:
+        if state in _ENDS[request.state]:
+            return
+        told = f"{request.title} is {state}"
+    raise CommandFailed(
+        f"every command succeeded, and yet {told}: somebody else changed LVs at the same time; look with snapset_info, "
+        "then run again",
+        changed=_lasting(before.picture) != _lasting(now.picture),
+    )
+
+
+def _lasting(picture: Picture) -> set[tuple[object, ...]]:
+    """What LVM's metadata say of the LVs, without what changes by itself."""
+    return {(volume.key, volume.name, volume.size, volume.tags, volume.merging) for volume in picture.volumes}
+
+
+def _check_begun(plan: Plan, now: Snapshots) -> None:
+    """Fail when a merge that should have begun at the last boot is still pending after LVM was asked to look."""
+    current = find(now.picture, now.request).current if plan.must_start else None
+    waiting = current.those("merge_pending") if current else ()
+    stuck = [member.label for member in waiting if member.origin_key in plan.must_start]
+    if stuck:
+        raise CommandFailed(
+            f"the merge of {', '.join(stuck)} was requested before the last boot and has still not begun: "
+            "its origin was activated without it; look into the journal for LVM's reason (journalctl -b -g lvm)",
+            changed=plan.changes,
+        )

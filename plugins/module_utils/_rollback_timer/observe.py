@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host looked at before a rollback timer is planned. Private to this collection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._boot_files.manifest import read_manifest
+from .._host.boot import read_boot
+from .._host.filesystem import NEEDED_TOOLS, mounted
+from .._host.mounts import lasting_name
+from .._host.process import missing_tools
+from .._settings import FILESYSTEM
+from .._snapset.context import boot_mounts
+from .._snapset.volumes import ROOM_FOR_ENTRY
+from .observed import TimerObserved
+from .running import SYSTEMD, UNITS, is_active, is_running
+from .timers import unit_name
+from .toolbox import TOOLS, toolbox
+
+if TYPE_CHECKING:
+    from .._boot_files.tree import Tree
+    from .._snapset.context import Situation
+
+
+def observe(now: Situation) -> TimerObserved:
+    """The set, its timers and their unit."""
+    active = is_active(now.name)
+    unit = (UNITS / unit_name(now.name)).exists()
+    return TimerObserved(now, has_unit=unit or active, running=is_running(now.name))
+
+
+def observe_for_arming(seen: TimerObserved) -> TimerObserved:
+    """All that arming depends on besides. Raises FilesFailed, OSError."""
+    missing = tuple(missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS)))
+    root = seen.picture.host.mount_at("/")
+    backup = seen.now.bound
+    kept: tuple[Tree, ...] = ()
+    if backup is not None and backup.volume.active:
+        with mounted(backup.device) as place:
+            kept = read_manifest(place, backup.tags.manifest)
+    return replace(
+        seen,
+        systemd=SYSTEMD.is_dir(),
+        missing_tools=missing,
+        tools_size=0 if missing else sum(Path(one).stat().st_size + ROOM_FOR_ENTRY for one, _target in toolbox()),
+        # Every initramfs that mounts / has what the filesystem of / needs.
+        initramfs=() if root is not None and root.fstype == FILESYSTEM else read_boot().initramfs,
+        kept=kept,
+        devices={one.mountpoint: lasting_name(one.source) for one in boot_mounts(seen.picture)} if kept else {},
+    )

@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plans of the module rollback_timer. Pure; private to this collection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._errors import Refused
+from .._names import generated_names
+from .._settings import FILESYSTEM
+from .._snapset.context import boot_mounts, host_problems
+from .._snapset.plan.base import Request
+from .._snapset.plan.merged import plan_merged
+from .._snapset.sizes import AUTO
+from .._snapset.steps import Remove, Retag, StepsPlan
+from .._snapset.tags import TIMER_READY, TimerTags
+from .._snapset.volumes import plan_volume
+from .orders import boot_list, boot_problems, facts, filesystems, menu_directories, orders, requests, set_problems
+from .program import PROGRAM
+from .steps import StartUnit, StopUnit, WriteTimer
+from .timers import ROOM, timer_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .._snapset.steps import Step
+    from .._snapset.volumes import NewVolume
+    from .observed import TimerObserved
+    from .orders import Orders
+
+
+def timer_shown(seen: TimerObserved) -> dict[str, Any]:
+    """The timer as it is."""
+    if not seen.timers:
+        return _none(seen.now.name)
+    found = timer_view(seen.timers[-1])
+    return {**found, "running": found["state"] == "armed" and seen.running}
+
+
+def _none(name: str) -> dict[str, Any]:
+    nothing = ("id", "after", "deadline", "failed_boots", "fired_at", "vg", "volume")
+    return {"name": name, "state": "disarmed", "running": False, **dict.fromkeys(nothing)}
+
+
+def plan_disarmed(seen: TimerObserved) -> StepsPlan:
+    """The steps that end and remove whatever timer there is."""
+    steps = tuple(_removal(seen))
+    return StepsPlan(steps, _none(seen.now.name) if steps else timer_shown(seen))
+
+
+def _removal(seen: TimerObserved) -> Iterator[Step]:
+    if seen.has_unit:
+        yield StopUnit(seen.now.name)
+    if seen.timers:
+        yield Remove.of(timer.volume for timer in seen.timers)
+
+
+def plan_armed(seen: TimerObserved, *, after: int, boots: int, vg: str | None) -> StepsPlan:
+    """The steps to a timer that runs. Raises Refused with every reason why the host could not go back by itself."""
+    if seen.is_wanted(after, boots):
+        return StepsPlan((), timer_shown(seen))
+    name, host = seen.now.name, seen.picture.host
+    _refuse(seen, _problems(seen))
+    found = _orders(seen)
+    place = plan_volume(
+        seen.picture,
+        f"the rollback timer of {name}",
+        names=generated_names("safepoint_timer", name),
+        vg=vg,
+        needed=ROOM + seen.tools_size,
+        going=[timer.volume for timer in seen.timers],
+    )
+    tags = TimerTags(set_name=name, set_id=seen.now.set_id, armed=host.now, after=after, boots=boots, vg=place.vg_uuid)
+    steps = (
+        *_removal(seen),
+        place.step("timer", tags.to_tags()),
+        _write(seen, place, tags, found),
+        Retag(purpose="seal", volumes=(place.full_name,), add=(TIMER_READY,)),
+        StartUnit(name, tags.deadline, place.device),
+    )
+    armed = {"state": "armed", "running": True, "id": seen.now.set_id, "after": after, "failed_boots": boots or None}
+    return StepsPlan(steps, {**_none(name), **armed, "vg": place.vg, "volume": place.name})
+
+
+def _refuse(seen: TimerObserved, problems: Iterable[str]) -> None:
+    if found := tuple(problems):
+        raise Refused(f"the rollback timer of {seen.now.name} cannot be armed", found)
+
+
+def _problems(seen: TimerObserved) -> Iterator[str]:
+    yield from host_problems(seen.now)
+    if not seen.systemd:
+        yield "this host was not booted by systemd, which has to run it"
+    for initramfs in seen.initramfs:
+        # The change may break the modules on /.
+        if initramfs.modules is None or FILESYSTEM not in initramfs.modules:
+            yield (
+                f"the initramfs of kernel {initramfs.kernel} has no {FILESYSTEM}, which the timer needs: "
+                f"dracut --force --add-drivers {FILESYSTEM} --kver {initramfs.kernel}, or add it to "
+                "/etc/initramfs-tools/modules and run update-initramfs"
+            )
+    yield from (f"the program {name} is needed and not there: install it" for name in seen.missing_tools)
+
+
+def _orders(seen: TimerObserved) -> Orders:
+    """What the program is to do. Raises Refused."""
+    now = seen.now
+    _refuse(seen, set_problems(now))
+    plan = plan_merged(now.picture, Request(name=now.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
+    _refuse(seen, boot_problems(now))
+    return orders(now, plan)
+
+
+def _write(seen: TimerObserved, place: NewVolume, tags: TimerTags, found: Orders) -> WriteTimer:
+    mounts = boot_mounts(seen.picture) if seen.kept else ()
+    files = {
+        "go-back": PROGRAM,
+        "facts": facts(tags, place.full_name, found, seen.picture.host),
+        "requests": requests(found, seen.picture),
+        "boot": boot_list(seen.kept),
+        "menus": menu_directories(seen.kept),
+        "filesystems": filesystems(seen.devices, mounts),
+    }
+    changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {seen.picture.host.boot_id}\n"}
+    return WriteTimer(place.full_name, place.device, files, changing)

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a rollback timer that are no LVM command: its filesystem, and its unit of systemd. Private."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._snapset.steps import FileChange
+from .running import UNITS
+from .timers import unit_name
+from .unit import start, stop, unit
+from .volume import write_timer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .._snapset.steps import Runner
+
+
+@dataclass(frozen=True)
+class WriteTimer:
+    """Fill the LV of a timer; ``files`` are texts by name, those in ``changing`` the program writes itself."""
+
+    volume: str
+    device: str
+    files: Mapping[str, str]
+    changing: Mapping[str, str]
+    changes = True
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "write_timer", "volume": self.volume}
+
+    def carry_out(self, _runner: Runner) -> None:
+        """Make the filesystem, write it, and let the program verify it. Raises FilesFailed, OSError."""
+        write_timer(self.device, self.files, self.changing)
+
+
+@dataclass(frozen=True)
+class StartUnit:
+    """Have systemd run the timer on ``device`` now and at every boot."""
+
+    name: str
+    deadline: int
+    device: str
+    changes = True
+
+    @property
+    def makes(self) -> str:
+        """The unit."""
+        return unit_name(self.name)
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "start_timer", "unit": unit_name(self.name)}
+
+    def changed_files(self) -> list[FileChange]:
+        """The file of the unit."""
+        return [FileChange(_path(self.name), after=unit(self.name, self.deadline, self.device))]
+
+    def carry_out(self, _runner: Runner) -> None:
+        """Start it and wait until it watches. Raises FilesFailed, OSError."""
+        start(self.name, self.deadline, self.device)
+
+    def undo(self, _runner: Runner) -> bool:
+        """Stop it and remove its file. Raises FilesFailed, OSError."""
+        stop(self.name)
+        return True
+
+
+@dataclass(frozen=True)
+class StopUnit:
+    """End the program of a timer, and remove its unit."""
+
+    name: str
+    changes = True
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "stop_timer", "unit": unit_name(self.name)}
+
+    def carry_out(self, _runner: Runner) -> None:
+        """End it. Raises FilesFailed, OSError."""
+        stop(self.name)
+
+
+def _path(name: str) -> str:
+    return str(Path(UNITS) / unit_name(name))
