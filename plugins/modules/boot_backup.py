@@ -28,9 +28,9 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: full
     details:
-      - The result RV(planned) names every path that is brought back or removed.
+      - Of files it shows size and checksum. It shows text only of what this module writes into menus and units.
   idempotent:
     support: full
 options:
@@ -141,9 +141,13 @@ planned:
       removed: []
       altered: []
 commands:
-  description: Every LVM command that was run, in order; empty in check mode.
+  description: Every LVM command that was to change something, in order; empty in check mode.
   type: list
   elements: list
+  returned: success, or when the request is refused or a command fails
+reads:
+  description: How many reports LVM was asked for.
+  type: int
   returned: success, or when the request is refused or a command fails
 reasons:
   description: Every reason why the request was refused, before anything was touched.

@@ -32,9 +32,9 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: full
     details:
-      - The result RV(planned) names every step.
+      - Of files it shows size and checksum. It shows text only of what this module writes into menus and units.
   idempotent:
     support: full
 options:
@@ -135,9 +135,13 @@ planned:
     - step: choose_for_next_boot
       entry: safepoint-0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
 commands:
-  description: Every LVM command that was run, in order; empty in check mode.
+  description: Every LVM command that was to change something, in order; empty in check mode.
   type: list
   elements: list
+  returned: success, or when the request is refused or a command fails
+reads:
+  description: How many reports LVM was asked for.
+  type: int
   returned: success, or when the request is refused or a command fails
 reasons:
   description: Every reason why the request was refused, before anything was touched.

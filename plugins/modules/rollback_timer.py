@@ -30,9 +30,9 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: full
     details:
-      - The result RV(planned) names every step.
+      - Of files it shows size and checksum. It shows text only of what this module writes into menus and units.
   idempotent:
     support: full
     details:
@@ -161,9 +161,13 @@ planned:
     - step: start_timer
       unit: safepoint-lvm-timer-patch_2026_11.service
 commands:
-  description: Every LVM command that was run, in order; empty in check mode.
+  description: Every LVM command that was to change something, in order; empty in check mode.
   type: list
   elements: list
+  returned: success, or when the request is refused or a command fails
+reads:
+  description: How many reports LVM was asked for.
+  type: int
   returned: success, or when the request is refused or a command fails
 reasons:
   description: Every reason why the request was refused, before anything was touched.

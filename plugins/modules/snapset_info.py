@@ -244,10 +244,9 @@ coverage:
       type: list
       elements: str
       returned: always
-commands:
-  description: The LVM command that was run.
-  type: list
-  elements: list
+reads:
+  description: How many reports LVM was asked for.
+  type: int
   returned: success, or when LVM gives no report
 """
 

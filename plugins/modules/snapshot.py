@@ -157,9 +157,13 @@ planned:
   elements: dict
   returned: success
 commands:
-  description: Every LVM command that was run, in order; empty in check mode.
+  description: Every LVM command that was to change something, in order; empty in check mode.
   type: list
   elements: list
+  returned: success, or when the request is refused or a command fails
+reads:
+  description: How many reports LVM was asked for.
+  type: int
   returned: success, or when the request is refused or a command fails
 reasons:
   description: Every reason why the request was refused, before anything was touched.

@@ -35,7 +35,7 @@ def test_every_host_tells_why_it_refuses(call: Call, guests: list[str]) -> None:
     results = call("sudo", "safepoint.lvm.snapset", name="s", volumes=[{"vg": "calls", "lv": "nothing"}])
     assert list(results) == [f"{guest}-sudo" for guest in guests]
     for result in results.values():
-        assert (result["failed"], result["commands"][1:]) == (True, [])
+        assert (result["failed"], result["commands"]) == (True, [])
         assert any("calls/nothing" in reason for reason in result["reasons"]), result
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import lvm
 import pytest
 import storage
-from calls import absent, four_runs, merged, ok, present, refused, rolled_back, states
+from calls import absent, four_runs, merged, ok, present, processes, refused, rolled_back, states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def _there_and_back(commands: int) -> None:
         storage.write(origin, 2)
     assert storage.checksums(*ORIGINS) != before
     requested = ok("snapset", merged("s"))
-    assert len(requested["commands"]) == commands
+    assert processes(requested) == commands
     assert states(rolled_back("snapset", merged("s")))[0] == "rolled_back"
     assert storage.checksums(*ORIGINS) == before
     assert ok("snapset", absent("s"))["changed"]

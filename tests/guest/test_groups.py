@@ -92,6 +92,6 @@ def test_others_are_not_disturbed() -> None:
     assert (groups["half"]["partial"], groups["away"]["exported"]) == (True, True)
     assert not {"far", "common"} & set(groups)
     assert "VG half is partial" in str(shown["warnings"])
-    assert len(shown["commands"]) == 1
+    assert shown["reads"] == 1
     assert {one["name"] for one in shown["snapsets"]} == {"kept", "s"}
     assert ok("snapset", absent("s"))["changed"]

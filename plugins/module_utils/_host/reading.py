@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 _BLOCK = 1024 * 1024
-# A device or process that ends between two looks: its directory is gone, or what is open has nothing to tell of.
-_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ESRCH)
+# A device or process that ends between two looks: its directory is gone, or what is open has nothing to tell of. Of a
+# device that is being removed, device-mapper says EINVAL (dm_attr_show, drivers/md/dm-sysfs.c).
+_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ESRCH, errno.EINVAL)
 
 
 def read(path: str | Path) -> str:

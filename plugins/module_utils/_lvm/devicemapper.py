@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._host.reading import unless_gone
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
@@ -101,9 +103,8 @@ def _below(device: str) -> list[str]:
 
 def _read(device: str, attribute: str) -> bytes:
     """What device-mapper tells of a device in sysfs; nothing when there is no such device, or it is another's."""
-    with suppress(FileNotFoundError):
-        return (_BLOCK_DEVICES / device / "dm" / attribute).read_bytes().rstrip(b"\n")
-    return b""
+    place = _BLOCK_DEVICES / device / "dm" / attribute
+    return unless_gone(place.read_bytes, b"").rstrip(b"\n")
 
 
 def _command(number: int, name: bytes) -> None:

@@ -398,7 +398,7 @@ def test_no_room_for_lvm(fault: str) -> None:
         for task in (present("s", *ORIGINS), absent("s")):
             result = ok("snapset", task)
             assert "LVM archives no metadata" in str(result["warnings"])
-            assert all("archive=0" in str(command) for command in result["commands"][1:-1])
+            assert all("archive=0" in str(command) for command in result["commands"])
         changed = whole_life()
         assert sound()
     assert storage.checksums(*ORIGINS) == changed

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -90,3 +91,22 @@ def test_what_was_made_since_and_is_not_used_is_removed(asked: list[str]) -> Non
     assert set(asked) == {"remove vg-root-real", "remove vg-home"}
     assert {"dm-1", "dm-4"} < devicemapper.look_at_devices().all
     assert "dm-2" not in devicemapper.look_at_devices().all
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.EINVAL, errno.EIO])
+def test_a_device_that_is_removed_while_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    (tmp_path / "dm-0").mkdir()
+
+    def gone(_path: Path) -> bytes:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(devicemapper, "_BLOCK_DEVICES", tmp_path)
+    monkeypatch.setattr("pathlib.Path.read_bytes", gone)
+    if code == errno.EIO:
+        # Anything else is no sign of an end, and is not hidden.
+        with pytest.raises(OSError, match=os.strerror(code)):
+            devicemapper.look_at_devices()
+    else:
+        assert devicemapper.look_at_devices() == devicemapper.Devices(frozenset({"dm-0"}), frozenset())

@@ -148,4 +148,6 @@ def test_that_a_host_shows_a_safe_point_is_the_first_reason(monkeypatch: pytest.
 def test_what_is_not_there_is_absent_on_such_a_host_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     run = ChangeSession(modules.module())
     monkeypatch.setattr(run, "observe", shown_instead)
-    assert not bring_about(run, SnapshotsCase("snapset", b.request(name="other", state="absent")), predicts=False)["changed"]
+    assert not bring_about(run, SnapshotsCase("snapset", b.request(name="other", state="absent")), predicts=False)[
+        "changed"
+    ]
