@@ -111,10 +111,9 @@ def _source(seen: EntryObserved, kernel: str | None) -> Source:
     source = seen.source
     if source is None:
         known = ", ".join(one.version for one in seen.kernels or ()) or "none"
-        asked = f"kernel {kernel}" if kernel else "no kernel with an initramfs"
+        wanted = f"no kernel {kernel} with an initramfs, only" if kernel else "no kernel with an initramfs:"
         raise Refused(
-            f"the boot entry of {seen.now.name} cannot be present",
-            [f"{asked} is not in the backup of /boot; those that are: {known}"],
+            f"the boot entry of {seen.now.name} cannot be present", [f"the backup of /boot has {wanted} {known}"]
         )
     if source.kind is None:
         initramfs = source.kernel.initramfs

@@ -1,0 +1,183 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plans for a boot entry, from what was seen to steps and to the result that is predicted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import builders as b
+import pytest
+from backups import ROOT, backup, taken
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import Kernel, look_digest, shown
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Found, Grub, bls_path, entry_id
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.menu import custom_part
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.observed import EntryObserved, Source
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.plan import (
+    entry_shown,
+    plan_entry_absent,
+    plan_entry_present,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.steps import AddToMenu, WriteEntry
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import StepsPlan
+
+MENU = 'if [ "${next_entry}" ] ; then\nset default="0"\nfi\nsource $prefix/custom.cfg\n'
+GRUB = Grub("/boot/grub", MENU, {})
+KERNEL = Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1")
+BOOT = Mount("/boot", "/dev/vda2", "ext4", (254, 2))
+ENTRY = entry_id(b.SET_ID)
+
+
+def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
+    """A host that has the set, its backup and room in /boot, and no entry."""
+    picture = b.picture([ROOT, taken(), backup()], mounts={"/": ROOT})
+    devices = {**picture.host.devices, (254, 2): BlockDevice("vda2")}
+    mounts = (*picture.host.mounts, BOOT)
+    picture = replace(picture, host=replace(picture.host, mounts=mounts, devices=MappingProxyType(devices)))
+    values: dict[str, Any] = {
+        "editor": "grub-editenv",
+        "environment_mount": BOOT,
+        "found": (),
+        "intact": frozenset(),
+        "sizes": {},
+        "bls_files": frozenset(),
+        "boot_free": 200 * b.MIB,
+        "boot_read_only": False,
+        "boot_device": "/dev/disk/by-uuid/12-34",
+        "command_line": "root=/dev/mapper/vg-root ro quiet",
+        "kernels": (KERNEL,),
+        "source": Source(KERNEL, ("initramfs-tools", "scripts"), 30 * b.MIB),
+        **more,
+    }
+    return EntryObserved(situation(picture, "s"), grub, **values)
+
+
+def with_entry(*, chosen: bool = False, intact: bool = True, **more: Any) -> EntryObserved:
+    """The same with the entry that `seen` leads to."""
+    plain = seen()
+    taking = plain.now.taking
+    assert taking is not None
+    found = Found(Path("/boot/safepoint.lvm") / b.SET_ID, "s", "6.1", look_digest(shown(plain.picture, taking)), {})
+    environment = {"next_entry": ENTRY} if chosen else {}
+    grub = replace(GRUB, custom=custom_part(GRUB, b.SET_ID, "menuentry"), environment=environment)
+    whole = frozenset({b.SET_ID}) if intact else frozenset()
+    return seen(grub, found=(found,), intact=whole, sizes={b.SET_ID: 40 * b.MIB}, **more)
+
+
+def present(found: EntryObserved, *, kernel: str | None = None, next_boot: bool = False) -> StepsPlan:
+    return plan_entry_present(found, kernel=kernel, next_boot=next_boot)
+
+
+def names(found: StepsPlan) -> list[str]:
+    return [step.render()["step"] for step in found.steps]
+
+
+def reasons(found: EntryObserved, **more: Any) -> tuple[str, ...]:
+    with pytest.raises(Refused) as caught:
+        present(found, **more)
+    assert caught.value.message.startswith("the boot entry of s cannot be present: ")
+    return caught.value.reasons
+
+
+def test_an_entry_is_written_added_and_chosen() -> None:
+    plan = present(seen(), next_boot=True)
+    assert names(plan) == ["write_entry", "add_to_menu", "choose_for_next_boot"]
+    assert plan.after == {"name": "s", "id": b.SET_ID, "state": "present", "kernel": "6.1", "next_boot": True}
+    write, add = plan.steps[:2]
+    assert isinstance(write, WriteEntry)
+    assert isinstance(add, AddToMenu)
+    assert (write.kernel, write.device) == (KERNEL, "/dev/mapper/vg-safepoint_boot_s")
+    assert "--set=root 12-34" in add.part
+    assert "root=/dev/mapper/vg-root_s ro" in add.part
+    assert add.bls is None
+
+
+def test_where_grub_reads_files_of_their_own() -> None:
+    grub = replace(GRUB, menu=MENU.replace('"0"', '"${saved_entry}"'), entries=("x",), environment={"saved_entry": "x"})
+    (add,) = (step for step in present(seen(grub, boot_device="")).steps if isinstance(step, AddToMenu))
+    assert add.bls is not None
+    assert add.bls[0] == bls_path(b.SET_ID)
+    assert "menuentry" not in add.part
+
+
+def test_one_that_is_whole_stays() -> None:
+    found = with_entry()
+    assert present(found) == StepsPlan((), entry_shown(found))
+    assert names(present(found, next_boot=True)) == ["choose_for_next_boot"]
+    chosen = with_entry(chosen=True)
+    assert present(chosen, next_boot=True) == StepsPlan((), entry_shown(chosen))
+    assert entry_shown(chosen)["next_boot"] is True
+
+
+def test_one_that_is_damaged_is_made_anew_in_its_place() -> None:
+    plan = present(with_entry(chosen=True, intact=False))
+    assert names(plan) == ["take_back_choice", "take_from_menu", "remove_files", "write_entry", "add_to_menu"]
+    assert plan.after["next_boot"] is False
+
+
+def test_another_kernel_is_another_entry() -> None:
+    assert names(present(with_entry(), kernel="6.1")) == []
+    other = Source(Kernel("6.0", "vmlinuz-6.0", "initrd.img-6.0"), ("initramfs-tools", "scripts"), b.MIB)
+    plan = present(with_entry(source=other), kernel="6.0")
+    assert names(plan)[-2:] == ["write_entry", "add_to_menu"]
+    assert plan.after["kernel"] == "6.0"
+
+
+def test_the_room_of_the_one_that_is_replaced_counts() -> None:
+    assert present(with_entry(intact=False, boot_free=0)).steps
+    (reason,) = reasons(seen(boot_free=b.MIB))
+    assert reason.startswith("/boot has 1 MiB free, and the entry needs 34 MiB for a kernel and an initramfs")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"boot_free": None}, "/boot is not a filesystem of its own: GRUB could not find the files of the entry"),
+        ({"boot_read_only": True}, "/boot is mounted read-only: mount -o remount,rw /boot"),
+        ({"editor": ""}, "neither grub-editenv nor grub2-editenv is there: install GRUB's tools"),
+        ({"kernels": None}, "/boot is not in the backup of /boot: its kernel is on /"),
+        ({"source": None, "kernels": ()}, "the backup of /boot has no kernel with an initramfs: none"),
+        (
+            {"source": Source(KERNEL, None, 1)},
+            "initrd.img-6.1 is none of initramfs-tools or dracut that lsinitramfs or lsinitrd lists",
+        ),
+        (
+            {"boot_device": "/dev/vda2"},
+            "the filesystem at /boot has no UUID in /dev/disk/by-uuid, by which GRUB could find it",
+        ),
+    ],
+)
+def test_what_prevents_an_entry(more: dict[str, Any], reason: str) -> None:
+    assert reasons(seen(**more)) == (reason,)
+
+
+def test_what_others_have_chosen_is_not_overruled() -> None:
+    grub = replace(GRUB, environment={"next_entry": "1>2"})
+    (reason,) = reasons(seen(grub), next_boot=True)
+    assert "somebody has chosen '1>2'" in reason
+    assert names(present(seen(grub))) == ["write_entry", "add_to_menu"]
+
+
+def test_absent_takes_everything_away_the_choice_first() -> None:
+    plan = plan_entry_absent(with_entry(chosen=True, bls_files=frozenset({bls_path(b.SET_ID).name})))
+    assert names(plan) == ["take_back_choice", "take_from_menu", "take_from_menu", "remove_files"]
+    assert [step.render()["menu"] for step in plan.steps[1:3]] == ["/boot/grub/custom.cfg", str(bls_path(b.SET_ID))]
+    assert plan.after["state"] == "absent"
+
+
+def test_what_an_interrupted_run_has_left_goes_too() -> None:
+    half = Found(Path("/boot/safepoint.lvm/other"))
+    plan = plan_entry_absent(seen(found=(half,), sizes={"other": 1}))
+    assert names(plan) == ["remove_files"]
+
+
+def test_nothing_to_take_away() -> None:
+    assert plan_entry_absent(seen()) == StepsPlan((), entry_shown(seen()))

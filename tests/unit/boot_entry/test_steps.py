@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a boot entry on a directory that stands for /boot: carried out, found, undone."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, cast
+
+import builders as b
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import grub, installed, steps
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import Kernel
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Grub, entry_id
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.menu import custom_part
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Runner
+
+OTHERS = "menuentry mine {\n}\n"
+NOBODY = cast("Runner", None)
+"""These steps run no command of LVM."""
+
+
+@pytest.fixture
+def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for module in (grub, installed, steps):
+        for name, value in (
+            ("BOOT", tmp_path),
+            ("HOME", tmp_path / "safepoint.lvm"),
+            ("BLS", tmp_path / "loader" / "entries"),
+        ):
+            monkeypatch.setattr(module, name, value, raising=False)
+    monkeypatch.setattr(steps, "mounted", lambda _device: nullcontext(tmp_path))
+    monkeypatch.setattr(steps, "read_manifest", lambda *_where: (Tree(str(tmp_path), "ext4", {}),))
+    monkeypatch.setattr(steps, "copies_of", lambda place, _tree: place)
+    (tmp_path / "loader" / "entries").mkdir(parents=True)
+    (tmp_path / "vmlinuz-6").write_text("kernel")
+    (tmp_path / "initrd.img-6").write_text("initramfs")
+    (tmp_path / "custom.cfg").write_text(OTHERS)
+    return tmp_path
+
+
+def write() -> steps.WriteEntry:
+    kernel = Kernel("6", "vmlinuz-6", "initrd.img-6")
+    return steps.WriteEntry(b.SET_ID, "s", "/dev/backup", "sum", kernel, b"image", "shown")
+
+
+def test_the_directory_of_an_entry(boot: Path) -> None:
+    write().carry_out(NOBODY)
+    (found,) = installed.entries()
+    assert (found.name, found.set_id, found.kernel, found.look) == ("s", b.SET_ID, "6", "shown")
+    assert installed.is_intact(found)
+    chosen = Grub("/boot/grub", "", {"next_entry": entry_id(b.SET_ID)})
+    assert found.to_result(chosen)["next_boot"] is True
+    assert found.to_result(None)["next_boot"] is False
+    (found.place / "look.img").write_text("damaged")
+    assert not installed.is_intact(found)
+    (found.place / "look.img").unlink()
+    assert not installed.is_intact(found)
+    steps.RemoveEntry(found.place).carry_out(NOBODY)
+    assert installed.entries() == []
+    assert not (boot / "safepoint.lvm").exists()
+
+
+def test_what_an_interrupted_run_has_left(boot: Path) -> None:
+    write().carry_out(NOBODY)
+    (found,) = installed.entries()
+    (found.place / grub.RECORD).write_text('{"format": 1')
+    (half,) = installed.entries()
+    assert (half.name, half.set_id, half.sums) == ("", b.SET_ID, None)
+    assert write().undo(NOBODY) is True
+    assert write().undo(NOBODY) is False
+    assert not (boot / "safepoint.lvm").exists()
+
+
+def test_the_diff_shows_nothing_of_kernel_and_initramfs(boot: Path) -> None:
+    assert boot.is_dir()
+    shown = [file.to_diff() for file in write().changed_files()]
+    assert [one["after"] for one in shown[:2]] == ["copy of vmlinuz-6\n", "copy of initrd.img-6\n"]
+    assert shown[2]["after"].startswith("5 bytes, sha256 ")
+
+
+@pytest.mark.parametrize("bls", [None, ()])
+def test_an_entry_in_the_menu_and_out_of_it(boot: Path, bls: tuple[str, ...] | None) -> None:
+    installed_grub = Grub(str(boot), 'set default="0"', {}, custom=OTHERS, entries=bls)
+    part = custom_part(installed_grub, b.SET_ID, "" if bls is not None else "menuentry 'Safe point s' { true }\n")
+    own = None if bls is None else (grub.bls_path(b.SET_ID), "title s\n")
+    add = steps.AddToMenu(b.SET_ID, boot / "custom.cfg", part, own)
+    add.carry_out(NOBODY)
+    add.carry_out(NOBODY)
+    custom = (boot / "custom.cfg").read_text()
+    assert custom.startswith(OTHERS)
+    assert custom.count("set fallback=") == 1
+    assert grub.bls_path(b.SET_ID).exists() == (bls is not None)
+    # What others have in the menu may be secret.
+    assert OTHERS not in "".join(file.after for file in add.changed_files())
+    assert add.undo(NOBODY) is True
+    assert (boot / "custom.cfg").read_text() == OTHERS
+    assert not grub.bls_path(b.SET_ID).exists()
+    assert add.undo(NOBODY) is False
+
+
+def test_a_menu_of_nobody_else_goes_with_the_entry(boot: Path) -> None:
+    (boot / "custom.cfg").unlink()
+    part = custom_part(Grub(str(boot), "", {}), b.SET_ID)
+    steps.AddToMenu(b.SET_ID, boot / "custom.cfg", part).carry_out(NOBODY)
+    steps.TakeFromMenu(b.SET_ID, boot / "custom.cfg", is_own=False).carry_out(NOBODY)
+    assert not (boot / "custom.cfg").exists()
+
+
+@pytest.mark.parametrize(
+    ("takes_back", "words", "name"),
+    [
+        (False, ("set", "next_entry=e"), "choose_for_next_boot"),
+        (True, ("unset", "next_entry"), "take_back_choice"),
+    ],
+)
+def test_the_choice_of_the_next_boot(
+    boot: Path, monkeypatch: pytest.MonkeyPatch, *, takes_back: bool, words: tuple[str, ...], name: str
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(steps, "run_tool", lambda *argv: asked.append(argv))
+    step = steps.ChooseNextBoot("grub-editenv", str(boot / "grubenv"), "e", takes_back)
+    step.carry_out(NOBODY)
+    assert asked == [("grub-editenv", str(boot / "grubenv"), *words)]
+    assert step.render() == {"step": name, "entry": "e"}

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plans for a rollback timer, from what was seen to steps and to the result that is predicted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import builders as b
+import pytest
+from backups import ROOT, TREE, backup, host, taken
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.observed import TimerObserved
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.plan import (
+    plan_armed,
+    plan_disarmed,
+    timer_shown,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.steps import WriteTimer
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import StepsPlan
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import TIMER_READY, TimerTags
+
+
+def timer(*, after: int = 1800, ready: bool = True) -> Any:
+    tags = TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=after, boots=0, vg=b.lvm_uuid("vg"))
+    found = (*tags.to_tags(), *((TIMER_READY,) if ready else ()))
+    return b.volume("vg/safepoint_timer_s", 40 * b.MIB, tags=found)
+
+
+def seen(*volumes: Any, **more: Any) -> TimerObserved:
+    values = {"has_unit": False, "running": False, "kept": (TREE,), "devices": {"/boot": "/dev/disk/by-uuid/1"}, **more}
+    return TimerObserved(situation(host(*(volumes or (taken(), backup()))), "s"), **values)
+
+
+def armed(found: TimerObserved, after: int = 1800) -> StepsPlan:
+    return plan_armed(found, after=after, boots=0, vg=None)
+
+
+def names(found: StepsPlan) -> list[str]:
+    return [step.render()["step"] for step in found.steps]
+
+
+def test_a_timer_is_made_written_sealed_and_started() -> None:
+    plan = armed(seen())
+    assert names(plan) == ["create_timer", "write_timer", "seal", "start_timer"]
+    assert (plan.after["state"], plan.after["running"], plan.after["after"]) == ("armed", True, 1800)
+    # Only the real run knows when it is over.
+    assert plan.after["deadline"] is None
+
+
+def test_what_the_program_is_told() -> None:
+    (written,) = (step for step in armed(seen()).steps if isinstance(step, WriteTimer))
+    assert "file\t/boot/vmlinuz\t" in written.files["boot"]
+    assert written.files["filesystems"] == "/dev/disk/by-uuid/1 ext4 /boot\n"
+    assert "vg/root_s" in written.files["requests"]
+    assert written.changing["deadline"] == f"{b.NOW + 1800}\n"
+
+
+def test_one_that_runs_with_the_same_time_keeps_its_deadline() -> None:
+    found = seen(taken(), backup(), timer(), has_unit=True, running=True)
+    assert armed(found) == StepsPlan((), timer_shown(found))
+    assert timer_shown(found)["running"] is True
+
+
+@pytest.mark.parametrize(
+    ("volumes", "more"),
+    [
+        ((timer(),), {"has_unit": True, "running": False}),
+        ((timer(ready=False),), {"has_unit": True, "running": True}),
+        ((timer(after=60),), {"has_unit": True, "running": True}),
+    ],
+)
+def test_any_other_one_is_replaced(volumes: tuple[Any, ...], more: dict[str, Any]) -> None:
+    plan = armed(seen(taken(), backup(), *volumes, **more))
+    assert names(plan) == ["stop_timer", "remove", "create_timer", "write_timer", "seal", "start_timer"]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"systemd": False}, "this host was not booted by systemd, which has to run it"),
+        ({"missing_tools": ("flock",)}, "the program flock is needed and not there: install it"),
+        (
+            {"initramfs": (Initramfs("6.1", "/boot/initrd", frozenset({"xfs"})),)},
+            (
+                "the initramfs of kernel 6.1 has no ext4, which the timer needs: dracut --force --add-drivers ext4 "
+                "--kver 6.1, or add it to /etc/initramfs-tools/modules and run update-initramfs"
+            ),
+        ),
+    ],
+)
+def test_what_prevents_arming(more: dict[str, Any], reason: str) -> None:
+    with pytest.raises(Refused) as caught:
+        armed(seen(**more))
+    assert caught.value.reasons == (reason,)
+    assert caught.value.message.startswith("the rollback timer of s cannot be armed: ")
+
+
+def test_without_a_backup_of_boot_root_does_not_go_back_alone() -> None:
+    with pytest.raises(Refused, match="/ would go back and /boot would not"):
+        armed(seen(taken(), kept=(), devices={}))
+
+
+def test_disarmed_is_without_unit_and_without_volume() -> None:
+    assert names(plan_disarmed(seen(taken(), timer(), has_unit=True))) == ["stop_timer", "remove"]
+    assert names(plan_disarmed(seen(taken(), has_unit=True))) == ["stop_timer"]
+    nothing = replace(seen(), now=situation(b.picture([ROOT]), "s"))
+    assert plan_disarmed(nothing) == StepsPlan((), timer_shown(nothing))
