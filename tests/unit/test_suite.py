@@ -64,14 +64,14 @@ def of_minutes(*minutes: float) -> list[plan.Job]:
     return [plan.Job(f"job {number}", "trixie", "uml", "test", one, None) for number, one in enumerate(minutes)]
 
 
-def test_two_lanes_share_the_jobs() -> None:
-    assert plan.planned(of_minutes(10, 4, 4, 3)) == 11
+def test_three_lanes_share_the_jobs() -> None:
+    assert plan.planned(of_minutes(5, 4, 4, 3, 3)) == 7
 
 
 def test_a_plan_that_is_too_long_fails_at_once() -> None:
-    plan.check(of_minutes(60, 60))
+    plan.check(of_minutes(60, 60, 60))
     with pytest.raises(ToolError, match="planned to take 61 minutes, and at most 60"):
-        plan.check(of_minutes(60, 61))
+        plan.check(of_minutes(60, 60, 61))
 
 
 def test_every_job_of_the_table_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
