@@ -164,11 +164,18 @@ def test_the_machines_of_the_table_have_their_own_names_and_known_images() -> No
     assert max(len(machine) for machine, _name in machines) <= 64
 
 
+def test_a_program_that_is_not_there_is_a_problem_and_no_traceback(tmp_path: Path) -> None:
+    problem = programs.Programs().run("title", ["/no/such/program"], env={}, log=tmp_path / "log", limit=10)
+    assert problem is not None
+    assert problem.startswith("it could not be started: ")
+    assert "/no/such/program" in problem
+
+
 def test_a_job_is_run_with_the_core_that_it_names() -> None:
     job = plan.Job("controller core-2.21 bookworm", "trixie", "uml", "all", 5, None)
-    assert jobs.home_of(job).name == "core-2.21"
-    homes = {jobs.home_of(job).name for job in every()}
-    assert homes == {"main", *(environment.name for environment in envs.CONTROLLERS)}
+    assert jobs.environment_of(job).name == "core-2.21"
+    names = {jobs.environment_of(job).name for job in every()}
+    assert names == {"main", *(environment.name for environment in envs.CONTROLLERS)}
 
 
 def every() -> tuple[plan.Job, ...]:
