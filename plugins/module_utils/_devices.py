@@ -10,6 +10,7 @@ here starts a program or reads a file that may lie on such a volume: only sysfs 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import struct
 from contextlib import suppress
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+# Of a device that is gone, or is being removed (dm_attr_show, drivers/md/dm-sysfs.c).
+_GONE = (errno.ENOENT, errno.ENODEV, errno.EINVAL)
 _BLOCK_DEVICES = Path("/sys/class/block")
 _CONTROL = Path("/dev/mapper/control")
 _LVM_UUID = b"LVM-"
@@ -101,9 +104,12 @@ def _below(device: str) -> list[str]:
 
 def _read(device: str, attribute: str) -> bytes:
     """What device-mapper tells of a device in sysfs; nothing when there is no such device, or it is another's."""
-    with suppress(FileNotFoundError):
+    try:
         return (_BLOCK_DEVICES / device / "dm" / attribute).read_bytes().rstrip(b"\n")
-    return b""
+    except OSError as error:
+        if error.errno in _GONE:
+            return b""
+        raise
 
 
 def _command(number: int, name: bytes) -> None:

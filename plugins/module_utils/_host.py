@@ -48,8 +48,9 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 # The script of initramfs-tools after which nobody answers LVM, and the one of the role pre_upgrade that comes before.
 _STOPS_UDEV = "scripts/init-bottom/udev"
 _ENDS_POLLERS = "scripts/local-bottom/safepoint-lvm"
-# A device or process that ends between two looks: its directory is gone, or what is open has nothing to tell of.
-_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ESRCH)
+# A device or process that ends between two looks: its directory is gone, or what is open has nothing to tell of. Of a
+# device that is being removed, device-mapper says EINVAL (dm_attr_show, drivers/md/dm-sysfs.c).
+_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ESRCH, errno.EINVAL)
 _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 

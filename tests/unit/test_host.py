@@ -207,7 +207,7 @@ def test_block_devices(tmp_path: Path) -> None:
     assert (found[8, 3].dm_uuid, found[8, 3].holders, found[8, 3].slaves) == ("", ("dm-0",), ())
 
 
-@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO])
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EINVAL, errno.EIO])
 def test_a_device_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     (tmp_path / "dm-0" / "slaves").mkdir(parents=True)
     (tmp_path / "dm-0" / "dev").write_text("254:0\n")

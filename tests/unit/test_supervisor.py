@@ -196,3 +196,22 @@ def test_what_was_made_since_and_is_not_used_is_removed(asked: list[str]) -> Non
     assert set(asked) == {"remove vg-root-real", "remove vg-home"}
     assert {"dm-1", "dm-4"} < _devices.look_at_devices().all
     assert "dm-2" not in _devices.look_at_devices().all
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.EINVAL, errno.EIO])
+def test_a_device_that_is_removed_while_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    (tmp_path / "dm-0").mkdir()
+
+    def gone(_path: Path) -> bytes:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(_devices, "_BLOCK_DEVICES", tmp_path)
+    monkeypatch.setattr("pathlib.Path.read_bytes", gone)
+    if code == errno.EIO:
+        # Anything else is no sign of an end, and is not hidden.
+        with pytest.raises(OSError, match=os.strerror(code)):
+            _devices.look_at_devices()
+    else:
+        assert _devices.look_at_devices() == _devices.Devices(frozenset({"dm-0"}), frozenset())
