@@ -11,18 +11,21 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.paths import CACHE, ENVS, ROOT, ToolError
+from tools import envs
+from tools.paths import CACHE, ROOT, ToolError
 from vm.controller import Controller
 from vm.recipe import RECIPES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tools.envs import Environment
+
     from suite.plan import Job
 
 LAB = (sys.executable, str(ROOT / "tests" / "vm"))
 SCENARIOS = ROOT / "extensions" / "molecule"
-MAIN = ENVS / "main"
+MAIN = envs.MAIN.home
 # The callback counts the tasks whose names begin like this as tests, and every task that fails.
 TESTS_BEGIN_WITH = "Check that"
 # Which of the tests in tests/guest/faults a sample has.
@@ -99,10 +102,10 @@ def power_cuts(job: Job, numbers: list[str], folder: Path) -> Command:
 
 def controller_tests(job: Job, folder: Path) -> Command:
     """The modules as users call them, from the controller with an ansible-core, to one guest or two."""
-    home = home_of(job)
-    argv = (str(home / "bin/python"), "-m", "pytest", str(ROOT / "tests/controller"), "-v")
+    environment = environment_of(job)
+    argv = environment.command("python", "-m", "pytest", str(ROOT / "tests/controller"), "-v")
     guests = (part for name in machines(job) for part in ("--guest", name))
-    env = variables(job, home) | {"SAFEPOINT_STATE": str(state_of(job))}
+    env = variables(job, environment.home) | {"SAFEPOINT_STATE": str(state_of(job))}
     return Command((*argv, *guests, f"--junitxml={folder / 'controller.xml'}"), env, booted=True)
 
 
@@ -112,20 +115,26 @@ def scenario(job: Job, name: str, core: str, folder: Path) -> Command:
         env = variables(job, MAIN, folder) | ({"SAFEPOINT_ONCE": "1"} if core else {})
         env |= {"SAFEPOINT_ARTEFACT": str(artefact()), "MOLECULE_EPHEMERAL_DIRECTORY": str(state_of(job))}
         return Command((str(MAIN / "bin/molecule"), "test", "--scenario-name", name), env)
-    control = Controller(home_of(job), state_of(job), CACHE)
+    control = controller(job)
     env = variables(job, control.home, folder) | control.variables()
     argv = control.command("ansible-playbook", str(SCENARIOS / name / "converge.yml"))
     return Command(tuple(argv), env, booted=True)
 
 
-def home_of(job: Job) -> Path:
+def environment_of(job: Job) -> Environment:
     """The Python environment of a job: that of the ansible-core it names, such as `core-2.16`, or the main one."""
-    return next((ENVS / word for word in job.name.split() if word.startswith("core-")), MAIN)
+    return next((one for one in envs.CONTROLLERS if one.name in job.name.split()), envs.MAIN)
+
+
+def controller(job: Job) -> Controller:
+    """The Ansible of a job."""
+    environment = environment_of(job)
+    return Controller(environment.home, state_of(job), CACHE, environment.prefix)
 
 
 def prepare(job: Job) -> None:
     """Write what Ansible needs to reach the machines that are up."""
-    control = Controller(home_of(job), state_of(job), CACHE)
+    control = controller(job)
     control.install(artefact())
     control.reach(*machines(job))
 

@@ -66,9 +66,18 @@ class Programs:
         with self.lock, log.open("ab") as output:
             if self.stopped:
                 raise Stopped
-            process = subprocess.Popen(
-                argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
+            try:
+                process = subprocess.Popen(
+                    argv,
+                    cwd=ROOT,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                return f"it could not be started: {error}"
             running = Running(process, title, log)
             self.running.add(running)
         try:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Running jobs: two at a time, the longest first, each on a machine of its own, of which none is ever left."""
+"""Running jobs: some at a time, the longest first, each on a machine of its own, of which none is ever left."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import TYPE_CHECKING
 
 from tools.paths import CACHE, ROOT
 from tools.reports import Case, Counts, count, write
@@ -37,7 +37,6 @@ SAY_EVERY = 45
 SHOWN_LINES = 60
 
 PROGRAMS = Programs()
-T = TypeVar("T")
 STARTED = time.monotonic()
 PRINTING = threading.Lock()
 
@@ -54,26 +53,23 @@ class Suite:
     def __init__(self, folder: Path, *, resume: bool) -> None:
         self.folder = folder
         self.resume = resume
+        self.built: dict[str, Future[bool]] = {}
         self.took: dict[Job, float] = {}
 
     def run(self, wanted: Sequence[Job]) -> bool:
-        """Run everything; whether all went well."""
+        """Run everything; whether all went well. A job begins when what it needs has been built."""
         clear()
-        images = sorted({(image, job.machine) for job in wanted for image in jobs.machines(job).values()})
-        steps = {"the collection's artefact": (*TOOLS, "build")} | {
-            f"the image of {image} for {machine}": (*jobs.LAB, "build", image, "--machine", machine)
-            for image, machine in images
-        }
+        order = longest_first(wanted)
+        needed = {title: argv for job in order if not self.passed(job) for title, argv in needs(job).items()}
         with telling(), ThreadPoolExecutor(LANES) as pool:
-            ready = self.all_well(pool, self.prepare, list(steps.items()))
-            all_well = ready and self.all_well(pool, self.run_job, longest_first(wanted))
+            self.built = {title: pool.submit(self.prepare, title, argv) for title, argv in needed.items()}
+            all_well = self.all_well([*self.built.values(), *(pool.submit(self.run_job, job) for job in order)])
         self.tell_times()
         return all_well
 
     @staticmethod
-    def all_well(pool: ThreadPoolExecutor, function: Callable[[T], bool], each: Sequence[T]) -> bool:
-        """Whether a function says so of all, which it does in the pool; an interruption ends what it has started."""
-        futures = [pool.submit(function, one) for one in each]
+    def all_well(futures: Sequence[Future[bool]]) -> bool:
+        """Whether all say so; an interruption ends what has been started."""
         try:
             verdicts = [future.result() for future in futures]
         except BaseException:
@@ -84,9 +80,12 @@ class Suite:
             raise
         return all(verdicts)
 
-    def prepare(self, step: tuple[str, tuple[str, ...]]) -> bool:
+    def passed(self, job: Job) -> bool:
+        """Whether a job has passed before, in a run that this one goes on with."""
+        return self.resume and results.passed(results.passed_before(job))
+
+    def prepare(self, title: str, argv: tuple[str, ...]) -> bool:
         """Build the artefact or an image; whether that went well."""
-        title, argv = step
         log = self.folder / f"{title.replace(' ', '-')}.log"
         started = time.monotonic()
         # Not that of an environment, which would be taken for the machine's own Python.
@@ -103,10 +102,13 @@ class Suite:
         """Run one job with its log and its reports in a folder of its own; whether it passed."""
         folder = self.folder / job.slug
         shutil.rmtree(folder, ignore_errors=True)
-        if self.resume and results.passed(results.passed_before(job)):
+        if self.passed(job):
             shutil.copytree(results.passed_before(job), folder)
             say(f"{job.title}: passed before, {count(folder)}")
             return True
+        if not all(self.built[title].result() for title in needs(job)):
+            say(f"{job.title}: not run, because what it needs could not be built")
+            return False
         folder.mkdir(parents=True)
         log = folder / "output.log"
         say(f"{job.title} begins")
@@ -134,6 +136,14 @@ class Suite:
         """Say what each job took, beside what was planned, so that the next slow one is seen."""
         for job, seconds in sorted(self.took.items(), key=lambda item: -item[1]):
             say(f"{seconds / 60:5.1f} min of {job.minutes:g} planned: {job.title}")
+
+
+def needs(job: Job) -> dict[str, tuple[str, ...]]:
+    """What has to be built before a job can begin: its title for people, and the command that builds it."""
+    return {"the collection's artefact": (*TOOLS, "build")} | {
+        f"the image of {image} for {job.machine}": (*jobs.LAB, "build", image, "--machine", job.machine)
+        for image in jobs.machines(job).values()
+    }
 
 
 def execute(job: Job, folder: Path, log: Path) -> str | None:

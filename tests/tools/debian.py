@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 # Which Debian has which Python, by its minor version.
 SUITE_OF = {11: "bookworm", 13: "trixie"}
-PACKAGES = ("python3", "python3-venv")
+# With it Ansible reaches guests.
+PACKAGES = ("python3", "python3-venv", "openssh-client")
 _ENTER = Path(__file__).with_name("inside.py")
 _TREES = CACHE / "debian"
 

@@ -61,10 +61,15 @@ class Environment:
         """Return the path of a program of this environment."""
         return str(self.home / "bin" / name)
 
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What stands before its programs: nothing, or what runs them in another Debian."""
+        python = choose_python(self)
+        return python.prefix if python else ()
+
     def command(self, name: str, *arguments: str) -> list[str]:
         """Return the command line of a program of this environment, which need not run on this machine as it is."""
-        python = choose_python(self)
-        return [*(python.prefix if python else ()), self.tool(name), *arguments]
+        return [*self.prefix, self.tool(name), *arguments]
 
     def variables(self, **more: str) -> dict[str, str]:
         """Return the process environment for its programs: without what would lead Ansible or Python elsewhere."""

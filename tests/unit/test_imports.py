@@ -101,7 +101,7 @@ def test_the_page_on_the_architecture_shows_every_file() -> None:
     missing = [
         name
         for name in FILES
-        if not re.search(rf"\b{name.rpartition('.')[2]}\b", shown.get(package_of(name), parts[0]))
+        if not re.search(rf"\b{name.rpartition('.')[2]}\b", shown.get(package_of(name), str(parts[0])))
     ]
     assert missing == []
 

@@ -64,14 +64,14 @@ def of_minutes(*minutes: float) -> list[plan.Job]:
     return [plan.Job(f"job {number}", "trixie", "uml", "test", one, None) for number, one in enumerate(minutes)]
 
 
-def test_two_lanes_share_the_jobs() -> None:
-    assert plan.planned(of_minutes(10, 4, 4, 3)) == 11
+def test_three_lanes_share_the_jobs() -> None:
+    assert plan.planned(of_minutes(5, 4, 4, 3, 3)) == 7
 
 
 def test_a_plan_that_is_too_long_fails_at_once() -> None:
-    plan.check(of_minutes(60, 60))
+    plan.check(of_minutes(60, 60, 60))
     with pytest.raises(ToolError, match="planned to take 61 minutes, and at most 60"):
-        plan.check(of_minutes(60, 61))
+        plan.check(of_minutes(60, 60, 61))
 
 
 def test_every_job_of_the_table_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,11 +164,18 @@ def test_the_machines_of_the_table_have_their_own_names_and_known_images() -> No
     assert max(len(machine) for machine, _name in machines) <= 64
 
 
+def test_a_program_that_is_not_there_is_a_problem_and_no_traceback(tmp_path: Path) -> None:
+    problem = programs.Programs().run("title", ["/no/such/program"], env={}, log=tmp_path / "log", limit=10)
+    assert problem is not None
+    assert problem.startswith("it could not be started: ")
+    assert "/no/such/program" in problem
+
+
 def test_a_job_is_run_with_the_core_that_it_names() -> None:
     job = plan.Job("controller core-2.21 bookworm", "trixie", "uml", "all", 5, None)
-    assert jobs.home_of(job).name == "core-2.21"
-    homes = {jobs.home_of(job).name for job in every()}
-    assert homes == {"main", *(environment.name for environment in envs.CONTROLLERS)}
+    assert jobs.environment_of(job).name == "core-2.21"
+    names = {jobs.environment_of(job).name for job in every()}
+    assert names == {"main", *(environment.name for environment in envs.CONTROLLERS)}
 
 
 def every() -> tuple[plan.Job, ...]:

@@ -42,11 +42,15 @@ MISLEADING = ("ANSIBLE_", "PYTHON", "VIRTUAL_ENV")
 
 @dataclass(frozen=True)
 class Controller:
-    """The Ansible of a Python environment (`home`), with all that is its own in `state`, which may be deleted."""
+    """The Ansible of a Python environment (`home`), with all that is its own in `state`, which may be deleted.
+
+    `prefix` stands before each of its programs, if they do not run on this machine as they are.
+    """
 
     home: Path
     state: Path
     cache: Path
+    prefix: tuple[str, ...] = ()
 
     @property
     def inventory(self) -> Path:
@@ -71,8 +75,8 @@ class Controller:
         if source.is_dir():
             place.symlink_to(source)
             return
-        argv = [str(self.home / "bin" / "ansible-galaxy"), "collection", "install", str(source), "--offline"]
-        argv += ["--collections-path", str(self.collections)]
+        argv = [*self.prefix, str(self.home / "bin" / "ansible-galaxy"), "collection", "install", str(source)]
+        argv += ["--offline", "--collections-path", str(self.collections)]
         done = subprocess.run(argv, env=self.variables(), capture_output=True, text=True, check=False)
         if done.returncode:
             raise LabError(f"the collection cannot be installed: {done.stdout}{done.stderr}")
@@ -96,4 +100,4 @@ class Controller:
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """The command line of a program of Ansible's on these machines."""
-        return [str(self.home / "bin" / program), "--inventory", str(self.inventory), *arguments]
+        return [*self.prefix, str(self.home / "bin" / program), "--inventory", str(self.inventory), *arguments]

@@ -64,7 +64,7 @@ def files(kind: Initramfs, root: str) -> dict[str, str]:
     if kind == "dracut":
         return {"/etc/dracut.conf.d/lab.conf": DRACUT_CONFIG.format(root=root)}
     return {
-        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\n",
+        "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nRESUME=none\nCOMPRESSLEVEL=1\n",
         "/etc/initramfs-tools/hooks/lab": INITRAMFS_HOOK,
         "/etc/initramfs-tools/scripts/init-bottom/lab": INITRAMFS_WITNESS,
     }
