@@ -80,7 +80,7 @@ def test_refusals() -> None:
     refused("rollback_timer", ARM, "snapset s is absent")
     ok("snapset", present("s", "thick/a"))
     refused("rollback_timer", {**ARM, "vg": "nowhere"}, "there is no VG nowhere here")
-    refused("rollback_timer", {**ARM, "after": "59s"}, "after: '59s' is no time to wait: expected 60s to 30d")
+    refused("rollback_timer", {**ARM, "after": "59s"}, "after: '59s' is not a valid duration: expected 60s to 30d")
     lvm.run("lvcreate", "-y", "-q", "-l", "100%FREE", "-n", "full", "other")
     refused("rollback_timer", ARM, "VG other has 0 bytes free, and .* are needed")
     lvm.run("lvremove", "-y", "-q", "other/full")

@@ -38,7 +38,9 @@ def take_back(
     if begun:
         told.append(f"what was made for it was removed again ({', '.join(undone)})" if undone else "nothing was made")
     told += [f"{what} is left, to be removed by hand: {why}" for what, why in left]
-    gone = any(one.changes for one in done if one not in begun)
+    # Plans remove what was there before they make anything; what they do afterwards is done to that.
+    first = (*done, step).index(begun[0]) if begun else len(done)
+    gone = any(one.changes for one in done[:first])
     if begun and gone:
         told.append("what was there before is gone: run this again")
     elif not begun and isinstance(error, OSError):

@@ -106,6 +106,13 @@ def test_what_was_replaced_is_gone() -> None:
     assert error.details["changed"] is True
 
 
+def test_what_was_done_to_what_is_gone_again_is_no_change() -> None:
+    log: list[str] = []
+    error = failed(Makes(log, "a"), Replaces(log), Makes(log, "b", error=NO_SPACE))
+    assert error.message.endswith("; what was made for it was removed again (a)")
+    assert error.details["changed"] is False
+
+
 def test_files_that_were_written_in_part_are_finished_by_another_run() -> None:
     error = failed(Replaces([], NO_SPACE))
     assert error.message == "/boot/x: No space left on device; run this again to finish what was begun"
