@@ -29,9 +29,9 @@ class Sample:
 
 
 def left_to_merge(snapset: Mapping[str, Any]) -> float:
-    """The bytes that merges which run still have to copy; only thick ones copy anything, and LVM reports how far they are.
+    """The bytes that running merges still have to copy.
 
-    While a snapshot merges, its used percentage falls to 0, and `merge_percent` is what is missing to 100 (lvs(8)).
+    Only thick merges copy anything. Their used percentage falls to 0 (lvs(8)), and `merge_percent` is 100 minus that.
     """
     running = [one for one in snapset["members"] if one["state"] == "merging" and one["merge_percent"] is not None]
     return sum((one["size"] or 0) * (100 - one["merge_percent"]) / 100 for one in running)
@@ -74,8 +74,8 @@ def duration(seconds: int) -> str:
 def pause(*, elapsed: float, remaining: float, least: float, advised: float) -> float:
     """How many seconds to wait before the next look.
 
-    A quarter of the time that has passed: few looks at a long merge, quick ones at a short one; at most a minute, at least
-    `least` and what the module advised, but not longer than what is left.
+    A quarter of the time that has passed, so that a long merge is looked at rarely and a short one often; at most a
+    minute, at least `least` and what the module advised, but not longer than what is left.
     """
     wanted = max(least, advised, min(elapsed / 4, 60))
     return max(1, min(wanted, remaining))

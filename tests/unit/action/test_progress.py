@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+
 from ansible_collections.safepoint.lvm.plugins.plugin_utils import _progress
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._progress import Sample
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from ansible_collections.safepoint.lvm.plugins.action import rollback_wait
 
 FACTS = {"discovered_interpreter_python": "/usr/local/bin/python3.14", "distribution": "Debian"}
@@ -68,7 +69,7 @@ class Played:
     def _reboot_action(self, name: str, *, task: Any, **_more: Any) -> Any:
         assert name == "ansible.builtin.reboot"
         self.reboots.append(task.args)
-        return SimpleNamespace(run=lambda task_vars: self.rebooted)
+        return SimpleNamespace(run=lambda **_variables: self.rebooted)
 
     def run(self) -> dict[str, Any]:
         """What the task returns."""
@@ -118,7 +119,7 @@ def test_the_python_that_was_found_first_is_kept(monkeypatch: pytest.MonkeyPatch
         (False, "the host could not be rebooted: Timed out"),
     ],
 )
-def test_a_reboot_that_fails(monkeypatch: pytest.MonkeyPatch, down: bool, sentence: str) -> None:
+def test_a_reboot_that_fails(monkeypatch: pytest.MonkeyPatch, *, down: bool, sentence: str) -> None:
     played = Played(monkeypatch, reboot=True)
     played.rebooted = {"failed": True, "rebooted": down, "msg": "Timed out"}
     result = played.run()
@@ -181,14 +182,14 @@ def test_it_says_that_it_still_reboots(monkeypatch: pytest.MonkeyPatch) -> None:
     played = Played(monkeypatch, look("rolled_back"), reboot=True)
     monkeypatch.setattr(rollback_wait, "_SAY_EVERY", 0.01)
 
-    def slow(name: str, **_more: Any) -> Any:
-        def run(task_vars: Any) -> dict[str, Any]:
-            while not played.said:
-                pass
-            return {"failed": False}
+    def run(**_variables: Any) -> dict[str, Any]:
+        while not played.said:
+            pass
+        return {"failed": False}
 
-        return SimpleNamespace(run=run)
-
-    played.plugin._shared_loader_obj = SimpleNamespace(action_loader=SimpleNamespace(get=slow))
+    action = SimpleNamespace(run=run)
+    played.plugin._shared_loader_obj = SimpleNamespace(
+        action_loader=SimpleNamespace(get=lambda *_name, **_more: action)
+    )
     played.run()
     assert played.said[0] == "web1: reboots since 0 s"
