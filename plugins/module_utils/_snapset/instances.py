@@ -105,6 +105,7 @@ def _since_boot(picture: Picture, origin: Volume, outcome: Outcome | None, state
 
 
 def _gone_member(origin: Volume, outcome: Outcome) -> Member:
+    # Whether a thick member was still valid when it went is not recorded: removed by hand it looks like merged.
     state: MemberState = "merged"
     if outcome.kind == "rolled_back":
         state = "rolled_back"
