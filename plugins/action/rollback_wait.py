@@ -35,6 +35,7 @@ ARGUMENTS = {
     "timeout": {"type": "int", "default": 7200},
     "poll_min": {"type": "int", "default": 5},
     "accept_loss_of": {"type": "list", "elements": "str", "default": []},
+    "min_headroom": {"type": "str"},
     "lock_timeout": {"type": "int", "default": 60},
 }
 _SAY_EVERY = 30
@@ -57,12 +58,15 @@ class ActionModule(ActionBase):
         self._vars = dict(task_vars or {})
         if self._task.check_mode:
             return self._look(given)
+        started = time.monotonic()
         if given["reboot"]:
             rebooted = self._reboot(given)
             if rebooted.get("failed"):
                 return _not_back(rebooted)
+            self._say(f"is back after {duration(round(time.monotonic() - started))}")
         result = self._wait(given)
-        return {**result, "changed": bool(result.get("changed") or given["reboot"])}
+        elapsed = round(time.monotonic() - started)
+        return {**result, "changed": bool(result.get("changed") or given["reboot"]), "elapsed": elapsed}
 
     def _say(self, text: str) -> None:
         Display().display(f"{self._vars.get('inventory_hostname', 'host')}: {text}")
@@ -109,7 +113,8 @@ class ActionModule(ActionBase):
 
     def _look(self, given: Result) -> Result:
         """One run of the module, which goes on with whatever merges it can."""
-        arguments = {name: given[name] for name in ("name", "accept_loss_of", "lock_timeout")}
+        names = ("name", "accept_loss_of", "min_headroom", "lock_timeout")
+        arguments = {name: given[name] for name in names if given[name] is not None}
         result: Result = self._execute_module(
             module_name="safepoint.lvm.snapset", module_args={**arguments, "state": "merged"}, task_vars=self._vars
         )
@@ -120,6 +125,7 @@ class ActionModule(ActionBase):
         started = time.monotonic()
         samples: list[Sample] = []
         kept: Result = {"changed": False}
+        self._say("looks at the merges")
         while True:
             result = self._look(given)
             kept["changed"] = kept["changed"] or bool(result.get("changed"))
@@ -127,11 +133,11 @@ class ActionModule(ActionBase):
                 kept["ansible_facts"] = result["ansible_facts"]
             elapsed = time.monotonic() - started
             if result.get("failed") or result["snapset"]["state"] == "rolled_back":
-                return {**result, **kept, "elapsed": round(elapsed)}
+                return {**result, **kept}
             samples.append(Sample(elapsed, left_to_merge(result["snapset"])))
             line = describe(result["snapset"], samples, datetime.now().astimezone())
             if result["reboot_required"] or elapsed >= given["timeout"]:
-                return {**result, **kept, "elapsed": round(elapsed), "failed": True, "msg": _ended(given, result, line)}
+                return {**result, **kept, "failed": True, "msg": _ended(given, result, line)}
             self._say(line)
             advised = result.get("poll_after") or 0
             remaining = given["timeout"] - elapsed
@@ -141,9 +147,7 @@ class ActionModule(ActionBase):
 def _problem(given: Result) -> str:
     """What is wrong with the arguments, or nothing."""
     least = {"reboot_timeout": 1, "timeout": 0, "poll_min": 0}
-    wrong = [
-        f"{name} is {given[name]}: expected {low} or more seconds" for name, low in least.items() if given[name] < low
-    ]
+    wrong = [f"{name} is {given[name]}: use {low} or more seconds" for name, low in least.items() if given[name] < low]
     return "; ".join(wrong)
 
 
@@ -161,4 +165,4 @@ def _ended(given: Result, result: Result, line: str) -> str:
         if result["reboot_required"]
         else f"has not ended within {given['timeout']} s (timeout)"
     )
-    return f"the rollback to {given['name']} {why}: {line}. Nothing is lost: run this again, and it continues"
+    return f"the rollback to {given['name']} {why}: {line}. Nothing is lost: run this again to continue"

@@ -32,7 +32,9 @@ attributes:
     details:
       - In check mode it neither reboots nor waits. It returns what M(safepoint.lvm.snapset) predicts.
   diff_mode:
-    support: none
+    support: partial
+    details:
+      - It returns the diff of the last time that it runs M(safepoint.lvm.snapset).
   idempotent:
     support: full
     details:
@@ -66,6 +68,10 @@ options:
     type: list
     elements: str
     default: []
+  min_headroom:
+    description:
+      - As in O(safepoint.lvm.snapset#module:min_headroom). It matters only for members whose merge is not requested yet.
+    type: str
   lock_timeout:
     description: How many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
@@ -94,7 +100,7 @@ snapset:
   type: dict
   returned: success
 elapsed:
-  description: How many seconds the merges took after the reboot.
+  description: How many seconds it took, the reboot included.
   type: int
   returned: not in check mode
 reboot_required:

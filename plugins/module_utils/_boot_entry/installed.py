@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from .._errors import SafepointError
 from .._host.process import find_tool, run_tool
 from .._host.reading import read
-from .._paths import LOOK_MARK
 from .grub import DIRECTORY, Grub, entry_id, parse_environment
 
 if TYPE_CHECKING:
@@ -63,13 +62,6 @@ def boot_entries() -> tuple[list[dict[str, Any]], list[str]]:
         return [one.to_result(grub) for one in entries() if one.sums is not None], []
     except (SafepointError, OSError) as error:
         return [], [f"the boot entries could not be read: {error}"]
-
-
-def booted_from() -> dict[str, str] | None:
-    """The set that the host shows instead of itself, by ``name`` and ``id``; None while it is itself."""
-    text = read(f"{LOOK_MARK}/set").strip()
-    name, _blank, set_id = text.partition(" ")
-    return {"name": name, "id": set_id} if text else None
 
 
 def read_grub() -> Grub | None:

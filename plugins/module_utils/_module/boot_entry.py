@@ -33,7 +33,6 @@ from .._errors import FilesFailed, Refused, SafepointError, sentence_of
 from .._host.boot import list_initramfs
 from .._host.filesystem import mounted
 from .._names import set_name_problem
-from .._snapset.checks import look_problems
 from .._snapset.sizes import format_bytes
 from .changes import ChangeSession
 from .onepass import Run
@@ -214,8 +213,6 @@ def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
 
 
 def _absent(run: _Run) -> None:
-    if _mine(run) is not None:
-        run.refuse_for(look_problems(run.now.picture))
     _remove(run)
 
 

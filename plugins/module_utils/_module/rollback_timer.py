@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,6 @@ from .._rollback_timer.toolbox import TOOLS, toolbox
 from .._rollback_timer.unit import start, stop
 from .._rollback_timer.volume import ROOM, write_timer
 from .._settings import FILESYSTEM
-from .._snapset.checks import look_problems
 from .._snapset.context import boot_mounts, host_problems
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
@@ -42,6 +40,7 @@ from .._snapset.sizes import AUTO
 from .._snapset.steps import Remove, Retag
 from .._snapset.tags import TIMER_READY, TimerTags
 from .._snapset.volumes import ROOM_FOR_ENTRY, plan_volume
+from .argspec import duration_parameter
 from .changes import ChangeSession
 from .onepass import Run
 from .session import check, open_session
@@ -57,9 +56,6 @@ if TYPE_CHECKING:
     from .._snapset.context import Situation
     from .._snapset.volumes import NewVolume
 
-_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_SHORTEST, _LONGEST = 60, 30 * 86400
 _MOST_BOOTS = 99
 
 
@@ -68,10 +64,10 @@ class _Run(Run):
 
     def __init__(self, module: AnsibleModule, session: ChangeSession) -> None:
         params = module.params
-        self.after = _duration(params["after"]) if params["state"] == "armed" else 0
+        self.after = _after(params["after"]) if params["state"] == "armed" else 0
         super().__init__(module, session, f"the rollback timer of {params['name']}")
         self.vg: str | None = params["vg"]
-        self.boots: int = params["failed_boots"] if params["also_on_failed_boot"] else 0
+        self.boots: int = params["failed_boots"]
 
 
 def run_rollback_timer(module: AnsibleModule) -> None:
@@ -80,7 +76,7 @@ def run_rollback_timer(module: AnsibleModule) -> None:
         name, state, vg, boots = (module.params[key] for key in ("name", "state", "vg", "failed_boots"))
         check("name", set_name_problem(name))
         check("vg", None if vg is None else name_problem(vg, "a VG"))
-        check("failed_boots", None if 1 <= boots <= _MOST_BOOTS else f"out of range: expected 1 to {_MOST_BOOTS}")
+        check("failed_boots", None if 0 <= boots <= _MOST_BOOTS else f"{boots} must be 0 to {_MOST_BOOTS}")
         session.subject = f"rollback timer of {name}"
         with session.locked(f"{session.subject}, state {state}"):
             run = _Run(module, session)
@@ -95,12 +91,8 @@ def run_rollback_timer(module: AnsibleModule) -> None:
         )
 
 
-def _duration(text: str | None) -> int:
-    match = _DURATION.fullmatch(text or "")
-    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
-    if not _SHORTEST <= seconds <= _LONGEST:
-        check("after", f"{text!r} is no time to wait: expected 60s to 30d, as in 90s, 30m, 12h or 7d")
-    return seconds
+def _after(text: str) -> int:
+    return duration_parameter(text, "after", least="60s", most="30d").seconds
 
 
 def _timers(now: Situation) -> list[Timer]:
@@ -207,7 +199,6 @@ def _undone(run: _Run, error: SafepointError | OSError) -> FilesFailed:
 
 
 def _disarm(run: _Run) -> None:
-    run.refuse_for(look_problems(run.now.picture))
     file = UNITS / unit_name(run.name)
     if file.exists() or is_active(run.name):
         run.work("stop_timer", lambda: stop(run.name), unit=unit_name(run.name))
@@ -236,6 +227,6 @@ def _predicted(run: _Run, state: str) -> dict[str, Any]:
         "running": True,
         "id": run.now.set_id or None,
         "after": run.after,
-        "failed_boots": run.boots or None,
+        "failed_boots": run.boots,
         **{key: made[key] for key in ("vg", "volume")},
     }

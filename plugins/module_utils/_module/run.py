@@ -12,6 +12,7 @@ from .._errors import CommandFailed, Refused
 from .._host.boot import read_boot
 from .._paths import LVM_ARCHIVE
 from .._snapset.checks import udev_problems
+from .._snapset.coverage import boot_beside
 from .._snapset.plan.absent import plan_absent
 from .._snapset.plan.base import find
 from .._snapset.plan.merged import plan_merged
@@ -82,8 +83,17 @@ def _bring_about(module: AnsibleModule, session: ChangeSession, request: Request
         "planned": [dict(step.render()) for step in plan.steps],
         "commands": [] if module.check_mode else session.lvm.commands,
         "diff": {"before": _view(before, request).to_prediction(), "after": view.to_prediction()},
-        "view": view.to_prediction() if module.check_mode else view.to_result(now.host.now),
+        "view": view.to_check_result(now.host.now) if module.check_mode else view.to_result(now.host.now),
+        **({} if request.single else _boot_parts(before, request, view)),
     }
+
+
+def _boot_parts(picture: Picture, request: Request, view: View) -> dict[str, Any]:
+    """What boots the host and does not roll back with the set: to be saved, or given up by the user."""
+    origins = [picture.volume(member.vg, member.origin) for member in view.members]
+    found = list(boot_beside(picture, [origin for origin in origins if origin is not None]))
+    ignored = "/boot" in request.selector.ignore_uncovered
+    return {"boot_to_save": [] if ignored else found, "boot_ignored": found if ignored else []}
 
 
 def _no_archive(picture: Picture, plan: Plan) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._names import device_path
 from .._paths import BOOT_MOUNTPOINTS
-from .checks import doubts_about, kernel_problems, look_problems, udev_problems
+from .checks import doubts_about, kernel_problems, udev_problems
 from .instances import named, takings
 from .tags import BootTags, parse_boot
 
@@ -111,6 +111,5 @@ def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
 def host_problems(now: Situation) -> Iterator[str]:
     """What stands against any change of what is kept for the set."""
     yield from kernel_problems(now.picture)
-    yield from look_problems(now.picture)
     yield from udev_problems(now.picture.host)
     yield from doubts_about(now.picture, now.name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..._errors import Refused
-from ..checks import blind_spots, doubts_about, group_problems, kernel_problems, look_problems, pool_failures
+from ..checks import blind_spots, doubts_about, group_problems, kernel_problems, pool_failures
 from ..instances import Named, named, single_taking, takings
 from ..selection import NOTHING_CHOSEN, select
 from ..sizes import AUTO, Size
@@ -24,6 +24,7 @@ from ..tags import SEALED, is_single_of, outcomes_of, parse_member
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ..._durations import Duration
     from ..._model import LvKey, Picture, Volume
     from ..allocation import Demand
     from ..result import MemberView, View
@@ -45,7 +46,8 @@ class Single:
 class Request:
     """What a user asks for. ``name`` is a snapset's, or for a ``single`` that of the snapshot.
 
-    ``set_id`` is the id that a taking is to have, when something else has been bound to it already.
+    ``set_id`` is the id that a taking is to have, when something else has been bound to it already; ``max_age`` how old
+    one that exists may be.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Request:
     accept_loss_of: tuple[str, ...] = ()
     single: Single | None = None
     set_id: str | None = None
+    max_age: Duration | None = None
 
     @property
     def title(self) -> str:
@@ -139,7 +142,6 @@ def common_problems(picture: Picture, request: Request, found: Named, volumes: I
         if taking is not None:
             concerned += [v for m in taking.members for v in (m.origin, m.snapshot) if v is not None]
     yield from kernel_problems(picture)
-    yield from look_problems(picture)
     groups = {volume.vg for volume in concerned}
     for group in picture.volume_groups:
         if group.name in groups:

@@ -425,11 +425,3 @@ def test_every_reason_is_found_at_once() -> None:
     ):
         assert sum(part in reason for reason in reasons) == 1, part
     assert len(reasons) == 12
-
-
-@pytest.mark.parametrize("state", ["present", "merged", "absent"])
-def test_a_host_that_shows_a_safe_point_changes_nothing(state: Any) -> None:
-    origin = b.volume("va/a")
-    picture = b.picture([origin, b.member(origin)], mounts={"/run/safepoint-look/1/below": origin})
-    with pytest.raises(Refused, match=r"was booted from a safe point to be looked at .*: reboot, then run again"):
-        driver.plan(picture, b.request("va/a", state=state))
