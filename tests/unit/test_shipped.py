@@ -18,12 +18,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # A number that grows wants a reason in its commit.
 FILES = {
-    "boot_backup": 40,
+    "boot_backup": 41,
     "boot_entry": 40,
-    "rollback_timer": 49,
-    "snapset": 41,
+    "initramfs_hook": 28,
+    "rollback_timer": 51,
+    "snapset": 42,
     "snapset_info": 25,
-    "snapshot": 41,
+    "snapshot": 42,
 }
 # What only writes: a look at a host needs none of it.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

@@ -57,5 +57,5 @@ def _images() -> Iterator[Image]:
                 readable=bool(lines),
                 stops_udev=stops_udev(lines or ()),
                 has_script=ends_pollers(lines or ()),
-                is_older=written is not None and path.stat().st_mtime_ns <= written.st_mtime_ns,
+                is_older=written is not None and path.stat().st_mtime_ns < written.st_mtime_ns,
             )

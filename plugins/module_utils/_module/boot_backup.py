@@ -23,7 +23,7 @@ from .._host.filesystem import NEEDED_TOOLS, mounted
 from .._host.process import missing_tools
 from .._names import name_problem, set_name_problem
 from .._paths import BOOT_MOUNTPOINTS
-from .._snapset.context import boot_mounts
+from .._snapset.coverage import boot_mounts
 from .._snapset.sizes import format_bytes
 from .._snapset.steps import Remove, Retag
 from .._snapset.tags import BOOT_RESTORED, boot_seal

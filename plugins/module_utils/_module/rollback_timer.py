@@ -33,7 +33,8 @@ from .._rollback_timer.toolbox import TOOLS, toolbox
 from .._rollback_timer.unit import start, stop
 from .._rollback_timer.volume import ROOM, write_timer
 from .._settings import FILESYSTEM
-from .._snapset.context import boot_mounts, host_problems
+from .._snapset.context import host_problems
+from .._snapset.coverage import boot_mounts
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
@@ -91,8 +92,8 @@ def run_rollback_timer(module: AnsibleModule) -> None:
         )
 
 
-def _after(text: str) -> int:
-    return duration_parameter(text, "after", least="60s", most="30d").seconds
+def _after(text: str | None) -> int:
+    return duration_parameter(text or "", "after", least="60s", most="30d").seconds
 
 
 def _timers(now: Situation) -> list[Timer]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
-from .context import boot_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +19,12 @@ def system_mountpoints(picture: Picture, ignore: Sequence[str]) -> tuple[str, ..
     """/ and those of the system's directories that are filesystems of their own, without those to ignore."""
     separate = (path for path in SYSTEM_MOUNTPOINTS if path == "/" or picture.host.mount_at(path) is not None)
     return tuple(path for path in separate if path not in ignore)
+
+
+def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
+    """The filesystems that boot the host and do not roll back with /."""
+    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
+    return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
 
 
 def boot_beside(picture: Picture, members: Sequence[Volume]) -> tuple[str, ...]:

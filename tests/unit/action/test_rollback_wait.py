@@ -69,7 +69,12 @@ class Played:
     def _reboot_action(self, name: str, *, task: Any, **_more: Any) -> Any:
         assert name == "ansible.builtin.reboot"
         self.reboots.append(task.args)
-        return SimpleNamespace(run=lambda **_variables: self.rebooted)
+
+        def run(**_variables: Any) -> dict[str, Any]:
+            self.now += 42
+            return self.rebooted
+
+        return SimpleNamespace(run=run)
 
     def run(self) -> dict[str, Any]:
         """What the task returns."""
@@ -85,15 +90,15 @@ def test_it_looks_until_all_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["elapsed"] == 10
     arguments = {"name": "patch", "state": "merged", "accept_loss_of": [], "lock_timeout": 60}
     assert played.asked == [("safepoint.lvm.snapset", arguments, FACTS)] * 3
-    assert played.said[0] == "web1: /srv merging 10%"
-    assert played.said[1].startswith("web1: /srv merging 60%; 0.0 MiB/s; expected end ")
+    assert played.said[:2] == ["web1: looks at the merges", "web1: /srv merging 10%"]
+    assert played.said[2].startswith("web1: /srv merging 60%; 0.0 MiB/s; expected end ")
     assert played.reboots == []
 
 
 def test_nothing_is_left_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     played = Played(monkeypatch, look("rolled_back"))
     assert played.run()["changed"] is False
-    assert played.said == []
+    assert played.said == ["web1: looks at the merges"]
 
 
 def test_after_a_reboot_python_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +107,8 @@ def test_after_a_reboot_python_is_looked_for_again(monkeypatch: pytest.MonkeyPat
     result = played.run()
     assert played.reboots == [{"reboot_timeout": 77, "msg": "Rollback to patch"}]
     assert played.asked[0][2] == {"distribution": "Debian"}
+    assert played.said == ["web1: is back after 42 s", "web1: looks at the merges"]
+    assert result["elapsed"] == 42
     assert result["ansible_facts"] == {"discovered_interpreter_python": "/usr/bin/python3"}
     assert result["changed"] is True
 
@@ -143,7 +150,7 @@ def test_it_ends_where_waiting_does_not_help(
     played = Played(monkeypatch, *[last] * 20, timeout=60)
     result = played.run()
     assert result["failed"] is True
-    assert result["msg"] == f"{sentence}. Nothing is lost: run this again, and it continues"
+    assert result["msg"] == f"{sentence}. Nothing is lost: run this again to continue"
     assert played.now <= 1000 + 60 + 1
 
 
@@ -155,20 +162,20 @@ def test_an_error_of_the_module_is_the_tasks(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_check_mode_only_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     predicted = look("merging", changed=True)
-    played = Played(monkeypatch, predicted, check=True, reboot=True)
+    played = Played(monkeypatch, predicted, check=True, reboot=True, min_headroom="0", accept_loss_of="a, b")
     assert played.run() == predicted
-    assert played.reboots == []
-    assert len(played.asked) == 1
+    assert played.reboots == played.said == []
+    (asked,) = played.asked
+    assert asked[1]["min_headroom"] == "0"
+    # The module reads text.
+    assert asked[1]["accept_loss_of"] == ["a", " b"]
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"reboot_timeout": 0}, "reboot_timeout is 0: expected 1 or more seconds"),
-        (
-            {"timeout": -1, "poll_min": -2},
-            "timeout is -1: expected 0 or more seconds; poll_min is -2: expected 0 or more seconds",
-        ),
+        ({"reboot_timeout": 0}, "reboot_timeout is 0: use 1 or more seconds"),
+        ({"timeout": -1, "poll_min": -2}, "timeout is -1: use 0 or more seconds; poll_min is -2: use 0 or more seconds"),
     ],
 )
 def test_bad_times(monkeypatch: pytest.MonkeyPatch, given: dict[str, int], sentence: str) -> None:

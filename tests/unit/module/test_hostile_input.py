@@ -15,6 +15,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 import tarfile
 import tempfile
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
@@ -183,6 +184,9 @@ def _surroundings(host: Host) -> Iterator[None]:
             (lock, "_check_owner", lambda *_arguments: None),
         ):
             stack.enter_context(patch.object(target, name, value, create=True))
+        # Where action plugins are tested too, ansible-core 2.19 and newer take this process for a controller.
+        if (internal := sys.modules.get("ansible.module_utils._internal")) is not None:
+            stack.enter_context(patch.object(internal, "is_controller", False))
         yield
 
 
