@@ -135,7 +135,8 @@ rollback_timer:
       type: str
       returned: always
     failed_boots:
-      description: After how many failed boots in a row the host rolls back; 0 when they do not count, null without a timer.
+      description:
+        - After how many failed boots in a row the host rolls back; 0 when they do not count, null without a timer.
       type: int
       returned: always
     fired_at:

@@ -70,7 +70,8 @@ options:
     default: []
   min_headroom:
     description:
-      - As in O(safepoint.lvm.snapset#module:min_headroom). It matters only for members whose merge is not requested yet.
+      - As in O(safepoint.lvm.snapset#module:min_headroom). It matters only for members whose merge is not requested
+        yet.
     type: str
   lock_timeout:
     description: How many seconds to wait for another run on the same host, at most a week (V(604800)).

@@ -60,8 +60,8 @@ options:
   volumes:
     description:
       - The LVs to protect.
-      - With O(state=present), this, O(mountpoints) or O(system=true) is required. Otherwise they are optional. What they
-        choose must be what the set has.
+      - With O(state=present), this, O(mountpoints) or O(system=true) is required. Otherwise they are optional, and
+        must choose what the set has.
     type: list
     elements: dict
     default: []
@@ -113,10 +113,10 @@ options:
     default: []
   max_age:
     description:
-      - With O(state=present), how old a set of this name may be that exists already, from V(0s) to V(3650d), for example
-        V(90s), V(30m), V(24h) or V(7d). A number alone means seconds.
-      - An older one is refused, because it was taken for another change, and a rollback to it would lose more than this
-        one. By default any age will do.
+      - With O(state=present), how old a set of this name may be that exists already, from V(0s) to V(3650d), for
+        example V(90s), V(30m), V(24h) or V(7d). A number alone means seconds.
+      - An older one is refused, because it was taken for another change, and a rollback to it would lose more than
+        this one. By default any age will do.
     type: str
 seealso:
   - module: safepoint.lvm.boot_backup

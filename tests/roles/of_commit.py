@@ -33,7 +33,10 @@ REAL = Scenario(
 UNDISTURBED = replace(
     REAL,
     title="commit without a timer",
-    answers={**{task: REAL.answers[task] for task in (LOOK, REMOVE, REMOVE_BACKUP)}, LOOK: info(snapset("active"), boot_backups=[backup()])},
+    answers={
+        **{task: REAL.answers[task] for task in (LOOK, REMOVE, REMOVE_BACKUP)},
+        LOOK: info(snapset("active"), boot_backups=[backup()]),
+    },
 )
 # Something is changed before the snapset is removed, or something may not be removable after that.
 ENTRY = replace(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scenarios import CHANGED, Expected, Scenario, backup, info, reason, snapset
+from scenarios import CHANGED, Expected, Scenario, backup, reason, snapset
 
 PREDICT = "Find out whether the snapset can be taken"
 PREDICT_BOOT = "Find out whether /boot can be saved"
@@ -38,8 +38,8 @@ FRESH = Scenario(
         ARM: _ARMED,
     },
     in_rescue={REMOVE_SET: CHANGED, REMOVE_BACKUP: CHANGED},
-    says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s; the host rolls back by itself at "
-    "2026-11-23T14:30:00+00:00 unless the change is accepted before",
+    says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s; the host rolls back by itself "
+    "at 2026-11-23T14:30:00+00:00 unless the change is accepted before",
     expected={
         (SAVE,): Expected((), reason(SAVE)),
         (TAKE,): Expected(("boot_backup s absent",), reason(TAKE)),

@@ -36,7 +36,7 @@ _ACTION = re.compile(r"^( *(?:- )?)(ansible\.builtin\.(\w+)):", re.MULTILINE)
 
 
 def stage(base: Path, real: Sequence[str] = ()) -> None:
-    """Make the copy below `base`, a directory for ANSIBLE_COLLECTIONS_PATH; action plugins in `real` stay as they are."""
+    """Make the copy below `base`, a directory for ANSIBLE_COLLECTIONS_PATH; action plugins in `real` are no stubs."""
     collections = base / "ansible_collections" / "safepoint"
     home = collections / "lvm"
     for name in ("meta", "playbooks", "roles"):
@@ -58,7 +58,9 @@ def _copy_real(home: Path, names: Iterable[str]) -> None:
     shutil.copytree(_PLUGINS / "plugin_utils", home / "plugins" / "plugin_utils")
     for name in names:
         text = (_PLUGINS / "action" / f"{name}.py").read_text(encoding="utf-8")
-        (home / "plugins" / "action" / f"{name}.py").write_text(text.replace("ansible.builtin.reboot", "safepoint.stub.reboot"))
+        (home / "plugins" / "action" / f"{name}.py").write_text(
+            text.replace("ansible.builtin.reboot", "safepoint.stub.reboot")
+        )
     (home / "plugins" / "modules").mkdir()
     (home / "plugins" / "modules" / "snapset.py").write_text(textwrap.dedent(_MODULE))
 

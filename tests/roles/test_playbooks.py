@@ -74,8 +74,14 @@ def test_times_that_are_none_are_refused_before_anything_changes(
 
 def test_lists_may_come_as_text(controller: Controller) -> None:
     """The modules read them; for the evidence the role does."""
-    texts = {"pre_upgrade_mountpoints": "/, '/var'", "pre_upgrade_exclude": "", "pre_upgrade_ignore_uncovered": "[/opt]"}
-    seen = controller.run("safepoint.lvm.pre_upgrade", {"one": of_pre_upgrade.UNDISTURBED.answers}, {"snapset": "s", **texts})
+    texts = {
+        "pre_upgrade_mountpoints": "/, '/var'",
+        "pre_upgrade_exclude": "",
+        "pre_upgrade_ignore_uncovered": "[/opt]",
+    }
+    seen = controller.run(
+        "safepoint.lvm.pre_upgrade", {"one": of_pre_upgrade.UNDISTURBED.answers}, {"snapset": "s", **texts}
+    )
     asked = seen["one"].calls[0].arguments
     wanted = {"mountpoints": "/, '/var'", "exclude": [], "ignore_uncovered": "[/opt]", "volumes": [], "system": False}
     assert {name: asked[name] for name in wanted} == wanted

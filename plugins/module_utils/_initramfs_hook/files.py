@@ -24,7 +24,10 @@ _ASIDE = INITRAMFS_SCRIPT.parents[2]
 
 
 def carry_out(step: Step, *, lock: int) -> None:
-    """Carry out one step. Whatever kills this process, ``lock`` is held until it has ended. Raises FilesFailed, OSError."""
+    """Carry out one step; whatever kills this process, ``lock`` is held until it has ended.
+
+    Raises FilesFailed, OSError.
+    """
     if isinstance(step, WriteScript):
         INITRAMFS_SCRIPT.parent.mkdir(parents=True, exist_ok=True)
         write_whole(INITRAMFS_SCRIPT, PROGRAM, mode=WANTED.mode, aside=_ASIDE)

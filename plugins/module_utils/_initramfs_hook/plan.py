@@ -138,7 +138,9 @@ def _present(found: Found) -> Iterator[Step]:
     writes = found.script != WANTED
     if writes:
         yield WriteScript()
-    yield from (Build(image.kernel, image.path) for image in found.images if writes and image.stops_udev or _lacks(image))
+    yield from (
+        Build(image.kernel, image.path) for image in found.images if (writes and image.stops_udev) or _lacks(image)
+    )
 
 
 def _lacks(image: Image) -> bool:

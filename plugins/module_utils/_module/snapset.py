@@ -54,7 +54,8 @@ def _selector(params: Mapping[str, Any]) -> Selector:
     )
     if params["state"] == "present" and not selector.given:
         raise InvalidParameter(
-            "volumes, mountpoints, system: state present needs one of them: name LVs or mountpoints, or set system: true"
+            "volumes, mountpoints, system: state present needs one of them: name LVs, name mountpoints, or set system: "
+            "true"
         )
     if selector.exclude and not selector.given:
         raise InvalidParameter(

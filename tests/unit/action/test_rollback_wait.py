@@ -175,7 +175,10 @@ def test_check_mode_only_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     ("given", "sentence"),
     [
         ({"reboot_timeout": 0}, "reboot_timeout is 0: use 1 or more seconds"),
-        ({"timeout": -1, "poll_min": -2}, "timeout is -1: use 0 or more seconds; poll_min is -2: use 0 or more seconds"),
+        (
+            {"timeout": -1, "poll_min": -2},
+            "timeout is -1: use 0 or more seconds; poll_min is -2: use 0 or more seconds",
+        ),
     ],
 )
 def test_bad_times(monkeypatch: pytest.MonkeyPatch, given: dict[str, int], sentence: str) -> None:

@@ -47,8 +47,16 @@ def steps(found: Found, state: Any = "present") -> list[str]:
             ["remove_script", "build_initramfs 6.2"],
         ),
         # What a run that was cut off has left.
-        (Found(builds=True, images=(LACKS, HAS)), ["write_script", *(f"build_initramfs 6.{n}" for n in (1, 2))], ["build_initramfs 6.2"]),
-        (Found(builds=True, script=WANTED, images=(replace(HAS, is_older=True),)), ["build_initramfs 6.2"], ["remove_script", "build_initramfs 6.2"]),
+        (
+            Found(builds=True, images=(LACKS, HAS)),
+            ["write_script", *(f"build_initramfs 6.{n}" for n in (1, 2))],
+            ["build_initramfs 6.2"],
+        ),
+        (
+            Found(builds=True, script=WANTED, images=(replace(HAS, is_older=True),)),
+            ["build_initramfs 6.2"],
+            ["remove_script", "build_initramfs 6.2"],
+        ),
     ],
 )
 def test_steps(found: Found, present: list[str], absent: list[str]) -> None:

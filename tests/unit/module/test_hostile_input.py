@@ -186,7 +186,7 @@ def _surroundings(host: Host) -> Iterator[None]:
             stack.enter_context(patch.object(target, name, value, create=True))
         # Where action plugins are tested too, ansible-core 2.19 and newer take this process for a controller.
         if (internal := sys.modules.get("ansible.module_utils._internal")) is not None:
-            stack.enter_context(patch.object(internal, "is_controller", False))
+            stack.enter_context(patch.object(internal, "is_controller", new=False))
         yield
 
 

@@ -33,7 +33,9 @@ def test_paths_are_normalised() -> None:
 def test_lists_may_be_text() -> None:
     params = {name: argument.get("default") for name, argument in snapset.ARGUMENTS.items()}
     text = {"mountpoints": "[/, '/srv/']", "exclude": "/var, vg/lv", "ignore_uncovered": "[]", "accept_loss_of": "a, b"}
-    request = build_request(modules.module({**params, "name": "s", **{key: value.split(",") for key, value in text.items()}}))
+    request = build_request(
+        modules.module({**params, "name": "s", **{key: value.split(",") for key, value in text.items()}})
+    )
     assert request.selector.mountpoints == ("/", "/srv")
     assert request.selector.exclude == ("/var", "vg/lv")
     assert request.selector.ignore_uncovered == ()

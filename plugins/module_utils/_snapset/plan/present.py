@@ -123,8 +123,8 @@ def _age_problems(picture: Picture, request: Request, current: Taking) -> Iterat
     age = picture.host.now - current.created
     if age > request.max_age.seconds:
         yield (
-            f"it exists already and is {in_words(age)} old, more than max_age ({request.max_age.text}) allows, so it was "
-            "taken for something else: choose another name, or remove it: ansible-playbook safepoint.lvm.commit "
+            f"it exists already and is {in_words(age)} old, more than max_age ({request.max_age.text}) allows, so it "
+            "was taken for something else: choose another name, or remove it: ansible-playbook safepoint.lvm.commit "
             f"-e snapset={request.name}"
         )
 

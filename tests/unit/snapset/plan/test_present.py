@@ -259,9 +259,10 @@ def test_a_set_that_is_young_enough_is_kept(max_age: str) -> None:
 
 def test_a_set_that_is_too_old_was_taken_for_something_else() -> None:
     picture = b.picture([situations.A, b.member(situations.A)])
-    assert driver.reasons(picture, b.request("va/a", max_age="59m")) == (
+    (reason,) = driver.reasons(picture, b.request("va/a", max_age="59m"))
+    assert reason == (
         "it exists already and is 1 h 0 min old, more than max_age (59m) allows, so it was taken for something else: "
-        "choose another name, or remove it: ansible-playbook safepoint.lvm.commit -e snapset=s",
+        "choose another name, or remove it: ansible-playbook safepoint.lvm.commit -e snapset=s"
     )
 
 
