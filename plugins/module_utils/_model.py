@@ -56,7 +56,7 @@ class VolumeGroup:
 class Volume:
     """An LV, hidden ones included. ``origin`` is a snapshot's origin by name, ``pool`` a thin volume's pool.
 
-    ``copied_tags`` are those of this collection that came with a copy of a VG (``_snapset.copies``); ``tags`` are all others.
+    ``copied_tags`` are ours that came with a copy of a VG (``_snapset.copies``); ``tags`` are all others.
     """
 
     vg: str

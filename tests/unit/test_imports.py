@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from imports import imports_of, outside, package_of, sources
+from imports import MODULE_UTILS, imports_of, outside, package_of, sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,6 +89,19 @@ def test_every_package_says_what_it_knows_and_what_it_must_not_know(package: str
         ast.get_docstring(ast.parse(text)) or "" for name, text in FILES.items() if package_of(name) == package
     ]
     assert len([text for text in docstrings if said.search(text)]) == 1
+
+
+def test_the_page_on_the_architecture_shows_every_file() -> None:
+    tree = (MODULE_UTILS.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
+    # "_snapset/plan/ ..." to "_snapset.plan": what follows it, up to the next package. The first line has the values.
+    parts = re.split(r"^(_[\w/]+)/ ", tree, flags=re.MULTILINE)
+    shown = dict(zip((name.replace("/", ".") for name in parts[1::2]), parts[2::2]))
+    missing = [
+        name
+        for name in FILES
+        if not re.search(rf"\b{name.rpartition('.')[2]}\b", shown.get(package_of(name), parts[0]))
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize(

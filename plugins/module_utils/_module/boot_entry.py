@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way of the module boot_entry: lock, observe, plan, carry out, result. Private to this collection."""
+"""How the module boot_entry works: lock, observe, plan, carry out, result. Private to this collection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way of the modules snapset and snapshot: lock, observe, plan, apply, result. Private to this collection."""
+"""How the modules snapset and snapshot work: lock, observe, plan, apply, result. Private to this collection."""
 
 from __future__ import annotations
 

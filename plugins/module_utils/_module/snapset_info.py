@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way of the module snapset_info: all that a person or a play needs to know of a host. Private."""
+"""How the module snapset_info works: all that a person or a play needs to know of a host. Private."""
 
 from __future__ import annotations
 

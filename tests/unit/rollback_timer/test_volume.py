@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is put on the filesystem of a rollback timer; a directory stands for it, with one tool of this machine."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import toolbox, volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHANGING = {"deadline": "5\n", "failed": "0 boot\n"}
+
+
+@pytest.fixture
+def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(toolbox, "TOOLS", ("sh",))
+    monkeypatch.setattr(volume, "_LVM_ETC", tmp_path / "etc")
+    monkeypatch.setattr(volume, "make_filesystem", lambda *_arguments, **_options: None)
+    (tmp_path / "etc" / "archive").mkdir(parents=True)
+    (tmp_path / "etc" / "lvm.conf").write_text("devices {}\n")
+    place = tmp_path / "top"
+    place.mkdir()
+    monkeypatch.setattr(volume, "mounted", lambda *_arguments, **_options: nullcontext(place))
+    return place
+
+
+def test_all_but_what_changes_has_a_checksum(top: Path) -> None:
+    volume.write_timer("/dev/x", {"go-back": 'echo "$*" >"$1/said"\n', "boot": "file\t/boot/\udcff\t-\n"}, CHANGING)
+    assert (top / "said").read_text() == f"{top} --check\n"
+    sums = (top / toolbox.CHECKSUMS).read_text().splitlines()
+    assert {"bin/sh", "lib/ld", "go-back", "boot", "lvm/lvm.conf"} <= {line.split("  ")[1] for line in sums}
+    assert not any(line.endswith(tuple(CHANGING)) for line in sums)
+    assert not (top / "lvm" / "archive").exists()
+    assert (top / "deadline").read_text() == "5\n"
+    subprocess.run(["sha256sum", "--quiet", "--strict", "--check", toolbox.CHECKSUMS], cwd=top, check=True)
+
+
+def test_a_program_that_finds_something_wrong(top: Path) -> None:
+    with pytest.raises(FilesFailed, match="its own files are damaged"):
+        volume.write_timer("/dev/x", {"go-back": "echo its own files are damaged; exit 1\n"}, CHANGING)
+    assert (top / "go-back").exists()
