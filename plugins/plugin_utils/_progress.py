@@ -34,7 +34,7 @@ def left_to_merge(snapset: Mapping[str, Any]) -> float:
     Only thick merges copy anything. Their used percentage falls to 0 (lvs(8)), and `merge_percent` is 100 minus that.
     """
     running = [one for one in snapset["members"] if one["state"] == "merging" and one["merge_percent"] is not None]
-    return sum((one["size"] or 0) * (100 - one["merge_percent"]) / 100 for one in running)
+    return float(sum((one["size"] or 0) * (100 - one["merge_percent"]) / 100 for one in running))
 
 
 def rate(samples: Sequence[Sample]) -> float | None:

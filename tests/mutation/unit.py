@@ -29,8 +29,8 @@ TESTS = (
     *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
     *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py"),
     *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),
-    *("lvm/test_report.py", "module/test_run.py", "module/test_snapset.py"),
-    *("boot_files", "boot_backup", "boot_entry", "rollback_timer"),
+    *("lvm/test_report.py", "module/test_run.py", "module/test_snapset.py", "module/test_argspec.py"),
+    *("boot_files", "boot_backup", "boot_entry", "rollback_timer", "initramfs_hook", "module/test_initramfs_hook.py"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
 AT_ONCE = 2

@@ -141,7 +141,7 @@ def _seen(folder: Path, output: str, hosts: Sequence[str]) -> dict[str, Seen]:
         one.calls += [Call(**json.loads(line)) for line in calls.read_text().splitlines()] if calls.exists() else []
         results = folder / f"{host}.results"
         lines = results.read_text().splitlines() if results.exists() else []
-        one.results += [(role, task) for role, task in map(json.loads, lines)]
+        one.results += map(tuple, map(json.loads, lines))
     for part in re.split(r"(?m)^(?=TASK \[)", output):
         banner = _BANNER.match(part.partition("\n")[0])
         for match in _RESULT.finditer(part):

@@ -11,7 +11,7 @@ import of_pre_upgrade
 import of_rollback
 import pytest
 from plays import Controller
-from scenarios import info, reason, snapset
+from scenarios import ID, info, reason, snapset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +98,7 @@ def test_without_a_choice_the_system_is_protected(controller: Controller) -> Non
     seen = controller.run("safepoint.lvm.pre_upgrade", {"one": of_pre_upgrade.UNDISTURBED.answers}, {"snapset": "s"})
     asked = [call.arguments for call in seen["one"].calls if call.action.endswith(".snapset")]
     assert [one["system"] for one in asked] == [True, True]
-    assert [one.get("id") for one in asked] == [None, of_pre_upgrade.backup()["id"]]
+    assert [one.get("id") for one in asked] == [None, ID]
 
 
 def test_what_an_earlier_use_of_the_role_has_found_counts_no_more(controller: Controller) -> None:

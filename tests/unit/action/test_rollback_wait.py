@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,13 +52,15 @@ class Played:
         task.copy = lambda: SimpleNamespace(**vars(task))
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"), always_pipeline_modules=True)
         loader = SimpleNamespace(action_loader=SimpleNamespace(get=self._reboot_action))
-        self.plugin = rollback_wait.ActionModule(task, connection, None, None, None, loader)
+        # No type of Ansible's is needed here.
+        make: Any = rollback_wait.ActionModule
+        self.plugin = make(task, connection, None, None, None, loader)
         # From 2.19 on ansible-core does not take it from there.
         self.plugin._shared_loader_obj = loader
         monkeypatch.setattr(self.plugin, "_execute_module", self._execute)
         monkeypatch.setattr(rollback_wait, "Display", lambda: SimpleNamespace(display=self.said.append))
-        monkeypatch.setattr(rollback_wait.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(rollback_wait.time, "sleep", self._sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self._sleep)
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -164,7 +167,7 @@ def test_check_mode_only_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     predicted = look("merging", changed=True)
     played = Played(monkeypatch, predicted, check=True, reboot=True, min_headroom="0", accept_loss_of="a, b")
     assert played.run() == predicted
-    assert played.reboots == played.said == []
+    assert (played.reboots, played.said) == ([], [])
     (asked,) = played.asked
     assert asked[1]["min_headroom"] == "0"
     # The module reads text.
@@ -181,11 +184,11 @@ def test_check_mode_only_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_bad_times(monkeypatch: pytest.MonkeyPatch, given: dict[str, int], sentence: str) -> None:
+def test_bad_times(monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], sentence: str) -> None:
     played = Played(monkeypatch, reboot=True, **given)
     result = played.run()
     assert (result["failed"], result["msg"]) == (True, sentence)
-    assert played.asked == played.reboots == []
+    assert (played.asked, played.reboots) == ([], [])
 
 
 def test_it_says_that_it_still_reboots(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -268,7 +268,7 @@ def test_a_set_that_is_too_old_was_taken_for_something_else() -> None:
 
 def test_only_a_sound_set_can_be_too_old() -> None:
     """Of others the reasons that count are told, or they are made anew."""
-    old = {"max_age": "0s"}
+    old: dict[str, Any] = {"max_age": "0s"}
     for situation in (situations.nothing(), situations.ALL["unsealed"]()):
         assert driver.reasons(situation, b.request("va/a", **old)) == driver.reasons(situation, b.request("va/a"))
     for situation in (situations.ALL["invalid"](), situations.ALL["pending"]()):
