@@ -215,6 +215,7 @@ class Host:
 
     ``udev_runs`` unless LVM would wait for a udev that is not there; ``can_archive`` unless there is hardly room for
     LVM's copies of its metadata, or they cannot be written. ``has_devices_file`` when LVM may use only what is in one.
+    ``preview`` is the name and the ID of the snapset that is shown instead of the host, in a preview boot.
     """
 
     now: int
@@ -227,6 +228,7 @@ class Host:
     udev_runs: bool = True
     can_archive: bool = True
     has_devices_file: bool = False
+    preview: tuple[str, str] | None = None
     boot: Boot | None = None
 
     def mount_at(self, mountpoint: str) -> Mount | None:

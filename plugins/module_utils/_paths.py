@@ -16,8 +16,15 @@ LVM_ARCHIVE = Path("/etc/lvm/archive")
 BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
 """Where what boots a host lies when it is not on the root filesystem: /boot, the ESP, the firmware of single boards."""
 
+SYSTEM_MOUNTPOINTS = ("/", "/usr", "/var", "/var/lib", "/etc", "/opt")
+"""What an upgrade changes: / and the filesystems that have to roll back with it, or the host is two halves."""
+
 LOOK_MARK = "/run/safepoint-look"
-"""Below it the layers are mounted of a host that was booted from a safe point; ``set`` in it has its name and id."""
+"""In a preview boot the layers are mounted below it; ``set`` in it has the name and the ID of the snapset."""
+
+
+INITRAMFS_SCRIPT = Path("/etc/initramfs-tools/scripts/local-bottom/safepoint-lvm")
+"""Ends LVM's pollers in an initramfs of initramfs-tools; what names may be in its directory, run-parts(8) says."""
 
 
 def initramfs_names(kernel: str) -> tuple[str, str, str]:

@@ -52,16 +52,14 @@ options:
   after:
     description: How long to wait, from V(60s) to V(30d), such as V(90s), V(30m) or V(12h). Needed to arm it.
     type: str
-  also_on_failed_boot:
-    description:
-      - Also go back when so many boots as O(failed_boots) says have failed one after the other, which is when they have
-        reached neither C(multi-user.target) nor C(graphical.target). Only boots in which systemd itself starts count.
-    type: bool
-    default: false
   failed_boots:
-    description: How many failed boots are enough, 1 to 99.
+    description:
+      - Also roll back after this many failed boots in a row, from V(0) to V(99). V(0) means that failed boots do not
+        count.
+      - A boot has failed when it reached neither C(multi-user.target) nor C(graphical.target). Only boots in which
+        systemd itself starts count.
     type: int
-    default: 2
+    default: 0
   vg:
     description: The VG that is to hold the timer. The default is the one of the root filesystem.
     type: str
@@ -84,7 +82,7 @@ EXAMPLES = r"""
   safepoint.lvm.rollback_timer:
     name: patch_2026_11
     after: 2h
-    also_on_failed_boot: true
+    failed_boots: 2
 
 - name: All is well
   safepoint.lvm.rollback_timer:
@@ -104,7 +102,7 @@ rollback_timer:
     running: true
     after: 1800
     deadline: "2026-11-23T14:30:00+00:00"
-    failed_boots: null
+    failed_boots: 0
     fired_at: null
     vg: sysvg
     volume: safepoint_timer_patch_2026_11
@@ -137,7 +135,8 @@ rollback_timer:
       type: str
       returned: always
     failed_boots:
-      description: How many failed boots are enough; null when they do not count.
+      description:
+        - After how many failed boots in a row the host rolls back; 0 when they do not count, null without a timer.
       type: int
       returned: always
     fired_at:
@@ -190,8 +189,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["armed", "disarmed"], "default": "armed"},
     "after": {"type": "str"},
-    "also_on_failed_boot": {"type": "bool", "default": False},
-    "failed_boots": {"type": "int", "default": 2},
+    "failed_boots": {"type": "int", "default": 0},
     "vg": {"type": "str"},
     "lock_timeout": {"type": "int", "default": 60},
 }

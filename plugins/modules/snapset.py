@@ -60,8 +60,8 @@ options:
   volumes:
     description:
       - The LVs to protect.
-      - With O(state=present), this or O(mountpoints) is required. Otherwise it is optional, and must be what the set
-        has when it is given.
+      - With O(state=present), this, O(mountpoints) or O(system=true) is required. Otherwise they are optional, and
+        must choose what the set has.
     type: list
     elements: dict
     default: []
@@ -77,14 +77,24 @@ options:
         description: A size for this one, instead of O(size). Not for thin volumes.
         type: str
   mountpoints:
-    description: Mountpoints whose LVs are to be protected. An LV that is named in two ways is one member.
+    description:
+      - Mountpoints whose LVs are to be protected. An LV that is named in two ways is one member.
+      - This and the other lists of names and paths may be given as text, as by C(-e). V(/, /var) and V([/, /var]) mean
+        the same. Blanks and quotes around an item do not count.
     type: list
     elements: path
     default: []
+  system:
+    description:
+      - Protect what an upgrade changes, beside O(volumes) and O(mountpoints). This is C(/), and those of C(/usr),
+        C(/var), C(/var/lib), C(/etc) and C(/opt) that are filesystems of their own.
+      - Those in O(ignore_uncovered) are left out.
+    type: bool
+    default: false
   exclude:
     description:
-      - LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes) and O(mountpoints) choose. Refused without both,
-        because a set is merged and removed as a whole.
+      - LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes), O(mountpoints) and O(system) choose. Refused
+        without any of them, because a set is merged and removed as a whole.
       - What has to go back together with C(/) is left out only if O(ignore_uncovered) lists it too.
     type: list
     elements: str
@@ -97,9 +107,17 @@ options:
         filesystems of their own, unless they are listed here.
       - A thick C(/) that holds C(/boot) is refused, because a boot loader would read it half merged; listing C(/boot)
         here says that nothing boots from there.
+      - Without C(/boot) in this list, RV(boot_to_save) names what boots the host and does not roll back with C(/).
     type: list
     elements: path
     default: []
+  max_age:
+    description:
+      - With O(state=present), how old a set of this name may be that exists already, from V(0s) to V(3650d), for
+        example V(90s), V(30m), V(24h) or V(7d). A number alone means seconds.
+      - An older one is refused, because it was taken for another change, and a rollback to it would lose more than
+        this one. By default any age will do.
+    type: str
 seealso:
   - module: safepoint.lvm.boot_backup
   - module: safepoint.lvm.snapshot
@@ -107,10 +125,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Take a safe point of the system
+- name: Take snapshots of the system, unless that was done today
   safepoint.lvm.snapset:
     name: patch_2026_11
-    mountpoints: [/, /var]
+    system: true
+    max_age: 24h
 
 - name: Protect two volumes, with at least 40% of each snapshot free
   safepoint.lvm.snapset:
@@ -163,9 +182,9 @@ snapset:
       type: str
       returned: always
     id:
-      description: One UUID for each taking; null when there is no set.
+      description: One UUID each time that a set is taken; null when there is no set.
       type: str
-      returned: not in check mode
+      returned: always, but in check mode only when the set exists and stays
     state:
       description:
         - One of C(damaged), C(invalid), C(merge_failed), C(partly_merged), C(merging), C(merge_pending), C(incomplete),
@@ -175,11 +194,11 @@ snapset:
     created:
       description: When the set was taken (ISO 8601, UTC); null when no member is left to tell, as after a rollback.
       type: str
-      returned: not in check mode
+      returned: always, but in check mode only when the set exists and stays
     age:
       description: Seconds since then; null like RV(snapset.created).
       type: int
-      returned: not in check mode
+      returned: always, but in check mode only when the set exists and stays
     rolled_back_at:
       description: When the last origin was seen to be rolled back (ISO 8601, UTC); null before that.
       type: str
@@ -245,6 +264,21 @@ poll_after:
   description: Seconds after which it is worth to run this task again; null when nothing is under way.
   type: int
   returned: success
+boot_to_save:
+  description:
+    - Where what boots the host lies, such as C(/boot) and the ESP, when C(/) is a member of the set and that does not
+      roll back with it. Save it by M(safepoint.lvm.boot_backup) first.
+    - Empty when C(/boot) is in O(ignore_uncovered).
+  type: list
+  elements: str
+  returned: success
+  sample: [/boot, /boot/efi]
+boot_ignored:
+  description: The same mountpoints when C(/boot) is in O(ignore_uncovered), otherwise empty.
+  type: list
+  elements: str
+  returned: success
+  sample: []
 planned:
   description: The steps, each of them one LVM command, the same in check mode and in the real run.
   type: list
@@ -302,8 +336,10 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "mountpoints": {"type": "list", "elements": "path", "default": []},
+    "system": {"type": "bool", "default": False},
     "exclude": {"type": "list", "elements": "str", "default": []},
     "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
+    "max_age": {"type": "str"},
 }
 
 

@@ -194,6 +194,8 @@ coverage:
       kind: thick
       protectable: true
       reason: null
+      system: true
+      boot: false
       snapsets: [patch_2026_11]
     - mountpoint: /boot
       source: /dev/vda2
@@ -203,6 +205,8 @@ coverage:
       kind: null
       protectable: false
       reason: /dev/vda2 is not on LVM
+      system: false
+      boot: true
       snapsets: []
   contains:
     mountpoint:
@@ -236,6 +240,14 @@ coverage:
     reason:
       description: Why not.
       type: str
+      returned: always
+    system:
+      description: Whether O(safepoint.lvm.snapset#module:system) chooses it, because an upgrade changes it.
+      type: bool
+      returned: always
+    boot:
+      description: Whether it boots the host, so that M(safepoint.lvm.boot_backup) saves it.
+      type: bool
       returned: always
     snapsets:
       description:

@@ -145,8 +145,10 @@ def kept(lines: Iterable[str], transcript: list[str]) -> Iterator[str]:
 
 
 def messages(lines: Iterator[str]) -> Iterator[str]:
-    """Yield what debug tasks say in the output of ansible-playbook, line by line."""
+    """Yield what debug tasks and rollback_wait say in the output of ansible-playbook, line by line."""
     for line in lines:
+        if line.startswith(f"{MACHINE}: "):
+            yield line.rstrip("\n")
         if re.match(r"ok: \[.*\] => \{$", line):
             body = ["{"]
             while body[-1] != "}":

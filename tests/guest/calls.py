@@ -32,7 +32,10 @@ Result = dict[str, Any]
 
 _MODULES = {
     name: importlib.import_module(f"ansible_collections.safepoint.lvm.plugins.modules.{name}")
-    for name in ("boot_backup", "boot_entry", "rollback_timer", "snapset", "snapshot", "snapset_info")
+    for name in (
+        *("boot_backup", "boot_entry", "initramfs_hook", "rollback_timer"),
+        *("snapset", "snapshot", "snapset_info"),
+    )
 }
 _CHANGES: Any = importlib.import_module("ansible_collections.safepoint.lvm.plugins.module_utils._module.changes")
 

@@ -64,10 +64,10 @@ def same_twice(arguments: dict[str, Any]) -> dict[str, Any]:
 def test_the_whole_way() -> None:
     set_id = ok("snapset", present("s", "thick/a", "thin/t1"))["snapset"]["id"]
     armed = same_twice(ARM)
-    assert (armed["state"], armed["id"], armed["after"], armed["failed_boots"]) == ("armed", set_id, 7200, None)
+    assert (armed["state"], armed["id"], armed["after"], armed["failed_boots"]) == ("armed", set_id, 7200, 0)
     assert is_active()
     assert ok("snapset_info", {})["rollback_timers"] == [armed]
-    longer = same_twice({**ARM, "after": "3h", "also_on_failed_boot": True, "failed_boots": 5})
+    longer = same_twice({**ARM, "after": "3h", "failed_boots": 5})
     assert (longer["after"], longer["failed_boots"]) == (10800, 5)
     assert longer["deadline"] > armed["deadline"]
     assert same_twice(DISARM)["state"] == "disarmed"
@@ -80,7 +80,7 @@ def test_refusals() -> None:
     refused("rollback_timer", ARM, "snapset s is absent")
     ok("snapset", present("s", "thick/a"))
     refused("rollback_timer", {**ARM, "vg": "nowhere"}, "there is no VG nowhere here")
-    refused("rollback_timer", {**ARM, "after": "59s"}, "after: '59s' is not a valid duration: expected 60s to 30d")
+    refused("rollback_timer", {**ARM, "after": "59s"}, "after: '59s' is not a valid duration: use 60s to 30d")
     lvm.run("lvcreate", "-y", "-q", "-l", "100%FREE", "-n", "full", "other")
     refused("rollback_timer", ARM, "VG other has 0 bytes free, and .* are needed")
     lvm.run("lvremove", "-y", "-q", "other/full")

@@ -18,8 +18,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mutation import unit_roles, unit_table
 from mutation.code import Outdated, broken
-from mutation.unit_table import MUTANTS, Mutant
+from mutation.unit_table import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("plugins", "tests/unit", "pyproject.toml")
@@ -29,8 +30,8 @@ TESTS = (
     *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
     *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py"),
     *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),
-    *("lvm/test_report.py", "module/test_run.py", "module/test_snapset.py"),
-    *("boot_files", "boot_backup", "boot_entry", "rollback_timer"),
+    *("lvm/test_report.py", "module/test_run.py", "module/test_snapset.py", "module/test_argspec.py"),
+    *("boot_files", "boot_backup", "boot_entry", "rollback_timer", "initramfs_hook", "module/test_initramfs_hook.py"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
 AT_ONCE = 2
@@ -40,7 +41,7 @@ _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="
 def main() -> int:
     """Try the tests on the code as it is, then on every mutant."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
-    wanted = [mutant for mutant in MUTANTS if word in mutant.promise]
+    wanted = [mutant for mutant in (*unit_table.MUTANTS, *unit_roles.MUTANTS) if word in mutant.promise]
     status, output = _tested(_NOTHING)
     if status:
         print(output)

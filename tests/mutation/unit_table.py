@@ -100,8 +100,8 @@ MUTANTS = (
     ),
     Mutant(
         "what goes with / is protected or ignored by name",
-        'GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")',
-        'GOES_WITH_ROOT = ("/usr", "/var", "/etc", "/opt")',
+        'SYSTEM_MOUNTPOINTS = ("/", "/usr", "/var", "/var/lib", "/etc", "/opt")',
+        'SYSTEM_MOUNTPOINTS = ("/", "/usr", "/var", "/etc", "/opt")',
     ),
     Mutant(
         "a merge is pending until the origin tells how far it is",

@@ -44,31 +44,31 @@ def _task(role: str, name: str) -> str:
     return rf"TASK \[safepoint\.lvm\.{role} : {name}"
 
 
+_WAIT = _task("rollback", "Reboot if a merge needs that, and wait for the merges")
 MOMENTS = {
     "preparing": Moment(
         "pre_upgrade",
-        _task("pre_upgrade", "Install the initramfs script"),
+        _task("pre_upgrade", "Prepare the initramfs"),
         90,
         frozenset({"absent"}),
         layouts=("root",),
     ),
     "taking": Moment(
-        "pre_upgrade", _task("pre_upgrade", r"Take the safe point\]"), 15, frozenset({"absent", "incomplete"}) | SOUND
+        "pre_upgrade", _task("pre_upgrade", r"Take the snapset\]"), 15, frozenset({"absent", "incomplete"}) | SOUND
     ),
     "changing": Moment("change", r"\[", 15, SOUND),
     "requesting": Moment(
         "rollback", _task("rollback", "Request the merges"), 12, SOUND | GOING_BACK | {"partly_merged"}, closed=0.5
     ),
-    "rebooting": Moment("rollback", _task("rollback", "Reboot"), 20, GOING_BACK),
+    "rebooting": Moment("rollback", _WAIT, 20, GOING_BACK),
     "in the initramfs": Moment("rollback", "Loading, please wait", 15, GOING_BACK, console=True),
     "merging": Moment("rollback", r"Welcome to .*Debian", 30, GOING_BACK, console=True),
-    "merging closed": Moment(
-        "rollback", _task("rollback", "See it to its end"), 15, GOING_BACK, layouts=("data",), closed=1
-    ),
-    "concluding": Moment("rollback", _task("rollback", "Go on with the merges"), 15, GOING_BACK, closed=0.5),
+    "merging closed": Moment("rollback", _WAIT, 15, GOING_BACK, layouts=("data",), closed=1),
+    # What rollback_wait says, after the reboot if there was one.
+    "concluding": Moment("rollback", "looks at the merges", 15, GOING_BACK, closed=0.5),
     "committing": Moment(
         "commit",
-        _task("commit", "Let go of the safe point"),
+        _task("commit", "Remove the snapset"),
         12,
         frozenset({"absent", "damaged", "incomplete"}) | SOUND,
     ),

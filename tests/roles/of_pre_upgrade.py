@@ -7,45 +7,40 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scenarios import CHANGED, Expected, Scenario, backup, info, reason, snapset
+from scenarios import CHANGED, Expected, Scenario, backup, reason, snapset
 
-LOOK = "Look at what is mounted and which safe points exist"
-PREDICT = "Take the safe point, in check mode"
-SAVE = "Save what boots the host"
-TAKE = "Take the safe point"
-ARM = "Have the host go back by itself unless the change is confirmed in time"
-REMOVE_SET = "Let go of what could not be made sure"
-REMOVE_BACKUP = "Let go of what was saved for nothing"
-BUILD = "Build the initramfs of each again"
-_TAKEN = {"changed": True, "planned": [{"step": "create"}, {"step": "seal"}], "snapset": snapset("active")}
+PREDICT = "Find out whether the snapset can be taken"
+PREDICT_BOOT = "Find out whether /boot can be saved"
+PREPARE = "Prepare the initramfs"
+SAVE = "Save /boot"
+TAKE = "Take the snapset"
+ARM = "Arm the rollback timer"
+REMOVE_SET = "Remove the snapset that has no timer"
+REMOVE_BACKUP = "Remove the unused /boot backup"
+_BOOT = {"boot_to_save": ["/boot"], "boot_ignored": []}
+_TAKEN = {"changed": True, "planned": [{"step": "create"}, {"step": "seal"}], "snapset": snapset("active"), **_BOOT}
 _SAVED = {"changed": True, "planned": [{"step": "create_backup"}], "boot_backup": backup()}
+_KEPT = {"changed": False, "planned": [], "boot_backup": backup()}
 _ARMED = {"changed": True, "rollback_timer": {"deadline": "2026-11-23T14:30:00+00:00"}}
-_SET_LEFT = f". s was taken all the same and is still there: {reason(REMOVE_SET)}"
-_BACKUP_LEFT = f". What was saved of /boot for it is still there: {reason(REMOVE_BACKUP)}"
+_SET_LEFT = f". The snapset s was taken and is still there: {reason(REMOVE_SET)}"
+_BACKUP_LEFT = f". The backup of /boot for it is still there: {reason(REMOVE_BACKUP)}"
 
 FRESH = Scenario(
     title="take it",
     role="pre_upgrade",
     variables={"pre_upgrade_confirm_within": "30m"},
     answers={
-        LOOK: info(),
         PREDICT: _TAKEN,
-        "Find out whether what boots the host can be saved, before anything is changed": _SAVED,
-        "Find out whether the host uses initramfs-tools": {"stat": {"exists": True}},
-        "Look at the initramfs script": {"stat": {"exists": False}},
-        "Find the kernels whose initramfs lacks it": {"rc": 0, "stdout_lines": ["6.12", "6.13"]},
-        "Install the initramfs script": CHANGED,
-        BUILD: CHANGED,
+        PREDICT_BOOT: {**_SAVED, "boot_backup": backup(id=None)},
+        PREPARE: CHANGED,
         SAVE: _SAVED,
         TAKE: _TAKEN,
         ARM: _ARMED,
     },
     in_rescue={REMOVE_SET: CHANGED, REMOVE_BACKUP: CHANGED},
-    says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s; it goes back by itself at "
-    "2026-11-23T14:30:00+00:00 unless that is accepted before",
+    says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s; the host rolls back by itself "
+    "at 2026-11-23T14:30:00+00:00 unless the change is accepted before",
     expected={
-        # The loop goes on with the second kernel.
-        (BUILD,): Expected(("command",), reason(BUILD)),
         (SAVE,): Expected((), reason(SAVE)),
         (TAKE,): Expected(("boot_backup s absent",), reason(TAKE)),
         (TAKE, REMOVE_BACKUP): Expected(("boot_backup s absent",), reason(TAKE) + _BACKUP_LEFT),
@@ -54,32 +49,69 @@ FRESH = Scenario(
         (ARM, REMOVE_BACKUP): Expected(("snapset s absent", "boot_backup s absent"), reason(ARM) + _BACKUP_LEFT),
     },
 )
+UNDISTURBED = replace(
+    FRESH,
+    title="take it without a timer",
+    variables={},
+    answers={task: answer for task, answer in FRESH.answers.items() if task != ARM},
+    says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s",
+)
 # Then nothing of it may be removed: it may be the only way back.
 EXISTING = replace(
     FRESH,
     title="take it where it exists, so that it is extended",
     answers={
-        **{task: answer for task, answer in FRESH.answers.items() if "initramfs" not in task},
-        LOOK: info(snapset("active"), boot_backups=[backup()]),
-        SAVE: {"changed": False, "planned": [], "boot_backup": backup()},
-        TAKE: {"changed": True, "planned": [{"step": "extend"}], "snapset": snapset("active")},
+        PREDICT: {**_TAKEN, "planned": [{"step": "extend"}]},
+        PREDICT_BOOT: _KEPT,
+        SAVE: _KEPT,
+        TAKE: {**_TAKEN, "planned": [{"step": "extend"}]},
+        ARM: _ARMED,
     },
     variables={**FRESH.variables, "pre_upgrade_prepare_initramfs": False},
     says=f"{FRESH.says}; it exists already and is 0 h 10 min old",
     expected={(task,): Expected((), reason(task)) for task in (SAVE, TAKE, ARM)},
     blocks_alone=True,
 )
-CHECK = replace(
-    EXISTING,
-    title="take it in check mode",
-    check=True,
+DONE = replace(
+    UNDISTURBED,
+    title="take it where all is done",
     answers={
-        **{task: answer for task, answer in EXISTING.answers.items() if task != ARM},
-        LOOK: info(),
-        SAVE: _SAVED,
+        PREDICT: {**_TAKEN, "changed": False, "planned": []},
+        PREDICT_BOOT: _KEPT,
+        PREPARE: {"changed": False},
+        SAVE: _KEPT,
+        TAKE: {**_TAKEN, "changed": False, "planned": []},
+    },
+    says=f"{UNDISTURBED.says}; it exists already and is 0 h 10 min old",
+    expected={(task,): Expected((), reason(task)) for task in (SAVE, TAKE)},
+    blocks_alone=True,
+)
+# Without /boot, and on a host that was told to do without.
+IGNORED = replace(
+    UNDISTURBED,
+    title="take it without /boot",
+    answers={
+        PREDICT: {**_TAKEN, "boot_to_save": [], "boot_ignored": ["/boot"]},
+        PREPARE: CHANGED,
         TAKE: _TAKEN,
     },
-    says="s would protect / (sysvg/root, 1.00 GiB); /boot would be saved in sysvg/safepoint_boot_s",
-    expected={(task,): Expected((), reason(task)) for task in (SAVE, TAKE)},
+    says="s protects / (sysvg/root, 1.00 GiB)",
+    expected={(TAKE,): Expected((), reason(TAKE))},
+    blocks_alone=True,
 )
-SCENARIOS = [FRESH, EXISTING, CHECK]
+CHECK = replace(
+    FRESH,
+    title="take it in check mode",
+    check=True,
+    answers={task: FRESH.answers[task] for task in (PREDICT, PREDICT_BOOT, PREPARE)},
+    says="s would protect / (sysvg/root, 1.00 GiB); /boot would be saved in sysvg/safepoint_boot_s",
+    expected={},
+)
+CHECK_EXISTING = replace(
+    EXISTING,
+    title="take it where it exists, in check mode",
+    check=True,
+    answers={task: EXISTING.answers[task] for task in (PREDICT, PREDICT_BOOT, ARM)},
+    expected={(ARM,): Expected((), reason(ARM))},
+)
+SCENARIOS = [FRESH, EXISTING, DONE, IGNORED, CHECK, CHECK_EXISTING]

@@ -5,48 +5,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from scenarios import CHANGED, Expected, Scenario, backup, info, reason, snapset
 
-RESTORE = "Bring back what boots the host"
+LOOK = "Look at the host"
+RESTORE = "Restore what boots the host"
 REQUEST = "Request the merges"
+WAIT = "Reboot if a merge needs that, and wait for the merges"
 UNDO = "Leave /boot as the change has made it"
 _PACK = "Pack the evidence, where no snapshot records it"
 _PLACE = "Make a place for it on the controller, where nobody else can read it either"
 _FETCH = "Copy the evidence to the controller"
 _CLEAN = "Remove the packed evidence from the host"
-_DISARM = "Stop the timer, which has nothing left to do"
-_NO_ENTRY = "Take the entry out of the boot menu, which has nothing left to show"
+_DISARM = "Disarm the rollback timer"
+_DISARM_AGAIN = "Disarm the rollback timer where that failed before the reboot"
+_NO_ENTRY = "Remove the boot entry"
 _CANARIES = "Leave a canary on each filesystem that waits"
-_REBOOT = "Reboot"
-_PYTHON = "Look for Python again, which may have gone with the change"
-_LOOK = "Look at the safe points of the host"
-_PREDICT = "Find out what going back would do, and whether it can be done"
-_PREDICT_BOOT = "Find out whether /boot can be brought back"
-_ROUND = "Go on with the merges"
+_PREDICT = "Find out whether the rollback is possible"
+_PREDICT_BOOT = "Find out whether /boot can be restored"
 
 
 def _merge(state: str, **more: Any) -> dict[str, Any]:
     found = snapset(state, rolled_back_at="2026-11-23T14:30:00+00:00")
-    found["members"][0]["merge_percent"] = 80
     return {"changed": True, "reboot_required": False, "poll_after": None, "snapset": found, **more}
 
 
-_INFO = info(snapset("active"), boot_backups=[backup()], boot_entries=[{"name": "s"}])
+_INFO = info(
+    snapset("active"),
+    boot_backups=[backup()],
+    boot_entries=[{"name": "s"}],
+    rollback_timers=[{"name": "s", "state": "armed"}],
+)
 _FAILED = {"failed": True, "msg": "read-only file system"}
 # From the reboot to the end.
 _LAST = (
-    *("reboot", "ping", "snapset s merged", "wait_for", "snapset s merged", "find"),
-    *("rollback_timer s disarmed", "boot_entry s absent", "boot_backup s restored", "boot_backup s absent"),
+    *("rollback_wait s", "find", "rollback_timer s disarmed", "boot_entry s absent"),
+    *("boot_backup s restored", "boot_backup s absent"),
 )
+_ENDED = _merge("rolled_back", elapsed=83)
 
 WHOLE = Scenario(
     title="go back",
     role="rollback",
     variables={"rollback_fetch": ["/var/log/dpkg.log"]},
     answers={
-        _LOOK: _INFO,
+        LOOK: _INFO,
         _PREDICT: _merge("merge_pending", reboot_required=True),
         _PREDICT_BOOT: CHANGED,
         _PACK: {"rc": 1, "stdout_lines": []},
@@ -60,28 +65,25 @@ WHOLE = Scenario(
         _DISARM: _FAILED,
         _NO_ENTRY: _FAILED,
         _CANARIES: {"rc": 0, "stdout_lines": []},
-        _REBOOT: CHANGED,
-        _PYTHON: {},
-        _ROUND: [_merge("merging"), _merge("rolled_back")],
-        "Wait": {},
+        WAIT: _ENDED,
         "Look for canaries": {"files": []},
-        "Stop the timer where that failed before the reboot": CHANGED,
-        "Take the entry out of the boot menu where that failed before the reboot": CHANGED,
+        _DISARM_AGAIN: CHANGED,
+        "Remove the boot entry where that failed before the reboot": CHANGED,
         "Bring /boot to exactly what it was, and verify that": CHANGED,
-        "Let go of its backup": CHANGED,
+        "Remove the /boot backup": CHANGED,
     },
     in_rescue={UNDO: CHANGED},
-    says="/ is back at s, since 2026-11-23T14:30:00+00:00; so is /boot",
+    says="/ is back at s, since 2026-11-23T14:30:00+00:00; so is /boot (83 s after the request)",
     expected={
         **{(task,): Expected(("file absent",), reason(task)) for task in (_PACK, _PLACE, _FETCH)},
         (_CANARIES,): Expected(_LAST, ""),
         (RESTORE,): Expected(("boot_backup s",), reason(RESTORE)),
         (REQUEST,): Expected(("boot_backup s",), reason(REQUEST)),
         (RESTORE, UNDO): Expected(
-            ("boot_backup s",), f"{reason(RESTORE)}. /boot keeps what was brought back there: {reason(UNDO)}"
+            ("boot_backup s",), f"{reason(RESTORE)}. /boot keeps what was restored there: {reason(UNDO)}"
         ),
         (REQUEST, UNDO): Expected(
-            ("boot_backup s",), f"{reason(REQUEST)}. /boot keeps what was brought back there: {reason(UNDO)}"
+            ("boot_backup s",), f"{reason(REQUEST)}. /boot keeps what was restored there: {reason(UNDO)}"
         ),
     },
 )
@@ -90,12 +92,50 @@ CHECK = Scenario(
     role="rollback",
     check=True,
     answers={
-        _LOOK: _INFO,
+        LOOK: _INFO,
         _PREDICT: _merge("merge_pending", reboot_required=True),
         _PREDICT_BOOT: CHANGED,
-        "Predict that the timer goes": CHANGED,
-        "Predict that the boot entry goes": CHANGED,
+        _DISARM: CHANGED,
+        _NO_ENTRY: CHANGED,
     },
-    says="Going back to s discards 0 h 10 min of writes on /; the host has to reboot for that",
+    says="The rollback to s discards 0 h 10 min of writes on /; the host has to reboot for that",
 )
-SCENARIOS = [WHOLE, CHECK]
+
+
+def _unmounted(state: str) -> dict[str, Any]:
+    found = _merge(state, elapsed=7)
+    found["snapset"]["members"] = [{**found["snapset"]["members"][0], "mountpoints": [], "state": state}]
+    return found
+
+
+# Of volumes that nobody uses, with a timer that nobody has let end.
+UNUSED = Scenario(
+    title="go back without a reboot",
+    role="rollback",
+    answers={
+        LOOK: info(snapset("active"), rollback_timers=[{"name": "s", "state": "armed"}]),
+        _PREDICT: _unmounted("merging"),
+        REQUEST: _unmounted("merging"),
+        _DISARM: CHANGED,
+        WAIT: _unmounted("rolled_back"),
+    },
+    says="sysvg/root is back at s, since 2026-11-23T14:30:00+00:00; not verified by a canary of this run: sysvg/root "
+    "(7 s after the request)",
+    # It is asked for again at the end.
+    in_rescue={_DISARM_AGAIN: CHANGED},
+    expected={(_DISARM,): Expected(("rollback_wait s", "rollback_timer s disarmed"), "")},
+)
+WAITS = replace(
+    UNUSED,
+    title="go back without leave to reboot",
+    variables={"rollback_reboot": False},
+    answers={
+        LOOK: info(snapset("active")),
+        _PREDICT: WHOLE.answers[_PREDICT],
+        REQUEST: WHOLE.answers[REQUEST],
+        _CANARIES: WHOLE.answers[_CANARIES],
+    },
+    says="The rollback to s is requested and waits for a reboot, which rollback_reboot forbids.",
+    expected={(_CANARIES,): Expected((), "")},
+)
+SCENARIOS = [WHOLE, CHECK, UNUSED, WAITS]

@@ -56,6 +56,8 @@ class Seen:
 
     calls: list[Call] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
+    # The role and the task of each result that was not skipped.
+    results: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def tasks(self) -> list[str]:
@@ -74,14 +76,14 @@ class Seen:
 
 
 class Controller:
-    """A controller with a staged collection, in a directory of its own."""
+    """A controller with a staged collection, in a directory of its own; action plugins in `real` are no stubs."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, real: Sequence[str] = ()) -> None:
         self.home = home
         self._runs = 0
         # Empty: the settings of the machine are not asked for.
         (home / "ansible.cfg").touch()
-        stage(home / "collections")
+        stage(home / "collections", real=real)
 
     def run(
         self,
@@ -120,7 +122,9 @@ class Controller:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         return {
             **kept,
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callbacks")),
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_CALLBACKS_ENABLED": "results",
             "ANSIBLE_COLLECTIONS_PATH": str(self.home / "collections"),
             "ANSIBLE_CONFIG": str(self.home / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.home / "ansible"),
@@ -135,6 +139,9 @@ def _seen(folder: Path, output: str, hosts: Sequence[str]) -> dict[str, Seen]:
     for host, one in seen.items():
         calls = folder / f"{host}.calls"
         one.calls += [Call(**json.loads(line)) for line in calls.read_text().splitlines()] if calls.exists() else []
+        results = folder / f"{host}.results"
+        lines = results.read_text().splitlines() if results.exists() else []
+        one.results += map(tuple, map(json.loads, lines))
     for part in re.split(r"(?m)^(?=TASK \[)", output):
         banner = _BANNER.match(part.partition("\n")[0])
         for match in _RESULT.finditer(part):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLES = tuple(sorted(path.name for path in (ROOT / "roles").iterdir()))
 # What Ansible does on the controller. Every other action would touch a host.
 CONTROL = frozenset(
-    f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "include_role", "include_tasks", "set_fact")
+    f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "import_role", "import_tasks", "set_fact")
 )
 _LISTS = ("block", "rescue", "always")
 
@@ -67,8 +67,8 @@ def _guarded(item: dict[str, Any], file: Path) -> Guarded:
 def _with_included(tasks: list[dict[str, Any]], file: Path) -> Iterator[dict[str, Any]]:
     for task in _leaves(tasks):
         yield task
-        if action_of(task) == "ansible.builtin.include_tasks":
-            included = file.with_name(task["ansible.builtin.include_tasks"])
+        if action_of(task) == "ansible.builtin.import_tasks":
+            included = file.with_name(task["ansible.builtin.import_tasks"])
             yield from _with_included(_load(included), included)
 
 

@@ -103,5 +103,4 @@ def backup(**more: Any) -> dict[str, Any]:
 def info(*snapsets: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The answer of snapset_info."""
     nothing: dict[str, Any] = {key: [] for key in ("boot_backups", "boot_entries", "rollback_timers")}
-    coverage = [{"mountpoint": mountpoint} for mountpoint in ("/", "/boot")]
-    return {**nothing, "snapsets": list(snapsets), "coverage": coverage, "booted_from": None, **more}
+    return {**nothing, "snapsets": list(snapsets), **more}

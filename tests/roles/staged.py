@@ -12,20 +12,31 @@ from __future__ import annotations
 
 import re
 import shutil
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolefiles import CONTROL, ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _STUB = Path(__file__).with_name("action_stub.py")
+_PLUGINS = ROOT / "plugins"
+# What the action plugins of the collection call.
+_MODULE = """
+    from ansible.module_utils.basic import AnsibleModule
+
+    names = ("name", "state", "accept_loss_of", "min_headroom", "lock_timeout")
+    module = AnsibleModule(argument_spec={name: {"type": "raw"} for name in names}, supports_check_mode=True)
+    snapset = {"name": "s", "id": "0", "state": "rolled_back", "members": []}
+    module.exit_json(changed=False, reboot_required=False, poll_after=None, snapset=snapset)
+"""
 _ACTION = re.compile(r"^( *(?:- )?)(ansible\.builtin\.(\w+)):", re.MULTILINE)
 
 
-def stage(base: Path) -> None:
-    """Make the copy below `base`, a directory for ANSIBLE_COLLECTIONS_PATH."""
+def stage(base: Path, real: Sequence[str] = ()) -> None:
+    """Make the copy below `base`, a directory for ANSIBLE_COLLECTIONS_PATH; action plugins in `real` are no stubs."""
     collections = base / "ansible_collections" / "safepoint"
     home = collections / "lvm"
     for name in ("meta", "playbooks", "roles"):
@@ -35,8 +46,23 @@ def stage(base: Path) -> None:
         text = file.read_text(encoding="utf-8")
         builtins |= {match[3] for match in _ACTION.finditer(text) if match[2] not in CONTROL}
         file.write_text(_ACTION.sub(_stubbed, text), encoding="utf-8")
-    _write_stubs(home, (path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")))
+    _write_stubs(home, {path.stem for path in (_PLUGINS / "modules").glob("*.py")} - set(real))
+    if real:
+        _copy_real(home, real)
+        builtins.add("reboot")
     _write_stubs(collections / "stub", builtins)
+
+
+def _copy_real(home: Path, names: Iterable[str]) -> None:
+    """Action plugins as they are, but for what they call: a module that only answers, and no reboot."""
+    shutil.copytree(_PLUGINS / "plugin_utils", home / "plugins" / "plugin_utils")
+    for name in names:
+        text = (_PLUGINS / "action" / f"{name}.py").read_text(encoding="utf-8")
+        (home / "plugins" / "action" / f"{name}.py").write_text(
+            text.replace("ansible.builtin.reboot", "safepoint.stub.reboot")
+        )
+    (home / "plugins" / "modules").mkdir()
+    (home / "plugins" / "modules" / "snapset.py").write_text(textwrap.dedent(_MODULE))
 
 
 def _stubbed(match: re.Match[str]) -> str:

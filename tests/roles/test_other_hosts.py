@@ -17,11 +17,8 @@ from scenarios import Scenario, reason
 if TYPE_CHECKING:
     from plays import Controller, Seen
 
-# Without what is of no matter here: the initramfs, and the evidence.
-SCENARIOS = (
-    replace(of_pre_upgrade.FRESH, variables={**of_pre_upgrade.FRESH.variables, "pre_upgrade_prepare_initramfs": False}),
-    replace(of_rollback.WHOLE, variables={}),
-)
+# The rollback without what is of no matter here: the evidence.
+SCENARIOS = (of_pre_upgrade.FRESH, replace(of_rollback.WHOLE, variables={}))
 # Where any_errors_fatal is said.
 SAID_BY: dict[str, tuple[str, dict[str, str]]] = {
     "play": ("any_errors_fatal: true", {}),

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import of_pre_upgrade
+import of_rollback
 import pytest
+from plays import Controller
 from scenarios import ID, info, reason, snapset
 
 if TYPE_CHECKING:
-    from plays import Controller
+    from pathlib import Path
 
 USE = """
     - block:
@@ -33,10 +35,10 @@ HOSTS: dict[str, dict[str, Any]] = {"one": {}, "two": {}}
 @pytest.mark.parametrize(
     ("playbook", "variables", "says"),
     [
-        ("pre_upgrade", {}, "which name shall the safe point have? Say it with -e snapset=NAME"),
-        ("commit", {"snapset": ""}, "which safe point? Say it with -e snapset=NAME"),
+        ("pre_upgrade", {}, "No name given for the snapset. Use -e snapset=NAME"),
+        ("commit", {"snapset": ""}, "No snapset given. Use -e snapset=NAME; safepoint.lvm.status lists them."),
         ("rollback", {"snapset": "s"}, "This would roll back 2 hosts: one, two."),
-        ("rollback", {"snapset": "s", "confirm_hosts": 2, "rollback_timeout": -1}, "rollback_timeout (-1)"),
+        ("rollback", {"snapset": "s", "confirm_hosts": 2, "rollback_timeout": "soon"}, "rollback_timeout"),
     ],
 )
 def test_nothing_is_called_when_it_is_not_clear_what_is_meant(
@@ -47,15 +49,56 @@ def test_nothing_is_called_when_it_is_not_clear_what_is_meant(
     assert says in seen["one"].last
 
 
-def test_a_safe_point_is_refused_of_a_host_that_shows_another_or_has_an_old_one(controller: Controller) -> None:
-    hosts = {
-        "shows": {of_pre_upgrade.LOOK: info(booted_from={"name": "other", "id": ID})},
-        "old": {of_pre_upgrade.LOOK: info({**snapset("active"), "age": 90000})},
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Controller:
+    """A controller with the real rollback_wait."""
+    home: Path = tmp_path_factory.mktemp("waiting")
+    return Controller(home, real=["rollback_wait"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"rollback_timeout": -1}, "timeout is -1: use 0 or more seconds"),
+        ({"rollback_poll_min": -2}, "poll_min is -2: use 0 or more seconds"),
+        ({"rollback_reboot_timeout": 0}, "reboot_timeout is 0: use 1 or more seconds"),
+    ],
+)
+def test_times_that_are_none_are_refused_before_anything_changes(
+    variables: dict[str, Any], says: str, waiting: Controller
+) -> None:
+    seen = waiting.run("safepoint.lvm.rollback", {"one": of_rollback.WHOLE.answers}, {"snapset": "s", **variables})
+    assert seen["one"].tasks == [of_rollback.LOOK]
+    assert seen["one"].last == says
+
+
+def test_lists_may_come_as_text(controller: Controller) -> None:
+    """The modules read them; for the evidence the role does."""
+    texts = {
+        "pre_upgrade_mountpoints": "/, '/var'",
+        "pre_upgrade_exclude": "",
+        "pre_upgrade_ignore_uncovered": "[/opt]",
     }
-    seen = controller.run("safepoint.lvm.pre_upgrade", hosts, {"snapset": "s"})
-    assert [one.tasks for one in seen.values()] == [[of_pre_upgrade.LOOK]] * 2
-    assert "was booted from the safe point other (boot_entry)" in seen["shows"].last
-    assert "It is 25 h 0 min old, more than pre_upgrade_max_age (24h) allows" in seen["old"].last
+    seen = controller.run(
+        "safepoint.lvm.pre_upgrade", {"one": of_pre_upgrade.UNDISTURBED.answers}, {"snapset": "s", **texts}
+    )
+    asked = seen["one"].calls[0].arguments
+    wanted = {"mountpoints": "/, '/var'", "exclude": [], "ignore_uncovered": "[/opt]", "volumes": [], "system": False}
+    assert {name: asked[name] for name in wanted} == wanted
+    packed = {**of_rollback.WHOLE.variables, "rollback_fetch": "[/var/log/apt, '/a b', /c]", "snapset": "s"}
+    (pack,) = (
+        call
+        for call in controller.run("safepoint.lvm.rollback", {"one": of_rollback.WHOLE.answers}, packed)["one"].calls
+        if call.task.startswith("Pack the evidence")
+    )
+    assert pack.arguments["argv"][-3:] == ["/var/log/apt", "/a b", "/c"]
+
+
+def test_without_a_choice_the_system_is_protected(controller: Controller) -> None:
+    seen = controller.run("safepoint.lvm.pre_upgrade", {"one": of_pre_upgrade.UNDISTURBED.answers}, {"snapset": "s"})
+    asked = [call.arguments for call in seen["one"].calls if call.action.endswith(".snapset")]
+    assert [one["system"] for one in asked] == [True, True]
+    assert [one.get("id") for one in asked] == [None, ID]
 
 
 def test_what_an_earlier_use_of_the_role_has_found_counts_no_more(controller: Controller) -> None:
@@ -67,6 +110,33 @@ def test_what_an_earlier_use_of_the_role_has_found_counts_no_more(controller: Co
     assert [one.message for one in seen.shown if one.task == "The reason"] == [reason(arm), reason(save)]
     assert [call.text for call in seen.calls].count("snapset s absent") == 1
     assert seen.tasks[-1] == save
+
+
+def test_a_use_of_the_role_that_goes_well_does_not_fail_for_an_earlier_one(controller: Controller) -> None:
+    arm = of_pre_upgrade.ARM
+    answers = of_pre_upgrade.FRESH.answers_with((arm,))
+    answers[arm] = [answers[arm], of_pre_upgrade.FRESH.answers[arm]]
+    seen = controller.run(TWICE, {"one": answers}, of_pre_upgrade.FRESH.variables)["one"]
+    assert [one.message for one in seen.shown if one.task == "The reason"] == [reason(arm)]
+    assert seen.shown[-1].message == of_pre_upgrade.FRESH.says
+    assert [call.text for call in seen.calls].count("snapset s absent") == 1
+
+
+def test_a_canary_that_has_survived_is_an_alarm(controller: Controller) -> None:
+    answers = {**of_rollback.WHOLE.answers, "Look for canaries": {"files": [{"path": "/.safepoint-canary-1"}]}}
+    seen = controller.run("safepoint.lvm.rollback", {"one": answers}, {"snapset": "s"})["one"]
+    assert "is still there (/.safepoint-canary-1): these filesystems are not what they were" in seen.last
+    assert seen.tasks[-1] == "Look for canaries"
+
+
+def test_what_is_not_protected_is_said(controller: Controller) -> None:
+    answers = dict(of_pre_upgrade.IGNORED.answers)
+    member = {**snapset("active")["members"][0], "auto_basis": "estimate"}
+    answers[of_pre_upgrade.TAKE] = {**answers[of_pre_upgrade.TAKE], "snapset": snapset("active", members=[member])}
+    seen = controller.run("safepoint.lvm.pre_upgrade", {"one": answers}, {"snapset": "s"})["one"]
+    (warning,) = (one.message for one in seen.shown if one.task == "Warn of what is not protected")
+    assert "What boots the host (/boot) is not saved" in warning
+    assert "The snapshots of sysvg/root can overflow" in warning
 
 
 def test_the_status_names_what_there_is(controller: Controller) -> None:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from rolefiles import ROLES, Guarded, guarded_blocks, module_tasks
+import yaml
+from rolefiles import ROLES, Guarded, guarded_blocks, module_tasks, task_files
 from test_failures import SCENARIOS
 
 GUARDED = [
@@ -22,6 +25,19 @@ def test_a_failure_elsewhere_leads_to_no_rescue(block: Guarded) -> None:
 @pytest.mark.parametrize("block", GUARDED)
 def test_no_call_of_a_rescue_can_end_it(block: Guarded) -> None:
     assert block.may_fail == ()
+
+
+def test_the_tasks_that_a_rescue_asks_for_exist() -> None:
+    (block,) = guarded_blocks("pre_upgrade")
+    asked = re.findall(r"ansible_failed_task\.name [!=]= '([^']+)'", yaml.safe_dump(block.keywords, width=1000))
+    assert len(asked) == 2
+    assert set(asked) <= set(block.block)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_includes_anything(role: str) -> None:
+    """An include is a result of its own, and hides its tasks from whoever lists them."""
+    assert [file.name for file in task_files(role) if "include_" in file.read_text()] == []
 
 
 @pytest.mark.parametrize("role", ROLES)

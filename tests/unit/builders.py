@@ -11,6 +11,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._durations import parse_duration
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
     BlockDevice,
     Host,
@@ -230,14 +231,15 @@ def size(text: str) -> Size:
 
 
 def request(*volumes: str, name: str = "s", state: State = "present", **more: Any) -> Request:
-    """A wish for a set of LVs given as VG/LV or VG/LV=SIZE; sizes among ``more`` are given as text."""
+    """A wish for a set of LVs given as VG/LV or VG/LV=SIZE; sizes and durations in ``more`` are given as text."""
     texts = {"reserve": "0%VG", "pool_reserve": "0%", **more}
     sizes: dict[str, Any] = {
         key: size(texts.pop(key)) for key in ("size", "min_headroom", "reserve", "pool_reserve") if key in texts
     }
     paths: dict[str, Any] = {key: tuple(texts.pop(key, ())) for key in ("mountpoints", "exclude", "ignore_uncovered")}
-    selector = Selector(volumes=tuple(_spec(text) for text in volumes), **paths)
-    return Request(name=name, state=state, selector=selector, **sizes, **texts)
+    selector = Selector(volumes=tuple(_spec(text) for text in volumes), system=texts.pop("system", False), **paths)
+    max_age = parse_duration(texts.pop("max_age", ""))
+    return Request(name=name, state=state, selector=selector, max_age=max_age, **sizes, **texts)
 
 
 def single_request(full_name: str, name: str = "snap", state: State = "present", **more: Any) -> Request:

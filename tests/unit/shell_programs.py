@@ -21,6 +21,7 @@ from cpio import members
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, Shown
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import look_image
+from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM as HOOK
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import orders
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import PROGRAM
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.unit import unit
@@ -65,6 +66,11 @@ def looks() -> Iterator[tuple[str, str, bool]]:
                 yield f"look-{kind}/{path}", text, True
 
 
+def hooks() -> Iterator[tuple[str, str, bool]]:
+    """The same of the script that the module initramfs_hook puts into an initramfs."""
+    yield "initramfs-hook/safepoint-lvm", HOOK, True
+
+
 def roles() -> Iterator[tuple[str, str, bool]]:
     """The same of what tasks give to a shell, with words in the place of Jinja's expressions."""
     for role in sorted(path for path in ROLES.iterdir() if path.is_dir()):
@@ -94,7 +100,7 @@ def _shell_tasks(node: Any) -> Iterator[str]:
 def main() -> None:
     """Write all of them below the directory that is the only argument."""
     directory = Path(sys.argv[1])
-    for path, text, is_program in (*timers(), *looks(), *roles()):
+    for path, text, is_program in (*timers(), *looks(), *hooks(), *roles()):
         file = directory / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

@@ -46,5 +46,7 @@ def shipped(path: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     init_plugin_loader()
-    modules = sorted(Path(sys.argv[1]).glob("*.py"))
+    # The module of an action plugin is its documentation, and is not sent.
+    actions = Path(sys.argv[1]).with_name("action")
+    modules = [path for path in sorted(Path(sys.argv[1]).glob("*.py")) if not (actions / path.name).exists()]
     print(json.dumps({path.stem: shipped(path) for path in modules}, indent=1))

@@ -8,16 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mutation import unit_roles, unit_table
 from mutation.code import Outdated, broken
 from mutation.guest import BREAKS, Break
-from mutation.unit_table import MUTANTS, Mutant
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PLUGINS = _ROOT / "plugins"
 
 
-@pytest.mark.parametrize("one", [*MUTANTS, *BREAKS.values()], ids=lambda one: one.old)
-def test_what_is_broken_is_there_once_and_still_python_when_broken(one: Mutant | Break) -> None:
+@pytest.mark.parametrize("one", [*unit_table.MUTANTS, *unit_roles.MUTANTS, *BREAKS.values()], ids=lambda one: one.old)
+def test_what_is_broken_is_there_once_and_still_python_when_broken(one: unit_table.Mutant | Break) -> None:
     path, text = broken(_PLUGINS, one.old, one.new)
     compile(text, path.name, "exec")
 

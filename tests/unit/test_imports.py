@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 # From the bottom to the top. Each package imports itself and what is below its line, never another one of its line.
 LEVELS = (
-    ("_errors", "_names", "_model", "_paths", "_settings"),
+    ("_durations", "_errors", "_names", "_model", "_paths", "_settings"),
     ("_host",),
     ("_lvm", "_boot_files"),
     ("_snapset",),
     ("_snapset.plan",),
-    ("_boot_backup", "_boot_entry", "_rollback_timer"),
+    ("_boot_backup", "_boot_entry", "_initramfs_hook", "_rollback_timer"),
     ("_module",),
 )
 LEVEL_OF = {package: level for level, packages in enumerate(LEVELS) for package in packages}
 # Pure, beside each file whose first docstring says so.
-PURE = ("_errors", "_names", "_model", "_paths", "_settings", "_snapset", "_snapset.plan")
+PURE = ("_durations", "_errors", "_names", "_model", "_paths", "_settings", "_snapset", "_snapset.plan")
 NOT_PURE = {"ctypes", "fcntl", "os", "shutil", "signal", "socket", "subprocess", "tempfile", "time"}
 
 FILES = sources()

@@ -20,6 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 FILES = {
     "boot_backup": 46,
     "boot_entry": 45,
+    "initramfs_hook": 28,
     "rollback_timer": 55,
     "snapset": 43,
     "snapset_info": 25,

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from .._names import generated_names
 from .._paths import BOOT_MOUNTPOINTS
-from .._snapset.context import boot_mounts, host_problems
+from .._snapset.context import host_problems
+from .._snapset.coverage import boot_mounts
 from .._snapset.instances import takings
 from .._snapset.tags import BootTags
 from .._snapset.volumes import ROOM_FOR_ENTRY, plan_volume

@@ -14,7 +14,7 @@ from .._boot_files.scan import scan
 from .._host.filesystem import NEEDED_TOOLS, mounted
 from .._host.process import missing_tools
 from .._paths import BOOT_MOUNTPOINTS
-from .._snapset.context import boot_mounts
+from .._snapset.coverage import boot_mounts
 from .observed import BootObserved, Room
 from .restore import workspace
 

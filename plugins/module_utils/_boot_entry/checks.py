@@ -22,7 +22,7 @@ _GRUB_WRITES_TO = ("ext2", "ext3", "ext4", "xfs", "vfat")
 _SAVED = "${saved_entry}"
 
 
-def preview_problems(now: Situation) -> Iterator[str]:
+def entry_problems(now: Situation) -> Iterator[str]:
     """What stands against an entry for the set, but for what GRUB is."""
     yield from host_problems(now)
     if now.taking is None or now.set_state != "active":

@@ -13,7 +13,6 @@ from typing import Any
 from .._errors import SafepointError
 from .._host.process import find_tool, run_tool
 from .._host.reading import checksum, read, unless_gone
-from .._paths import LOOK_MARK
 from .grub import BLS, BOOT, FORMAT, GRUB_EDITORS, HOME, RECORD, Found, Grub, parse_environment
 
 _GRUB_PLACES = ("/boot/grub", "/boot/grub2")
@@ -28,13 +27,6 @@ def boot_entries() -> tuple[list[dict[str, Any]], list[str]]:
         return [one.to_result(grub) for one in entries() if one.sums is not None], []
     except (SafepointError, OSError) as error:
         return [], [f"the boot entries could not be read: {error}"]
-
-
-def booted_from() -> dict[str, str] | None:
-    """The set that the host shows instead of itself, by ``name`` and ``id``; None while it is itself."""
-    text = read(f"{LOOK_MARK}/set").strip()
-    name, _blank, set_id = text.partition(" ")
-    return {"name": name, "id": set_id} if text else None
 
 
 def read_grub() -> Grub | None:

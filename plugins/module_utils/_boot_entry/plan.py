@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import Refused
 from .._snapset.sizes import format_bytes
 from .._snapset.steps import StepsPlan
-from .checks import grub_problems, preview_problems
+from .checks import entry_problems, grub_problems
 from .entries import kernel_arguments, look_digest, shown
 from .grub import BOOT, GRUB_EDITORS, bls_path, entry_id
 from .image import look_image
@@ -88,7 +88,7 @@ def plan_entry_present(seen: EntryObserved, *, kernel: str | None, next_boot: bo
 
 
 def _problems(seen: EntryObserved, *, next_boot: bool) -> Iterator[str]:
-    yield from preview_problems(seen.now)
+    yield from entry_problems(seen.now)
     yield from grub_problems(seen.grub, seen.picture, seen.environment_mount)
     if seen.boot_free is None:
         yield f"{BOOT} is not a filesystem of its own: GRUB could not find the files of the entry"

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
 from .._model import Boot, Initramfs
-from .._paths import initramfs_names
+from .._paths import INITRAMFS_SCRIPT, initramfs_names
 from .process import find_tool, run_tool
 from .reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# The script of initramfs-tools after which nobody answers LVM, and the one of the role pre_upgrade that comes before.
+# The script of initramfs-tools after which nobody answers LVM, and the one of initramfs_hook that comes before.
 _STOPS_UDEV = "scripts/init-bottom/udev"
-_ENDS_POLLERS = "scripts/local-bottom/safepoint-lvm"
+_ENDS_POLLERS = "/".join(INITRAMFS_SCRIPT.parts[-3:])
 _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 
@@ -67,7 +67,17 @@ def leaves_pollers(lines: Sequence[str]) -> bool:
 
     With initramfs-tools it does (docs/lvm.md); dracut activates with --sysinit, which does not poll (dracut, 70lvm).
     """
-    return any(line.endswith(_STOPS_UDEV) for line in lines) and not any(line.endswith(_ENDS_POLLERS) for line in lines)
+    return stops_udev(lines) and not ends_pollers(lines)
+
+
+def stops_udev(lines: Sequence[str]) -> bool:
+    """Whether an initramfs stops udev before it hands over, as one of initramfs-tools does."""
+    return any(line.endswith(_STOPS_UDEV) for line in lines)
+
+
+def ends_pollers(lines: Sequence[str]) -> bool:
+    """Whether the script of the module initramfs_hook is in an initramfs."""
+    return any(line.endswith(_ENDS_POLLERS) for line in lines)
 
 
 def modules_in(lines: Iterable[str]) -> frozenset[str]:

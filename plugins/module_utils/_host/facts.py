@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .._model import BlockDevice, DeviceNumber, Host, Mount
-from .._paths import LVM_ARCHIVE
+from .._paths import LOOK_MARK, LVM_ARCHIVE
 from .mounts import parse_fstab, parse_mountinfo, parse_swaps, root_argument
 from .reading import read, unless_gone
 
@@ -50,7 +50,13 @@ def read_host() -> Host:
         udev_runs=_udev_runs(),
         can_archive=_can_archive(),
         has_devices_file=_DEVICES_FILE.exists(),
+        preview=_preview(),
     )
+
+
+def _preview() -> tuple[str, str] | None:
+    name, _blank, set_id = read(f"{LOOK_MARK}/set").strip().partition(" ")
+    return (name, set_id) if name else None
 
 
 def _udev_runs() -> bool:

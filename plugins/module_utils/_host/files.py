@@ -22,12 +22,17 @@ def sync_directory(place: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Give a file of root another content, all of it or none, on the disk when this returns. Raises OSError."""
-    new = path.with_name(f"{path.name}.safepoint-new")
+def write_whole(path: Path, text: str, *, mode: int | None = None, aside: Path | None = None) -> None:
+    """Give a file of root another content, all of it or none, on the disk when this returns. Raises OSError.
+
+    Until then it lies beside the file, or in the directory ``aside`` where somebody reads everything that is beside it.
+    """
+    new = (aside or path.parent) / f"{path.name}.safepoint-new"
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

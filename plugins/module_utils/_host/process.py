@@ -32,8 +32,11 @@ def find_tool(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin")
 
 
-def run_tool(name: str, *arguments: str) -> str:
-    """Run a program of the host; what it prints. Raises FilesFailed when it fails."""
+def run_tool(name: str, *arguments: str, keeps: tuple[int, ...] = ()) -> str:
+    """Run a program of the host; what it prints. Raises FilesFailed when it fails.
+
+    ``keeps`` are files that stay open while it runs, even when this process is killed: the host lock.
+    """
     argv = [find_tool(name) or name, *arguments]
     done = subprocess.run(
         argv,
@@ -42,6 +45,7 @@ def run_tool(name: str, *arguments: str) -> str:
         text=True,
         errors="replace",
         env=clean_environment(),
+        pass_fds=keeps,
         check=False,
     )
     if done.returncode != 0:

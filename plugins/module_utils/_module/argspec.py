@@ -1,19 +1,23 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Arguments that the modules snapset and snapshot share, and what they mean. Private to this collection."""
+"""Arguments that several modules have, and what they mean. Private to this collection."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._durations import parse_duration
+from .._errors import InvalidParameter
+from .._model import SWAP
 from .._names import is_full_name, set_name_problem
 from .._snapset.sizes import parse_size
 from .session import check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from .._durations import Duration
     from .._snapset.sizes import Size, Unit
 
 COMMON_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -34,6 +38,10 @@ _SIZE_UNITS: Mapping[str, tuple[Unit, ...]] = {
 }
 
 
+# Others may be a part of a path.
+_BLANKS = " \t\r\n"
+
+
 def size_parameter(text: str | None, name: str, *, within: str = "") -> Size | None:
     """The value of the size parameter ``name`` with the units that it takes, or None when it was not given.
 
@@ -42,13 +50,44 @@ def size_parameter(text: str | None, name: str, *, within: str = "") -> Size | N
     return None if text is None else parse_size(text, parameter=within + name, units=_SIZE_UNITS[name])
 
 
+def duration_parameter(text: str, name: str, *, least: str, most: str) -> Duration:
+    """The value of the parameter ``name``, a span of time. Raises InvalidParameter."""
+    found, lowest, highest = map(parse_duration, (text, least, most))
+    if found is None or lowest is None or highest is None or not lowest.seconds <= found.seconds <= highest.seconds:
+        raise InvalidParameter(
+            f"{name}: {text!r} is not a valid duration: use {least} to {most}, for example 90s, 30m, 12h or 7d"
+        )
+    return found
+
+
+def list_parameter(items: Sequence[str]) -> tuple[str, ...]:
+    """The items that a list was meant to have, also when it came as text, as from ``-e``: `/, /var`, `["/", "/var"]`.
+
+    Ansible cuts text at its commas and does nothing else. No path and no name begins with a blank, a quote or a
+    bracket, but for the one that stands for swap.
+    """
+    found = [item.strip(_BLANKS) for item in items]
+    if found and found[0].startswith("[") and found[-1].endswith("]") and found[0] != SWAP:
+        found[0] = found[0][1:].lstrip(_BLANKS)
+        found[-1] = found[-1][:-1].rstrip(_BLANKS)
+        if found == [""]:
+            return ()
+    return tuple(_unquoted(item) for item in found)
+
+
+def _unquoted(item: str) -> str:
+    is_quoted = len(item) > 1 and item[0] == item[-1] and item[0] in "'\""
+    return item[1:-1] if is_quoted else item
+
+
 def request_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
     """What the parameters in ``COMMON_ARGUMENTS`` give for a Request, by its field names.
 
     Raises InvalidParameter for what none of them can be.
     """
-    for name in params["accept_loss_of"]:
+    accept_loss_of = list_parameter(params["accept_loss_of"])
+    for name in accept_loss_of:
         if set_name_problem(name) is not None and not is_full_name(name):
             check("accept_loss_of", f"{name!r} is neither the name of a snapset nor a snapshot: expected NAME or VG/LV")
     sizes = {name: size_parameter(params[name], name) for name in _SIZE_UNITS}
-    return {**sizes, "state": params["state"], "accept_loss_of": tuple(params["accept_loss_of"])}
+    return {**sizes, "state": params["state"], "accept_loss_of": accept_loss_of}

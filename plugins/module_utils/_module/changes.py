@@ -8,8 +8,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .._errors import Refused
 from .._host.lock import host_lock
 from .._lvm.modify import modify
+from .._snapset.checks import preview_problems
 from .session import Session, check
 
 if TYPE_CHECKING:
@@ -17,18 +19,21 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._model import CommandResult, Picture
+    from .._model import CommandResult, Host, Picture
 
 _LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
 
 class ChangeSession(Session):
-    """A session that may change the host; ``subject`` is what the journal says that it is about."""
+    """A session that may change the host; ``subject`` is what the journal says that it is about.
+
+    ``lock`` is the host lock as an open file. Who inherits it keeps the host locked until it ends.
+    """
 
     def __init__(self, module: AnsibleModule) -> None:
         super().__init__(module)
         self.subject = ""
-        self._lock = -1
+        self.lock = -1
         self._archive = True
 
     @contextmanager
@@ -41,18 +46,28 @@ class ChangeSession(Session):
             yield
             return
         with host_lock(purpose, timeout=timeout) as descriptor:
-            self._lock = descriptor
+            self.lock = descriptor
             yield
 
     def observe(self) -> Picture:
         """What is there now."""
         picture = super().observe()
+        self.refuse_preview(picture.host)
         self._archive = picture.host.can_archive
         return picture
 
+    def refuse_preview(self, host: Host) -> None:
+        """Raise Refused in a preview boot: every module that changes something passes here before it does."""
+        if problems := tuple(preview_problems(host)):
+            raise Refused("nothing can be changed here", problems)
+
+    def note(self, text: str) -> None:
+        """Write what is about to be changed to the journal."""
+        self._module.log(f"{self.subject}: {text}")
+
     def run(self, arguments: Sequence[str]) -> CommandResult:
         """Run one modifying LVM command; the journal has it before it begins, whatever becomes of this process."""
-        self._module.log(f"{self.subject}: lvm {' '.join(arguments)}")
-        outcome = modify(self.lvm, arguments, lock=self._lock, archive=self._archive)
-        self._module.log(f"{self.subject}: lvm {arguments[0]} ended with exit code {outcome.rc}")
+        self.note(f"lvm {' '.join(arguments)}")
+        outcome = modify(self.lvm, arguments, lock=self.lock, archive=self._archive)
+        self.note(f"lvm {arguments[0]} ended with exit code {outcome.rc}")
         return outcome

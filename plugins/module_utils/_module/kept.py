@@ -22,7 +22,7 @@ class KeptCase(UseCase[Observed, StepsPlan]):
         """The thing as it is."""
         raise NotImplementedError
 
-    def predicted(self, plan: StepsPlan) -> dict[str, Any]:
+    def predicted(self, plan: StepsPlan, _before: Observed) -> dict[str, Any]:
         """The thing after ``plan``."""
         return {self.key: dict(plan.after)}
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from .._names import name_problem, set_name_problem
@@ -13,6 +12,7 @@ from .._rollback_timer.observe import observe, observe_for_arming
 from .._rollback_timer.observed import TimerObserved
 from .._rollback_timer.plan import plan_armed, plan_disarmed, timer_shown
 from .._snapset.context import situation
+from .argspec import duration_parameter
 from .kept import KeptCase
 from .session import check
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from .._snapset.steps import StepsPlan
     from .changes import ChangeSession
 
-_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_SHORTEST, _LONGEST = 60, 30 * 86400
 _MOST_BOOTS = 99
 
 
@@ -37,9 +34,9 @@ class RollbackTimerCase(KeptCase[TimerObserved]):
         self._name, self.state, self._vg, boots = (params[key] for key in ("name", "state", "vg", "failed_boots"))
         check("name", set_name_problem(self._name))
         check("vg", None if self._vg is None else name_problem(self._vg, "a VG"))
-        check("failed_boots", None if 1 <= boots <= _MOST_BOOTS else f"out of range: expected 1 to {_MOST_BOOTS}")
-        self._after = _duration(params["after"]) if self.state == "armed" else 0
-        self._boots = boots if params["also_on_failed_boot"] else 0
+        check("failed_boots", None if 0 <= boots <= _MOST_BOOTS else f"{boots} must be 0 to {_MOST_BOOTS}")
+        self._after = _after(params["after"]) if self.state == "armed" else 0
+        self._boots = boots
         self.title = f"the rollback timer of {self._name}"
 
     def observe(self, session: ChangeSession) -> TimerObserved:
@@ -60,9 +57,5 @@ class RollbackTimerCase(KeptCase[TimerObserved]):
         return timer_shown(observed)
 
 
-def _duration(text: str | None) -> int:
-    match = _DURATION.fullmatch(text or "")
-    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
-    if not _SHORTEST <= seconds <= _LONGEST:
-        check("after", f"{text!r} is not a valid duration: expected 60s to 30d, for example 90s, 30m, 12h or 7d")
-    return seconds
+def _after(text: str | None) -> int:
+    return duration_parameter(text or "", "after", least="60s", most="30d").seconds

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .._errors import FilesFailed, Refused, sentence_of
 from .._paths import LVM_ARCHIVE
-from .._snapset.checks import look_problems, udev_problems
+from .._snapset.checks import udev_problems
 from .._snapset.steps import FileStep
 from .apply import Failure, apply, take_back
 from .changes import ChangeSession
@@ -71,7 +71,7 @@ class UseCase(Generic[Observed, Planned]):
         """The steps to what is asked for; pure. Raises Refused with every reason why there are none."""
         raise NotImplementedError
 
-    def predicted(self, plan: Planned) -> dict[str, Any]:
+    def predicted(self, plan: Planned, before: Observed) -> dict[str, Any]:
         """The module's own keys of the result after ``plan``, without what only the real run can know."""
         raise NotImplementedError
 
@@ -119,7 +119,7 @@ def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, pre
         "commands": session.lvm.changes,
         "reads": session.lvm.reads,
         "diff": _diff(case, before, plan),
-        **(case.predicted(plan) if predicts else case.shown(now)),
+        **(case.predicted(plan, before) if predicts else case.shown(now)),
     }
 
 
@@ -131,21 +131,11 @@ def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, change
 
 
 def _plan(case: UseCase[Observed, Planned], observed: Observed) -> Planned:
-    """The plan, after all that has to be so before anything changes. Raises Refused."""
-    summary = f"{case.title} cannot be {case.state}"
-    preview = tuple(look_problems(observed.picture))
-    try:
-        plan = case.plan(observed)
-    except Refused as refused:
-        if not preview:
-            raise
-        # The reason that explains the others comes first.
-        raise Refused(summary, (*preview, *refused.reasons)) from refused
-    # Nothing to do for what is to be gone is true of any host.
-    problems = preview if plan.steps or case.state not in ("absent", "disarmed") else ()
-    problems += tuple(udev_problems(observed.picture.host)) if plan.steps else ()
+    """The plan, if LVM would not wait for udev forever. Raises Refused."""
+    plan = case.plan(observed)
+    problems = tuple(udev_problems(observed.picture.host)) if plan.steps else ()
     if problems:
-        raise Refused(summary, problems)
+        raise Refused(f"{case.title} cannot be {case.state}", problems)
     return plan
 
 

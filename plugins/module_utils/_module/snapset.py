@@ -13,7 +13,7 @@ from .._model import SWAP
 from .._names import is_full_name, name_problem, set_name_problem
 from .._snapset.plan.base import Request
 from .._snapset.selection import Selector, VolumeSpec
-from .argspec import request_parameters, size_parameter
+from .argspec import duration_parameter, list_parameter, request_parameters, size_parameter
 from .session import check
 
 if TYPE_CHECKING:
@@ -30,22 +30,35 @@ def build_request(params: Mapping[str, Any]) -> Request:
     check(
         "id", None if set_id is None or _ID.fullmatch(set_id) else f"{set_id!r} is no id: expected 32 digits of 0-9a-f"
     )
-    return Request(name=name, set_id=set_id, selector=_selector(params), **request_parameters(params))
+    max_age = params["max_age"]
+    return Request(
+        name=name,
+        set_id=set_id,
+        max_age=None if max_age is None else duration_parameter(max_age, "max_age", least="0s", most="3650d"),
+        selector=_selector(params),
+        **request_parameters(params),
+    )
 
 
 def _selector(params: Mapping[str, Any]) -> Selector:
     selector = Selector(
         volumes=tuple(_spec(item) for item in params["volumes"]),
-        mountpoints=tuple(_mountpoint(path, "mountpoints") for path in params["mountpoints"]),
-        exclude=tuple(item if is_full_name(item) else _mountpoint(item, "exclude") for item in params["exclude"]),
-        ignore_uncovered=tuple(_mountpoint(path, "ignore_uncovered") for path in params["ignore_uncovered"]),
+        mountpoints=_mountpoints(params, "mountpoints"),
+        system=params["system"],
+        exclude=tuple(
+            item if is_full_name(item) else _mountpoint(item, "exclude") for item in list_parameter(params["exclude"])
+        ),
+        ignore_uncovered=_mountpoints(params, "ignore_uncovered"),
     )
     if params["state"] == "present" and not selector.given:
-        raise InvalidParameter("volumes or mountpoints: state present needs at least one of them, with an item")
+        raise InvalidParameter(
+            "volumes, mountpoints, system: state present needs one of them: name LVs, name mountpoints, or set system: "
+            "true"
+        )
     if selector.exclude and not selector.given:
         raise InvalidParameter(
-            "exclude: it leaves something out of volumes or mountpoints, and neither was given: a set is merged and "
-            "removed as a whole, so leave exclude out"
+            "exclude: it leaves something out of volumes, mountpoints or system, and none of them was given: a set is "
+            "merged and removed as a whole, so leave exclude out"
         )
     return selector
 
@@ -55,6 +68,10 @@ def _spec(item: Mapping[str, Any]) -> VolumeSpec:
     check("volumes: vg", name_problem(vg, "a VG"))
     check("volumes: lv", None if lv is None else name_problem(lv, "an LV"))
     return VolumeSpec(vg=vg, lv=lv, size=size_parameter(item["size"], "size", within="volumes: "))
+
+
+def _mountpoints(params: Mapping[str, Any], parameter: str) -> tuple[str, ...]:
+    return tuple(_mountpoint(path, parameter) for path in list_parameter(params[parameter]))
 
 
 def _mountpoint(path: str, parameter: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .._boot_entry.installed import boot_entries, booted_from
+from .._boot_entry.installed import boot_entries
 from .._names import set_name_problem
+from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 from .._rollback_timer.running import with_running
 from .._rollback_timer.timers import timer_view, timers_in
 from .._snapset.checks import blind_spots, kernel_problems, origin_problems, udev_problems
@@ -45,7 +46,6 @@ def run_snapset_info(module: AnsibleModule) -> None:
             changed=False,
             reads=session.lvm.reads,
             boot_entries=entries,
-            booted_from=booted_from(),
             **info,
         )
 
@@ -63,6 +63,7 @@ def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
         "volume_groups": [_group(group) for group in picture.volume_groups],
         "thin_pools": list(_pools(picture)),
         "coverage": [_coverage(picture, mount, found) for mount in picture.host.mounts],
+        "booted_from": dict(zip(("name", "id"), picture.host.preview)) if picture.host.preview else None,
         "warnings": _warnings(picture),
     }
 
@@ -120,6 +121,8 @@ def _coverage(picture: Picture, mount: Mount, found: tuple[Taking, ...]) -> dict
         "kind": volume.snapshot_kind if volume else None,
         "protectable": not reasons,
         "reason": "; ".join(reasons) or None,
+        "system": mount.mountpoint in SYSTEM_MOUNTPOINTS,
+        "boot": mount.mountpoint in BOOT_MOUNTPOINTS,
         "snapsets": [taking.name for taking in found if _protects(taking, volume)],
     }
 

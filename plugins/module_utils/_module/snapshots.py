@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import CommandFailed, Refused
 from .._host.boot import read_boot
+from .._snapset.coverage import boot_beside
 from .._snapset.plan.absent import plan_absent
 from .._snapset.plan.base import Plan, find
 from .._snapset.plan.merged import plan_merged
@@ -75,13 +76,14 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         """The steps; pure. Raises Refused."""
         return PLANNERS[self._request.state](observed.picture, self._request)
 
-    def predicted(self, plan: Plan) -> dict[str, Any]:
+    def predicted(self, plan: Plan, before: Snapshots) -> dict[str, Any]:
         """The set after ``plan``."""
-        return self._result(plan.after, plan.after.to_prediction())
+        return self._result(before.picture, plan.after, plan.after.to_check_result(before.picture.host.now))
 
     def shown(self, observed: Snapshots) -> dict[str, Any]:
         """The set now."""
-        return self._result(observed.view, observed.view.to_result(observed.picture.host.now))
+        picture, view = observed.picture, observed.view
+        return self._result(picture, view, view.to_result(picture.host.now))
 
     def expected(self, plan: Plan) -> dict[str, Any]:
         """The set after ``plan``, without what differs between two runs."""
@@ -91,14 +93,23 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         """The set now, without what differs between two runs."""
         return observed.view.to_prediction()
 
-    def _result(self, view: View, shown: dict[str, Any]) -> dict[str, Any]:
-        return {self._key: shown, "reboot_required": view.reboot_required, "poll_after": view.poll_after}
+    def _result(self, picture: Picture, view: View, shown: dict[str, Any]) -> dict[str, Any]:
+        boot = {} if self._request.single else _boot_parts(picture, self._request, view)
+        return {self._key: shown, "reboot_required": view.reboot_required, "poll_after": view.poll_after, **boot}
 
     def verify(self, before: Snapshots, plan: Plan, now: Snapshots) -> None:
         """Raise CommandFailed when the set is not what it was to be, or a merge has not begun that should have."""
         if plan.steps:
             check_done(before, now)
         _check_begun(plan, now)
+
+
+def _boot_parts(picture: Picture, request: Request, view: View) -> dict[str, Any]:
+    """What boots the host and does not roll back with the set: to be saved, or given up by the user."""
+    origins = [picture.volume(member.vg, member.origin) for member in view.members]
+    found = list(boot_beside(picture, [origin for origin in origins if origin is not None]))
+    ignored = "/boot" in request.selector.ignore_uncovered
+    return {"boot_to_save": [] if ignored else found, "boot_ignored": found if ignored else []}
 
 
 def check_done(before: Snapshots, now: Snapshots) -> None:

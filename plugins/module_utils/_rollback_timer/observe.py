@@ -15,7 +15,7 @@ from .._host.filesystem import NEEDED_TOOLS, mounted
 from .._host.mounts import lasting_name
 from .._host.process import missing_tools
 from .._settings import FILESYSTEM
-from .._snapset.context import boot_mounts
+from .._snapset.coverage import boot_mounts
 from .._snapset.volumes import ROOM_FOR_ENTRY
 from .observed import TimerObserved
 from .running import SYSTEMD, UNITS, is_active, is_running

@@ -13,7 +13,7 @@ from .._boot_files.tree import in_order, is_menu
 from .._errors import Refused
 from .._paths import BOOT_MOUNTPOINTS
 from .._settings import POLL_SECONDS
-from .._snapset.context import boot_mounts
+from .._snapset.coverage import boot_mounts
 from .._snapset.steps import Merge, Retag
 from .timers import running_mark
 

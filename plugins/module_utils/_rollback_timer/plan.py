@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .._errors import Refused
 from .._names import generated_names
 from .._settings import FILESYSTEM
-from .._snapset.context import boot_mounts, host_problems
+from .._snapset.context import host_problems
+from .._snapset.coverage import boot_mounts
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
@@ -80,7 +81,7 @@ def plan_armed(seen: TimerObserved, *, after: int, boots: int, vg: str | None) -
         Retag(purpose="seal", volumes=(place.full_name,), add=(TIMER_READY,)),
         StartUnit(name, tags.deadline, place.device),
     )
-    armed = {"state": "armed", "running": True, "id": seen.now.set_id, "after": after, "failed_boots": boots or None}
+    armed = {"state": "armed", "running": True, "id": seen.now.set_id, "after": after, "failed_boots": boots}
     return StepsPlan(steps, {**_none(name), **armed, "vg": place.vg, "volume": place.name})
 
 

@@ -58,7 +58,7 @@ def timer_view(timer: Timer) -> dict[str, Any]:
         "state": timer.state,
         "after": timer.tags.after,
         "deadline": iso_date(timer.tags.deadline),
-        "failed_boots": timer.tags.boots or None,
+        "failed_boots": timer.tags.boots,
         "fired_at": None if timer.tags.fired is None else iso_date(timer.tags.fired),
         "vg": timer.volume.vg,
         "volume": timer.volume.name,

@@ -67,10 +67,11 @@ def blind_spots(picture: Picture) -> list[str]:
     return spots
 
 
-def look_problems(picture: Picture) -> Iterator[str]:
-    """Why nothing may be changed on a host that shows a safe point: it would be another host's files and mounts."""
-    if any(mount.mountpoint.startswith(f"{LOOK_MARK}/") for mount in picture.host.mounts):
-        yield "the host was booted from a safe point to be looked at (boot_entry): reboot, then run again"
+def preview_problems(host: Host) -> Iterator[str]:
+    """Why nothing may be changed in a preview boot: its files and mounts are not those of the host."""
+    if host.preview or any(mount.mountpoint.startswith(f"{LOOK_MARK}/") for mount in host.mounts):
+        shown = host.preview[0] if host.preview else "a snapset"
+        yield f"this is a preview boot of {shown} (boot_entry): reboot, then run again"
 
 
 def origin_problems(picture: Picture, origin: Volume) -> Iterator[str]:
@@ -260,6 +261,6 @@ def boot_warnings(host: Host) -> tuple[str, ...]:
     images = [image.path for image in host.boot.initramfs if image.path and image.leaves_pollers] if host.boot else []
     return tuple(
         f"{image}: LVM in it may be ending a merge when the real root takes over, and then the boot into a rollback "
-        "can stand still until the power is cut; the role safepoint.lvm.pre_upgrade prepares the initramfs"
+        "can stand still until the power is cut: run the module initramfs_hook, as the role pre_upgrade does"
         for image in images
     )

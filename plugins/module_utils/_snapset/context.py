@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._names import device_path
-from .._paths import BOOT_MOUNTPOINTS
 from .checks import doubts_about, kernel_problems
 from .instances import named, takings
 from .tags import BootTags, parse_boot
@@ -17,7 +16,7 @@ from .tags import BootTags, parse_boot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._model import Mount, Picture, Volume
+    from .._model import Picture, Volume
     from .state import Taking
 
 BackupState = Literal["incomplete", "present", "restored"]
@@ -100,12 +99,6 @@ def situation(picture: Picture, name: str) -> Situation:
     """What ``picture`` has of the set ``name`` and of its backups."""
     backups = tuple(backup for backup in backups_in(picture) if backup.tags.set_name == name)
     return Situation(picture, name, named(takings(picture), name).current, backups)
-
-
-def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
-    """The filesystems that boot the host and do not go back with /."""
-    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
-    return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
 
 
 def host_problems(now: Situation) -> Iterator[str]:

@@ -7,24 +7,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._paths import BOOT_MOUNTPOINTS
+from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .._model import Mount, Picture, Volume
 
-GOES_WITH_ROOT = ("/usr", "/var", "/var/lib", "/etc", "/opt")
-"""Filesystems that, when they are separate, have to go back together with /, or the host is two halves."""
+
+def system_mountpoints(picture: Picture, ignore: Sequence[str]) -> tuple[str, ...]:
+    """/ and those of the system's directories that are filesystems of their own, without those to ignore."""
+    separate = (path for path in SYSTEM_MOUNTPOINTS if path == "/" or picture.host.mount_at(path) is not None)
+    return tuple(path for path in separate if path not in ignore)
+
+
+def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
+    """The filesystems that boot the host and do not roll back with /."""
+    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
+    return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
+
+
+def boot_beside(picture: Picture, members: Sequence[Volume]) -> tuple[str, ...]:
+    """Where what boots the host lies when / rolls back with ``members`` and that does not; nothing without /."""
+    if not _with_root(picture, members):
+        return ()
+    mounts = boot_mounts(picture)
+    return tuple(mount.mountpoint for mount in mounts if picture.lv_below(mount.device) not in members)
+
+
+def _with_root(picture: Picture, members: Sequence[Volume]) -> bool:
+    return any(mount.mountpoint == "/" for volume in members for mount in picture.mounts_of(volume))
 
 
 def uncovered_with_root(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
     """Why ``members`` would take / back without filesystems that belong to it; nothing when / is not among them."""
-    if not any(mount.mountpoint == "/" for volume in members for mount in picture.mounts_of(volume)):
+    if not _with_root(picture, members):
         return
-    for mountpoint in GOES_WITH_ROOT:
+    for mountpoint in system_mountpoints(picture, ("/", *ignore)):
         mount = picture.host.mount_at(mountpoint)
-        if mount is not None and mountpoint not in ignore and picture.lv_below(mount.device) not in members:
+        if mount is not None and picture.lv_below(mount.device) not in members:
             yield (
                 f"/ is protected, but {mountpoint} is a filesystem of its own and is not: "
                 "add it to mountpoints, or name it in ignore_uncovered"

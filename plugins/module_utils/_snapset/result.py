@@ -101,8 +101,14 @@ class View:
             "members": [member.to_result() for member in self.members],
         }
 
+    def to_check_result(self, now: int) -> dict[str, Any]:
+        """The set as check mode returns it: of one that stays also what a new one would get only in the real run."""
+        stays = self.set_id is not None and self.state == "active"
+        known = self.to_result(now)
+        return {**self.to_prediction(), **({key: known[key] for key in ("id", "created", "age")} if stays else {})}
+
     def to_prediction(self) -> dict[str, Any]:
-        """The set as check mode returns it: nothing that only the real run can know."""
+        """What a prediction and the real run have in common: nothing that only the real run can know."""
         return {
             "name": self.name,
             "state": self.state,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._model import SWAP
-from .coverage import why_not_lvm
+from .coverage import system_mountpoints, why_not_lvm
 from .tags import is_auxiliary
 
 if TYPE_CHECKING:
@@ -31,17 +31,18 @@ class VolumeSpec:
 
 @dataclass(frozen=True)
 class Selector:
-    """What a user chose; every path is normalised."""
+    """What a user chose; every path is normalised. ``system`` means / and what has to roll back with it."""
 
     volumes: tuple[VolumeSpec, ...] = ()
     mountpoints: tuple[str, ...] = ()
+    system: bool = False
     exclude: tuple[str, ...] = ()
     ignore_uncovered: tuple[str, ...] = ()
 
     @property
     def given(self) -> bool:
         """Whether anything was chosen at all."""
-        return bool(self.volumes or self.mountpoints)
+        return bool(self.volumes or self.mountpoints or self.system)
 
 
 NOTHING_CHOSEN = Selector()
@@ -71,7 +72,8 @@ def select(picture: Picture, selector: Selector) -> Selection:
     for spec in sorted(selector.volumes, key=lambda item: item.lv is not None):
         for volume in _volumes_of(picture, spec, reasons):
             chosen[volume.key] = Wanted(origin=volume, size=spec.size)
-    for mountpoint in selector.mountpoints:
+    system = system_mountpoints(picture, selector.ignore_uncovered) if selector.system else ()
+    for mountpoint in dict.fromkeys((*selector.mountpoints, *system)):
         below = _volume_below(picture, mountpoint, selector, reasons)
         if below is not None:
             chosen.setdefault(below.key, Wanted(origin=below))
@@ -83,7 +85,7 @@ def select(picture: Picture, selector: Selector) -> Selection:
         )
     )
     if selector.given and not wanted and not reasons:
-        reasons.append("nothing is left to protect: volumes and mountpoints choose no LV that exclude leaves")
+        reasons.append("nothing is left to protect: what is chosen has no LV that exclude leaves")
     return Selection(wanted=wanted, reasons=tuple(reasons))
 
 
@@ -120,7 +122,8 @@ def _fits_all(picture: Picture, volume: Volume) -> bool:
 def _volume_below(picture: Picture, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:
     mount = picture.host.mount_at(mountpoint)
     if mount is None:
-        reasons.append(f"nothing is mounted at {mountpoint}")
+        # The root filesystem is there, but may lie on no block device, as of a network or in memory.
+        reasons.append("/ is not on a block device" if mountpoint == "/" else f"nothing is mounted at {mountpoint}")
         return None
     volume = picture.lv_below(mount.device)
     if volume is None and mountpoint not in selector.ignore_uncovered:

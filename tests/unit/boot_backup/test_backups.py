@@ -24,7 +24,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, boot_mounts, situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.coverage import boot_mounts
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume

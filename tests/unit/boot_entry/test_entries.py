@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import entries, menu
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.checks import grub_problems, preview_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.checks import entry_problems, grub_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Grub, entry_id, parse_environment
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
@@ -61,7 +61,7 @@ def taking(picture: Picture) -> Taking:
 
 
 def problems(picture: Picture) -> list[str]:
-    return list(preview_problems(situation(picture, "s")))
+    return list(entry_problems(situation(picture, "s")))
 
 
 def test_what_is_shown_of_a_set() -> None:
@@ -106,7 +106,7 @@ def test_what_is_not_shown() -> None:
         ),
     ],
 )
-def test_what_preview_problems(picture: Picture, reason: str) -> None:
+def test_what_entry_problems(picture: Picture, reason: str) -> None:
     (told,) = problems(picture)
     assert reason in told
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import pytest
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Report
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
-from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session
+from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session, snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import _no_archive, bring_about
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
@@ -122,32 +123,88 @@ def test_where_nothing_is_to_be_done_udev_is_not_missed(monkeypatch: pytest.Monk
     assert not bring_about(run, SnapshotsCase("snapset", b.request(state="absent")), predicts=False)["changed"]
 
 
-def shown_instead() -> Picture:
-    """A host that shows its set "s" of vg/a instead of itself."""
+ROOT, BOOT, ESP = b.volume("vg/root"), b.volume("vg/boot"), b.volume("vg/esp")
+SEPARATE = {"/": ROOT, "/boot": BOOT, "/boot/efi": ESP}
+
+
+def _result(monkeypatch: pytest.MonkeyPatch, picture: Any, request: Any, *, check: bool = True) -> dict[str, Any]:
+    run = ChangeSession(modules.module())
+    monkeypatch.setattr(run, "warn", lambda _text: None)
+    monkeypatch.setattr(run, "observe", lambda: picture)
+    monkeypatch.setattr(snapshots, "read_boot", lambda: None)
+    return bring_about(run, SnapshotsCase("view", request), predicts=check)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "mounts", "ignored", "to_save"),
+    [
+        (["vg/root"], SEPARATE, [], ["/boot", "/boot/efi"]),
+        (["vg/root"], {"/": ROOT, "/efi": ESP}, [], ["/efi"]),
+        (["vg/root"], {"/": ROOT}, [], []),
+        (["vg/root"], SEPARATE, ["/boot/efi"], ["/boot", "/boot/efi"]),
+        # Without / nothing of the host rolls back that would have to fit.
+        (["vg/data"], SEPARATE, [], []),
+    ],
+)
+def test_what_boots_the_host_is_to_be_saved(
+    monkeypatch: pytest.MonkeyPatch, volumes: list[str], mounts: dict[str, Any], ignored: list[str], to_save: list[str]
+) -> None:
+    host = [ROOT, BOOT, ESP, b.volume("vg/data")]
+    request = b.request(*volumes, ignore_uncovered=ignored)
+    fresh = _result(monkeypatch, b.picture(host, mounts=mounts), request)
+    (origin,) = (lv for lv in host if lv.full_name in volumes)
+    kept = _result(monkeypatch, b.picture([*host, b.member(origin)], mounts=mounts), request, check=False)
+    for found in (fresh, kept):
+        assert (found["boot_to_save"], found["boot_ignored"]) == (to_save, [])
+
+
+def test_what_boots_the_host_may_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _result(
+        monkeypatch, b.picture([ROOT, BOOT, ESP], mounts=SEPARATE), b.request("vg/root", ignore_uncovered=["/boot"])
+    )
+    assert (found["boot_to_save"], found["boot_ignored"]) == ([], ["/boot", "/boot/efi"])
+
+
+def test_what_boots_the_host_and_rolls_back_with_it_need_not_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, boot = b.thin("vg/root"), b.thin("vg/boot", thin_id=2)
+    picture = b.picture([root, boot, b.thin_pool(), ESP], mounts={"/": root, "/boot": boot, "/boot/efi": ESP})
+    found = _result(monkeypatch, picture, b.request("vg/root", "vg/boot"))
+    assert found["boot_to_save"] == ["/boot/efi"]
+
+
+def test_check_mode_knows_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     origin = b.volume("vg/a")
-    return b.picture([origin, b.member(origin)], mounts={"/run/safepoint-look/1/below": origin})
+    taken = b.picture([origin, b.member(origin)])
+    real = _result(monkeypatch, taken, b.request("vg/a"), check=False)
+    check = _result(monkeypatch, taken, b.request("vg/a"))
+    assert (check["view"]["id"], check["view"]["age"]) == (b.SET_ID, 3600)
+    assert {key: real["view"][key] for key in check["view"] if key != "members"} == {
+        key: value for key, value in check["view"].items() if key != "members"
+    }
+    for picture, request in (
+        (b.picture([origin]), b.request("vg/a")),
+        (taken, b.request(state="merged")),
+        (taken, b.request(state="absent")),
+    ):
+        assert set(_result(monkeypatch, picture, request)["view"]) == {"name", "state", "members"}
 
 
-@pytest.mark.parametrize("state", ["present", "merged", "absent"])
-def test_a_host_that_shows_a_safe_point_changes_nothing(state: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("preview", "mounts", "says"),
+    [
+        (("old", b.SET_ID), {}, "this is a preview boot of old (boot_entry): reboot, then run again"),
+        (None, {"/run/safepoint-look/1/below": ROOT}, "this is a preview boot of a snapset"),
+    ],
+)
+def test_nothing_is_changed_in_a_preview_boot(
+    monkeypatch: pytest.MonkeyPatch, preview: Any, mounts: dict[str, Any], says: str
+) -> None:
+    """Every module that changes something looks by this session; one that does not, asks it."""
+    picture = b.picture([ROOT], mounts=mounts, preview=preview)
+    monkeypatch.setattr(Lvm, "report", lambda _self: Report(picture.volume_groups, picture.volumes, ""))
+    monkeypatch.setattr(session, "read_host", lambda: picture.host)
     run = ChangeSession(modules.module())
-    monkeypatch.setattr(run, "observe", shown_instead)
-    with pytest.raises(Refused, match=r"was booted from a safe point to be looked at .*: reboot, then run again"):
-        bring_about(run, SnapshotsCase("snapset", b.request("vg/a", state=state)), predicts=False)
-
-
-def test_that_a_host_shows_a_safe_point_is_the_first_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = ChangeSession(modules.module())
-    monkeypatch.setattr(run, "observe", shown_instead)
-    with pytest.raises(Refused) as caught:
-        bring_about(run, SnapshotsCase("snapset", b.request("vg/other", state="present")), predicts=True)
-    assert len(caught.value.reasons) > 1
-    assert caught.value.reasons[0].startswith("the host was booted from a safe point")
-
-
-def test_what_is_not_there_is_absent_on_such_a_host_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = ChangeSession(modules.module())
-    monkeypatch.setattr(run, "observe", shown_instead)
-    assert not bring_about(run, SnapshotsCase("snapset", b.request(name="other", state="absent")), predicts=False)[
-        "changed"
-    ]
+    with pytest.raises(Refused, match=re.escape(f"nothing can be changed here: {says}")):
+        run.observe()
+    shown = host_info(session.Session(modules.module()).observe(), None)["booted_from"]
+    assert shown == (None if preview is None else {"name": "old", "id": b.SET_ID})

@@ -70,8 +70,8 @@ def test_coverage() -> None:
     on_lv = {"source": "/dev/mapper/va-a", "fstype": "ext4", "vg": "va", "lv": "a", "kind": "thick"}
     good = {"protectable": True, "reason": None, "snapsets": ["s"]}
     first, second, swap, boot = host_info(_host(), None)["coverage"]
-    assert first == {"mountpoint": "/a", **on_lv, **good}
-    assert second == {"mountpoint": "/again", **on_lv, **good}
+    assert first == {"mountpoint": "/a", **on_lv, **good, "system": False, "boot": False}
+    assert second == {"mountpoint": "/again", **on_lv, **good, "system": False, "boot": False}
     assert (swap["mountpoint"], swap["lv"], swap["kind"], swap["snapsets"]) == ("[SWAP]", "t", "thin", ["s"])
     assert boot == {
         "mountpoint": "/boot",
@@ -82,6 +82,8 @@ def test_coverage() -> None:
         "kind": None,
         "protectable": False,
         "reason": "/dev/sda1 is not on LVM",
+        "system": False,
+        "boot": True,
         "snapsets": [],
     }
 
@@ -90,6 +92,7 @@ def test_coverage_tells_why_not() -> None:
     sick = replace(A, health="partial", writable=False)
     (found,) = host_info(b.picture([sick], mounts={"/": sick}), None)["coverage"]
     assert not found["protectable"]
+    assert (found["system"], found["boot"]) == (True, False)
     assert found["reason"].count("va/a is") == 2
 
 

@@ -69,6 +69,10 @@ def _chosen(*volumes: str, **more: Any) -> list[str]:
         (["vg"], {"exclude": ["/"]}, ["vg/var"]),
         ([], {"mountpoints": ["/", "/boot"], "ignore_uncovered": ["/boot"]}, ["vg/root"]),
         (["vg/swap"], {}, ["vg/swap"]),
+        ([], {"system": True}, ["vg/root", "vg/var"]),
+        ([], {"system": True, "ignore_uncovered": ["/var"]}, ["vg/root"]),
+        ([], {"system": True, "exclude": ["/var"]}, ["vg/root"]),
+        (["data/thin"], {"system": True, "mountpoints": ["/", "/srv"]}, ["data/thin", "data/var", "vg/root", "vg/var"]),
     ],
 )
 def test_chosen(volumes: list[str], more: dict[str, Any], chosen: list[str]) -> None:
@@ -180,3 +184,27 @@ def test_hidden_devices_of_an_lv_count_as_the_lv() -> None:
     assert found is not None
     assert found.full_name == "vg/var"
     assert replace(picture, host=host).device_of(found) is None
+
+
+@pytest.mark.parametrize("path", ["/usr", "/var", "/var/lib", "/etc", "/opt"])
+def test_the_system_has_what_an_upgrade_changes(path: str) -> None:
+    own = b.volume("vg/own")
+    picture = b.picture([ROOT, own, DATA], mounts={"/": ROOT, path: own, "/home": DATA, "/srv": DATA, "/var/log": DATA})
+    chosen = select(picture, b.request(system=True).selector)
+    assert [wanted.origin for wanted in chosen.wanted] == [picture.volume("vg", "own"), picture.volume("vg", "root")]
+    assert chosen.reasons == ()
+
+
+def test_a_part_of_the_system_that_cannot_be_protected_is_not_passed_over() -> None:
+    picture = _host()
+    opt = Mount("/opt", "/dev/sda1", "ext4", PLAIN)
+    picture = replace(picture, host=replace(picture.host, mounts=(*picture.host.mounts, opt)))
+    (reason,) = select(picture, b.request(system=True).selector).reasons
+    assert reason == "/opt cannot be protected: /dev/sda1 is not on LVM; leave it out, or name it in ignore_uncovered"
+    assert select(picture, b.request(system=True, ignore_uncovered=["/opt"]).selector).reasons == ()
+
+
+def test_a_root_filesystem_without_a_disk_is_not_passed_over() -> None:
+    """The rest of the system alone would be half of it."""
+    picture = b.picture([VAR], mounts={"/var": VAR})
+    assert select(picture, b.request(system=True).selector).reasons == ("/ is not on a block device",)

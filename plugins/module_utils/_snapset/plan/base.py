@@ -24,6 +24,7 @@ from ..tags import SEALED, is_single_of, outcomes_of, parse_member
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ..._durations import Duration
     from ..._model import LvKey, Picture, Volume
     from ..allocation import Demand
     from ..result import MemberView, View
@@ -45,7 +46,8 @@ class Single:
 class Request:
     """What a user asks for. ``name`` is a snapset's, or for a ``single`` that of the snapshot.
 
-    ``set_id`` is the id that a taking is to have, when something else has been bound to it already.
+    ``set_id`` is the id that a taking is to have, when something else has been bound to it already; ``max_age`` how old
+    one that exists may be.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Request:
     accept_loss_of: tuple[str, ...] = ()
     single: Single | None = None
     set_id: str | None = None
+    max_age: Duration | None = None
 
     @property
     def title(self) -> str:

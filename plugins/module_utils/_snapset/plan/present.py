@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..._durations import in_words
 from ..._errors import Refused
 from ..allocation import Demand, extension_demand, room_problems
 from ..checks import thin_size_problem
@@ -72,6 +73,7 @@ def _keep(
     reasons: list[str],
 ) -> Plan:
     reasons += _standing_against(picture, request, current)
+    reasons += _age_problems(picture, request, current)
     difference = differing(current, selection)
     if difference is not None and not selection.reasons:
         reasons.append(difference)
@@ -112,6 +114,19 @@ def _standing_against(picture: Picture, request: Request, current: Taking) -> It
     elif current.begun:
         yield f"it is being rolled back (state {current.state}): {FINISH}"
         yield from refusals(plan_merged, picture, replace(other, state="merged"))
+
+
+def _age_problems(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+    """Why a set that is sound cannot be the one that was meant: going back to it would lose more than this change."""
+    if request.max_age is None or current.state != "active" or current.created is None:
+        return
+    age = picture.host.now - current.created
+    if age > request.max_age.seconds:
+        yield (
+            f"it exists already and is {in_words(age)} old, more than max_age ({request.max_age.text}) allows, so it "
+            "was taken for something else: choose another name, or remove it: ansible-playbook safepoint.lvm.commit "
+            f"-e snapset={request.name}"
+        )
 
 
 def _unknown_validity(current: Taking) -> Iterator[str]:

@@ -246,3 +246,35 @@ def test_leftovers_that_lvm_would_not_remove_are_told() -> None:
     picture = situations.of(replace(origin, tags=()), snapshot, situations.T)
     reasons = driver.reasons(picture, b.request("va/b", "vt/t"))
     assert any("va/a_s waits to be merged into va/a" in reason for reason in reasons), reasons
+
+
+# Age. A member of the model was taken an hour ago.
+
+
+@pytest.mark.parametrize("max_age", ["", "3600", "1h", "7d"])
+def test_a_set_that_is_young_enough_is_kept(max_age: str) -> None:
+    picture = b.picture([situations.A, b.member(situations.A)])
+    assert driver.plan(picture, b.request("va/a", max_age=max_age)).steps == ()
+
+
+def test_a_set_that_is_too_old_was_taken_for_something_else() -> None:
+    picture = b.picture([situations.A, b.member(situations.A)])
+    (reason,) = driver.reasons(picture, b.request("va/a", max_age="59m"))
+    assert reason == (
+        "it exists already and is 1 h 0 min old, more than max_age (59m) allows, so it was taken for something else: "
+        "choose another name, or remove it: ansible-playbook safepoint.lvm.commit -e snapset=s"
+    )
+
+
+def test_only_a_sound_set_can_be_too_old() -> None:
+    """Of others the reasons that count are told, or they are made anew."""
+    old: dict[str, Any] = {"max_age": "0s"}
+    for situation in (situations.nothing(), situations.ALL["unsealed"]()):
+        assert driver.reasons(situation, b.request("va/a", **old)) == driver.reasons(situation, b.request("va/a"))
+    for situation in (situations.ALL["invalid"](), situations.ALL["pending"]()):
+        reasons = driver.reasons(situation, b.request("va/a", **old))
+        assert reasons
+        assert not [reason for reason in reasons if "max_age" in reason]
+    for state in ("merged", "absent"):
+        picture = b.picture([situations.A, b.member(situations.A)])
+        assert driver.reasons(picture, b.request("va/a", state=state, **old)) == ()

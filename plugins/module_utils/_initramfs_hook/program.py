@@ -1,3 +1,11 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The script that ends LVM's pollers in an initramfs, for a POSIX shell: its text and nothing else. Pure; private."""
+
+from __future__ import annotations
+
+PROGRAM = r"""
 #!/bin/sh
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -41,3 +49,4 @@ while [ -n "$(pollers)" ] && [ "$seconds" -lt 120 ]; do
     seconds=$((seconds + 1))
 done
 exit 0
+""".lstrip()

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Prepare the initramfs of a host, so that the boot into a rollback cannot stand still."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: initramfs_hook
+short_description: Prepare the initramfs, so that the boot into a rollback cannot stand still
+version_added: 0.1.0
+author:
+  - The safepoint.lvm contributors (@safepoint-lvm)
+description:
+  - Puts a small script into the initramfs of each kernel. The script ends LVM's own polling for merges before the real
+    root filesystem takes over. Otherwise LVM can leave the root volume suspended there, and the boot stands still.
+  - This concerns hosts that build their initramfs with initramfs-tools (Debian, Ubuntu). On others, such as those with
+    dracut, it changes nothing, because LVM does not poll there.
+  - The initramfs of a kernel is built anew only when it lacks the script, by C(update-initramfs).
+requirements:
+  - LVM 2.03 or newer on the managed host
+  - Python 3.9 or newer on the managed host
+extends_documentation_fragment:
+  - safepoint.lvm.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(present) installs the script, and builds the initramfs of each kernel that lacks it.
+      - V(absent) removes the script, and builds the initramfs of each kernel that has it.
+    type: str
+    choices: [present, absent]
+    default: present
+  lock_timeout:
+    description: How many seconds to wait for another run on the same host, at most a week (V(604800)).
+    type: int
+    default: 60
+notes:
+  - The script stays in place when a snapset is removed, for the next one.
+  - To see whether an initramfs has the script, its files are listed, which takes seconds for each kernel.
+seealso:
+  - module: safepoint.lvm.snapset
+"""
+
+EXAMPLES = r"""
+- name: Prepare the initramfs for a rollback
+  safepoint.lvm.initramfs_hook:
+
+- name: Remove what was prepared
+  safepoint.lvm.initramfs_hook:
+    state: absent
+"""
+
+RETURN = r"""
+initramfs_hook:
+  description: The script as it is after the run. In check mode, as it would be.
+  type: dict
+  returned: success
+  sample:
+    state: present
+    path: /etc/initramfs-tools/scripts/local-bottom/safepoint-lvm
+    kernels: [6.12.57+deb13-amd64]
+  contains:
+    state:
+      description: C(present), C(absent), or C(not_needed) on a host without initramfs-tools.
+      type: str
+      returned: always
+    path:
+      description: Where the script is, or would be.
+      type: str
+      returned: always
+    kernels:
+      description: Versions of the kernels whose initramfs has the script.
+      type: list
+      elements: str
+      returned: always
+planned:
+  description: The steps, the same in check mode and in the real run.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - step: write_script
+      path: /etc/initramfs-tools/scripts/local-bottom/safepoint-lvm
+      size: 1336
+      sha256: 806ef37b180b9421c245a0b5e00dcf50788181e72acc58ff9847ff34bf180bfc
+    - step: build_initramfs
+      kernel: 6.12.57+deb13-amd64
+      path: /boot/initrd.img-6.12.57+deb13-amd64
+commands:
+  description: Every command that has changed something, in order; empty in check mode.
+  type: list
+  elements: list
+  returned: success
+reasons:
+  description: Every reason why the request was refused, before anything was touched.
+  type: list
+  elements: str
+  returned: when the request is refused
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.initramfs_hook import run_initramfs_hook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "lock_timeout": {"type": "int", "default": 60},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    run_initramfs_hook(AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()

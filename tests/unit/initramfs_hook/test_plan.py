@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is done for which initramfs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook import plan as _plan
+from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.plan import WANTED, Found, Image, Script
+from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM
+
+PATH = "/etc/initramfs-tools/scripts/local-bottom/safepoint-lvm"
+OLD = Script(3, "f" * 64, 0o755)
+LACKS, HAS = Image("6.1", "/boot/initrd.img-6.1"), Image("6.2", "/boot/initrd.img-6.2", has_script=True)
+OTHER = Image("6.3", "/boot/initrd.img-6.3", stops_udev=False)
+UNREADABLE = Image("6.4", "/boot/initrd.img-6.4", readable=False, stops_udev=False)
+EVERY = (LACKS, HAS, OTHER, UNREADABLE)
+
+
+def steps(found: Found, state: Any = "present") -> list[str]:
+    rendered = [dict(step.render()) for step in _plan.plan(found, state).steps]
+    return [f"{one['step']} {one.get('kernel', '')}".strip() for one in rendered]
+
+
+@pytest.mark.parametrize(
+    ("found", "present", "absent"),
+    [
+        (Found(builds=False), [], []),
+        (Found(builds=False, script=WANTED), [], ["remove_script"]),
+        (Found(builds=True), ["write_script"], []),
+        (Found(builds=True, script=WANTED, images=(HAS, OTHER)), [], ["remove_script", "build_initramfs 6.2"]),
+        (
+            Found(builds=True, script=WANTED, images=EVERY),
+            ["build_initramfs 6.1", "build_initramfs 6.4"],
+            ["remove_script", "build_initramfs 6.2"],
+        ),
+        # Those that have it have another one.
+        (
+            Found(builds=True, script=OLD, images=EVERY),
+            ["write_script", "build_initramfs 6.1", "build_initramfs 6.2", "build_initramfs 6.4"],
+            ["remove_script", "build_initramfs 6.2"],
+        ),
+        # What a run that was cut off has left.
+        (
+            Found(builds=True, images=(LACKS, HAS)),
+            ["write_script", *(f"build_initramfs 6.{n}" for n in (1, 2))],
+            ["build_initramfs 6.2"],
+        ),
+        (
+            Found(builds=True, script=WANTED, images=(replace(HAS, is_older=True),)),
+            ["build_initramfs 6.2"],
+            ["remove_script", "build_initramfs 6.2"],
+        ),
+    ],
+)
+def test_steps(found: Found, present: list[str], absent: list[str]) -> None:
+    assert steps(found) == present
+    assert steps(found, "absent") == absent
+
+
+def test_a_mode_that_nobody_may_run_is_another_script() -> None:
+    assert steps(Found(builds=True, script=replace(WANTED, mode=0o644))) == ["write_script"]
+
+
+def test_what_is_predicted_and_shown() -> None:
+    found = Found(builds=True, script=OLD, images=EVERY)
+    there = _plan.plan(found, "present")
+    assert there.after.to_result() == {"state": "present", "path": PATH, "kernels": ["6.1", "6.2", "6.4"]}
+    digest = hashlib.sha256(PROGRAM.encode()).hexdigest()
+    written = {"path": PATH, "size": len(PROGRAM), "sha256": digest}
+    assert there.before.to_diff() == {"script": {"path": PATH, "size": 3, "sha256": "f" * 64}, "kernels": ["6.2"]}
+    assert there.after.to_diff() == {"script": written, "kernels": ["6.1", "6.2", "6.4"]}
+    assert dict(there.steps[0].render()) == {"step": "write_script", **written}
+    gone = _plan.plan(found, "absent").after
+    assert gone.to_result() == {"state": "absent", "path": PATH, "kernels": []}
+    assert gone.to_diff() == {"script": None, "kernels": []}
+    assert _plan.plan(Found(builds=False), "present").after.to_result()["state"] == "not_needed"
+
+
+def test_nothing_is_built_where_nothing_can_be_written() -> None:
+    for images, refused in (((LACKS,), True), ((OTHER,), False)):
+        found = Found(builds=True, script=WANTED, images=images, boot_is_writable=False)
+        reasons = list(_plan.problems(found, _plan.plan(found, "present").steps))
+        assert reasons == (["/boot is mounted read-only: mount -o remount,rw /boot"] if refused else [])
