@@ -126,7 +126,8 @@ def _creation(seen: EntryObserved, taking: Taking, backup: BootBackup, grub: Gru
     filesystems = shown(seen.picture, taking)
     image = look_image(kind, scripts, shown=filesystems, name=seen.now.name, set_id=taking.set_id)
     _refuse(seen, (*_room_problems(seen, source.size + len(image)), *_uuid_problems(seen, grub)))
-    root = next(one for one in filesystems if one.mountpoint == "/")
+    # Without / among them it was refused.
+    (root,) = (one for one in filesystems if one.mountpoint == "/")
     arguments = kernel_arguments(seen.command_line, root, kind)
     yield WriteEntry(
         set_id=taking.set_id,
