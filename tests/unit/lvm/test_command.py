@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Report
@@ -20,4 +20,5 @@ def test_the_bytes_of_a_report_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
     printed = SimpleNamespace(stdout=b"a\xff\r\n", stderr=b" \xff\n", returncode=5)
     monkeypatch.setattr("subprocess.run", lambda *_arguments, **_more: printed)
     monkeypatch.setattr(command, "parse_report", lambda text: ((), (text,)))
-    assert Lvm("lvm").report() == Report((), cast("Any", ("a\udcff\r\n",)), "\udcff")
+    kept: Any = ("a\udcff\r\n",)
+    assert Lvm("lvm").report() == Report((), kept, "\udcff")
