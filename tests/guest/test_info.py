@@ -91,6 +91,12 @@ def test_coverage_of_the_guest() -> None:
     assert (coverage["/var"]["fstype"], coverage["/var"]["reason"]) == ("xfs", None)
     assert (coverage["/boot"]["lv"], coverage["/boot"]["protectable"]) == (None, False)
     assert coverage["/boot"]["reason"].endswith("is not on LVM")
+    shown = {point: (one["system"], one["boot"]) for point, one in coverage.items()}
+    assert {point: shown[point] for point in ("/", "/var", "/boot", "/home", "[SWAP]")} == {
+        **dict.fromkeys(("/", "/var"), (True, False)),
+        "/boot": (False, True),
+        **dict.fromkeys(("/home", "[SWAP]"), (False, False)),
+    }
     assert (coverage["[SWAP]"]["vg"], coverage["[SWAP]"]["lv"]) == ("thick", "c")
     mounted = {line.split()[0] for line in lvm.run("findmnt", "--real", "-rno", "TARGET").splitlines()}
     assert (

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import lvm
 import pytest
 import storage
@@ -55,6 +57,18 @@ def test_other_members_than_asked_for() -> None:
     for task in (merged("s"), absent("s")):
         same = {**task, "volumes": present("", "thin/t2", "thick/b")["volumes"]}
         assert ok("snapset", same, check=True)["changed"]
+
+
+def test_a_set_that_was_taken_for_something_else() -> None:
+    taken = ok("snapset", present("s", "thick/c"))["snapset"]
+    time.sleep(1.1)
+    refused("snapset", present("s", "thick/c", max_age="0s"), r"more than max_age \(0s\) allows", "commit -e snapset=s")
+    young = ok("snapset", present("s", "thick/c", max_age="1h"), check=True)
+    assert (young["changed"], young["snapset"]["id"], young["snapset"]["created"]) == (
+        False,
+        taken["id"],
+        taken["created"],
+    )
 
 
 def test_check_mode_refuses_with_the_same_words() -> None:

@@ -134,6 +134,15 @@ def test_root_goes_with_what_belongs_to_it() -> None:
     assert chosen(ok("snapset", by_mountpoint("/", "/var"), check=True)) == ["sysvg/root", "sysvg/var"]
 
 
+def test_the_system_is_root_and_what_belongs_to_it() -> None:
+    system = ok("snapset", {"name": "s", "system": True}, check=True)
+    assert chosen(system) == ["sysvg/root", "sysvg/var"]
+    assert ("/boot" in system["boot_to_save"], system["boot_ignored"]) == (True, [])
+    less = ok("snapset", {"name": "s", "system": True, "ignore_uncovered": "[/var, '/boot']"}, check=True)
+    assert chosen(less) == ["sysvg/root"]
+    assert (less["boot_to_save"], less["boot_ignored"]) == ([], system["boot_to_save"])
+
+
 @contextmanager
 def aside(path: Path) -> Iterator[None]:
     """While this lasts, ``path`` has another name."""

@@ -65,10 +65,10 @@ def _failure(error: SafepointError | OSError, done: Sequence[Step], left: Sequen
     """The error of a step, with how the host is left."""
     built, missing = (", ".join(step.kernel for step in steps if isinstance(step, Build)) for steps in (done, left))
     script = f"{INITRAMFS_SCRIPT} is {'there' if INITRAMFS_SCRIPT.exists() else 'not there'}"
-    kernels = f"built again for kernel {built or 'none'}, not yet for {missing}" if built or missing else ""
-    parts = [sentence_of(error), "; ".join(part for part in (script, kernels) if part)]
+    kernels = f"; built again for kernel {built or 'none'}, not yet for {missing}" if built or missing else ""
     details = error.details if isinstance(error, SafepointError) else {}
     return FilesFailed(
-        f"the initramfs hook could not be made {state}: {parts[0]}. {parts[1]}. Mend that, then run this again",
+        f"the initramfs hook could not be made {state}: {sentence_of(error)}. {script}{kernels}. Correct that, then run "
+        "this again",
         **{**details, "changed": bool(done)},
     )

@@ -13,7 +13,7 @@ from .._boot_files.tree import in_order, is_menu
 from .._errors import Refused
 from .._paths import BOOT_MOUNTPOINTS
 from .._settings import POLL_SECONDS
-from .._snapset.coverage import boot_mounts
+from .._snapset.coverage import boot_beside
 from .._snapset.steps import Merge, Retag
 from .timers import running_mark
 
@@ -50,12 +50,9 @@ def set_problems(now: Situation) -> Iterator[str]:
 
 def boot_problems(now: Situation) -> Iterator[str]:
     """Why the host might not boot after / has gone back, with nobody there to see it."""
-    members = now.taking.members if now.taking else ()
-    with_root = any(
-        mount.mountpoint == "/" for one in members if one.origin for mount in now.picture.mounts_of(one.origin)
-    )
-    separate = ", ".join(mount.mountpoint for mount in boot_mounts(now.picture))
-    if with_root and separate and now.bound is None:
+    origins = [one.origin for one in now.taking.members if one.origin] if now.taking else []
+    separate = ", ".join(boot_beside(now.picture, origins))
+    if separate and now.bound is None:
         yield (
             f"/ would go back and {separate} would not, because it was not saved for this set (boot_backup): nobody "
             "would be there to see whether the host boots"
