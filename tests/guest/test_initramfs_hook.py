@@ -103,7 +103,7 @@ class TestBuilds:
 
     def test_a_build_that_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ok("initramfs_hook", ABSENT)
-        broken = Path("/run/safepoint-guest/broken")
+        broken = Path("/run/safepoint-guest/broken-initramfs-tools")
         broken.mkdir(exist_ok=True)
         (broken / "update-initramfs").write_text("#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
         (broken / "update-initramfs").chmod(0o755)

@@ -137,7 +137,7 @@ def test_killed_while_it_is_armed(delay: float) -> None:
 
 def test_what_cannot_be_started_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     ok("snapset", present("s", "thick/a"))
-    broken = Path("/run/safepoint-guest/broken")
+    broken = Path("/run/safepoint-guest/broken-systemctl")
     broken.mkdir()
     (broken / "systemctl").write_text(
         '#!/bin/sh\ncase "$*" in *enable*) exit 1 ;; esac\nexec /usr/bin/systemctl "$@"\n'

@@ -75,7 +75,7 @@ def test_what_is_mounted_on_something_else() -> None:
         known = ok("snapset", by_mountpoint(root, "/boot", ignore_uncovered=["/boot"]), check=True)
         assert chosen(known) == ["thick/a"]
         refused("snapset", by_mountpoint(root, root), f"mountpoints names {root} 2 times")
-    refused("snapset", {"name": "s"}, "volumes or mountpoints")
+    refused("snapset", {"name": "s"}, "volumes, mountpoints, system: state present needs one of them")
 
 
 def test_a_device_on_top_of_the_lv() -> None:

@@ -68,7 +68,7 @@ def _failure(error: SafepointError | OSError, done: Sequence[Step], left: Sequen
     kernels = f"; built again for kernel {built or 'none'}, not yet for {missing}" if built or missing else ""
     details = error.details if isinstance(error, SafepointError) else {}
     return FilesFailed(
-        f"the initramfs hook could not be made {state}: {sentence_of(error)}. {script}{kernels}. Correct that, then run "
-        "this again",
+        f"the initramfs hook could not be made {state}: {sentence_of(error)}. {script}{kernels}. Correct that, then "
+        "run this again",
         **{**details, "changed": bool(done)},
     )
