@@ -237,7 +237,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Picture:
+class HostState:
     """Everything a plan is made from: one LVM report and the host around it.
 
     ``unread`` is what LVM said when it could not read everything, else empty. ``doubts`` names each set of which nobody

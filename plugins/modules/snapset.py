@@ -243,7 +243,7 @@ snapset:
         state:
           description:
             - One of C(active), C(unknown), C(invalid), C(merge_pending), C(merging), C(merge_failed), C(rolled_back),
-              C(lost), C(stray).
+              C(lost), C(detached).
           type: str
           returned: always
         merge_percent:

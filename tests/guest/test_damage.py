@@ -64,7 +64,7 @@ def test_validity_is_unknown() -> None:
 def split_off(origin: str) -> None:
     ok("snapset", present("s", origin))
     lvm.run("lvconvert", "-y", "--splitsnapshot", f"{origin}_s")
-    assert state_of("s") == ("damaged", ["stray"])
+    assert state_of("s") == ("damaged", ["detached"])
     refused("snapset", present("s", origin), "gone without having been rolled back")
     refused("snapset", merged("s"), f"{origin}_s is no snapshot of its recorded origin")
 

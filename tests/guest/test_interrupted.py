@@ -57,7 +57,7 @@ def test_a_half_done_sealing_is_finished() -> None:
     assert SEALED in lvm.tags("thin/t2_s")
 
 
-def two_takings() -> None:
+def two_instances() -> None:
     """Two sets by the same name: one of thick/b, one of thick/c."""
     ok("snapset", present("s", "thick/b"))
     ok("snapset", present("r", "thick/c"))
@@ -65,13 +65,13 @@ def two_takings() -> None:
 
 
 def test_two_whole_sets_of_one_name() -> None:
-    two_takings()
+    two_instances()
     for task in (present("s", "thick/b"), merged("s"), absent("s")):
         refused("snapset", task, "two complete sets bear this name")
 
 
 def test_leftovers_beside_a_whole_set() -> None:
-    two_takings()
+    two_instances()
     lvm.run("lvchange", "--deltag", SEALED, "thick/c_r")
     kept = four_runs("snapset", present("s", "thick/b"), commands=3)
     assert [step["step"] for step in kept.real["planned"]] == ["remove"]

@@ -32,7 +32,7 @@ def test_a_thin_sibling_that_would_be_cut_off() -> None:
     ok("snapset", merged("older", accept_loss_of=["younger", "thin/by_hand"]))
     rolled_back("snapset", merged("older"))
     (younger,) = ok("snapset_info", {"name": "younger"})["snapsets"]
-    assert states({"snapset": younger}) == ("damaged", ["stray"])
+    assert states({"snapset": younger}) == ("damaged", ["detached"])
     refused("snapset", merged("younger"), "thin/t2_younger is no snapshot of its recorded origin any more")
     ok("snapset", absent("younger"))
     assert lvm.names("thin") == {"pool", "t1", "t2", "z", "by_hand"}

@@ -77,7 +77,7 @@ BREAKS = {
         "test_names.py::test_the_name_belongs_to_somebody_else[ordinary]",
     ),
     "states": Break(
-        '(self.sealed and bool(states & {"lost", "stray"}), "damaged"),',
+        '(self.sealed and bool(states & {"lost", "detached"}), "damaged"),',
         "",
         "test_damage.py::test_a_member_is_lost[thin/t2]",
     ),
@@ -87,7 +87,7 @@ BREAKS = {
         "test_interrupted.py::test_leftovers_make_room_for_a_new_set",
     ),
     "in use": Break(
-        "if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):",
+        "if snapshot is None or not (snapshot.open or host_state.mounts_of(snapshot)):",
         "if snapshot is None or not snapshot.name.startswith('/'):",
         "test_damage.py::test_the_snapshot_itself_is_mounted[thin/t1]",
     ),
@@ -145,7 +145,7 @@ BREAKS = {
 
 
 def main() -> int:
-    """Try the breaks that were named, or all."""
+    """Try the breaks that were lookup, or all."""
     parser = argparse.ArgumentParser(
         prog="tests/mutation guest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

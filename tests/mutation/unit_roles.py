@@ -30,7 +30,7 @@ MUTANTS = (
     ),
     Mutant(
         "what boots the host is to be saved unless it rolls back with the set",
-        "for mount in mounts if picture.lv_below(mount.device) not in members)",
+        "for mount in mounts if host_state.lv_below(mount.device) not in members)",
         "for mount in mounts)",
     ),
     Mutant(
@@ -40,7 +40,7 @@ MUTANTS = (
     ),
     Mutant(
         "nothing is changed in a preview boot",
-        "        self.refuse_preview(picture.host)\n",
+        "        self.refuse_preview(host_state.host)\n",
         "",
     ),
     Mutant(

@@ -85,7 +85,7 @@ MUTANTS = (
     ),
     Mutant(
         "an fstab that names the content is refused for an origin that is not mounted, too",
-        "    return entry.device is not None and picture.lv_below(entry.device) == origin",
+        "    return entry.device is not None and host_state.lv_below(entry.device) == origin",
         "    return False",
     ),
     Mutant(
@@ -124,14 +124,14 @@ MUTANTS = (
         "        if holder is not None and holder in removed:",
     ),
     Mutant(
-        "the outcome of an older set of the name goes with a new taking",
-        "*created, *sealing, *forget(picture, request)),",
+        "the outcome of an older set of the name goes with a new instance",
+        "*created, *sealing, *forget(host_state, request)),",
         "*created, *sealing),",
     ),
     Mutant(
         "only what is too small is extended, and a half-done sealing is finished",
-        "steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(demands)),",
-        "steps=(*removal_steps(leftovers), *forgetting, *extensions(demands)),",
+        "steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(allocations)),",
+        "steps=(*removal_steps(leftovers), *forgetting, *extensions(allocations)),",
     ),
     Mutant(
         "the outcome is written down before LVM is asked to merge",
@@ -150,8 +150,8 @@ MUTANTS = (
     ),
     Mutant(
         "outcomes are forgotten before the members go",
-        "steps=(*forget(picture, request), *removal_steps(living)),",
-        "steps=(*removal_steps(living), *forget(picture, request)),",
+        "steps=(*forget(host_state, request), *removal_steps(living)),",
+        "steps=(*removal_steps(living), *forget(host_state, request)),",
     ),
     Mutant(
         "a pending merge is not removed",
@@ -160,23 +160,23 @@ MUTANTS = (
     ),
     Mutant(
         "an LV that is no longer the member is not removed",
-        "    return taking.single or volume.name in generated_names(member.origin.name, taking.name)",
+        "    return instance.single or volume.name in generated_names(member.origin.name, instance.name)",
         "    return True",
     ),
     Mutant(
         "a member whose snapshot is mounted is not removed",
-        "if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):",
-        "if snapshot is None or not picture.mounts_of(snapshot):",
+        "if snapshot is None or not (snapshot.open or host_state.mounts_of(snapshot)):",
+        "if snapshot is None or not host_state.mounts_of(snapshot):",
     ),
     Mutant(
         "what is lost is only left behind when somebody accepts that",
-        "    if current.hopeless and not accepted:",
-        "    if current.hopeless and not _may_go_on_without(current):",
+        "    if current.unrecoverable and not accepted:",
+        "    if current.unrecoverable and not _may_go_on_without(current):",
     ),
     Mutant(
         "a set that is not whole is no way back before anything goes back",
-        "    return current.sealed and current.hopeless and current.begun",
-        "    return current.sealed and current.hopeless",
+        "    return current.sealed and current.unrecoverable and current.rollback_started",
+        "    return current.sealed and current.unrecoverable",
     ),
     Mutant(
         "an accepted loss is written down",
@@ -185,8 +185,8 @@ MUTANTS = (
     ),
     Mutant(
         "a casualty is forgotten before it is removed",
-        "    return (*_forget(lost.members), *_count_again(picture, rest), *removal_steps((lost,)))",
-        "    return (*_count_again(picture, rest), *removal_steps((lost,)))",
+        "    return (*_forget(lost.members), *_count_again(host_state, rest), *removal_steps((lost,)))",
+        "    return (*_count_again(host_state, rest), *removal_steps((lost,)))",
     ),
     Mutant(
         "a boot loader never reads a store half merged",
@@ -209,7 +209,7 @@ MUTANTS = (
         "if match and now is None:",
     ),
     Mutant(
-        "a backup belongs to one taking",
+        "a backup belongs to one instance",
         "if one.tags.set_id == self.set_id and one.tags.manifest), None)",
         "if one.tags.manifest), None)",
     ),

@@ -18,7 +18,7 @@ ROOT_DIGITS = (3, 6, 9)
 SUITES = ("trixie", "trixie", "trixie", "bookworm")
 
 SOUND = frozenset({"active"})
-GOING_BACK = frozenset({"merging", "merge_pending", "rolled_back"})
+ROLLING_BACK = frozenset({"merging", "merge_pending", "rolled_back"})
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,19 @@ MOMENTS = {
         frozenset({"absent"}),
         layouts=("root",),
     ),
-    "taking": Moment(
+    "instance": Moment(
         "pre_upgrade", _task("pre_upgrade", r"Take the snapset\]"), 15, frozenset({"absent", "incomplete"}) | SOUND
     ),
     "changing": Moment("change", r"\[", 15, SOUND),
     "requesting": Moment(
-        "rollback", _task("rollback", "Request the merges"), 12, SOUND | GOING_BACK | {"partly_merged"}, closed=0.5
+        "rollback", _task("rollback", "Request the merges"), 12, SOUND | ROLLING_BACK | {"partly_merged"}, closed=0.5
     ),
-    "rebooting": Moment("rollback", _WAIT, 20, GOING_BACK),
-    "in the initramfs": Moment("rollback", "Loading, please wait", 15, GOING_BACK, console=True),
-    "merging": Moment("rollback", r"Welcome to .*Debian", 30, GOING_BACK, console=True),
-    "merging closed": Moment("rollback", _WAIT, 15, GOING_BACK, layouts=("data",), closed=1),
+    "rebooting": Moment("rollback", _WAIT, 20, ROLLING_BACK),
+    "in the initramfs": Moment("rollback", "Loading, please wait", 15, ROLLING_BACK, console=True),
+    "merging": Moment("rollback", r"Welcome to .*Debian", 30, ROLLING_BACK, console=True),
+    "merging closed": Moment("rollback", _WAIT, 15, ROLLING_BACK, layouts=("data",), closed=1),
     # What rollback_wait says, after the reboot if there was one.
-    "concluding": Moment("rollback", "looks at the merges", 15, GOING_BACK, closed=0.5),
+    "concluding": Moment("rollback", "looks at the merges", 15, ROLLING_BACK, closed=0.5),
     "committing": Moment(
         "commit",
         _task("commit", "Remove the snapset"),

@@ -42,7 +42,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Shown:
+class PreviewMount:
     """One result with a message that a person is shown; `kind` is its first word, such as `fatal`."""
 
     task: str
@@ -55,7 +55,7 @@ class Seen:
     """What there was of one host."""
 
     calls: list[Call] = field(default_factory=list)
-    shown: list[Shown] = field(default_factory=list)
+    shown: list[PreviewMount] = field(default_factory=list)
     # The role and the task of each result that was not skipped.
     results: list[tuple[str, str]] = field(default_factory=list)
 
@@ -149,5 +149,5 @@ def _seen(folder: Path, output: str, hosts: Sequence[str]) -> dict[str, Seen]:
             if banner and "msg" in result:
                 message = result["msg"]
                 text = message if isinstance(message, str) else "\n".join(message)
-                seen[match[2]].shown.append(Shown(banner[1], match[1], text))
+                seen[match[2]].shown.append(PreviewMount(banner[1], match[1], text))
     return seen

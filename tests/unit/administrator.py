@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from model_lvm import ModelLvm
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, State
 
 Way = Literal["modules", "commands", "reboot"]
@@ -38,13 +38,13 @@ def named_requests(request: Request, reasons: tuple[str, ...]) -> Iterator[Reque
         yield replace(request, state=named, selector=NOTHING_CHOSEN, accept_loss_of=accept_loss_of)
 
 
-def untold(picture: Picture, request: Request) -> list[str]:
+def untold(host_state: HostState, request: Request) -> list[str]:
     """What stands against a way out that the refusal of ``request`` names, and is not told by that refusal."""
-    reasons = driver.reasons(picture, request)
+    reasons = driver.reasons(host_state, request)
     return [
         f"{request.state} names {other.state} ({reasons}), which is refused: {reason}"
         for other in named_requests(request, reasons)
-        for reason in driver.reasons(picture, other)
+        for reason in driver.reasons(host_state, other)
         if reason not in reasons
     ]
 
@@ -103,8 +103,8 @@ class Administrator:
                 return True
             return False
         if "too little space" in way:
-            groups = tuple(replace(group, free_extents=1000) for group in self.model.picture.volume_groups)
-            self.model.picture = replace(self.model.picture, volume_groups=groups)
+            groups = tuple(replace(group, free_extents=1000) for group in self.model.host_state.volume_groups)
+            self.model.host_state = replace(self.model.host_state, volume_groups=groups)
         if "reboot" in way and (self.prefers == "reboot" or "unmount" not in way):
             self._reboot()
         self._type(way)
@@ -123,4 +123,4 @@ class Administrator:
 
     def _reboot(self) -> None:
         self.log.append("reboot")
-        self.model.reboot(f"{self.model.picture.host.boot_id}+")
+        self.model.reboot(f"{self.model.host_state.host.boot_id}+")

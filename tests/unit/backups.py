@@ -15,7 +15,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 
 
 MANIFEST = "5" * 64
@@ -31,8 +31,8 @@ def backup(*, name: str = "s", set_id: str = b.SET_ID, manifest: str = MANIFEST,
     return b.volume(f"vg/safepoint_boot_{name}", 40 * b.MIB, tags=(*tags, *sealed, *restored), **more)
 
 
-def host(*volumes: Volume, boot: tuple[str, ...] = ("/boot",), **more: Any) -> Picture:
-    one = b.picture([ROOT, *volumes], mounts={"/": ROOT}, **more)
+def host(*volumes: Volume, boot: tuple[str, ...] = ("/boot",), **more: Any) -> HostState:
+    one = b.host_state([ROOT, *volumes], mounts={"/": ROOT}, **more)
     mounts = tuple(Mount(path, f"/dev/vda{place}", "ext4", (254, place), 1) for place, path in enumerate(boot))
     return replace(one, host=replace(one.host, mounts=(*one.host.mounts, *mounts)))
 

@@ -15,8 +15,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._durations import pa
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
     BlockDevice,
     Host,
+    HostState,
     Mount,
-    Picture,
     Volume,
     VolumeGroup,
 )
@@ -179,7 +179,7 @@ def merging(origin: Volume, snap: Volume, *, left: Any = 50) -> tuple[Volume, Vo
     return replace(waiting, open=False, data_percent=Fraction(left)), replace(hidden, data_percent=Fraction(left))
 
 
-def picture(
+def host_state(
     volumes: Iterable[Volume] = (),
     *,
     groups: Iterable[VolumeGroup] | None = None,
@@ -188,7 +188,7 @@ def picture(
     used: int | None = None,
     unread: str = "",
     **host: Any,
-) -> Picture:
+) -> HostState:
     """A host with those LVs; VGs that are not given are made up. Mounted LVs are open."""
     mounts, fstypes = mounts or {}, fstypes or {}
     mounted = {lv.full_name for lv in mounts.values()}
@@ -201,10 +201,10 @@ def picture(
         for path, lv in mounts.items()
     )
     facts: dict[str, Any] = {"mounts": seen, "devices": MappingProxyType(devices), **host}
-    return Picture(host=Host(now=NOW, boot_id=BOOT, **facts), volume_groups=vgs, volumes=lvs, unread=unread)
+    return HostState(host=Host(now=NOW, boot_id=BOOT, **facts), volume_groups=vgs, volumes=lvs, unread=unread)
 
 
-def copied(host: Picture, names: Mapping[str, str], *, active: bool) -> Picture:
+def copied(host: HostState, names: Mapping[str, str], *, active: bool) -> HostState:
     """``host`` with a copy of the disks of each VG in ``names``, imported under its name there by vgimportclone(8)."""
     groups = {vg: replace(host.group(vg) or group(vg), name=name) for vg, name in names.items()}
     groups = {vg: replace(copy, uuid=lvm_uuid(f"copy {copy.name}")) for vg, copy in groups.items()}
@@ -213,7 +213,7 @@ def copied(host: Picture, names: Mapping[str, str], *, active: bool) -> Picture:
         for lv in host.volumes
         if lv.vg in groups
     ]
-    both = picture(
+    both = host_state(
         sorted([*host.volumes, *(copies if active else map(inactive, copies))], key=lambda lv: lv.vg),
         groups=sorted([*host.volume_groups, *groups.values()], key=lambda copy: copy.name),
         mounts={mount.mountpoint: lv for mount in host.host.mounts if (lv := host.lv_below(mount.device))},

@@ -12,33 +12,36 @@ import builders as b
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.failure import failure_of
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.orders import Orders, orders
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.script import (
+    RollbackScript,
+    rollback_script,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request, find
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.merged import plan_merged
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import plan_present
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import View, view_of
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Wanted, select
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import RequestedOrigin, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from model_lvm import ModelLvm
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
 
 PLANNERS = {"present": plan_present, "merged": plan_merged, "absent": plan_absent}
 
 
-def plan(picture: Picture, request: Request) -> Plan:
-    return PLANNERS[request.state](picture, request)
+def plan(host_state: HostState, request: Request) -> Plan:
+    return PLANNERS[request.state](host_state, request)
 
 
-def reasons(picture: Picture, request: Request) -> tuple[str, ...]:
+def reasons(host_state: HostState, request: Request) -> tuple[str, ...]:
     """Every reason of the refusal; none when it is not refused."""
     try:
-        plan(picture, request)
+        plan(host_state, request)
     except Refused as refused:
         return refused.reasons
     return ()
@@ -64,31 +67,31 @@ def carry_out(one: Plan, model: ModelLvm) -> None:
     apply(one, model, failure_of)
 
 
-def view(picture: Picture, request: Request) -> View:
-    return view_of(picture, find(picture, request).current, name=request.name)
+def view(host_state: HostState, request: Request) -> View:
+    return view_of(host_state, find(host_state, request).current, name=request.name)
 
 
-def shown(picture: Picture, request: Request) -> dict[str, Any]:
+def shown(host_state: HostState, request: Request) -> dict[str, Any]:
     """The set as check mode and the diff show it: without what differs between two runs."""
-    return view(picture, request).to_prediction()
+    return view(host_state, request).to_prediction()
 
 
-def orders_of(picture: Picture) -> Orders:
+def rollback_script_of(host_state: HostState) -> RollbackScript:
     """What a rollback timer of the set "s" is told."""
-    return orders(situation(picture, "s"), plan(picture, b.request(state="merged")))
+    return rollback_script(snapset_context(host_state, "s"), plan(host_state, b.request(state="merged")))
 
 
-def selected(picture: Picture, request: Request) -> tuple[Wanted, ...]:
-    return select(picture, request.selector).wanted
+def selected(host_state: HostState, request: Request) -> tuple[RequestedOrigin, ...]:
+    return select(host_state, request.selector).wanted
 
 
-def told_truly(*, changed: bool, before: Picture, after: Picture) -> bool:
+def told_truly(*, changed: bool, before: HostState, after: HostState) -> bool:
     """Whether ``changed`` is what happened; a merge that was asked for in vain may be told either way."""
     return before.volumes != after.volumes if changed else _facts(before) == _facts(after)
 
 
-def _facts(picture: Picture) -> Any:
-    return sorted((lv.full_name, lv.key, lv.size, lv.merging, sorted(_telling(lv.tags))) for lv in picture.volumes)
+def _facts(host_state: HostState) -> Any:
+    return sorted((lv.full_name, lv.key, lv.size, lv.merging, sorted(_telling(lv.tags))) for lv in host_state.volumes)
 
 
 def _telling(tags: Iterable[str]) -> list[str]:

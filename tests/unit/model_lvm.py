@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal
 
 from builders import lvm_uuid
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, Picture, Volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, HostState, Volume
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import (
     CHUNK_SIZE,
@@ -96,7 +96,7 @@ class ModelLvm:
     ``came_back`` are the snapshots whose content has really come back into their origins.
     """
 
-    picture: Picture
+    host_state: HostState
     faults: dict[int, Fault] = field(default_factory=dict)
     commands: list[tuple[str, ...]] = field(default_factory=list)
     watched: set[LvKey] = field(default_factory=set)
@@ -105,9 +105,9 @@ class ModelLvm:
     _serial: int = 100
     _asleep: dict[LvKey, dict[str, Any]] = field(default_factory=dict)
 
-    def observe(self) -> Picture:
+    def observe(self) -> HostState:
         """What is there now."""
-        return set_apart(self.picture)
+        return set_apart(self.host_state)
 
     def run(self, arguments: Sequence[str]) -> CommandResult:
         """Run one command. Raises Killed for such a fault."""
@@ -146,7 +146,7 @@ class ModelLvm:
     def get(self, full_name: str) -> Volume:
         """The LV of that name; LVM says so when there is none."""
         vg, _slash, name = full_name.partition("/")
-        found = self.picture.volume(vg, name)
+        found = self.host_state.volume(vg, name)
         if found is None:
             raise _CommandError(f"Failed to find logical volume {full_name}")
         return found
@@ -154,38 +154,40 @@ class ModelLvm:
     def put(self, volume: Volume, **changes: Any) -> Volume:
         """Let ``volume`` have ``changes``."""
         changed = replace(volume, **changes)
-        others = tuple(changed if other.key == volume.key else other for other in self.picture.volumes)
-        self.picture = replace(self.picture, volumes=others)
+        others = tuple(changed if other.key == volume.key else other for other in self.host_state.volumes)
+        self.host_state = replace(self.host_state, volumes=others)
         return changed
 
     def _add(self, volume: Volume) -> None:
-        self.picture = replace(self.picture, volumes=(*self.picture.volumes, volume))
+        self.host_state = replace(self.host_state, volumes=(*self.host_state.volumes, volume))
 
     def drop(self, volume: Volume) -> None:
         """Let ``volume`` be gone; whatever it took from its VG is free again."""
-        self.picture = replace(self.picture, volumes=tuple(v for v in self.picture.volumes if v.key != volume.key))
+        self.host_state = replace(
+            self.host_state, volumes=tuple(v for v in self.host_state.volumes if v.key != volume.key)
+        )
         if not volume.is_thin:
             self._allocate(volume.vg, -extents_for(volume.size, self._extent_size(volume.vg)))
 
     def _extent_size(self, vg: str) -> int:
-        return next(group.extent_size for group in self.picture.volume_groups if group.name == vg)
+        return next(group.extent_size for group in self.host_state.volume_groups if group.name == vg)
 
     def _allocate(self, vg: str, extents: int) -> None:
         groups = []
-        for group in self.picture.volume_groups:
+        for group in self.host_state.volume_groups:
             free = group.free_extents - extents if group.name == vg else group.free_extents
             if free < 0:
                 raise _CommandError(f"Volume group {vg} has insufficient free space")
             groups.append(replace(group, free_extents=free))
-        self.picture = replace(self.picture, volume_groups=tuple(groups))
+        self.host_state = replace(self.host_state, volume_groups=tuple(groups))
 
     # Commands
 
     def _create(self, command: _Command, origin_name: str, *, broken: bool) -> None:
         origin, name = self.get(origin_name), command.one("--name")
-        if self.picture.volume(origin.vg, name) is not None:
+        if self.host_state.volume(origin.vg, name) is not None:
             raise _CommandError(f"Logical Volume {name} already exists in volume group {origin.vg}")
-        if any(snap.merging for snap in self.picture.snapshots_of(origin) if not snap.is_thin):
+        if any(snap.merging for snap in self.host_state.snapshots_of(origin) if not snap.is_thin):
             raise _CommandError("Snapshots of an origin that has a merging snapshot are not supported")
         self._serial += 1
         fresh = Volume(
@@ -195,7 +197,7 @@ class ModelLvm:
             vg_uuid=origin.vg_uuid,
             size=origin.size,
             tags=command.all("--addtag"),
-            created=self.picture.host.now,
+            created=self.host_state.host.now,
             active=origin.active,
         )
         if "--extents" not in command.options:
@@ -229,7 +231,7 @@ class ModelLvm:
     def _extend(self, name: str, extents: int) -> None:
         snapshot = self.get(name)
         extent_size = self._extent_size(snapshot.vg)
-        origin = self.picture.origin_of(snapshot)
+        origin = self.host_state.origin_of(snapshot)
         if snapshot.merging or origin is None:
             raise _CommandError("Can't resize internal logical volume")
         now = extents_for(snapshot.size, extent_size)
@@ -256,10 +258,10 @@ class ModelLvm:
 
     def _merge(self, name: str) -> None:
         snapshot = self.get(name)
-        origin = self.picture.origin_of(snapshot)
+        origin = self.host_state.origin_of(snapshot)
         if origin is None or snapshot.merging:
             raise _CommandError(f"{name} is not a mergeable logical volume")
-        siblings = list(self.picture.snapshots_of(origin))
+        siblings = list(self.host_state.snapshots_of(origin))
         if any(sibling.merging for sibling in siblings):
             raise _CommandError("Cannot merge snapshot into the origin with a merging snapshot")
         if snapshot.invalid:
@@ -274,7 +276,7 @@ class ModelLvm:
 
     def _start(self, origin: Volume, *, even_open: bool = False) -> None:
         """Start what is pending, if nobody has ``origin`` open; a silent success if somebody has."""
-        snapshot = next((snap for snap in self.picture.snapshots_of(origin) if snap.merging), None)
+        snapshot = next((snap for snap in self.host_state.snapshots_of(origin) if snap.merging), None)
         if snapshot is None or (origin.open and not even_open):
             return
         if not snapshot.invalid:
@@ -297,7 +299,7 @@ class ModelLvm:
             return
         if origin.open:
             raise _CommandError(f"Logical volume {origin.full_name} contains a filesystem in use")
-        for volume in (origin, *(snap for snap in self.picture.snapshots_of(origin) if snap.is_thick_snapshot)):
+        for volume in (origin, *(snap for snap in self.host_state.snapshots_of(origin) if snap.is_thick_snapshot)):
             if active:
                 self.put(volume, **self._asleep.pop(volume.key))
             else:
@@ -308,7 +310,7 @@ class ModelLvm:
             self._start(self.get(origin.full_name))
 
     def _replace_origin(self, origin: Volume, snapshot: Volume) -> None:
-        siblings = [snap for snap in self.picture.snapshots_of(origin) if snap.key != snapshot.key]
+        siblings = [snap for snap in self.host_state.snapshots_of(origin) if snap.key != snapshot.key]
         self.drop(snapshot)
         self.put(origin, thin_id=snapshot.thin_id, size=snapshot.size, merging=False)
         for sibling in siblings:
@@ -318,7 +320,7 @@ class ModelLvm:
         volume = self.get(name)
         if selected and "(vg_uuid={} && lv_uuid={})".format(*volume.key) not in selected[0].split(" || "):
             return
-        origin = self.picture.origin_of(volume)
+        origin = self.host_state.origin_of(volume)
         if origin is not None and volume.merging:
             # An origin that was activated over an overflowed store runs on its new content, and lets the store go.
             if origin.active and not origin.invalid:
@@ -326,7 +328,7 @@ class ModelLvm:
             self.put(origin, merging=False, invalid=None, data_percent=None)
         if volume.open:
             raise _CommandError(f"Logical volume {name} contains a filesystem in use")
-        for snapshot in list(self.picture.snapshots_of(volume)):
+        for snapshot in list(self.host_state.snapshots_of(volume)):
             if not snapshot.is_thin:
                 self.drop(snapshot)
         self.drop(volume)
@@ -347,10 +349,10 @@ class ModelLvm:
 
     def settle(self, *, cut_off: bool = False) -> None:
         """Let every merge end that somebody watches, or only as far as its first commit."""
-        for origin in self.picture.volumes:
+        for origin in self.host_state.volumes:
             running = origin.merging and origin.data_percent is not None and not origin.invalid
             if running and origin.key in self.watched:
-                (snapshot,) = (snap for snap in self.picture.snapshots_of(origin) if snap.merging)
+                (snapshot,) = (snap for snap in self.host_state.snapshots_of(origin) if snap.merging)
                 self.put(origin, merging=False, data_percent=None, invalid=None)
                 self.watched.discard(origin.key)
                 if cut_off:
@@ -365,9 +367,9 @@ class ModelLvm:
 
     def reboot(self, boot_id: str) -> None:
         """Boot again: pending merges start, and nobody watches them; a thin one is over once LVM is polled."""
-        self.picture = replace(self.picture, host=replace(self.picture.host, boot_id=boot_id))
-        for origin in self.picture.volumes:
-            if any(snap.merging for snap in self.picture.snapshots_of(origin)):
+        self.host_state = replace(self.host_state, host=replace(self.host_state.host, boot_id=boot_id))
+        for origin in self.host_state.volumes:
+            if any(snap.merging for snap in self.host_state.snapshots_of(origin)):
                 if origin.is_thin:
                     self.begun.add(origin.key)
                 else:
@@ -376,7 +378,7 @@ class ModelLvm:
 
     def write(self, snapshot: Volume, used: int) -> None:
         """Let writes to the origin fill the store of a thick snapshot to ``used`` percent; above 100 it is invalid."""
-        origin = self.picture.origin_of(snapshot)
+        origin = self.host_state.origin_of(snapshot)
         going_back = origin is not None and origin.merging and origin.data_percent is not None
         if snapshot.is_thick_snapshot and snapshot.active and not snapshot.invalid and not going_back:
             self.put(snapshot, data_percent=Fraction(min(used, 100)), invalid=used > 100)

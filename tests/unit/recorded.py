@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host.mounts import parse_mountinfo, root_argument
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import parse_report
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, Picture
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, HostState
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def load(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def picture(recording: dict[str, Any]) -> Picture:
+def host_state(recording: dict[str, Any]) -> HostState:
     """The machine as it is understood, a minute after its last LV was made."""
     groups, volumes = parse_report("\n".join(recording["report"]))
     devices = {
@@ -47,7 +47,7 @@ def picture(recording: dict[str, Any]) -> Picture:
         devices=MappingProxyType(devices),
         root_argument=root_argument(recording["cmdline"]),
     )
-    return set_apart(Picture(host=host, volume_groups=groups, volumes=volumes))
+    return set_apart(HostState(host=host, volume_groups=groups, volumes=volumes))
 
 
 def _number(text: str) -> DeviceNumber:

@@ -19,10 +19,10 @@ import driver
 import yaml
 from cpio import members
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, Shown
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import look_image
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, PreviewMount
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import preview_image
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM as HOOK
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import orders
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import rollback_script
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import PROGRAM
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.unit import unit
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
@@ -47,11 +47,11 @@ def timers() -> Iterator[tuple[str, str, bool]]:
         ("timer", taken, {"/": ROOT}),
         ("timer-with-boot", [*taken, kept], {"/": ROOT, "/boot": kept}),
     ):
-        picture = b.picture(volumes, mounts=mounts)
-        found = driver.orders_of(picture)
+        host_state = b.host_state(volumes, mounts=mounts)
+        found = driver.rollback_script_of(host_state)
         yield f"{name}/go-back", PROGRAM, True
-        yield f"{name}/facts", orders.facts(TIMER, "vg/safepoint_timer_s", found, picture.host), False
-        yield f"{name}/requests", orders.requests(found, picture), False
+        yield f"{name}/facts", rollback_script.facts(TIMER, "vg/safepoint_timer_s", found, host_state.host), False
+        yield f"{name}/requests", rollback_script.requests(found, host_state), False
     text = unit("s", TIMER.deadline, "/dev/mapper/vg-safepoint_timer_s")
     (stub,) = re.findall("ExecStart=/bin/sh -c '(.*)'", text)
     yield "timer-unit/stub", stub, True
@@ -59,9 +59,11 @@ def timers() -> Iterator[tuple[str, str, bool]]:
 
 def looks() -> Iterator[tuple[str, str, bool]]:
     """The same of each kind of initramfs for a look."""
-    shown = [Shown("/", "ext4", ROOT, b.member(ROOT)), Shown("/var", "xfs", VAR, b.member(VAR))]
+    shown = [PreviewMount("/", "ext4", ROOT, b.member(ROOT)), PreviewMount("/var", "xfs", VAR, b.member(VAR))]
     for kind, scripts in IMAGES.items():
-        for path, (_mode, text) in members(look_image(kind, scripts, shown=shown, name="s", set_id=b.SET_ID)).items():
+        for path, (_mode, text) in members(
+            preview_image(kind, scripts, shown=shown, name="s", set_id=b.SET_ID)
+        ).items():
             if text and not path.endswith((".list", ".set")):
                 yield f"look-{kind}/{path}", text, True
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import builders as b
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 
 A = b.volume("va/a")
 T = b.thin("vt/t", thin_id=1)
@@ -27,194 +27,194 @@ MERGING_THIN = b.outcome_tag("merging", A, T, count=2, thin_ids={T.key: T_MEMBER
 ROLLED_BACK = b.outcome_tag("rolled_back", A, T, count=2)
 
 
-def of(*volumes: Volume, **more: Any) -> Picture:
+def of(*volumes: Volume, **more: Any) -> HostState:
     """A host with ``volumes``, vt/pool and va/b, an LV that is in no set."""
-    return b.picture((*volumes, OTHER, POOL), groups=GROUPS, **more)
+    return b.host_state((*volumes, OTHER, POOL), groups=GROUPS, **more)
 
 
-def nothing() -> Picture:
+def nothing() -> HostState:
     return of(A, T)
 
 
-def active() -> Picture:
+def active() -> HostState:
     return of(A, T, A_MEMBER, T_MEMBER)
 
 
-def half_sealed() -> Picture:
+def half_sealed() -> HostState:
     return of(A, T, A_MEMBER, b.member(T, count=2, sealed=False))
 
 
-def unsealed() -> Picture:
+def unsealed() -> HostState:
     return of(A, T, b.member(A, count=2, sealed=False))
 
 
-def half_made() -> Picture:
+def half_made() -> HostState:
     """A killed lvcreate has left a plain LV with the tags and the name of a member."""
     made = b.member(A, count=2, sealed=False)
     plain = b.volume(made.full_name, 40 * b.MIB, tags=made.tags, active=False, open=None)
     return of(A, T, plain)
 
 
-def invalid() -> Picture:
+def invalid() -> HostState:
     return of(A, T, replace(A_MEMBER, invalid=True), T_MEMBER)
 
 
-def asked_in_vain() -> Picture:
+def asked_in_vain() -> HostState:
     """A rollback was written down, but LVM was never asked for it."""
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,)), A_MEMBER, T_MEMBER)
 
 
-def unknown() -> Picture:
+def unknown() -> HostState:
     origin = b.inactive(A)
     return of(origin, T, b.inactive(A_MEMBER), T_MEMBER)
 
 
-def lost() -> Picture:
+def lost() -> HostState:
     return of(A, T, T_MEMBER)
 
 
-def stray() -> Picture:
+def detached() -> HostState:
     """Somebody has split the thick member off and gave it another name."""
     split = b.volume("va/mine", 40 * b.MIB, tags=A_MEMBER.tags)
     return of(A, T, split, T_MEMBER)
 
 
-def partly_requested() -> Picture:
+def partly_requested() -> HostState:
     return of(*b.pending(A, A_MEMBER, count=2), T, T_MEMBER)
 
 
-def partly_done() -> Picture:
+def partly_done() -> HostState:
     return of(replace(A, tags=(ROLLED_BACK,)), T, T_MEMBER)
 
 
-def pending() -> Picture:
+def pending() -> HostState:
     return of(*b.pending(A, A_MEMBER, count=2), *b.pending(T, T_MEMBER, count=2))
 
 
-def pending_by_hand() -> Picture:
+def pending_by_hand() -> HostState:
     """Somebody has typed lvconvert --merge for both of them."""
     return without_outcomes(pending())
 
 
-def without_outcomes(picture: Picture) -> Picture:
-    silent = tuple(replace(lv, tags=()) if lv.name in ("a", "t") else lv for lv in picture.volumes)
-    return replace(picture, volumes=silent)
+def without_outcomes(host_state: HostState) -> HostState:
+    silent = tuple(replace(lv, tags=()) if lv.name in ("a", "t") else lv for lv in host_state.volumes)
+    return replace(host_state, volumes=silent)
 
 
-def pending_closed() -> Picture:
-    picture = pending()
-    closed = tuple(replace(lv, open=False) if lv.name in ("a", "t") else lv for lv in picture.volumes)
-    return replace(picture, volumes=closed)
+def pending_closed() -> HostState:
+    host_state = pending()
+    closed = tuple(replace(lv, open=False) if lv.name in ("a", "t") else lv for lv in host_state.volumes)
+    return replace(host_state, volumes=closed)
 
 
-def pending_since_last_boot() -> Picture:
+def pending_since_last_boot() -> HostState:
     """The host was booted after the request, and the thick merge has not begun."""
     waiting = b.pending(A, A_MEMBER, boot_id=b.OLD_BOOT, count=2)
     return of(*waiting, replace(T, tags=(ROLLED_BACK,)))
 
 
-def begun_at_boot() -> Picture:
+def begun_at_boot() -> HostState:
     """The thin origin was activated with its merge, and LVM has not been polled since."""
     begun = b.pending(T, T_MEMBER, boot_id=b.OLD_BOOT, count=2)
     return of(replace(A, tags=(ROLLED_BACK,)), *begun)
 
 
-def merging() -> Picture:
+def merging() -> HostState:
     origin, snapshot = b.merging(A, A_MEMBER)
     return of(origin, snapshot, replace(T, tags=(ROLLED_BACK,)))
 
 
-def merged() -> Picture:
+def merged() -> HostState:
     """Both members have gone into their origins, which nobody has written down yet."""
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,), thin_id=T_MEMBER.thin_id))
 
 
-def store_left() -> Picture:
+def store_left() -> HostState:
     """LVM was cut off between the two commits that end a thick merge: its empty store is an ordinary LV."""
     store = b.volume(A_MEMBER.full_name, A_MEMBER.size, tags=A_MEMBER.tags, uuid=A_MEMBER.uuid)
     return of(replace(A, tags=(MERGING,)), store, replace(T, tags=(ROLLED_BACK,)))
 
 
-def merged_elsewhere() -> Picture:
+def merged_elsewhere() -> HostState:
     """The thin member is gone, but its origin does not have its device id: somebody removed it."""
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,)))
 
 
-def lost_pending() -> Picture:
+def lost_pending() -> HostState:
     """A member was removed after the merges were requested, and the other one waits."""
     return of(A, *b.pending(T, T_MEMBER, count=2))
 
 
-def lost_partly() -> Picture:
+def lost_partly() -> HostState:
     """Of three members one waits to be merged, one was not asked for yet, and one is gone."""
     asked, waiting = b.pending(A, b.member(A, count=3), count=3)
     return of(asked, waiting, T, b.member(T, count=3))
 
 
-def lost_merging() -> Picture:
+def lost_merging() -> HostState:
     """The thin merge was carried out at boot and waits for a poll; the other member is gone."""
     return of(A, *b.pending(T, T_MEMBER, boot_id=b.OLD_BOOT, count=2))
 
 
-def stray_pending() -> Picture:
+def detached_pending() -> HostState:
     """What killed commands left: one member waits, the other is a plain LV under the name that it was given."""
     store = b.volume(A_MEMBER.full_name, A_MEMBER.size, tags=A_MEMBER.tags, uuid=A_MEMBER.uuid)
     return of(A, store, *b.pending(T, T_MEMBER, count=2))
 
 
-def invalid_partly() -> Picture:
+def invalid_partly() -> HostState:
     """One origin is back; the other member overflowed before anybody asked for its merge."""
     return of(replace(A, open=True), replace(A_MEMBER, invalid=True), replace(T, tags=(ROLLED_BACK,)))
 
 
-def unsealed_pending() -> Picture:
+def unsealed_pending() -> HostState:
     """Somebody typed lvconvert --merge for the members of a set that never was complete."""
     origin, snapshot = b.pending(A, b.member(A, count=3, sealed=False))
     thin_origin, thin = b.pending(T, b.member(T, count=3, sealed=False))
     return without_outcomes(of(origin, snapshot, thin_origin, thin))
 
 
-def merge_failed() -> Picture:
+def merge_failed() -> HostState:
     origin, snapshot = b.merging(A, A_MEMBER)
     failed: dict[str, Any] = {"merge_failed": True, "data_percent": None}
     return of(replace(origin, **failed), replace(snapshot, **failed), replace(T, tags=(ROLLED_BACK,)))
 
 
-def overflowed_pending() -> Picture:
+def overflowed_pending() -> HostState:
     """The store overflowed after the merge was requested, and the host has not been booted since."""
     origin, snapshot = b.pending(A, A_MEMBER, count=2)
     return of(origin, replace(snapshot, invalid=True), replace(T, tags=(ROLLED_BACK,)))
 
 
-def overflowed_after_boot() -> Picture:
+def overflowed_after_boot() -> HostState:
     """The same after the next activation: the origin goes on with its new content."""
     origin, snapshot = b.pending(A, A_MEMBER, count=2, boot_id=b.OLD_BOOT)
     return of(replace(origin, invalid=True), replace(snapshot, invalid=True), replace(T, tags=(ROLLED_BACK,)))
 
 
-def rolled_back() -> Picture:
+def rolled_back() -> HostState:
     return of(replace(A, tags=(ROLLED_BACK,)), replace(T, tags=(ROLLED_BACK,)))
 
 
-def name_taken() -> Picture:
+def name_taken() -> HostState:
     return of(A, T, b.volume("va/a_s"))
 
 
-def name_of_other_set() -> Picture:
+def name_of_other_set() -> HostState:
     """Another set's member has the name that a member of this one would get."""
     other = b.snapshot(OTHER, "a_s", tags=b.member_tags(OTHER, name="z"))
     return of(A, T, other)
 
 
-def snapshot_mounted() -> Picture:
+def snapshot_mounted() -> HostState:
     return of(A, T, A_MEMBER, T_MEMBER, mounts={"/mnt/old": A_MEMBER})
 
 
-def snapshot_open() -> Picture:
+def snapshot_open() -> HostState:
     return of(A, T, A_MEMBER, replace(T_MEMBER, active=True, open=True))
 
 
-ALL: dict[str, Callable[[], Picture]] = {
+ALL: dict[str, Callable[[], HostState]] = {
     one.__name__: one
     for one in (
         nothing,
@@ -226,7 +226,7 @@ ALL: dict[str, Callable[[], Picture]] = {
         invalid,
         unknown,
         lost,
-        stray,
+        detached,
         partly_requested,
         partly_done,
         pending,
@@ -241,7 +241,7 @@ ALL: dict[str, Callable[[], Picture]] = {
         lost_pending,
         lost_partly,
         lost_merging,
-        stray_pending,
+        detached_pending,
         invalid_partly,
         unsealed_pending,
         merge_failed,

@@ -19,7 +19,7 @@ from .._names import generated_names
 from .._paths import BOOT_MOUNTPOINTS
 from .._snapset.context import host_problems
 from .._snapset.coverage import boot_mounts
-from .._snapset.instances import takings
+from .._snapset.instances import instances
 from .._snapset.tags import BootTags
 from .._snapset.volumes import ROOM_FOR_ENTRY, plan_volume
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .._boot_files.tree import Tree
-    from .._snapset.context import Situation
+    from .._snapset.context import SnapsetContext
     from .._snapset.volumes import NewVolume
 
 _STAGE_ONE = ("active", "partly_merged", "merge_pending", "merging")
@@ -43,27 +43,27 @@ class NewBackup:
     tags: BootTags
 
 
-def keep_problems(now: Situation) -> Iterator[str]:
+def keep_problems(now: SnapsetContext) -> Iterator[str]:
     """What stands against making a backup, or against keeping the one that is there."""
     yield from host_problems(now)
-    if now.taking is not None and now.set_state in _GOES_BACK:
+    if now.instance is not None and now.set_state in _GOES_BACK:
         yield f"the set is being rolled back (state {now.set_state}): finish that first"
     elif now.is_taken and now.bound is None:
         yield (
             "the set exists and was taken without a backup of /boot; one that is made now would be of another moment: "
             "let go of the set (safepoint.lvm.commit), then take both"
         )
-    if not boot_mounts(now.picture):
+    if not boot_mounts(now.host_state):
         yield (
             f"none of {', '.join(BOOT_MOUNTPOINTS)} is a filesystem of its own: what boots this host lies on / and "
             "goes back with it"
         )
 
 
-def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup:
+def plan_new(now: SnapsetContext, trees: Sequence[Tree], vg: str | None) -> NewBackup:
     """The backup of ``trees`` that is to be made, in ``vg`` or else in the VG of /. Raises Refused."""
     place = plan_volume(
-        now.picture,
+        now.host_state,
         f"the backup of /boot for {now.name}",
         names=generated_names("safepoint_boot", now.name),
         vg=vg,
@@ -73,15 +73,15 @@ def plan_new(now: Situation, trees: Sequence[Tree], vg: str | None) -> NewBackup
     return NewBackup(
         place=place,
         inodes=sum(len(tree.entries) for tree in trees) + 64,
-        tags=BootTags(set_name=now.name, set_id=uuid.uuid4().hex, taken=now.picture.host.now, vg=place.vg_uuid),
+        tags=BootTags(set_name=now.name, set_id=uuid.uuid4().hex, taken=now.host_state.host.now, vg=place.vg_uuid),
     )
 
 
-def restore_problems(now: Situation) -> Iterator[str]:
+def restore_problems(now: SnapsetContext) -> Iterator[str]:
     """What stands against bringing /boot back."""
     yield from host_problems(now)
-    if now.taking is None:
-        known = sorted({taking.name for taking in takings(now.picture)})
+    if now.instance is None:
+        known = sorted({instance.name for instance in instances(now.host_state)})
         yield f"there is no such set; {'these exist: ' + ', '.join(known) if known else 'there is none'}"
     elif now.bound is None:
         whole = [one for one in now.backups if one.tags.manifest]
@@ -90,12 +90,12 @@ def restore_problems(now: Situation) -> Iterator[str]:
         yield f"the set is {now.set_state} and cannot go back, and /boot must not go back alone"
 
 
-def is_final(now: Situation) -> bool:
+def is_final(now: SnapsetContext) -> bool:
     """Whether the rest of the host is back, so that nothing of the change is needed any more."""
     return now.set_state == "rolled_back"
 
 
-def removal_problems(now: Situation) -> Iterator[str]:
+def removal_problems(now: SnapsetContext) -> Iterator[str]:
     """What stands against removing the backups."""
     yield from host_problems(now)
     if now.set_state in _GOES_BACK:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._boot_files.tree import Tree
-    from .._snapset.context import BootBackup, Situation
+    from .._snapset.context import BootBackup, SnapsetContext
 
 
-def observe(now: Situation, entries: Sequence[str], *, state: str) -> BootObserved:
+def observe(now: SnapsetContext, entries: Sequence[str], *, state: str) -> BootObserved:
     """All that the plan for ``state`` depends on. Raises FilesFailed, Refused, OSError."""
     restoring = {backup.tags.set_id: _restoring(backup) for backup in now.backups}
     seen = BootObserved(now, restoring=restoring, entries=tuple(entries))
@@ -34,7 +34,7 @@ def observe(now: Situation, entries: Sequence[str], *, state: str) -> BootObserv
         return seen
     if state == "restored" and backup is None:
         return seen
-    mounts = boot_mounts(now.picture)
+    mounts = boot_mounts(now.host_state)
     return BootObserved(
         now,
         present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),
@@ -46,7 +46,7 @@ def observe(now: Situation, entries: Sequence[str], *, state: str) -> BootObserv
     )
 
 
-def _read_from(now: Situation, state: str) -> BootBackup | None:
+def _read_from(now: SnapsetContext, state: str) -> BootBackup | None:
     """The backup whose content the plan depends on."""
     wanted = now.unbound if state == "present" else now.bound
     if wanted is None or not wanted.volume.active or (state == "restored" and wanted.state == "restored"):

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._boot_files.tree import Tree
-    from .._model import Picture
-    from .._snapset.context import BootBackup, Situation
+    from .._model import HostState
+    from .._snapset.context import BootBackup, SnapsetContext
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BootObserved:
     id. ``entries`` are the names of sets that have an entry in the boot menu.
     """
 
-    now: Situation
+    now: SnapsetContext
     present: tuple[Tree, ...] = ()
     kept: tuple[Tree, ...] = ()
     rooms: Mapping[str, Room] | None = None
@@ -42,9 +42,9 @@ class BootObserved:
     entries: tuple[str, ...] = ()
 
     @property
-    def picture(self) -> Picture:
+    def host_state(self) -> HostState:
         """LVM, and the host around it."""
-        return self.now.picture
+        return self.now.host_state
 
     def restoring_of(self, backup: BootBackup) -> tuple[str, ...]:
         """The mountpoints on which a restoration from ``backup`` has begun, the deeper first."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .._boot_files.tree import Tree
-    from .._snapset.context import BootBackup, Situation
+    from .._snapset.context import BootBackup, SnapsetContext
     from .._snapset.steps import Step
     from .observed import BootObserved
 
@@ -44,7 +44,7 @@ def _none(name: str) -> dict[str, Any]:
     return {"name": name, "id": None, "state": "absent", "vg": None, "volume": None, "size": None}
 
 
-def _refuse(now: Situation, state: str, problems: Iterable[str]) -> None:
+def _refuse(now: SnapsetContext, state: str, problems: Iterable[str]) -> None:
     if found := tuple(problems):
         raise Refused(f"the backup of /boot for {now.name} cannot be {state}", found)
 
@@ -106,8 +106,8 @@ def _restored(seen: BootObserved, _vg: str | None) -> StepsPlan:
         for there in [present[tree.mountpoint]]
     ]
     _refuse(now, "restored", (problem for site in sites for problem in _site_problems(seen, site)))
-    begun = seen.restoring_of(backup)
-    steps: tuple[Step, ...] = tuple(site for site in sites if _is_needed(site, begun))
+    started = seen.restoring_of(backup)
+    steps: tuple[Step, ...] = tuple(site for site in sites if _is_needed(site, started))
     if final:
         steps += (Retag(purpose="restored", volumes=(backup.volume.full_name,), add=(BOOT_RESTORED,)),)
     after = {**shown(seen), "state": "restored" if final else "restoring"} if steps else shown(seen)
@@ -143,11 +143,11 @@ def _site_problems(seen: BootObserved, site: RestoreBoot) -> Iterator[str]:
         )
 
 
-def _is_needed(site: RestoreBoot, begun: Sequence[str]) -> bool:
+def _is_needed(site: RestoreBoot, started: Sequence[str]) -> bool:
     difference = site.difference
     differs = difference.missing or difference.changed or site.removed or site.altered
     # At the end our own directory goes as well.
-    return bool(differs or (site.final and site.kept.mountpoint in begun))
+    return bool(differs or (site.final and site.kept.mountpoint in started))
 
 
 def _left(site: RestoreBoot) -> Iterator[str]:

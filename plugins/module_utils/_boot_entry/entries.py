@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._boot_files.tree import Tree
-    from .._model import Mount, Picture, Volume
-    from .._snapset.state import Taking
+    from .._model import HostState, Mount, Volume
+    from .._snapset.state import Instance
 
 InitramfsKind = Literal["initramfs-tools", "dracut"]
 
@@ -49,7 +49,7 @@ _KERNELS = re.compile(r"vmlinuz-(.+)")
 
 
 @dataclass(frozen=True)
-class Shown:
+class PreviewMount:
     """A filesystem of the safe point: where it is mounted, the origin and its snapshot."""
 
     mountpoint: str
@@ -74,27 +74,27 @@ class Kernel:
     initramfs: str
 
 
-def shown(picture: Picture, taking: Taking) -> tuple[Shown, ...]:
-    """What of ``taking`` can be mounted instead of the present filesystems, parents first."""
+def preview_mounts(host_state: HostState, instance: Instance) -> tuple[PreviewMount, ...]:
+    """What of ``instance`` can be mounted instead of the present filesystems, parents first."""
     found = [
-        Shown(mount.mountpoint, mount.fstype, member.origin, member.snapshot)
-        for member in taking.live
-        if member.origin and member.snapshot and (mount := _mount_of(picture, member.origin)) is not None
+        PreviewMount(mount.mountpoint, mount.fstype, member.origin, member.snapshot)
+        for member in instance.live
+        if member.origin and member.snapshot and (mount := _mount_of(host_state, member.origin)) is not None
     ]
     return tuple(sorted(found, key=lambda one: one.mountpoint))
 
 
-def _mount_of(picture: Picture, origin: Volume) -> Mount | None:
+def _mount_of(host_state: HostState, origin: Volume) -> Mount | None:
     """Where an origin itself is mounted; not what lies on it encrypted, and nothing that no line could hold."""
-    device = picture.device_of(origin)
-    for mount in picture.mounts_of(origin):
-        plain = device is not None and picture.host.devices.get(mount.device) == device
+    device = host_state.device_of(origin)
+    for mount in host_state.mounts_of(origin):
+        plain = device is not None and host_state.host.devices.get(mount.device) == device
         if plain and mount.fstype in READ_ONLY and mount.mountpoint != SWAP and "\t" not in mount.mountpoint:
             return mount if "\n" not in mount.mountpoint else None
     return None
 
 
-def look_digest(filesystems: Iterable[Shown]) -> str:
+def preview_digest(filesystems: Iterable[PreviewMount]) -> str:
     """What stands for all that is shown (SHA-256)."""
     return hashlib.sha256("".join(one.line for one in filesystems).encode()).hexdigest()
 
@@ -116,7 +116,7 @@ def _in_order(version: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def kernel_arguments(cmdline: str, root: Shown, kind: InitramfsKind) -> list[str]:
+def kernel_arguments(cmdline: str, root: PreviewMount, kind: InitramfsKind) -> list[str]:
     """The words of the kernel's command line for a look: those of the present boot, with another root.
 
     Whatever goes wrong ends in a reboot, and so in the default entry (initramfs-tools(7), dracut.cmdline(7)).

@@ -17,7 +17,7 @@ from .program import BEFORE_MOUNT, BEFORE_PIVOT, INITRAMFS_TOOLS, PROGRAM
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .entries import InitramfsKind, Shown
+    from .entries import InitramfsKind, PreviewMount
 
 _PROGRAM, _LIST, _NAME = "safepoint-look", "safepoint-look.list", "safepoint-look.set"
 _ALIGNMENT = 4
@@ -39,11 +39,13 @@ def kind_of(listing: Iterable[str]) -> tuple[InitramfsKind, str] | None:
     return None if hooks is None else ("dracut", hooks)
 
 
-def look_image(kind: InitramfsKind, scripts: str, *, shown: Sequence[Shown], name: str, set_id: str) -> bytes:
-    """The small initramfs for a safe point of which ``shown`` is to be seen; ``scripts`` as ``kind_of`` tells it."""
+def preview_image(
+    kind: InitramfsKind, scripts: str, *, preview_mounts: Sequence[PreviewMount], name: str, set_id: str
+) -> bytes:
+    """The small initramfs of a preview boot that shows ``preview_mounts``; ``scripts`` is what ``kind_of`` returns."""
     files = {
         _PROGRAM: PROGRAM,
-        _LIST: "".join(f"{one.line}\n" for one in shown),
+        _LIST: "".join(f"{one.line}\n" for one in preview_mounts),
         _NAME: f"{name} {set_id}\n",
     }
     if kind == "initramfs-tools":

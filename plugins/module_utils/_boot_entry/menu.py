@@ -14,7 +14,7 @@ from .grub import DIRECTORY, entry_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._snapset.state import Taking
+    from .._snapset.state import Instance
     from .entries import Kernel
     from .grub import Grub
 
@@ -22,17 +22,19 @@ KERNEL, INITRAMFS, LOOK = "vmlinuz", "initrd.img", "look.img"
 """The files of an entry: the kernel and the initramfs of the backup, and what turns that boot into a look."""
 
 
-def title(taking: Taking) -> str:
+def title(instance: Instance) -> str:
     """What the boot menu shows."""
-    taken = "" if taking.created is None else f" of {datetime.fromtimestamp(taking.created, tz=timezone.utc):%F %R} UTC"
-    return f"Safe point {taking.name}{taken}, to look at; nothing is kept"
+    taken = (
+        "" if instance.created is None else f" of {datetime.fromtimestamp(instance.created, tz=timezone.utc):%F %R} UTC"
+    )
+    return f"Safe point {instance.name}{taken}, to look at; nothing is kept"
 
 
-def menu_entry(taking: Taking, *, uuid: str, arguments: Sequence[str]) -> str:
+def menu_entry(instance: Instance, *, uuid: str, arguments: Sequence[str]) -> str:
     """The entry for GRUB's custom.cfg; ``uuid`` is that of the filesystem at /boot."""
-    place = f"/{DIRECTORY}/{taking.set_id}"
+    place = f"/{DIRECTORY}/{instance.set_id}"
     return f"""\
-menuentry {_quoted(title(taking))} --unrestricted --id {entry_id(taking.set_id)} {{
+menuentry {_quoted(title(instance))} --unrestricted --id {entry_id(instance.set_id)} {{
     search --no-floppy --fs-uuid --set=root {uuid}
     linux {place}/{KERNEL} {" ".join(_quoted(word) for word in arguments)}
     initrd {place}/{INITRAMFS} {place}/{LOOK}
@@ -56,12 +58,12 @@ fi
 """
 
 
-def bls_entry(taking: Taking, kernel: Kernel, arguments: Sequence[str]) -> str:
+def bls_entry(instance: Instance, kernel: Kernel, arguments: Sequence[str]) -> str:
     """The entry as a file of the Boot Loader Specification."""
-    place = f"/{DIRECTORY}/{taking.set_id}"
+    place = f"/{DIRECTORY}/{instance.set_id}"
     return f"""\
 # Made by safepoint.lvm.boot_entry, which also removes it.
-title {title(taking)}
+title {title(instance)}
 version {kernel.version}
 linux {place}/{KERNEL}
 initrd {place}/{INITRAMFS} {place}/{LOOK}

@@ -23,21 +23,21 @@ from .observed import EntryObserved, Source
 
 if TYPE_CHECKING:
     from .._boot_files.tree import Tree
-    from .._model import Mount, Picture
-    from .._snapset.context import Situation
+    from .._model import HostState, Mount
+    from .._snapset.context import SnapsetContext
     from .grub import Grub
 
 
-def observe(now: Situation, *, state: str, kernel: str | None) -> EntryObserved:
+def observe(now: SnapsetContext, *, state: str, kernel: str | None) -> EntryObserved:
     """All that the plan for ``state`` depends on. Raises FilesFailed, Refused, OSError."""
     grub, found = read_grub(), tuple(entries())
-    mount = now.picture.host.mount_at(str(BOOT))
+    mount = now.host_state.host.mount_at(str(BOOT))
     room = os.statvfs(BOOT) if mount else None
     seen = EntryObserved(
         now=now,
         grub=grub,
         editor=grub_editor(),
-        environment_mount=_environment_mount(now.picture, grub),
+        environment_mount=_environment_mount(now.host_state, grub),
         found=found,
         intact=frozenset(one.set_id for one in found if is_intact(one)),
         sizes={one.set_id: sum(path.stat().st_size for path in one.place.iterdir()) for one in found},
@@ -68,10 +68,10 @@ def _with_source(seen: EntryObserved, tree: Tree, copies: Path, kernel: str | No
     return replace(seen, kernels=kernels, source=Source(chosen, kind, size))
 
 
-def _environment_mount(picture: Picture, grub: Grub | None) -> Mount | None:
+def _environment_mount(host_state: HostState, grub: Grub | None) -> Mount | None:
     """The filesystem on which GRUB's environment block lies; the block may be a link into the ESP."""
     if grub is None:
         return None
     place = os.path.realpath(grub.environment_path)
     parents = (str(parent) for parent in Path(place).parents)
-    return next((mount for parent in parents if (mount := picture.host.mount_at(parent)) is not None), None)
+    return next((mount for parent in parents if (mount := host_state.host.mount_at(parent)) is not None), None)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .entries import look_digest, shown
+from .entries import preview_digest, preview_mounts
 from .grub import entry_id
 
 if TYPE_CHECKING:
-    from .._model import Mount, Picture
-    from .._snapset.context import Situation
+    from .._model import HostState, Mount
+    from .._snapset.context import SnapsetContext
     from .entries import InitramfsKind, Kernel
     from .grub import Found, Grub
 
@@ -36,7 +36,7 @@ class EntryObserved:
     is the one asked for. ``boot_free`` are the bytes free in /boot, None when it is not a filesystem of its own.
     """
 
-    now: Situation
+    now: SnapsetContext
     grub: Grub | None
     editor: str
     environment_mount: Mount | None
@@ -52,9 +52,9 @@ class EntryObserved:
     source: Source | None = None
 
     @property
-    def picture(self) -> Picture:
+    def host_state(self) -> HostState:
         """LVM, and the host around it."""
-        return self.now.picture
+        return self.now.host_state
 
     @property
     def mine(self) -> Found | None:
@@ -80,10 +80,12 @@ class EntryObserved:
 
     def is_whole(self, kernel: str | None) -> bool:
         """Whether the entry is there, in the menu, with its files as they were made, and shows what is asked for."""
-        found, taking, grub = self.mine, self.now.taking, self.grub
-        if found is None or taking is None or grub is None or found.set_id != taking.set_id or found.sums is None:
+        found, instance, grub = self.mine, self.now.instance, self.grub
+        if found is None or instance is None or grub is None or found.set_id != instance.set_id or found.sums is None:
             return False
-        name = entry_id(taking.set_id)
+        name = entry_id(instance.set_id)
         in_menu = name in grub.custom and (grub.entries is None or name in grub.entries)
-        as_wanted = kernel in (None, found.kernel) and found.look == look_digest(shown(self.picture, taking))
+        as_wanted = kernel in (None, found.kernel) and found.look == preview_digest(
+            preview_mounts(self.host_state, instance)
+        )
         return in_menu and as_wanted and found.set_id in self.intact

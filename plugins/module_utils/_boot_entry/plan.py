@@ -12,9 +12,9 @@ from .._errors import Refused
 from .._snapset.sizes import format_bytes
 from .._snapset.steps import StepsPlan
 from .checks import entry_problems, grub_problems
-from .entries import kernel_arguments, look_digest, shown
+from .entries import kernel_arguments, preview_digest, preview_mounts
 from .grub import BOOT, GRUB_EDITORS, bls_path, entry_id
-from .image import look_image
+from .image import preview_image
 from .menu import bls_entry, custom_part, menu_entry, without_entry
 from .steps import AddToMenu, ChooseNextBoot, RemoveEntry, TakeFromMenu, WriteEntry
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .._snapset.context import BootBackup
-    from .._snapset.state import Taking
+    from .._snapset.state import Instance
     from .._snapset.steps import Step
     from .grub import Grub
     from .observed import EntryObserved, Source
@@ -70,17 +70,17 @@ def _removal(seen: EntryObserved) -> Iterator[Step]:
 def plan_entry_present(seen: EntryObserved, *, kernel: str | None, next_boot: bool) -> StepsPlan:
     """The steps to an entry that shows the set. Raises Refused."""
     _refuse(seen, _problems(seen, next_boot=next_boot))
-    taking, backup, grub = seen.now.taking, seen.now.bound, seen.grub
-    if taking is None or backup is None or grub is None:
+    instance, backup, grub = seen.now.instance, seen.now.bound, seen.grub
+    if instance is None or backup is None or grub is None:
         return StepsPlan((), entry_shown(seen))  # Refused above.
-    entry = entry_id(taking.set_id)
+    entry = entry_id(instance.set_id)
     after = entry_shown(seen)
     steps: list[Step] = []
     chosen = grub.chosen == entry
     if not seen.is_whole(kernel):
         source = _source(seen, kernel)
-        steps += [*_removal(seen), *_creation(seen, taking, backup, grub, source)]
-        after = {**after, "name": seen.now.name, "id": taking.set_id, "kernel": source.kernel.version}
+        steps += [*_removal(seen), *_creation(seen, instance, backup, grub, source)]
+        after = {**after, "name": seen.now.name, "id": instance.set_id, "kernel": source.kernel.version}
         chosen = False
     if next_boot and not chosen:
         steps.append(ChooseNextBoot(seen.editor, grub.environment_path, entry))
@@ -89,7 +89,7 @@ def plan_entry_present(seen: EntryObserved, *, kernel: str | None, next_boot: bo
 
 def _problems(seen: EntryObserved, *, next_boot: bool) -> Iterator[str]:
     yield from entry_problems(seen.now)
-    yield from grub_problems(seen.grub, seen.picture, seen.environment_mount)
+    yield from grub_problems(seen.grub, seen.host_state, seen.environment_mount)
     if seen.boot_free is None:
         yield f"{BOOT} is not a filesystem of its own: GRUB could not find the files of the entry"
     elif seen.boot_read_only:
@@ -121,30 +121,32 @@ def _source(seen: EntryObserved, kernel: str | None) -> Source:
     return source
 
 
-def _creation(seen: EntryObserved, taking: Taking, backup: BootBackup, grub: Grub, source: Source) -> Iterator[Step]:
+def _creation(
+    seen: EntryObserved, instance: Instance, backup: BootBackup, grub: Grub, source: Source
+) -> Iterator[Step]:
     kind, scripts = source.kind or ("dracut", "")
-    filesystems = shown(seen.picture, taking)
-    image = look_image(kind, scripts, shown=filesystems, name=seen.now.name, set_id=taking.set_id)
+    filesystems = preview_mounts(seen.host_state, instance)
+    image = preview_image(kind, scripts, preview_mounts=filesystems, name=seen.now.name, set_id=instance.set_id)
     _refuse(seen, (*_room_problems(seen, source.size + len(image)), *_uuid_problems(seen, grub)))
     # Without / among them it was refused.
     (root,) = (one for one in filesystems if one.mountpoint == "/")
     arguments = kernel_arguments(seen.command_line, root, kind)
     yield WriteEntry(
-        set_id=taking.set_id,
+        set_id=instance.set_id,
         name=seen.now.name,
         device=backup.device,
         manifest=backup.tags.manifest,
         kernel=source.kernel,
         image=image,
-        shows=look_digest(filesystems),
+        shows=preview_digest(filesystems),
     )
     own = None
     entry = ""
     if grub.entries is None:
-        entry = menu_entry(taking, uuid=Path(seen.boot_device).name, arguments=arguments)
+        entry = menu_entry(instance, uuid=Path(seen.boot_device).name, arguments=arguments)
     else:
-        own = (bls_path(taking.set_id), bls_entry(taking, source.kernel, arguments))
-    yield AddToMenu(taking.set_id, Path(grub.custom_path), custom_part(grub, taking.set_id, entry), own)
+        own = (bls_path(instance.set_id), bls_entry(instance, source.kernel, arguments))
+    yield AddToMenu(instance.set_id, Path(grub.custom_path), custom_part(grub, instance.set_id, entry), own)
 
 
 def _room_problems(seen: EntryObserved, size: int) -> Iterator[str]:

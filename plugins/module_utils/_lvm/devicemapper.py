@@ -41,7 +41,7 @@ class Devices:
     suspended: frozenset[str]
 
 
-def look_at_devices() -> Devices:
+def observe_devices() -> Devices:
     """The devices that there are now."""
     names = [device.name for device in _BLOCK_DEVICES.iterdir()]
     return Devices(all=frozenset(names), suspended=frozenset(filter(_is_suspended, names)))
@@ -52,7 +52,7 @@ def restore_devices(before: Devices, vgs: Collection[str]) -> list[str]:
 
     What is suspended is resumed with the table that it had, and what was made since and nobody uses is removed.
     """
-    now = look_at_devices()
+    now = observe_devices()
     resumed = list(_resume_all(now.suspended - before.suspended, vgs))
     _remove_unused([device for device in now.all - before.all if _is_of(device, vgs)])
     return resumed

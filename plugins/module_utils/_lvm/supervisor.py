@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from .devicemapper import look_at_devices, restore_devices
+from .devicemapper import observe_devices, restore_devices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +63,7 @@ def _run(
     _make_hard_to_stop()
     # Nobody reads it, and if LVM ever did: it would be at the end of it.
     os.lseek(lock, 0, os.SEEK_END)
-    before = look_at_devices()
+    before = observe_devices()
     try:
         # A session of its own: what ends this one's processes together must leave somebody to resume devices.
         child = subprocess.Popen(

@@ -32,29 +32,29 @@ def take_back(
     _plan: object, step: Step, error: SafepointError | OSError, done: Sequence[Step], runner: Runner
 ) -> SafepointError:
     """The error of a plan that could not be carried out, with what became of what it had made."""
-    begun = [one for one in (*done, step) if isinstance(one, Making)]
-    undone, left = _undo(begun, runner)
+    started = [one for one in (*done, step) if isinstance(one, Making)]
+    undone, left = _undo(started, runner)
     told = [_said(step, error)]
-    if begun:
+    if started:
         told.append(f"what was made for it was removed again ({', '.join(undone)})" if undone else "nothing was made")
     told += [f"{what} is left, to be removed by hand: {why}" for what, why in left]
     # Plans remove what was there before they make anything; what they do afterwards is done to that.
-    first = (*done, step).index(begun[0]) if begun else len(done)
+    first = (*done, step).index(started[0]) if started else len(done)
     gone = any(one.changes for one in done[:first])
-    if begun and gone:
+    if started and gone:
         told.append("what was there before is gone: run this again")
-    elif not begun and isinstance(error, OSError):
+    elif not started and isinstance(error, OSError):
         told.append("run this again to finish what was begun")
     # Whoever writes files may have been cut off in the middle.
-    cut_off = not begun and not isinstance(error, StepFailed)
+    cut_off = not started and not isinstance(error, StepFailed)
     details = error.details if isinstance(error, SafepointError) else {}
     return FilesFailed("; ".join(told), **{**details, "changed": bool(left) or gone or cut_off})
 
 
-def _undo(begun: Sequence[Making], runner: Runner) -> tuple[list[str], list[tuple[str, str]]]:
+def _undo(started: Sequence[Making], runner: Runner) -> tuple[list[str], list[tuple[str, str]]]:
     """Take away what steps have made, the last first; what is gone, and what is left with the reason."""
     undone, left = [], []
-    for one in reversed(begun):
+    for one in reversed(started):
         there, problem = _undo_one(one, runner)
         if problem:
             left.append((one.makes, problem))

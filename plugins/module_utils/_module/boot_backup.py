@@ -12,7 +12,7 @@ from .._boot_backup.observed import BootObserved
 from .._boot_backup.plan import plan_backup, shown
 from .._boot_entry.installed import boot_entries
 from .._names import name_problem, set_name_problem
-from .._snapset.context import situation
+from .._snapset.context import snapset_context
 from .kept import KeptCase
 from .session import check
 
@@ -37,7 +37,7 @@ class BootBackupCase(KeptCase[BootObserved]):
     def observe(self, session: ChangeSession) -> BootObserved:
         """The set, its backups, and what is on the boot filesystems. Raises FilesFailed, Refused, OSError."""
         entries = [entry["name"] for entry in boot_entries()[0]] if self.state == "present" else []
-        return observe(situation(session.observe(), self._name), entries, state=self.state)
+        return observe(snapset_context(session.observe(), self._name), entries, state=self.state)
 
     def plan(self, observed: BootObserved) -> StepsPlan:
         """The steps; pure. Raises Refused."""

@@ -11,7 +11,7 @@ from .._boot_entry.observe import observe
 from .._boot_entry.observed import EntryObserved
 from .._boot_entry.plan import entry_shown, plan_entry_absent, plan_entry_present
 from .._names import set_name_problem
-from .._snapset.context import situation
+from .._snapset.context import snapset_context
 from .kept import KeptCase
 from .session import check
 
@@ -35,7 +35,7 @@ class BootEntryCase(KeptCase[EntryObserved]):
 
     def observe(self, session: ChangeSession) -> EntryObserved:
         """The set, its backup, GRUB and /boot. Raises FilesFailed, Refused, OSError."""
-        return observe(situation(session.observe(), self._name), state=self.state, kernel=self._kernel)
+        return observe(snapset_context(session.observe(), self._name), state=self.state, kernel=self._kernel)
 
     def plan(self, observed: EntryObserved) -> StepsPlan:
         """The steps; pure. Raises Refused."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._model import CommandResult, Host, Picture
+    from .._model import CommandResult, Host, HostState
 
 _LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
@@ -49,12 +49,12 @@ class ChangeSession(Session):
             self.lock = descriptor
             yield
 
-    def observe(self) -> Picture:
+    def observe(self) -> HostState:
         """What is there now."""
-        picture = super().observe()
-        self.refuse_preview(picture.host)
-        self._archive = picture.host.can_archive
-        return picture
+        host_state = super().observe()
+        self.refuse_preview(host_state.host)
+        self._archive = host_state.host.can_archive
+        return host_state
 
     def refuse_preview(self, host: Host) -> None:
         """Raise Refused in a preview boot: every module that changes something passes here before it does."""

@@ -18,7 +18,7 @@ from .._snapset.steps import Create, CreateThick, CreateThin, LvmStep, Merge, Me
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._model import CommandResult, Picture, Volume
+    from .._model import CommandResult, HostState, Volume
     from .._snapset.plan.base import Plan
     from .._snapset.steps import Runner, Step
 
@@ -47,7 +47,7 @@ def _with_active_origins(outcome: CommandResult, plan: Plan, runner: Runner) -> 
 
     LVM takes the device of a closed thin origin away to merge into it, and is killed before it is back (2.03.31).
     """
-    members = plan.taking.members if plan.taking is not None else ()
+    members = plan.instance.members if plan.instance is not None else ()
     active = {member.origin.key for member in members if member.origin is not None and member.origin.active}
     lost = [one.full_name for one in runner.observe().volumes if one.key in active and not one.active]
     if not lost:
@@ -75,29 +75,29 @@ def _failure(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner
 
 
 def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
-    begun = [one for one in (*done, step) if isinstance(one, (CreateThick, CreateThin))]
-    made = _made(runner.observe(), begun)
+    started = [one for one in (*done, step) if isinstance(one, (CreateThick, CreateThin))]
+    made = _made(runner.observe(), started)
     removal = runner.run(Remove.of(made).arguments()) if made else None
-    left = _made(runner.observe(), begun) if made else ()
+    left = _made(runner.observe(), started) if made else ()
     removed = [volume.full_name for volume in made if volume.key not in {other.key for other in left}]
     told = f"; what this run had made was removed again ({', '.join(removed)})" if removed else "; nothing was made"
     if left:
         told += f"; still there, to be removed by hand: {', '.join(volume.full_name for volume in left)}"
-    before = [one for one in done if one not in begun]
+    before = [one for one in done if one not in started]
     undoing = removal.stderr if removal is not None else ""
     return _error(step, outcome, told, undoing=undoing, changed=bool(left) or any(one.changes for one in before))
 
 
-def _made(picture: Picture, begun: Sequence[Create]) -> tuple[Volume, ...]:
-    """The LVs that ``begun`` creations left, whole or half; the tags tell them from what others own."""
-    candidates = ((picture.volume(create.vg, create.name), create) for create in begun)
+def _made(host_state: HostState, started: Sequence[Create]) -> tuple[Volume, ...]:
+    """The LVs that ``started`` creations left, whole or half; the tags tell them from what others own."""
+    candidates = ((host_state.volume(create.vg, create.name), create) for create in started)
     return tuple(volume for volume, create in candidates if volume is not None and set(create.tags) <= set(volume.tags))
 
 
 def _forget_refused_merges(step: Merge, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
-    picture = runner.observe()
-    refused = [one for one in step.members if (there := picture.by_key(one.key)) is not None and not there.merging]
-    removed = [one for one in step.members if _is_removed(picture, one, refused)]
+    host_state = runner.observe()
+    refused = [one for one in step.members if (there := host_state.by_key(one.key)) is not None and not there.merging]
+    removed = [one for one in step.members if _is_removed(host_state, one, refused)]
     origins = {one.origin for one in (*refused, *removed)}
     remembered = next((one for one in reversed(done) if isinstance(one, Retag)), None)
     for undo in remembered.undo if remembered is not None else ():
@@ -113,31 +113,31 @@ def _forget_refused_merges(step: Merge, outcome: CommandResult, done: Sequence[S
     return _error(step, outcome, told, changed=bool(started or begun_by_hand) or before)
 
 
-def _is_removed(picture: Picture, one: MergeOne, refused: Sequence[MergeOne]) -> bool:
+def _is_removed(host_state: HostState, one: MergeOne, refused: Sequence[MergeOne]) -> bool:
     """Whether a snapshot is gone, and not into its origin.
 
     A thin origin has its id then. A thick one may have been merged at once; but if LVM has nothing else to complain of,
     it complains of what was not there any more.
     """
-    if picture.by_key(one.key) is not None:
+    if host_state.by_key(one.key) is not None:
         return False
     if one.thin_id is None:
         return not refused
-    return all(volume.thin_id != one.thin_id for volume in picture.volumes if volume.full_name == one.origin)
+    return all(volume.thin_id != one.thin_id for volume in host_state.volumes if volume.full_name == one.origin)
 
 
 def _snapshots(members: Sequence[MergeOne]) -> str:
     return ", ".join(one.snapshot for one in members) or "none"
 
 
-def _begun(picture: Picture, step: Retag) -> bool:
+def _begun(host_state: HostState, step: Retag) -> bool:
     """Whether a command that failed has nevertheless tagged one of its LVs: LVM goes on after a failure."""
-    mine = [volume for volume in picture.volumes if volume.full_name in step.volumes]
+    mine = [volume for volume in host_state.volumes if volume.full_name in step.volumes]
     return any(set(step.add) <= set(volume.tags) and not set(step.delete) & set(volume.tags) for volume in mine)
 
 
-def _still_there(picture: Picture, step: Remove) -> tuple[Volume, ...]:
-    return tuple(volume for volume in picture.volumes if volume.key in step.keys)
+def _still_there(host_state: HostState, step: Remove) -> tuple[Volume, ...]:
+    return tuple(volume for volume in host_state.volumes if volume.key in step.keys)
 
 
 def _error(step: LvmStep, outcome: CommandResult, told: str, *, undoing: str = "", changed: bool) -> CommandFailed:

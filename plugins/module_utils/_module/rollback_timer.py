@@ -11,7 +11,7 @@ from .._names import name_problem, set_name_problem
 from .._rollback_timer.observe import observe, observe_for_arming
 from .._rollback_timer.observed import TimerObserved
 from .._rollback_timer.plan import plan_armed, plan_disarmed, timer_shown
-from .._snapset.context import situation
+from .._snapset.context import snapset_context
 from .argspec import duration_parameter
 from .kept import KeptCase
 from .session import check
@@ -41,7 +41,7 @@ class RollbackTimerCase(KeptCase[TimerObserved]):
 
     def observe(self, session: ChangeSession) -> TimerObserved:
         """The set and its timers; what arming depends on only where one is to be armed. Raises FilesFailed, OSError."""
-        seen = observe(situation(session.observe(), self._name))
+        seen = observe(snapset_context(session.observe(), self._name))
         if self.state == "disarmed" or seen.is_wanted(self._after, self._boots):
             return seen
         return observe_for_arming(seen)

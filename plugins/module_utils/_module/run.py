@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._model import Picture
+    from .._model import HostState
     from .._snapset.steps import Step
 
 
@@ -31,7 +31,7 @@ class Observation(Protocol):
     """What a module has looked at, before it plans anything."""
 
     @property
-    def picture(self) -> Picture:
+    def host_state(self) -> HostState:
         """LVM, and the host around it."""
 
 
@@ -104,7 +104,7 @@ def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, pre
     """Do it, or with ``predicts`` only say what would be done; the module's result."""
     before = _observe(session, case, changed=False)
     plan = _plan(case, before)
-    for warning in (*plan.warnings, *_no_archive(before.picture, plan)):
+    for warning in (*plan.warnings, *_no_archive(before.host_state, plan)):
         session.warn(warning)
     now = before
     if plan.steps and not predicts:
@@ -133,15 +133,15 @@ def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, change
 def _plan(case: UseCase[Observed, Planned], observed: Observed) -> Planned:
     """The plan, if LVM would not wait for udev forever. Raises Refused."""
     plan = case.plan(observed)
-    problems = tuple(udev_problems(observed.picture.host)) if plan.steps else ()
+    problems = tuple(udev_problems(observed.host_state.host)) if plan.steps else ()
     if problems:
         raise Refused(f"{case.title} cannot be {case.state}", problems)
     return plan
 
 
-def _no_archive(picture: Picture, plan: Plan) -> Iterator[str]:
+def _no_archive(host_state: HostState, plan: Plan) -> Iterator[str]:
     # A full or broken filesystem is what people want to come back from.
-    if plan.steps and not picture.host.can_archive:
+    if plan.steps and not host_state.host.can_archive:
         yield f"{LVM_ARCHIVE} has hardly any room or is read-only: LVM archives no metadata of what is changed here"
 
 

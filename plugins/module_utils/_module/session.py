@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from .._errors import InvalidParameter, SafepointError
 from .._host.facts import read_host
 from .._lvm.command import Lvm
-from .._model import Picture
+from .._model import HostState
 from .._snapset.copies import set_apart
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ class Session:
         """End the module with ``result``."""
         self._module.exit_json(**_printable(result))
 
-    def observe(self) -> Picture:
+    def observe(self) -> HostState:
         """What is there now."""
         report = self.lvm.report()
         return set_apart(
-            Picture(
+            HostState(
                 host=read_host(),
                 volume_groups=report.volume_groups,
                 volumes=report.volumes,

@@ -13,11 +13,11 @@ from .._names import set_name_problem
 from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 from .._rollback_timer.running import with_running
 from .._rollback_timer.timers import timer_view, timers_in
-from .._snapset.checks import blind_spots, kernel_problems, origin_problems, udev_problems
+from .._snapset.checks import kernel_problems, origin_problems, udev_problems, visibility_problems
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
 from .._snapset.coverage import why_not_lvm
-from .._snapset.instances import takings
+from .._snapset.instances import instances
 from .._snapset.result import view_of
 from .._snapset.state import member_state
 from .._snapset.tags import parse_member
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._model import Mount, Picture, Volume, VolumeGroup
-    from .._snapset.state import Taking
+    from .._model import HostState, Mount, Volume, VolumeGroup
+    from .._snapset.state import Instance
 
 
 def run_snapset_info(module: AnsibleModule) -> None:
@@ -50,28 +50,28 @@ def run_snapset_info(module: AnsibleModule) -> None:
         )
 
 
-def host_info(picture: Picture, name: str | None) -> dict[str, Any]:
+def host_info(host_state: HostState, name: str | None) -> dict[str, Any]:
     """The result of the module ``snapset_info``; with ``name`` only that set is listed among the sets."""
-    found = takings(picture)
-    shown = [taking for taking in found if name in (None, taking.name)]
+    found = instances(host_state)
+    shown = [instance for instance in found if name in (None, instance.name)]
     return {
-        "snapsets": [view_of(picture, t, name=t.name).to_result(picture.host.now) for t in shown],
-        "boot_backups": [backup.to_result() for backup in backups_in(picture)],
-        "rollback_timers": [timer_view(timer) for timer in timers_in(picture)],
-        "unmanaged_snapshots": list(_unmanaged(picture)),
-        "copies": [asdict(copy) for copy in copies_in(picture)],
-        "volume_groups": [_group(group) for group in picture.volume_groups],
-        "thin_pools": list(_pools(picture)),
-        "coverage": [_coverage(picture, mount, found) for mount in picture.host.mounts],
-        "booted_from": dict(zip(("name", "id"), picture.host.preview)) if picture.host.preview else None,
-        "warnings": _warnings(picture),
+        "snapsets": [view_of(host_state, t, name=t.name).to_result(host_state.host.now) for t in shown],
+        "boot_backups": [backup.to_result() for backup in backups_in(host_state)],
+        "rollback_timers": [timer_view(timer) for timer in timers_in(host_state)],
+        "unmanaged_snapshots": list(_unmanaged(host_state)),
+        "copies": [asdict(copy) for copy in copies_in(host_state)],
+        "volume_groups": [_group(group) for group in host_state.volume_groups],
+        "thin_pools": list(_pools(host_state)),
+        "coverage": [_coverage(host_state, mount, found) for mount in host_state.host.mounts],
+        "booted_from": dict(zip(("name", "id"), host_state.host.preview)) if host_state.host.preview else None,
+        "warnings": _warnings(host_state),
     }
 
 
-def _unmanaged(picture: Picture) -> Iterator[dict[str, Any]]:
-    for volume in picture.volumes:
+def _unmanaged(host_state: HostState) -> Iterator[dict[str, Any]]:
+    for volume in host_state.volumes:
         if volume.is_snapshot and parse_member(volume.tags) is None:
-            origin = picture.origin_of(volume)
+            origin = host_state.origin_of(volume)
             used = volume.data_percent
             yield {
                 "vg": volume.vg,
@@ -96,8 +96,8 @@ def _group(group: VolumeGroup) -> dict[str, Any]:
     }
 
 
-def _pools(picture: Picture) -> Iterator[dict[str, Any]]:
-    for volume in picture.volumes:
+def _pools(host_state: HostState) -> Iterator[dict[str, Any]]:
+    for volume in host_state.volumes:
         if volume.segtype == "thin-pool":
             data, metadata = volume.data_percent, volume.metadata_percent
             yield {
@@ -109,9 +109,9 @@ def _pools(picture: Picture) -> Iterator[dict[str, Any]]:
             }
 
 
-def _coverage(picture: Picture, mount: Mount, found: tuple[Taking, ...]) -> dict[str, Any]:
-    volume = picture.lv_below(mount.device)
-    reasons = list(origin_problems(picture, volume)) if volume else [why_not_lvm(picture, mount)]
+def _coverage(host_state: HostState, mount: Mount, found: tuple[Instance, ...]) -> dict[str, Any]:
+    volume = host_state.lv_below(mount.device)
+    reasons = list(origin_problems(host_state, volume)) if volume else [why_not_lvm(host_state, mount)]
     return {
         "mountpoint": mount.mountpoint,
         "source": mount.source,
@@ -123,23 +123,30 @@ def _coverage(picture: Picture, mount: Mount, found: tuple[Taking, ...]) -> dict
         "reason": "; ".join(reasons) or None,
         "system": mount.mountpoint in SYSTEM_MOUNTPOINTS,
         "boot": mount.mountpoint in BOOT_MOUNTPOINTS,
-        "snapsets": [taking.name for taking in found if _protects(taking, volume)],
+        "snapsets": [instance.name for instance in found if _protects(instance, volume)],
     }
 
 
-def _protects(taking: Taking, volume: Volume | None) -> bool:
+def _protects(instance: Instance, volume: Volume | None) -> bool:
     # A set that was never complete, has overflowed or goes back already is no way back from a change made now.
-    if volume is None or taking.hopeless:
+    if volume is None or instance.unrecoverable:
         return False
-    return any(member.origin == volume for member in taking.those("active", "unknown"))
+    return any(member.origin == volume for member in instance.those("active", "unknown"))
 
 
-def _warnings(picture: Picture) -> list[str]:
-    partial = (f"VG {group.name} is partial: a PV is missing" for group in picture.volume_groups if group.partial)
+def _warnings(host_state: HostState) -> list[str]:
+    partial = (f"VG {group.name} is partial: a PV is missing" for group in host_state.volume_groups if group.partial)
     pools = (
         f"thin pool {volume.full_name} is not healthy ({volume.health}): what is written to its volumes may be lost"
-        for volume in picture.volumes
+        for volume in host_state.volumes
         if volume.segtype == "thin-pool" and volume.health
     )
-    doubts = dict.fromkeys(f"snapset {name}: {doubt}" for name, doubt in picture.doubts)
-    return [*blind_spots(picture), *doubts, *kernel_problems(picture), *udev_problems(picture.host), *partial, *pools]
+    doubts = dict.fromkeys(f"snapset {name}: {doubt}" for name, doubt in host_state.doubts)
+    return [
+        *visibility_problems(host_state),
+        *doubts,
+        *kernel_problems(host_state),
+        *udev_problems(host_state.host),
+        *partial,
+        *pools,
+    ]

@@ -22,13 +22,13 @@ from .run import UseCase
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .._model import Picture
+    from .._model import HostState
     from .._snapset.plan.base import Request, State
     from .._snapset.result import View
     from .._snapset.state import SetState
     from .changes import ChangeSession
 
-PLANNERS: Mapping[State, Callable[[Picture, Request], Plan]] = {
+PLANNERS: Mapping[State, Callable[[HostState, Request], Plan]] = {
     "present": plan_present,
     "merged": plan_merged,
     "absent": plan_absent,
@@ -45,13 +45,13 @@ _ENDS: Mapping[State, tuple[SetState, ...]] = {
 class Snapshots:
     """LVM and the host around it, and what of them ``request`` is about."""
 
-    picture: Picture
+    host_state: HostState
     request: Request
 
     @property
     def view(self) -> View:
         """What is there now. Raises Refused when it cannot be looked up."""
-        return view_of(self.picture, find(self.picture, self.request).current, name=self.request.name)
+        return view_of(self.host_state, find(self.host_state, self.request).current, name=self.request.name)
 
 
 class SnapshotsCase(UseCase[Snapshots, Plan]):
@@ -67,23 +67,23 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
 
     def observe(self, session: ChangeSession) -> Snapshots:
         """LVM and the host; what the initramfs has only where the root filesystem is to be protected."""
-        picture = session.observe()
-        if self.state == "present" and takes_root(picture, self._request):
-            picture = replace(picture, host=replace(picture.host, boot=read_boot()))
-        return Snapshots(picture, self._request)
+        host_state = session.observe()
+        if self.state == "present" and takes_root(host_state, self._request):
+            host_state = replace(host_state, host=replace(host_state.host, boot=read_boot()))
+        return Snapshots(host_state, self._request)
 
     def plan(self, observed: Snapshots) -> Plan:
         """The steps; pure. Raises Refused."""
-        return PLANNERS[self._request.state](observed.picture, self._request)
+        return PLANNERS[self._request.state](observed.host_state, self._request)
 
     def predicted(self, plan: Plan, before: Snapshots) -> dict[str, Any]:
         """The set after ``plan``."""
-        return self._result(before.picture, plan.after, plan.after.to_check_result(before.picture.host.now))
+        return self._result(before.host_state, plan.after, plan.after.to_check_result(before.host_state.host.now))
 
     def shown(self, observed: Snapshots) -> dict[str, Any]:
         """The set now."""
-        picture, view = observed.picture, observed.view
-        return self._result(picture, view, view.to_result(picture.host.now))
+        host_state, view = observed.host_state, observed.view
+        return self._result(host_state, view, view.to_result(host_state.host.now))
 
     def expected(self, plan: Plan) -> dict[str, Any]:
         """The set after ``plan``, without what differs between two runs."""
@@ -93,21 +93,21 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         """The set now, without what differs between two runs."""
         return observed.view.to_prediction()
 
-    def _result(self, picture: Picture, view: View, shown: dict[str, Any]) -> dict[str, Any]:
-        boot = {} if self._request.single else _boot_parts(picture, self._request, view)
+    def _result(self, host_state: HostState, view: View, shown: dict[str, Any]) -> dict[str, Any]:
+        boot = {} if self._request.single else _boot_parts(host_state, self._request, view)
         return {self._key: shown, "reboot_required": view.reboot_required, "poll_after": view.poll_after, **boot}
 
     def verify(self, before: Snapshots, plan: Plan, now: Snapshots) -> None:
         """Raise CommandFailed when the set is not what it was to be, or a merge has not begun that should have."""
         if plan.steps:
             check_done(before, now)
-        _check_begun(plan, now)
+        _check_started(plan, now)
 
 
-def _boot_parts(picture: Picture, request: Request, view: View) -> dict[str, Any]:
+def _boot_parts(host_state: HostState, request: Request, view: View) -> dict[str, Any]:
     """What boots the host and does not roll back with the set: to be saved, or given up by the user."""
-    origins = [picture.volume(member.vg, member.origin) for member in view.members]
-    found = list(boot_beside(picture, [origin for origin in origins if origin is not None]))
+    origins = [host_state.volume(member.vg, member.origin) for member in view.members]
+    found = list(boot_beside(host_state, [origin for origin in origins if origin is not None]))
     ignored = "/boot" in request.selector.ignore_uncovered
     return {"boot_to_save": [] if ignored else found, "boot_ignored": found if ignored else []}
 
@@ -126,18 +126,18 @@ def check_done(before: Snapshots, now: Snapshots) -> None:
     raise CommandFailed(
         f"every command succeeded, and yet {told}: somebody else changed LVs at the same time; look with snapset_info, "
         "then run again",
-        changed=_lasting(before.picture) != _lasting(now.picture),
+        changed=_lasting(before.host_state) != _lasting(now.host_state),
     )
 
 
-def _lasting(picture: Picture) -> set[tuple[object, ...]]:
+def _lasting(host_state: HostState) -> set[tuple[object, ...]]:
     """What LVM's metadata say of the LVs, without what changes by itself."""
-    return {(volume.key, volume.name, volume.size, volume.tags, volume.merging) for volume in picture.volumes}
+    return {(volume.key, volume.name, volume.size, volume.tags, volume.merging) for volume in host_state.volumes}
 
 
-def _check_begun(plan: Plan, now: Snapshots) -> None:
+def _check_started(plan: Plan, now: Snapshots) -> None:
     """Fail when a merge that should have begun at the last boot is still pending after LVM was asked to look."""
-    current = find(now.picture, now.request).current if plan.must_start else None
+    current = find(now.host_state, now.request).current if plan.must_start else None
     waiting = current.those("merge_pending") if current else ()
     stuck = [member.label for member in waiting if member.origin_key in plan.must_start]
     if stuck:

@@ -24,10 +24,10 @@ from .toolbox import TOOLS, toolbox
 
 if TYPE_CHECKING:
     from .._boot_files.tree import Tree
-    from .._snapset.context import Situation
+    from .._snapset.context import SnapsetContext
 
 
-def observe(now: Situation) -> TimerObserved:
+def observe(now: SnapsetContext) -> TimerObserved:
     """The set, its timers and their unit."""
     active = is_active(now.name)
     unit = (UNITS / unit_name(now.name)).exists()
@@ -37,7 +37,7 @@ def observe(now: Situation) -> TimerObserved:
 def observe_for_arming(seen: TimerObserved) -> TimerObserved:
     """All that arming depends on besides. Raises FilesFailed, OSError."""
     missing = tuple(missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS)))
-    root = seen.picture.host.mount_at("/")
+    root = seen.host_state.host.mount_at("/")
     backup = seen.now.bound
     kept: tuple[Tree, ...] = ()
     if backup is not None and backup.volume.active:
@@ -51,5 +51,5 @@ def observe_for_arming(seen: TimerObserved) -> TimerObserved:
         # Every initramfs that mounts / has what the filesystem of / needs.
         initramfs=() if root is not None and root.fstype == FILESYSTEM else read_boot().initramfs,
         kept=kept,
-        devices={one.mountpoint: lasting_name(one.source) for one in boot_mounts(seen.picture)} if kept else {},
+        devices={one.mountpoint: lasting_name(one.source) for one in boot_mounts(seen.host_state)} if kept else {},
     )

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._boot_files.tree import Tree
-    from .._model import Initramfs, Picture
-    from .._snapset.context import Situation
+    from .._model import HostState, Initramfs
+    from .._snapset.context import SnapsetContext
     from .timers import Timer
 
 
@@ -28,7 +28,7 @@ class TimerObserved:
     where / has another filesystem than the timer, ``kept`` from the backup of /boot, ``devices`` by mountpoint.
     """
 
-    now: Situation
+    now: SnapsetContext
     has_unit: bool
     running: bool
     systemd: bool = True
@@ -39,14 +39,14 @@ class TimerObserved:
     devices: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def picture(self) -> Picture:
+    def host_state(self) -> HostState:
         """LVM, and the host around it."""
-        return self.now.picture
+        return self.now.host_state
 
     @property
     def timers(self) -> list[Timer]:
         """The timers of the set, the youngest last."""
-        return [timer for timer in timers_in(self.picture) if timer.tags.set_name == self.now.name]
+        return [timer for timer in timers_in(self.host_state) if timer.tags.set_name == self.now.name]
 
     def is_wanted(self, after: int, boots: int) -> bool:
         """Whether a timer is just what is asked for, and runs."""
@@ -54,4 +54,4 @@ class TimerObserved:
         same = any(
             (one.tags.set_id, one.tags.after, one.tags.boots) == wanted and one.state == "armed" for one in self.timers
         )
-        return same and self.running and self.now.taking is not None
+        return same and self.running and self.now.instance is not None

@@ -18,8 +18,17 @@ from .._snapset.sizes import AUTO
 from .._snapset.steps import Remove, Retag, StepsPlan
 from .._snapset.tags import TIMER_READY, TimerTags
 from .._snapset.volumes import plan_volume
-from .orders import boot_list, boot_problems, facts, filesystems, menu_directories, orders, requests, set_problems
 from .program import PROGRAM
+from .script import (
+    boot_list,
+    boot_problems,
+    facts,
+    filesystems,
+    menu_directories,
+    requests,
+    rollback_script,
+    set_problems,
+)
 from .steps import StartUnit, StopUnit, WriteTimer
 from .timers import ROOM, timer_view
 
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
     from .._snapset.steps import Step
     from .._snapset.volumes import NewVolume
     from .observed import TimerObserved
-    from .orders import Orders
+    from .script import RollbackScript
 
 
 def timer_shown(seen: TimerObserved) -> dict[str, Any]:
@@ -62,11 +71,11 @@ def plan_armed(seen: TimerObserved, *, after: int, boots: int, vg: str | None) -
     """The steps to a timer that runs. Raises Refused with every reason why the host could not go back by itself."""
     if seen.is_wanted(after, boots):
         return StepsPlan((), timer_shown(seen))
-    name, host = seen.now.name, seen.picture.host
+    name, host = seen.now.name, seen.host_state.host
     _refuse(seen, _problems(seen))
-    found = _orders(seen)
+    found = _rollback_script(seen)
     place = plan_volume(
-        seen.picture,
+        seen.host_state,
         f"the rollback timer of {name}",
         names=generated_names("safepoint_timer", name),
         vg=vg,
@@ -105,24 +114,24 @@ def _problems(seen: TimerObserved) -> Iterator[str]:
     yield from (f"the program {name} is needed and not there: install it" for name in seen.missing_tools)
 
 
-def _orders(seen: TimerObserved) -> Orders:
+def _rollback_script(seen: TimerObserved) -> RollbackScript:
     """What the program is to do. Raises Refused."""
     now = seen.now
     _refuse(seen, set_problems(now))
-    plan = plan_merged(now.picture, Request(name=now.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
+    plan = plan_merged(now.host_state, Request(name=now.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
     _refuse(seen, boot_problems(now))
-    return orders(now, plan)
+    return rollback_script(now, plan)
 
 
-def _write(seen: TimerObserved, place: NewVolume, tags: TimerTags, found: Orders) -> WriteTimer:
-    mounts = boot_mounts(seen.picture) if seen.kept else ()
+def _write(seen: TimerObserved, place: NewVolume, tags: TimerTags, found: RollbackScript) -> WriteTimer:
+    mounts = boot_mounts(seen.host_state) if seen.kept else ()
     files = {
         "go-back": PROGRAM,
-        "facts": facts(tags, place.full_name, found, seen.picture.host),
-        "requests": requests(found, seen.picture),
+        "facts": facts(tags, place.full_name, found, seen.host_state.host),
+        "requests": requests(found, seen.host_state),
         "boot": boot_list(seen.kept),
         "menus": menu_directories(seen.kept),
         "filesystems": filesystems(seen.devices, mounts),
     }
-    changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {seen.picture.host.boot_id}\n"}
+    changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {seen.host_state.host.boot_id}\n"}
     return WriteTimer(place.full_name, place.device, files, changing)

@@ -20,7 +20,7 @@ from .._paths import RUN_DIRECTORY
 from .._snapset.tags import parse_timer
 
 if TYPE_CHECKING:
-    from .._model import Picture, Volume
+    from .._model import HostState, Volume
     from .._snapset.tags import TimerTags
 
 ROOM = 4 * 1024 * 1024
@@ -44,9 +44,9 @@ class Timer:
         return "armed" if self.tags.ready else "incomplete"
 
 
-def timers_in(picture: Picture) -> tuple[Timer, ...]:
+def timers_in(host_state: HostState) -> tuple[Timer, ...]:
     """The timers on the host, the youngest last."""
-    found = [Timer(one, tags) for one in picture.volumes if (tags := parse_timer(one.tags)) is not None]
+    found = [Timer(one, tags) for one in host_state.volumes if (tags := parse_timer(one.tags)) is not None]
     return tuple(sorted(found, key=lambda timer: timer.tags.armed))
 
 

@@ -27,12 +27,12 @@ from .sizes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .._model import Picture, Volume, VolumeGroup
-    from .selection import Wanted
+    from .._model import HostState, Volume, VolumeGroup
+    from .selection import RequestedOrigin
 
 
 @dataclass(frozen=True)
-class Demand:
+class CowAllocation:
     """A store of ``extents`` extents for one snapshot, ``extra`` of which have still to be allocated."""
 
     vg: str
@@ -49,33 +49,33 @@ class Demand:
 
 
 def size_snapshots(
-    picture: Picture,
-    wanted: Sequence[Wanted],
+    host_state: HostState,
+    wanted: Sequence[RequestedOrigin],
     *,
     default: Size,
     reserve: Size,
     freed: Mapping[str, int],
-) -> tuple[tuple[Demand, ...], tuple[str, ...]]:
+) -> tuple[tuple[CowAllocation, ...], tuple[str, ...]]:
     """The store for each thick member of a new set, and the reasons why some cannot have one.
 
     ``freed`` are extents by VG that the plan gives back before it allocates; they are room, but not %FREE.
     """
-    by_vg: dict[str, list[Wanted]] = defaultdict(list)
+    by_vg: dict[str, list[RequestedOrigin]] = defaultdict(list)
     for item in wanted:
         by_vg[item.origin.vg].append(item)
-    demands: list[Demand] = []
+    allocations: list[CowAllocation] = []
     reasons: list[str] = []
     for name, items in by_vg.items():
-        group = picture.group(name)
+        group = host_state.group(name)
         if group is None:
             continue
         automatic = [item for item in items if (item.size or default).unit == "auto"]
         fixed = [item for item in items if item not in automatic]
-        sized = [_fixed_demand(picture, group, item.origin, item.size or default, reasons) for item in fixed]
-        known = [demand for demand in sized if demand is not None]
-        room = _room_of(group, reserve, freed) - sum(demand.extra for demand in known)
-        demands += known + _automatic_demands(picture, group, [item.origin for item in automatic], room)
-    return tuple(demands), (*reasons, *room_problems(picture, demands, reserve, freed=freed, less="size"))
+        sized = [_fixed_allocation(host_state, group, item.origin, item.size or default, reasons) for item in fixed]
+        known = [allocation for allocation in sized if allocation is not None]
+        room = _room_of(group, reserve, freed) - sum(allocation.extra for allocation in known)
+        allocations += known + _automatic_allocations(host_state, group, [item.origin for item in automatic], room)
+    return tuple(allocations), (*reasons, *room_problems(host_state, allocations, reserve, freed=freed, less="size"))
 
 
 def _room_of(group: VolumeGroup, reserve: Size | None, freed: Mapping[str, int]) -> int:
@@ -92,26 +92,26 @@ def _reserve_extents(group: VolumeGroup, reserve: Size | None) -> int:
 
 
 def room_problems(
-    picture: Picture,
-    demands: Sequence[Demand],
+    host_state: HostState,
+    allocations: Sequence[CowAllocation],
     reserve: Size | None,
     *,
     less: str,
     freed: Mapping[str, int] | None = None,
 ) -> Iterator[str]:
-    """The shortfall of every VG that has not the room for its ``demands``, and what helps.
+    """The shortfall of every VG that has not the room for its ``allocations``, and what helps.
 
     ``less`` names the parameters by which less can be asked for. Without a ``reserve`` all that is free may be used.
     """
-    for group in picture.volume_groups:
-        mine = [demand for demand in demands if demand.vg == group.name and demand.extra > 0]
-        needed, room = sum(demand.extra for demand in mine), _room_of(group, reserve, freed or {})
+    for group in host_state.volume_groups:
+        mine = [allocation for allocation in allocations if allocation.vg == group.name and allocation.extra > 0]
+        needed, room = sum(allocation.extra for allocation in mine), _room_of(group, reserve, freed or {})
         if mine and needed > room:
             lower = ", lower reserve" if _reserve_extents(group, reserve) else ""
             kept = "" if reserve is None else f", reserve {reserve.text}"
             yield (
                 f"VG {group.name} has too little space: {_extents(needed, group)} are needed for "
-                f"{', '.join(demand.origin for demand in mine)}, {_extents(max(0, room), group)} may be used "
+                f"{', '.join(allocation.origin for allocation in mine)}, {_extents(max(0, room), group)} may be used "
                 f"({_extents(group.free_extents, group)} free{kept}); add a PV{lower}, or ask for less ({less})"
             )
 
@@ -120,8 +120,8 @@ def _extents(count: int, group: VolumeGroup) -> str:
     return f"{format_bytes(count * group.extent_size)} ({count} extents)"
 
 
-def _demand(group: VolumeGroup, origin: Volume, extents: int) -> Demand:
-    return Demand(
+def _allocation(group: VolumeGroup, origin: Volume, extents: int) -> CowAllocation:
+    return CowAllocation(
         vg=group.name,
         origin=origin.name,
         extents=extents,
@@ -130,10 +130,10 @@ def _demand(group: VolumeGroup, origin: Volume, extents: int) -> Demand:
     )
 
 
-def _fixed_demand(
-    picture: Picture, group: VolumeGroup, origin: Volume, size: Size, reasons: list[str]
-) -> Demand | None:
-    wanted = _wanted_extents(picture, group, origin, size)
+def _fixed_allocation(
+    host_state: HostState, group: VolumeGroup, origin: Volume, size: Size, reasons: list[str]
+) -> CowAllocation | None:
+    wanted = _wanted_extents(host_state, group, origin, size)
     if wanted is None:
         reasons.append(f"{origin.full_name} is not mounted, so {size.text} has no meaning for it: give another size")
         return None
@@ -143,10 +143,10 @@ def _fixed_demand(
         least = format_bytes(minimum * group.extent_size)
         reasons.append(f"{size.text} is too small a snapshot of {origin.full_name}: LVM needs {least} at least")
         return None
-    return _demand(group, origin, min(wanted, maximum))
+    return _allocation(group, origin, min(wanted, maximum))
 
 
-def _wanted_extents(picture: Picture, group: VolumeGroup, origin: Volume, size: Size) -> int | None:
+def _wanted_extents(host_state: HostState, group: VolumeGroup, origin: Volume, size: Size) -> int | None:
     if size.unit == "ORIGIN":
         return origin_percent_extents(size.amount, origin.size, group.extent_size)
     if size.unit == "FREE":
@@ -154,58 +154,60 @@ def _wanted_extents(picture: Picture, group: VolumeGroup, origin: Volume, size: 
     if size.unit == "VG":
         return percent_floor(size.amount, group.extent_count)
     if size.unit == "USED":
-        used = _used_of(picture, origin)
+        used = _used_of(host_state, origin)
         return None if used is None else extents_for(used * size.amount / 100, group.extent_size)
     return extents_for(size.amount, group.extent_size)
 
 
-def _used_of(picture: Picture, origin: Volume) -> int | None:
+def _used_of(host_state: HostState, origin: Volume) -> int | None:
     return next(
-        (mount.used for mount in picture.mounts_of(origin) if mount.used is not None),
+        (mount.used for mount in host_state.mounts_of(origin) if mount.used is not None),
         None,
     )
 
 
-def _automatic_demands(picture: Picture, group: VolumeGroup, origins: Sequence[Volume], room: int) -> list[Demand]:
-    shares = [_share(picture, group, origin) for origin in origins]
+def _automatic_allocations(
+    host_state: HostState, group: VolumeGroup, origins: Sequence[Volume], room: int
+) -> list[CowAllocation]:
+    shares = [_share(host_state, group, origin) for origin in origins]
     # With too little room even for the least, the least is asked for, so that the shortfall is told with the others'.
     extents = share_room(room, shares) or tuple(share.minimum for share in shares)
-    return [_demand(group, origin, count) for origin, count in zip(origins, extents)]
+    return [_allocation(group, origin, count) for origin, count in zip(origins, extents)]
 
 
-def _share(picture: Picture, group: VolumeGroup, origin: Volume) -> Share:
+def _share(host_state: HostState, group: VolumeGroup, origin: Volume) -> Share:
     maximum = cow_maximum_extents(origin.size, group.extent_size)
     least = max(
         cow_minimum_extents(group.extent_size),
         extents_for(default_headroom(origin.size), group.extent_size),
     )
     minimum = min(maximum, least)
-    used = _used_of(picture, origin)
+    used = _used_of(host_state, origin)
     estimate = maximum if used is None else min(maximum, max(minimum, extents_for(used, group.extent_size)))
     return Share(minimum=minimum, estimate=estimate, maximum=maximum)
 
 
-def extension_demand(
-    picture: Picture,
+def extension_allocation(
+    host_state: HostState,
     *,
     origin: Volume,
     snapshot: Volume,
     size: Size,
     headroom: Size | None,
     insist: bool = False,
-) -> Iterator[Demand]:
+) -> Iterator[CowAllocation]:
     """The larger store that an existing thick snapshot needs; nothing when it is large enough.
 
     Sizes relative to a changing quantity (auto, %FREE, %USED) act at creation only. ``headroom`` acts when given,
     and by its default when ``insist`` is set. Nothing ever shrinks, and no store grows beyond its maximum.
     """
-    group = picture.group(origin.vg)
+    group = host_state.group(origin.vg)
     if group is None:
         return
     now = extents_for(snapshot.size, group.extent_size)
     targets = [now]
     if size.unit in ("bytes", "ORIGIN", "VG"):
-        targets.append(_wanted_extents(picture, group, origin, size) or 0)
+        targets.append(_wanted_extents(host_state, group, origin, size) or 0)
     if (headroom is not None or insist) and snapshot.data_percent is not None:
         used = used_bytes(snapshot.size, snapshot.data_percent)
         targets.append(extents_with_headroom(used, headroom, size=snapshot.size, extent_size=group.extent_size))
@@ -217,7 +219,7 @@ def extension_demand(
         ),
     )
     if extents > now:
-        yield Demand(
+        yield CowAllocation(
             vg=group.name,
             origin=origin.name,
             snapshot=snapshot.name,
@@ -227,11 +229,11 @@ def extension_demand(
         )
 
 
-def freed_extents(picture: Picture, volumes: Sequence[Volume]) -> dict[str, int]:
+def freed_extents(host_state: HostState, volumes: Sequence[Volume]) -> dict[str, int]:
     """What removing ``volumes`` gives back, in extents by VG; thin volumes give nothing back to their VG."""
     freed: dict[str, int] = defaultdict(int)
     for volume in volumes:
-        group = picture.group(volume.vg)
+        group = host_state.group(volume.vg)
         if group is not None and not volume.is_thin:
             freed[volume.vg] += extents_for(volume.size, group.extent_size)
     return dict(freed)

@@ -17,7 +17,7 @@ from .tags import is_auxiliary
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._model import FstabEntry, Host, Initramfs, Picture, Volume, VolumeGroup
+    from .._model import FstabEntry, Host, HostState, Initramfs, Volume, VolumeGroup
 
 POOL_DATA_LIMIT = Fraction(80)
 POOL_METADATA_LIMIT = Fraction(75)
@@ -42,27 +42,27 @@ def udev_problems(host: Host) -> Iterator[str]:
         )
 
 
-def kernel_problems(picture: Picture) -> Iterator[str]:
+def kernel_problems(host_state: HostState) -> Iterator[str]:
     """Why nothing may be done on a host on which LVM does not look at the kernel: what is in use would be changed."""
-    if any(volume.active is None for volume in picture.volumes):
+    if any(volume.active is None for volume in host_state.volumes):
         yield (
             "LVM does not know which LVs are active (activation=0 in lvm.conf, or a kernel without device-mapper): let "
             "it, then run again"
         )
 
 
-def doubts_about(picture: Picture, name: str) -> Iterator[str]:
+def ambiguity_problems(host_state: HostState, name: str) -> Iterator[str]:
     """Why nothing may be done for the set of that name: it might be a copy's."""
-    return (doubt for set_name, doubt in picture.doubts if set_name == name)
+    return (doubt for set_name, doubt in host_state.doubts if set_name == name)
 
 
-def blind_spots(picture: Picture) -> list[str]:
+def visibility_problems(host_state: HostState) -> list[str]:
     """What LVM does not show of the host, and why: members of a set may be there."""
-    spots = [f"LVM could not read everything: {picture.unread}"] if picture.unread else []
-    if picture.hidden_devices:
+    spots = [f"LVM could not read everything: {host_state.unread}"] if host_state.unread else []
+    if host_state.hidden_devices:
         spots.append(
-            f"LVM does not show the VG of active LVs ({', '.join(picture.hidden_devices)}): bring its disks back, or "
-            "change the filter or the devices file that leaves them out (lvmconfig devices, lvmdevices)"
+            f"LVM does not show the VG of active LVs ({', '.join(host_state.hidden_devices)}): bring its disks back, "
+            "or change the filter or the devices file that leaves them out (lvmconfig devices, lvmdevices)"
         )
     return spots
 
@@ -74,10 +74,10 @@ def preview_problems(host: Host) -> Iterator[str]:
         yield f"this is a preview boot of {shown} (boot_entry): reboot, then run again"
 
 
-def origin_problems(picture: Picture, origin: Volume) -> Iterator[str]:
+def origin_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
     """Why ``origin`` cannot be given a snapshot that could be merged again."""
     name = origin.full_name
-    kind = "a RAID volume with integrity" if _has_integrity(picture, origin) else _never_an_origin(origin)
+    kind = "a RAID volume with integrity" if _has_integrity(host_state, origin) else _origin_type_problem(origin)
     if kind is not None:
         yield f"{name} is {kind}, which cannot be an origin"
         return
@@ -87,23 +87,23 @@ def origin_problems(picture: Picture, origin: Volume) -> Iterator[str]:
         yield f"{name} is not healthy ({origin.health}): repair it first"
     if origin.suspended:
         yield f"{name} is suspended: find out why, then dmsetup resume {device_path(origin.vg, origin.name)}"
-    snapshots = picture.snapshots_of(origin)
+    snapshots = host_state.snapshots_of(origin)
     for snapshot in snapshots:
         if snapshot.merging:
             yield f"{snapshot.full_name} is being merged into {name}: no snapshot can be taken until that has ended"
     if origin.is_thin:
         yield from _thin_origin_problems(origin, snapshots)
     else:
-        yield from _thick_origin_problems(picture, origin)
+        yield from _thick_origin_problems(host_state, origin)
 
 
-def _has_integrity(picture: Picture, origin: Volume) -> bool:
+def _has_integrity(host_state: HostState, origin: Volume) -> bool:
     # Only the hidden legs tell. LVM before 2.03.23 refuses snapshots of these.
     legs = f"{origin.name}_rimage_"
-    return any(v.vg == origin.vg and v.name.startswith(legs) and "integrity" in v.layout for v in picture.volumes)
+    return any(v.vg == origin.vg and v.name.startswith(legs) and "integrity" in v.layout for v in host_state.volumes)
 
 
-def _never_an_origin(origin: Volume) -> str | None:
+def _origin_type_problem(origin: Volume) -> str | None:
     kinds = (
         (origin.is_pool, "a pool"),
         (origin.hidden, "an LV that LVM keeps to itself"),
@@ -128,23 +128,23 @@ def _thin_origin_problems(origin: Volume, snapshots: Sequence[Volume]) -> Iterat
             )
 
 
-def _thick_origin_problems(picture: Picture, origin: Volume) -> Iterator[str]:
+def _thick_origin_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
     name = origin.full_name
     if not fits_device_mapper(origin.vg, origin.name, REAL_SUFFIX):
         yield f"{name} has too long a name: device-mapper could not hold its hidden device (hyphens count twice)"
-    for mount in picture.mounts_of(origin):
+    for mount in host_state.mounts_of(origin):
         if mount.fstype == "btrfs":
             yield (
                 f"{name} holds btrfs at {mount.mountpoint}: a thick snapshot shows the kernel the same filesystem "
                 "twice; use btrfs snapshots, or a thin volume"
             )
-    yield from _duplicate_pvs(picture, origin)
-    yield from _ambiguous_mounts(picture, origin)
+    yield from _duplicate_pv_problems(host_state, origin)
+    yield from _ambiguous_mount_problems(host_state, origin)
 
 
-def _duplicate_pvs(picture: Picture, origin: Volume) -> Iterator[str]:
+def _duplicate_pv_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
     names = {device_path(origin.vg, origin.name), f"/dev/{origin.full_name}"}
-    for group in picture.volume_groups:
+    for group in host_state.volume_groups:
         if not names.isdisjoint(group.pv_names):
             yield (
                 f"{origin.full_name} is a PV of VG {group.name}, and a thick snapshot would be a duplicate of it: LVM "
@@ -153,18 +153,18 @@ def _duplicate_pvs(picture: Picture, origin: Volume) -> Iterator[str]:
             )
 
 
-def _ambiguous_mounts(picture: Picture, origin: Volume) -> Iterator[str]:
+def _ambiguous_mount_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
     path = device_path(origin.vg, origin.name)
-    mountpoints = {mount.mountpoint for mount in picture.mounts_of(origin)}
-    for entry in picture.host.fstab:
-        if _by_content(entry.spec) and _is_for(picture, entry, origin, mountpoints):
+    mountpoints = {mount.mountpoint for mount in host_state.mounts_of(origin)}
+    for entry in host_state.host.fstab:
+        if _by_content(entry.spec) and _is_for(host_state, entry, origin, mountpoints):
             yield (
                 f"/etc/fstab mounts {entry.mountpoint} by {entry.spec}, and a thick snapshot of {origin.full_name} "
                 f"carries the same one: write {path} instead of it"
             )
-    if "/" in mountpoints and _by_content(picture.host.root_argument):
+    if "/" in mountpoints and _by_content(host_state.host.root_argument):
         yield (
-            f"the kernel was booted with root={picture.host.root_argument}, and a thick snapshot of "
+            f"the kernel was booted with root={host_state.host.root_argument}, and a thick snapshot of "
             f"{origin.full_name} carries the same one: boot with root={path} instead"
         )
 
@@ -174,11 +174,11 @@ def _by_content(spec: str) -> bool:
     return by_link or spec.startswith(("UUID=", "LABEL="))
 
 
-def _is_for(picture: Picture, entry: FstabEntry, origin: Volume, mountpoints: set[str]) -> bool:
+def _is_for(host_state: HostState, entry: FstabEntry, origin: Volume, mountpoints: set[str]) -> bool:
     # A mountpoint tells which LV is meant even while its spec resolves to nothing; every swap area has the same one.
     if entry.mountpoint != SWAP and entry.mountpoint in mountpoints:
         return True
-    return entry.device is not None and picture.lv_below(entry.device) == origin
+    return entry.device is not None and host_state.lv_below(entry.device) == origin
 
 
 def thin_size_problem(origin: Volume) -> str:
@@ -186,7 +186,7 @@ def thin_size_problem(origin: Volume) -> str:
     return f"{origin.full_name} is thin: its snapshots have no size of their own, so leave size out for it"
 
 
-def pool_failures(pool: Volume) -> Iterator[str]:
+def pool_failure_problems(pool: Volume) -> Iterator[str]:
     """Why nothing may be made, merged or removed in a thin pool: LVM would do half of it."""
     if pool.health in ("metadata_read_only", "failed"):
         yield (

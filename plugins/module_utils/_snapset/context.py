@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._names import device_path
-from .checks import doubts_about, kernel_problems
-from .instances import named, takings
+from .checks import ambiguity_problems, kernel_problems
+from .instances import instances, lookup
 from .tags import BootTags, parse_boot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._model import Picture, Volume
-    from .state import Taking
+    from .._model import HostState, Volume
+    from .state import Instance
 
 BackupState = Literal["incomplete", "present", "restored"]
 
@@ -53,30 +53,30 @@ class BootBackup:
         }
 
 
-def backups_in(picture: Picture) -> tuple[BootBackup, ...]:
+def backups_in(host_state: HostState) -> tuple[BootBackup, ...]:
     """The backups on the host, the youngest last."""
-    found = [BootBackup(one, tags) for one in picture.volumes if (tags := parse_boot(one.tags)) is not None]
+    found = [BootBackup(one, tags) for one in host_state.volumes if (tags := parse_boot(one.tags)) is not None]
     return tuple(sorted(found, key=lambda backup: backup.tags.taken))
 
 
 @dataclass(frozen=True)
-class Situation:
+class SnapsetContext:
     """What is there of a set and of its backups."""
 
-    picture: Picture
+    host_state: HostState
     name: str
-    taking: Taking | None
+    instance: Instance | None
     backups: tuple[BootBackup, ...]
 
     @property
     def set_id(self) -> str:
         """The id of the set as it is; empty while there is none."""
-        return self.taking.set_id if self.taking else ""
+        return self.instance.set_id if self.instance else ""
 
     @property
     def set_state(self) -> str:
         """The state of the set."""
-        return self.taking.state if self.taking else "absent"
+        return self.instance.state if self.instance else "absent"
 
     @property
     def bound(self) -> BootBackup | None:
@@ -86,22 +86,22 @@ class Situation:
     @property
     def unbound(self) -> BootBackup | None:
         """The whole backup that was made for a set which is yet to be taken; the youngest."""
-        taken = {taking.set_id for taking in takings(self.picture)}
+        taken = {instance.set_id for instance in instances(self.host_state)}
         return next((one for one in reversed(self.backups) if one.tags.manifest and one.tags.set_id not in taken), None)
 
     @property
     def is_taken(self) -> bool:
         """Whether the set exists, whole or on its way back."""
-        return bool(self.taking and self.taking.live and self.taking.sealed) or self.set_state == "merging"
+        return bool(self.instance and self.instance.live and self.instance.sealed) or self.set_state == "merging"
 
 
-def situation(picture: Picture, name: str) -> Situation:
-    """What ``picture`` has of the set ``name`` and of its backups."""
-    backups = tuple(backup for backup in backups_in(picture) if backup.tags.set_name == name)
-    return Situation(picture, name, named(takings(picture), name).current, backups)
+def snapset_context(host_state: HostState, name: str) -> SnapsetContext:
+    """What ``host_state`` has of the set ``name`` and of its backups."""
+    backups = tuple(backup for backup in backups_in(host_state) if backup.tags.set_name == name)
+    return SnapsetContext(host_state, name, lookup(instances(host_state), name).current, backups)
 
 
-def host_problems(now: Situation) -> Iterator[str]:
+def host_problems(now: SnapsetContext) -> Iterator[str]:
     """What stands against any change of what is kept for the set."""
-    yield from kernel_problems(now.picture)
-    yield from doubts_about(now.picture, now.name)
+    yield from kernel_problems(now.host_state)
+    yield from ambiguity_problems(now.host_state, now.name)

@@ -18,7 +18,7 @@ from .tags import BOOT, MEMBER, TIMER, outcomes_of, parse_boot, parse_member, pa
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from .._model import LvKey, Picture, Volume
+    from .._model import HostState, LvKey, Volume
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class _Claim:
     is_here: bool | None
 
 
-def set_apart(picture: Picture) -> Picture:
-    """``picture`` with the tags that came with a copy apart from all others, so that no plan knows of them.
+def set_apart(host_state: HostState) -> HostState:
+    """``host_state`` with the tags that came with a copy apart from all others, so that no plan knows of them.
 
     So are those of which nobody can tell; the sets that they are about are told as doubts.
     """
-    claims = [claim for volume in picture.volumes for claim in _claims(volume)]
+    claims = [claim for volume in host_state.volumes for claim in _claims(volume)]
     alike: dict[tuple[str, str], list[_Claim]] = defaultdict(list)
     for claim in claims:
         alike[claim.volume.uuid, claim.set_id].append(claim)
-    groups = _groups(picture)
+    groups = _groups(host_state)
     copied: dict[LvKey, set[str]] = defaultdict(set)
     doubts: dict[tuple[str, str], None] = {}
     for claim in claims:
@@ -51,8 +51,8 @@ def set_apart(picture: Picture) -> Picture:
             copied[claim.volume.key].update(claim.tags)
         if is_own is None:
             doubts[claim.set_name, _doubt(rivals)] = None
-    volumes = tuple(_without(volume, copied.get(volume.key)) for volume in picture.volumes)
-    return replace(picture, volumes=volumes, doubts=tuple(doubts))
+    volumes = tuple(_without(volume, copied.get(volume.key)) for volume in host_state.volumes)
+    return replace(host_state, volumes=volumes, doubts=tuple(doubts))
 
 
 def _claims(volume: Volume) -> Iterator[_Claim]:
@@ -92,12 +92,12 @@ class _Groups:
         return None if len(used) != 1 < len(claimed) else here in used
 
 
-def _groups(picture: Picture) -> _Groups:
+def _groups(host_state: HostState) -> _Groups:
     places: dict[str, set[str]] = defaultdict(set)
-    for volume in picture.volumes:
+    for volume in host_state.volumes:
         places[volume.uuid].add(volume.vg_uuid)
     return _Groups(
-        used=frozenset(volume.vg_uuid for volume in picture.volumes if volume.active),
+        used=frozenset(volume.vg_uuid for volume in host_state.volumes if volume.active),
         alike=frozenset(vg for vgs in places.values() if len(vgs) > 1 for vg in vgs),
     )
 
@@ -127,26 +127,26 @@ class Copy:
     volumes: tuple[str, ...]
 
 
-def copies_in(picture: Picture) -> tuple[Copy, ...]:
-    """The copies among the VGs of ``picture``, in which they are set apart."""
+def copies_in(host_state: HostState) -> tuple[Copy, ...]:
+    """The copies among the VGs of ``host_state``, in which they are set apart."""
     found: dict[str, list[Volume]] = defaultdict(list)
-    for volume in picture.volumes:
+    for volume in host_state.volumes:
         if volume.copied_tags:
             found[volume.vg_uuid].append(volume)
-    return tuple(_copy(picture, volumes, known=found) for volumes in found.values())
+    return tuple(_copy(host_state, volumes, known=found) for volumes in found.values())
 
 
-def copies_of(picture: Picture, name: str) -> Iterator[str]:
+def copies_of(host_state: HostState, name: str) -> Iterator[str]:
     """Where there are copies of the set of that name, and why they are not it."""
-    for copy in copies_in(picture):
+    for copy in copies_in(host_state):
         if name in copy.snapsets:
             yield f"VG {copy.vg} has another UUID than when its set {name} was taken: that is a copy and is left alone"
 
 
-def _copy(picture: Picture, volumes: Sequence[Volume], *, known: Collection[str]) -> Copy:
+def _copy(host_state: HostState, volumes: Sequence[Volume], *, known: Collection[str]) -> Copy:
     (vg,) = {volume.vg for volume in volumes}
-    alike = {volume.uuid for volume in picture.volumes if volume.vg == vg}
-    originals = sorted({one.vg for one in picture.volumes if one.uuid in alike and one.vg_uuid not in known})
+    alike = {volume.uuid for volume in host_state.volumes if volume.vg == vg}
+    originals = sorted({one.vg for one in host_state.volumes if one.uuid in alike and one.vg_uuid not in known})
     claims = (claim for one in volumes for claim in _claims(replace(one, tags=one.copied_tags)))
     return Copy(
         vg=vg,

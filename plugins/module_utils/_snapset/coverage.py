@@ -12,47 +12,47 @@ from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._model import Mount, Picture, Volume
+    from .._model import HostState, Mount, Volume
 
 
-def system_mountpoints(picture: Picture, ignore: Sequence[str]) -> tuple[str, ...]:
+def system_mountpoints(host_state: HostState, ignore: Sequence[str]) -> tuple[str, ...]:
     """/ and those of the system's directories that are filesystems of their own, without those to ignore."""
-    separate = (path for path in SYSTEM_MOUNTPOINTS if path == "/" or picture.host.mount_at(path) is not None)
+    separate = (path for path in SYSTEM_MOUNTPOINTS if path == "/" or host_state.host.mount_at(path) is not None)
     return tuple(path for path in separate if path not in ignore)
 
 
-def boot_mounts(picture: Picture) -> tuple[Mount, ...]:
+def boot_mounts(host_state: HostState) -> tuple[Mount, ...]:
     """The filesystems that boot the host and do not roll back with /."""
-    mounts = {mount.mountpoint: mount for mount in picture.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
+    mounts = {mount.mountpoint: mount for mount in host_state.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
     return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
 
 
-def boot_beside(picture: Picture, members: Sequence[Volume]) -> tuple[str, ...]:
+def boot_beside(host_state: HostState, members: Sequence[Volume]) -> tuple[str, ...]:
     """Where what boots the host lies when / rolls back with ``members`` and that does not; nothing without /."""
-    if not _with_root(picture, members):
+    if not _with_root(host_state, members):
         return ()
-    mounts = boot_mounts(picture)
-    return tuple(mount.mountpoint for mount in mounts if picture.lv_below(mount.device) not in members)
+    mounts = boot_mounts(host_state)
+    return tuple(mount.mountpoint for mount in mounts if host_state.lv_below(mount.device) not in members)
 
 
-def _with_root(picture: Picture, members: Sequence[Volume]) -> bool:
-    return any(mount.mountpoint == "/" for volume in members for mount in picture.mounts_of(volume))
+def _with_root(host_state: HostState, members: Sequence[Volume]) -> bool:
+    return any(mount.mountpoint == "/" for volume in members for mount in host_state.mounts_of(volume))
 
 
-def uncovered_with_root(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+def uncovered_with_root(host_state: HostState, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
     """Why ``members`` would take / back without filesystems that belong to it; nothing when / is not among them."""
-    if not _with_root(picture, members):
+    if not _with_root(host_state, members):
         return
-    for mountpoint in system_mountpoints(picture, ("/", *ignore)):
-        mount = picture.host.mount_at(mountpoint)
-        if mount is not None and picture.lv_below(mount.device) not in members:
+    for mountpoint in system_mountpoints(host_state, ("/", *ignore)):
+        mount = host_state.host.mount_at(mountpoint)
+        if mount is not None and host_state.lv_below(mount.device) not in members:
             yield (
                 f"/ is protected, but {mountpoint} is a filesystem of its own and is not: "
                 "add it to mountpoints, or name it in ignore_uncovered"
             )
 
 
-def read_by_boot_loader(picture: Picture, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+def read_by_boot_loader(host_state: HostState, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
     """Why the boot loader could not boot the host while one of ``members`` is merged.
 
     It reads a thick origin as it lies on the disk: what the change has made of it after the merge was requested, and a
@@ -61,13 +61,13 @@ def read_by_boot_loader(picture: Picture, members: Sequence[Volume], ignore: Seq
     for member in members:
         if member.is_thin:
             continue
-        for mount in picture.mounts_of(member):
+        for mount in host_state.mounts_of(member):
             if mount.mountpoint in BOOT_MOUNTPOINTS:
                 yield (
                     f"{mount.mountpoint} lies on {member.full_name}, and a boot loader would read it half merged: "
                     "leave it out; the module boot_backup saves it, and so does the role pre_upgrade"
                 )
-            if mount.mountpoint == "/" and _holds_kernels(picture) and "/boot" not in ignore:
+            if mount.mountpoint == "/" and _holds_kernels(host_state) and "/boot" not in ignore:
                 yield (
                     f"/boot lies on / ({member.full_name}), and while that is merged, a boot loader would read it half "
                     "merged, or as the change has left it: give /boot a filesystem of its own, or name it in "
@@ -75,14 +75,14 @@ def read_by_boot_loader(picture: Picture, members: Sequence[Volume], ignore: Seq
                 )
 
 
-def _holds_kernels(picture: Picture) -> bool:
-    boot = picture.host.boot
-    return boot is not None and bool(boot.initramfs) and picture.host.mount_at("/boot") is None
+def _holds_kernels(host_state: HostState) -> bool:
+    boot = host_state.host.boot
+    return boot is not None and bool(boot.initramfs) and host_state.host.mount_at("/boot") is None
 
 
-def why_not_lvm(picture: Picture, mount: Mount) -> str:
+def why_not_lvm(host_state: HostState, mount: Mount) -> str:
     """Why the filesystem of ``mount`` cannot be protected, when no LV is below it."""
-    device = picture.host.devices.get(mount.device)
+    device = host_state.host.devices.get(mount.device)
     if device is None:
         return f"{mount.source} is not a block device of this host"
     if len(device.slaves) > 1:

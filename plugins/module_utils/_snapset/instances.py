@@ -8,51 +8,51 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .state import Member, MemberState, Taking, is_single_name, member_state, single_outcome_name
+from .state import Instance, Member, MemberState, is_single_name, member_state, single_outcome_name
 from .tags import outcomes_of, parse_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .._model import LvKey, Picture, Volume
+    from .._model import HostState, LvKey, Volume
     from .tags import MemberTags, Outcome
 
 
-def takings(picture: Picture) -> tuple[Taking, ...]:
+def instances(host_state: HostState) -> tuple[Instance, ...]:
     """Every taking of every snapset on the host, by name and id."""
-    tagged = [(volume, tags) for volume in picture.volumes if (tags := parse_member(volume.tags))]
-    outcomes = [(v, o) for v in picture.volumes for o in outcomes_of(v.tags) if not is_single_name(o.set_name)]
+    tagged = [(volume, tags) for volume in host_state.volumes if (tags := parse_member(volume.tags))]
+    outcomes = [(v, o) for v in host_state.volumes for o in outcomes_of(v.tags) if not is_single_name(o.set_name)]
     keys = {(tags.set_name, tags.set_id) for _volume, tags in tagged}
     keys |= {(outcome.set_name, outcome.set_id) for _volume, outcome in outcomes}
     found = (
-        _taking(
-            picture,
+        _instance(
+            host_state,
             name=name,
             tagged=[(v, t) for v, t in tagged if (t.set_name, t.set_id) == (name, set_id)],
             outcomes=[(v, o) for v, o in outcomes if (o.set_name, o.set_id) == (name, set_id)],
         )
         for name, set_id in sorted(keys)
     )
-    return tuple(taking for taking in found if not _superseded(taking))
+    return tuple(instance for instance in found if not _superseded(instance))
 
 
-def _superseded(taking: Taking) -> bool:
+def _superseded(instance: Instance) -> bool:
     # A later rollback of some of its origins has taken the place of what they remembered of this one.
-    return not taking.live and {member.state for member in taking.members} == {
+    return not instance.live and {member.state for member in instance.members} == {
         "rolled_back",
         "lost",
     }
 
 
-def _taking(
-    picture: Picture,
+def _instance(
+    host_state: HostState,
     *,
     name: str,
     tagged: Sequence[tuple[Volume, MemberTags]],
     outcomes: Sequence[tuple[Volume, Outcome]],
-) -> Taking:
+) -> Instance:
     by_origin = {volume.key: outcome for volume, outcome in outcomes}
-    living = [_living_member(picture, volume, tags, by_origin) for volume, tags in tagged]
+    living = [_living_member(host_state, volume, tags, by_origin) for volume, tags in tagged]
     known = {member.origin_key for member in living}
     gone = [_gone_member(volume, outcome) for volume, outcome in outcomes if volume.key not in known]
     # Members that somebody accepted to lose are no longer counted by the outcomes.
@@ -60,7 +60,7 @@ def _taking(
     sealed_ones = [tags.sealed for _volume, tags in tagged]
     lost = [Member(state="lost")] * max(0, count - len(living) - len(gone))
     members = sorted(living + gone, key=lambda member: member.label)
-    return Taking(
+    return Instance(
         name=name,
         set_id=tagged[0][1].set_id if tagged else outcomes[0][1].set_id,
         count=count,
@@ -72,17 +72,17 @@ def _taking(
 
 
 def _living_member(
-    picture: Picture,
+    host_state: HostState,
     volume: Volume,
     tags: MemberTags,
     outcomes: dict[LvKey, Outcome],
 ) -> Member:
     # A snapshot is always in the VG of its origin.
     key = volume.vg_uuid, tags.origin_uuid
-    recorded, outcome = picture.by_key(key), outcomes.get(key)
-    state: MemberState = "stray"
-    if recorded is not None and picture.origin_of(volume) == recorded:
-        state = _since_boot(picture, recorded, outcome, member_state(recorded, volume))
+    recorded, outcome = host_state.by_key(key), outcomes.get(key)
+    state: MemberState = "detached"
+    if recorded is not None and host_state.origin_of(volume) == recorded:
+        state = _since_boot(host_state, recorded, outcome, member_state(recorded, volume))
     elif recorded is not None and outcome is not None and _left_by_merge(recorded, volume, outcome):
         state = "merged"
     return Member(state=state, origin=recorded, snapshot=volume, origin_key=key, outcome=outcome)
@@ -95,10 +95,10 @@ def _left_by_merge(origin: Volume, volume: Volume, outcome: Outcome) -> bool:
     return outcome.kind == "merging" and plain and not origin.merging
 
 
-def _since_boot(picture: Picture, origin: Volume, outcome: Outcome | None, state: MemberState) -> MemberState:
+def _since_boot(host_state: HostState, origin: Volume, outcome: Outcome | None, state: MemberState) -> MemberState:
     # A thin origin that is active in a later boot than the request's was activated with its merge: what is left is
     # to take the snapshot out of the metadata, which LVM does when it is polled.
-    requested_before = outcome is not None and outcome.boot_id not in ("", picture.host.boot_id)
+    requested_before = outcome is not None and outcome.boot_id not in ("", host_state.host.boot_id)
     if state == "merge_pending" and origin.is_thin and origin.active and requested_before:
         return "merging"
     return state
@@ -116,33 +116,33 @@ def _gone_member(origin: Volume, outcome: Outcome) -> Member:
 
 
 @dataclass(frozen=True)
-class Named:
+class SnapsetLookup:
     """All takings of one name: the one that counts, leftovers of interrupted ones, and more than one sealed."""
 
-    current: Taking | None
-    leftovers: tuple[Taking, ...] = ()
-    rivals: tuple[Taking, ...] = ()
+    current: Instance | None
+    leftovers: tuple[Instance, ...] = ()
+    rivals: tuple[Instance, ...] = ()
 
 
-def named(found: Iterable[Taking], name: str) -> Named:
+def lookup(found: Iterable[Instance], name: str) -> SnapsetLookup:
     """What there is under ``name``.
 
     A sealed taking with living members counts first, then an unsealed one, then what origins remember of a rollback.
     """
-    mine = [taking for taking in found if taking.name == name]
-    sealed = [taking for taking in mine if taking.live and taking.sealed]
-    unsealed = [taking for taking in mine if taking.live and not taking.sealed]
-    remembered = [taking for taking in mine if not taking.live]
+    mine = [instance for instance in found if instance.name == name]
+    sealed = [instance for instance in mine if instance.live and instance.sealed]
+    unsealed = [instance for instance in mine if instance.live and not instance.sealed]
+    remembered = [instance for instance in mine if not instance.live]
     if sealed:
-        return Named(current=sealed[0], leftovers=tuple(unsealed), rivals=tuple(sealed[1:]))
+        return SnapsetLookup(current=sealed[0], leftovers=tuple(unsealed), rivals=tuple(sealed[1:]))
     if unsealed:
-        return Named(current=unsealed[0], leftovers=tuple(unsealed[1:]))
+        return SnapsetLookup(current=unsealed[0], leftovers=tuple(unsealed[1:]))
     # Old outcomes are deleted with each new taking; should several be there, the youngest is what happened last.
-    remembered.sort(key=lambda taking: max((m.outcome.at for m in taking.members if m.outcome), default=0))
-    return Named(current=remembered[-1] if remembered else None)
+    remembered.sort(key=lambda instance: max((m.outcome.at for m in instance.members if m.outcome), default=0))
+    return SnapsetLookup(current=remembered[-1] if remembered else None)
 
 
-def single_taking(picture: Picture, *, origin: Volume, name: str) -> Taking | None:
+def single_instance(host_state: HostState, *, origin: Volume, name: str) -> Instance | None:
     """The snapshot ``name`` of ``origin`` (made by hand or by the module) as a taking of one, or None.
 
     Its id is the snapshot's LV UUID. When the snapshot is gone, the origin's outcome of that name is what is left.
@@ -151,11 +151,11 @@ def single_taking(picture: Picture, *, origin: Volume, name: str) -> Taking | No
         (o for o in outcomes_of(origin.tags) if o.set_name == single_outcome_name(name)),
         None,
     )
-    snapshot = picture.volume(origin.vg, name)
+    snapshot = host_state.volume(origin.vg, name)
     if snapshot is not None:
-        state: MemberState = "stray"
-        if picture.origin_of(snapshot) == origin:
-            state = _since_boot(picture, origin, outcome, member_state(origin, snapshot))
+        state: MemberState = "detached"
+        if host_state.origin_of(snapshot) == origin:
+            state = _since_boot(host_state, origin, outcome, member_state(origin, snapshot))
         member = Member(
             state=state,
             origin=origin,
@@ -169,13 +169,13 @@ def single_taking(picture: Picture, *, origin: Volume, name: str) -> Taking | No
     return None
 
 
-def _single(name: str, set_id: str, member: Member, created: int | None) -> Taking:
-    return Taking(
+def _single(name: str, set_id: str, member: Member, created: int | None) -> Instance:
+    return Instance(
         name=name,
         set_id=set_id,
         count=1,
         created=created,
         members=(member,),
-        sealed=member.state != "stray",
+        sealed=member.state != "detached",
         single=True,
     )

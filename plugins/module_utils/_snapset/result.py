@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from .._model import SWAP
-from .state import Member, MemberState, SetState, Taking, cannot_overflow, merge_percent
+from .state import Instance, Member, MemberState, SetState, cannot_overflow, merge_percent
 
 if TYPE_CHECKING:
-    from .._model import Kind, Picture, Volume
+    from .._model import HostState, Kind, Volume
 
 _FAST_BYTES = 256 * 1024**2
 
@@ -120,26 +120,26 @@ def _iso(epoch: int | None) -> str | None:
     return None if epoch is None else datetime.fromtimestamp(epoch, tz=timezone.utc).isoformat()
 
 
-def view_of(picture: Picture, taking: Taking | None, *, name: str) -> View:
+def view_of(host_state: HostState, instance: Instance | None, *, name: str) -> View:
     """What is there now under ``name``."""
-    if taking is None:
+    if instance is None:
         return View(name=name, state="absent")
     members = [
-        _member_view(picture, member, witness)
-        for member in taking.members
+        _member_view(host_state, member, witness)
+        for member in instance.members
         if (witness := member.origin or member.snapshot) is not None
     ]
     return View(
         name=name,
-        state=taking.state,
+        state=instance.state,
         members=tuple(sorted(members, key=lambda member: (member.vg, member.origin))),
-        set_id=taking.set_id,
-        created=taking.created,
-        rolled_back_at=taking.rolled_back_at,
+        set_id=instance.set_id,
+        created=instance.created,
+        rolled_back_at=instance.rolled_back_at,
     )
 
 
-def _member_view(picture: Picture, member: Member, witness: Volume) -> MemberView:
+def _member_view(host_state: HostState, member: Member, witness: Volume) -> MemberView:
     origin, snapshot = member.origin, member.snapshot
     done = merge_percent(member)
     used = snapshot.data_percent if snapshot and member.state in ("active", "invalid") else None
@@ -149,22 +149,22 @@ def _member_view(picture: Picture, member: Member, witness: Volume) -> MemberVie
         snapshot=snapshot.name if snapshot else None,
         kind=member.kind,
         state=member.state,
-        mountpoints=mountpoints_of(picture, origin),
+        mountpoints=mountpoints_of(host_state, origin),
         size=snapshot.size if snapshot else None,
         used_percent=None if used is None else float(used),
         merge_percent=None if done is None else float(done),
-        auto_basis=_basis_of(picture, origin, snapshot),
+        auto_basis=_basis_of(host_state, origin, snapshot),
         origin_open=bool(origin and origin.open),
     )
 
 
-def mountpoints_of(picture: Picture, volume: Volume | None) -> tuple[str, ...]:
+def mountpoints_of(host_state: HostState, volume: Volume | None) -> tuple[str, ...]:
     """Where ``volume`` is mounted, each mountpoint once; swap is not mounted anywhere."""
-    mounts = picture.mounts_of(volume) if volume else ()
+    mounts = host_state.mounts_of(volume) if volume else ()
     return tuple(dict.fromkeys(mount.mountpoint for mount in mounts if mount.mountpoint != SWAP))
 
 
-def _basis_of(picture: Picture, origin: Volume | None, snapshot: Volume | None) -> str | None:
+def _basis_of(host_state: HostState, origin: Volume | None, snapshot: Volume | None) -> str | None:
     if origin is None or snapshot is None or not snapshot.is_thick_snapshot:
         return None
-    return "cannot_overflow" if cannot_overflow(picture, origin, snapshot) else "estimate"
+    return "cannot_overflow" if cannot_overflow(host_state, origin, snapshot) else "estimate"

@@ -16,7 +16,7 @@ from .tags import is_auxiliary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._model import LvKey, Picture, Volume
+    from .._model import HostState, LvKey, Volume
     from .sizes import Size
 
 
@@ -49,7 +49,7 @@ NOTHING_CHOSEN = Selector()
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RequestedOrigin:
     """One origin to protect; ``size`` is what its own item of ``volumes`` says, if it says anything."""
 
     origin: Volume
@@ -60,24 +60,24 @@ class Wanted:
 class Selection:
     """The origins that were meant, each once, and why the rest of the request cannot be understood."""
 
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[RequestedOrigin, ...]
     reasons: tuple[str, ...] = ()
 
 
-def select(picture: Picture, selector: Selector) -> Selection:
-    """The origins that ``selector`` means on the host in ``picture``."""
-    reasons = [*_duplicates(selector), *_unknown_excludes(picture, selector)]
-    chosen: dict[LvKey, Wanted] = {}
+def select(host_state: HostState, selector: Selector) -> Selection:
+    """The origins that ``selector`` means on the host in ``host_state``."""
+    reasons = [*_duplicates(selector), *_unknown_excludes(host_state, selector)]
+    chosen: dict[LvKey, RequestedOrigin] = {}
     # A whole VG first, so that what is said of one of its LVs stands.
     for spec in sorted(selector.volumes, key=lambda item: item.lv is not None):
-        for volume in _volumes_of(picture, spec, reasons):
-            chosen[volume.key] = Wanted(origin=volume, size=spec.size)
-    system = system_mountpoints(picture, selector.ignore_uncovered) if selector.system else ()
+        for volume in _volumes_of(host_state, spec, reasons):
+            chosen[volume.key] = RequestedOrigin(origin=volume, size=spec.size)
+    system = system_mountpoints(host_state, selector.ignore_uncovered) if selector.system else ()
     for mountpoint in dict.fromkeys((*selector.mountpoints, *system)):
-        below = _volume_below(picture, mountpoint, selector, reasons)
+        below = _volume_below(host_state, mountpoint, selector, reasons)
         if below is not None:
-            chosen.setdefault(below.key, Wanted(origin=below))
-    excluded = {volume.key for volume in _excluded(picture, selector)}
+            chosen.setdefault(below.key, RequestedOrigin(origin=below))
+    excluded = {volume.key for volume in _excluded(host_state, selector)}
     wanted = tuple(
         sorted(
             (w for w in chosen.values() if w.origin.key not in excluded),
@@ -99,53 +99,53 @@ def _duplicates(selector: Selector) -> Iterator[str]:
             yield f"mountpoints names {mountpoint} {times} times"
 
 
-def _volumes_of(picture: Picture, spec: VolumeSpec, reasons: list[str]) -> Iterator[Volume]:
-    if picture.group(spec.vg) is None:
-        known = ", ".join(group.name for group in picture.volume_groups) or "none"
+def _volumes_of(host_state: HostState, spec: VolumeSpec, reasons: list[str]) -> Iterator[Volume]:
+    if host_state.group(spec.vg) is None:
+        known = ", ".join(group.name for group in host_state.volume_groups) or "none"
         reasons.append(f"there is no VG {spec.vg} here (a foreign one is not visible); VGs of this host: {known}")
     elif spec.lv is None:
-        yield from (volume for volume in picture.volumes if volume.vg == spec.vg and _fits_all(picture, volume))
+        yield from (volume for volume in host_state.volumes if volume.vg == spec.vg and _fits_all(host_state, volume))
     else:
-        volume = picture.volume(spec.vg, spec.lv)
+        volume = host_state.volume(spec.vg, spec.lv)
         if volume is None:
             reasons.append(f"there is no LV {spec.vg}/{spec.lv}")
         else:
             yield volume
 
 
-def _fits_all(picture: Picture, volume: Volume) -> bool:
+def _fits_all(host_state: HostState, volume: Volume) -> bool:
     # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap, nothing that we keep there.
-    swapped = any(mount.mountpoint == SWAP for mount in picture.mounts_of(volume))
+    swapped = any(mount.mountpoint == SWAP for mount in host_state.mounts_of(volume))
     return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or is_auxiliary(volume.all_tags))
 
 
-def _volume_below(picture: Picture, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:
-    mount = picture.host.mount_at(mountpoint)
+def _volume_below(host_state: HostState, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:
+    mount = host_state.host.mount_at(mountpoint)
     if mount is None:
         # The root filesystem is there, but may lie on no block device, as of a network or in memory.
         reasons.append("/ is not on a block device" if mountpoint == "/" else f"nothing is mounted at {mountpoint}")
         return None
-    volume = picture.lv_below(mount.device)
+    volume = host_state.lv_below(mount.device)
     if volume is None and mountpoint not in selector.ignore_uncovered:
         reasons.append(
-            f"{mountpoint} cannot be protected: {why_not_lvm(picture, mount)}; "
+            f"{mountpoint} cannot be protected: {why_not_lvm(host_state, mount)}; "
             "leave it out, or name it in ignore_uncovered"
         )
     return volume
 
 
-def _unknown_excludes(picture: Picture, selector: Selector) -> Iterator[str]:
+def _unknown_excludes(host_state: HostState, selector: Selector) -> Iterator[str]:
     for item in selector.exclude:
-        if not list(_matching(picture, item)):
+        if not list(_matching(host_state, item)):
             yield f"exclude names {item}, which is neither an LV (VG/LV) nor a mountpoint on LVM here"
 
 
-def _excluded(picture: Picture, selector: Selector) -> Iterator[Volume]:
+def _excluded(host_state: HostState, selector: Selector) -> Iterator[Volume]:
     for item in selector.exclude:
-        yield from _matching(picture, item)
+        yield from _matching(host_state, item)
 
 
-def _matching(picture: Picture, item: str) -> Iterator[Volume]:
-    for volume in picture.volumes:
-        if item == volume.full_name or any(mount.mountpoint == item for mount in picture.mounts_of(volume)):
+def _matching(host_state: HostState, item: str) -> Iterator[Volume]:
+    for volume in host_state.volumes:
+        if item == volume.full_name or any(mount.mountpoint == item for mount in host_state.mounts_of(volume)):
             yield volume

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from .sizes import cow_maximum_extents, extents_for
 
 if TYPE_CHECKING:
-    from .._model import Kind, LvKey, Picture, Volume
+    from .._model import HostState, Kind, LvKey, Volume
     from .tags import Outcome
 
 MemberState = Literal[
@@ -29,7 +29,7 @@ MemberState = Literal[
     "merged",
     "rolled_back",
     "lost",
-    "stray",
+    "detached",
 ]
 SetState = Literal[
     "damaged",
@@ -44,10 +44,10 @@ SetState = Literal[
     "absent",
 ]
 
-GOING_BACK: frozenset[MemberState] = frozenset({"merge_pending", "merging", "merge_failed", "merged", "rolled_back"})
+ROLLING_BACK: frozenset[MemberState] = frozenset({"merge_pending", "merging", "merge_failed", "merged", "rolled_back"})
 """States of a member whose origin has begun to go back."""
 
-CASUALTIES: frozenset[MemberState] = frozenset({"lost", "stray", "invalid"})
+LOST_MEMBERS: frozenset[MemberState] = frozenset({"lost", "detached", "invalid"})
 """States of a member by which its origin can never go back."""
 
 
@@ -57,7 +57,7 @@ class Member:
 
     ``merged`` means: the snapshot is gone into its origin, but the outcome is not yet written down; its empty store
     may still be there, as ``snapshot``.
-    ``stray`` means: an LV carries the member's tags and is not a snapshot of the recorded origin.
+    ``detached`` means: an LV carries the member's tags and is not a snapshot of the recorded origin.
     """
 
     state: MemberState
@@ -80,7 +80,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Taking:
+class Instance:
     """All that is left of one taking of a set, told by one id. ``single`` is a snapshot of the module ``snapshot``."""
 
     name: str
@@ -102,25 +102,25 @@ class Taking:
         return tuple(member for member in self.members if member.state in states)
 
     @property
-    def begun(self) -> bool:
+    def rollback_started(self) -> bool:
         """Whether a part of it goes back or has gone back already."""
-        return bool(self.those(*GOING_BACK))
+        return bool(self.those(*ROLLING_BACK))
 
     @property
-    def hopeless(self) -> bool:
+    def unrecoverable(self) -> bool:
         """Whether it can never go back whole: it never was complete, or a member is gone for good."""
-        return not self.sealed or bool(self.those(*CASUALTIES))
+        return not self.sealed or bool(self.those(*LOST_MEMBERS))
 
     @property
     def state(self) -> SetState:
         """The first that fits of the states of a set."""
         states = {member.state for member in self.members}
         checks: tuple[tuple[bool, SetState], ...] = (
-            (self.sealed and bool(states & {"lost", "stray"}), "damaged"),
+            (self.sealed and bool(states & {"lost", "detached"}), "damaged"),
             ("invalid" in states, "invalid"),
             ("merge_failed" in states, "merge_failed"),
             (
-                bool(states & GOING_BACK) and bool(states & {"active", "unknown"}),
+                bool(states & ROLLING_BACK) and bool(states & {"active", "unknown"}),
                 "partly_merged",
             ),
             (bool(states & {"merging", "merged"}), "merging"),
@@ -151,7 +151,7 @@ def member_state(origin: Volume | None, snapshot: Volume) -> MemberState:
     data_percent (lib/activate/dev_manager.c); a thin one is pending as long as the snapshot exists.
     """
     if not snapshot.is_snapshot or origin is None:
-        return "stray"
+        return "detached"
     if snapshot.is_thick_snapshot:
         return _thick_state(origin, snapshot)
     return "merge_pending" if snapshot.merging else "active"
@@ -179,9 +179,9 @@ def merge_percent(member: Member) -> Fraction | None:
     return Fraction(100) if member.state in ("merged", "rolled_back") else None
 
 
-def cannot_overflow(picture: Picture, origin: Volume, snapshot: Volume) -> bool:
+def cannot_overflow(host_state: HostState, origin: Volume, snapshot: Volume) -> bool:
     """Whether the store of a thick snapshot has its maximum."""
-    group = picture.group(origin.vg)
+    group = host_state.group(origin.vg)
     if group is None:
         return False
     maximum = cow_maximum_extents(origin.size, group.extent_size, snapshot.chunk_size)

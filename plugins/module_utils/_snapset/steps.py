@@ -18,7 +18,7 @@ from .sizes import CHUNK_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .._model import CommandResult, LvKey, Picture, Volume
+    from .._model import CommandResult, HostState, LvKey, Volume
 
 
 class StepFailed(SafepointError):
@@ -36,7 +36,7 @@ class Runner(Protocol):
     def run(self, arguments: Sequence[str]) -> CommandResult:
         """Run one modifying command to its end."""
 
-    def observe(self) -> Picture:
+    def observe(self) -> HostState:
         """What is there now."""
 
 

@@ -17,7 +17,7 @@ from .steps import CreateVolume
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._model import Picture, Volume, VolumeGroup
+    from .._model import HostState, Volume, VolumeGroup
 
 ROOM_FOR_ENTRY = 1024
 """What ext4 takes for an entry besides its content, in bytes: an inode and a place in a directory."""
@@ -51,13 +51,13 @@ class NewVolume:
 
 
 def plan_volume(
-    picture: Picture, title: str, *, names: Sequence[str], vg: str | None, needed: int, going: Sequence[Volume]
+    host_state: HostState, title: str, *, names: Sequence[str], vg: str | None, needed: int, going: Sequence[Volume]
 ) -> NewVolume:
     """An LV with a filesystem for ``needed`` bytes, in ``vg`` or else in the VG of /, with the first free of ``names``.
 
     ``title`` is what it is for, ``going`` are LVs that are removed before. Raises Refused.
     """
-    group = _group(picture, title, vg)
+    group = _group(host_state, title, vg)
     extents = -(-(needed + needed // 16 + _ROOM_FOR_TABLES) // group.extent_size)
     freed = sum(one.size for one in going if one.vg == group.name) // group.extent_size
     problems = list(group_problems(group))
@@ -66,7 +66,7 @@ def plan_volume(
             f"VG {group.name} has {format_bytes(group.free_extents * group.extent_size)} free, and "
             f"{format_bytes(extents * group.extent_size)} are needed: add a PV, or name another VG (vg)"
         )
-    name = _free_name(picture, group.name, names, going)
+    name = _free_name(host_state, group.name, names, going)
     if name is None:
         problems.append(f"VG {group.name} has LVs with every name that it could have ({', '.join(names)})")
     if problems or name is None:
@@ -74,23 +74,23 @@ def plan_volume(
     return NewVolume(vg=group.name, vg_uuid=group.uuid, name=name, extents=extents, size=extents * group.extent_size)
 
 
-def _group(picture: Picture, title: str, vg: str | None) -> VolumeGroup:
+def _group(host_state: HostState, title: str, vg: str | None) -> VolumeGroup:
     if vg is None:
-        root = picture.host.mount_at("/")
-        below = picture.lv_below(root.device) if root else None
+        root = host_state.host.mount_at("/")
+        below = host_state.lv_below(root.device) if root else None
         if below is None:
             raise Refused(f"{title} cannot be made", ["/ is not on LVM: say which VG shall hold it (vg)"])
         vg = below.vg
-    group = picture.group(vg)
+    group = host_state.group(vg)
     if group is None:
-        known = ", ".join(one.name for one in picture.volume_groups) or "none"
+        known = ", ".join(one.name for one in host_state.volume_groups) or "none"
         raise Refused(f"{title} cannot be made", [f"there is no VG {vg} here; VGs of this host: {known}"])
     return group
 
 
-def _free_name(picture: Picture, vg: str, names: Sequence[str], going: Sequence[Volume]) -> str | None:
+def _free_name(host_state: HostState, vg: str, names: Sequence[str], going: Sequence[Volume]) -> str | None:
     for name in names:
-        holder = picture.volume(vg, name)
+        holder = host_state.volume(vg, name)
         if fits_device_mapper(vg, name, "") and (holder is None or holder in going):
             return name
     return None

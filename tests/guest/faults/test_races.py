@@ -109,8 +109,8 @@ def test_different_sets(count: int) -> None:
 def test_create_against_absent() -> None:
     """Whoever comes second sees what the first has done: the end is one of two, and both tell it so."""
     take, drop = ({**task, **PATIENT} for task in (present("s", *ORIGINS), absent("s")))
-    taking, dropping = changes(at_once([take, drop]))
-    assert taking
+    instance, dropping = changes(at_once([take, drop]))
+    assert instance
     assert told() == ({} if dropping else {"s": "active"})
     assert ok("snapset", take)["changed"] is dropping
     assert ok("snapset", drop)["changed"]
@@ -123,16 +123,16 @@ def test_create_against_merge() -> None:
     for origin in ORIGINS:
         storage.write(origin, 1, at=3)
     back, take = {**merged("s"), **PATIENT}, {**present("t", *ORIGINS), **PATIENT}
-    merging, taking = at_once([back, take])
+    merging, instance = at_once([back, take])
     if merging.get("failed"):
         # The new set came first; its thin member would have been cut off, and that is for the user to decide.
         assert "cut thin/t2_t (t) off" in merging["msg"]
-        assert (merging["changed"], taking["changed"]) == (False, True)
+        assert (merging["changed"], instance["changed"]) == (False, True)
         assert told() == {"s": "active", "t": "active"}
         ok("snapset", absent("t"))
     else:
         assert merging["changed"]
-        assert taking.get("failed") is None or "is being merged" in taking["msg"]
+        assert instance.get("failed") is None or "is being merged" in instance["msg"]
     rolled_back("snapset", merged("s"))
     ok("snapset", present("t", *ORIGINS))
     assert ok("snapset", absent("t"))["changed"]

@@ -21,7 +21,7 @@ import pytest
 import storage
 from calls import absent, call, ok, present, start
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.devicemapper import look_at_devices, restore_devices
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.devicemapper import observe_devices, restore_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def last_resort(vg: str) -> Iterator[None]:
     watcher = os.fork()
     if watcher == 0:
         time.sleep(LAST_RESORT)
-        restore_devices(replace(look_at_devices(), suspended=frozenset()), [vg])
+        restore_devices(replace(observe_devices(), suspended=frozenset()), [vg])
         os._exit(0)
     try:
         yield

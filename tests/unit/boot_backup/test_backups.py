@@ -24,11 +24,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.coverage import boot_mounts
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 
 
 @given(
@@ -65,7 +65,7 @@ def test_what_a_backup_is_good_for(volume: Volume, state: str) -> None:
 
 def test_a_backup_belongs_to_the_taking_with_its_id() -> None:
     mine, other = backup(), replace(backup(set_id=OTHER_ID), name="x", uuid=b.lvm_uuid("x"))
-    now = situation(host(taken(), mine, other), "s")
+    now = snapset_context(host(taken(), mine, other), "s")
     assert now.bound is not None
     assert now.bound.volume.name == mine.name
     assert now.unbound is not None
@@ -74,7 +74,7 @@ def test_a_backup_belongs_to_the_taking_with_its_id() -> None:
 
 @pytest.mark.parametrize("volume", [backup(manifest=""), backup(set_id=OTHER_ID), backup(name="other")])
 def test_what_is_not_whole_or_of_another_taking_is_not_bound(volume: Volume) -> None:
-    assert situation(host(taken(), volume), "s").bound is None
+    assert snapset_context(host(taken(), volume), "s").bound is None
 
 
 def test_only_what_is_a_filesystem_of_its_own_is_saved() -> None:
@@ -85,7 +85,7 @@ def test_only_what_is_a_filesystem_of_its_own_is_saved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "reasons"),
+    ("host_state", "reasons"),
     [
         (host(), []),
         (host(backup()), []),
@@ -96,27 +96,27 @@ def test_only_what_is_a_filesystem_of_its_own_is_saved() -> None:
         (host(boot=()), ["none of /boot"]),
     ],
 )
-def test_what_stands_against_keeping_one(picture: Picture, reasons: list[str]) -> None:
-    found = list(keep_problems(situation(picture, "s")))
+def test_what_stands_against_keeping_one(host_state: HostState, reasons: list[str]) -> None:
+    found = list(keep_problems(snapset_context(host_state, "s")))
     assert [reason for reason, text in zip(reasons, found) if reason not in text] == []
     assert len(found) == len(reasons), found
 
 
-def going_back(*volumes: Volume) -> Picture:
+def going_back(*volumes: Volume) -> HostState:
     origin, snapshot = b.pending(ROOT, taken())
-    one = b.picture([origin, snapshot, *volumes], mounts={"/": origin})
+    one = b.host_state([origin, snapshot, *volumes], mounts={"/": origin})
     return replace(
         one, host=replace(one.host, mounts=(*one.host.mounts, Mount("/boot", "/dev/vda1", "ext4", (254, 1), 1)))
     )
 
 
-def gone_back(*volumes: Volume) -> Picture:
+def gone_back(*volumes: Volume) -> HostState:
     origin = replace(ROOT, tags=(b.outcome_tag("rolled_back"),))
-    return b.picture([origin, *volumes], mounts={"/": origin})
+    return b.host_state([origin, *volumes], mounts={"/": origin})
 
 
 def test_while_the_set_goes_back_nothing_is_saved_and_nothing_removed() -> None:
-    now = situation(going_back(backup()), "s")
+    now = snapset_context(going_back(backup()), "s")
     assert now.set_state == "merge_pending"
     assert "is being rolled back (state merge_pending)" in str(list(keep_problems(now)))
     assert "is being rolled back (state merge_pending)" in str(list(removal_problems(now)))
@@ -124,22 +124,22 @@ def test_while_the_set_goes_back_nothing_is_saved_and_nothing_removed() -> None:
 
 
 def test_what_stands_against_bringing_it_back() -> None:
-    assert list(restore_problems(situation(host(taken(), backup()), "s"))) == []
-    assert list(restore_problems(situation(gone_back(backup()), "s"))) == []
-    assert "there is no such set; there is none" in str(list(restore_problems(situation(host(backup()), "s"))))
-    assert "no whole backup" in str(list(restore_problems(situation(host(taken(), backup(manifest="")), "s"))))
-    assert "another taking" in str(list(restore_problems(situation(host(taken(), backup(set_id=OTHER_ID)), "s"))))
-    half = situation(host(taken(count=2), backup()), "s")
+    assert list(restore_problems(snapset_context(host(taken(), backup()), "s"))) == []
+    assert list(restore_problems(snapset_context(gone_back(backup()), "s"))) == []
+    assert "there is no such set; there is none" in str(list(restore_problems(snapset_context(host(backup()), "s"))))
+    assert "no whole backup" in str(list(restore_problems(snapset_context(host(taken(), backup(manifest="")), "s"))))
+    assert "another taking" in str(list(restore_problems(snapset_context(host(taken(), backup(set_id=OTHER_ID)), "s"))))
+    half = snapset_context(host(taken(count=2), backup()), "s")
     assert "cannot go back, and /boot must not go back alone" in str(list(restore_problems(half)))
 
 
 def test_a_backup_that_is_mounted_is_not_removed() -> None:
-    reasons = list(removal_problems(situation(host(replace(backup(), open=True)), "s")))
+    reasons = list(removal_problems(snapset_context(host(replace(backup(), open=True)), "s")))
     assert reasons == ["vg/safepoint_boot_s is in use: unmount it (findmnt /dev/vg/safepoint_boot_s)"]
 
 
 def test_it_goes_to_the_group_of_root_with_room_for_everything() -> None:
-    new = plan_new(situation(host(), "s"), [TREE], None)
+    new = plan_new(snapset_context(host(), "s"), [TREE], None)
     assert (new.place.vg, new.place.name) == ("vg", "safepoint_boot_s")
     assert new.place.size == new.place.extents * b.EXTENT
     assert new.place.size > TREE.size + 8 * b.MIB
@@ -148,11 +148,11 @@ def test_it_goes_to_the_group_of_root_with_room_for_everything() -> None:
 
 def test_it_goes_where_it_is_wanted() -> None:
     groups = [b.group(), b.group("other")]
-    assert plan_new(situation(host(groups=groups), "s"), [TREE], "other").place.vg == "other"
+    assert plan_new(snapset_context(host(groups=groups), "s"), [TREE], "other").place.vg == "other"
 
 
 def test_a_name_that_somebody_else_has_is_left_alone() -> None:
-    new = plan_new(situation(host(b.volume("vg/safepoint_boot_s")), "s"), [TREE], None)
+    new = plan_new(snapset_context(host(b.volume("vg/safepoint_boot_s")), "s"), [TREE], None)
     assert new.place.name != "safepoint_boot_s"
     assert new.place.name.startswith("safepoint_boot")
 
@@ -160,16 +160,16 @@ def test_a_name_that_somebody_else_has_is_left_alone() -> None:
 def test_the_room_of_the_one_that_is_replaced_counts() -> None:
     full = [b.group(free=0)]
     with pytest.raises(Refused, match=r"VG vg has 0 bytes free, and 20 MiB are needed"):
-        plan_new(situation(host(groups=full), "s"), [TREE], None)
-    assert plan_new(situation(host(backup(), groups=full), "s"), [TREE], None).place.name == "safepoint_boot_s"
+        plan_new(snapset_context(host(groups=full), "s"), [TREE], None)
+    assert plan_new(snapset_context(host(backup(), groups=full), "s"), [TREE], None).place.name == "safepoint_boot_s"
 
 
 def test_no_such_group() -> None:
     with pytest.raises(Refused, match="there is no VG nowhere here; VGs of this host: vg"):
-        plan_new(situation(host(), "s"), [TREE], "nowhere")
+        plan_new(snapset_context(host(), "s"), [TREE], "nowhere")
 
 
 def test_root_that_is_not_on_lvm() -> None:
-    bare = b.picture([ROOT])
+    bare = b.host_state([ROOT])
     with pytest.raises(Refused, match="/ is not on LVM: say which VG"):
-        plan_new(situation(bare, "s"), [TREE], None)
+        plan_new(snapset_context(bare, "s"), [TREE], None)

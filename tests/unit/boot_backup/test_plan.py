@@ -16,7 +16,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.observe
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.plan import plan_backup, shown
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree, digest_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import FileStep, Retag, StepsPlan
 
 CHANGED = Tree(
@@ -32,7 +32,7 @@ CHANGED = Tree(
 
 def seen(*volumes: Any, present: Tree = TREE, kept: tuple[Tree, ...] = (), **more: Any) -> BootObserved:
     rooms = more.pop("rooms", {"/boot": Room(free=100 * b.MIB, read_only=False)})
-    return BootObserved(situation(host(*volumes), "s"), present=(present,), kept=kept, rooms=rooms, **more)
+    return BootObserved(snapset_context(host(*volumes), "s"), present=(present,), kept=kept, rooms=rooms, **more)
 
 
 def plan(state: str, found: BootObserved, vg: str | None = None) -> StepsPlan:
@@ -161,10 +161,10 @@ def gone_back(present: Tree, **more: Any) -> BootObserved:
     """The rest of the host has been rolled back."""
     found = seen(backup(), present=present, kept=(TREE,), **more)
     tagged = [
-        replace(one, tags=(b.outcome_tag("rolled_back"),)) for one in found.picture.volumes if one.key == ROOT.key
+        replace(one, tags=(b.outcome_tag("rolled_back"),)) for one in found.host_state.volumes if one.key == ROOT.key
     ]
-    others = [one for one in found.picture.volumes if one.key != ROOT.key]
-    return replace(found, now=situation(replace(found.picture, volumes=(*tagged, *others)), "s"))
+    others = [one for one in found.host_state.volumes if one.key != ROOT.key]
+    return replace(found, now=snapset_context(replace(found.host_state, volumes=(*tagged, *others)), "s"))
 
 
 def test_after_the_merge_it_is_exactly_what_it_was() -> None:

@@ -20,11 +20,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.checks i
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Grub, entry_id, parse_environment
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
-    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import Taking
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import Instance
 
 VAR, SWAP_LV, SECRET = b.volume("vg/var"), b.volume("vg/swap"), b.volume("vg/secret")
 DISK = (254, 2)
@@ -41,58 +41,58 @@ SAVED = MENU.replace('"0"', '"${saved_entry}"')
 GRUB = Grub("/boot/grub", MENU, {"next_entry": ""})
 
 
-def host(*origins: Volume, mounts: dict[str, Volume] | None = None, fstype: str = "ext4", **more: Any) -> Picture:
+def host(*origins: Volume, mounts: dict[str, Volume] | None = None, fstype: str = "ext4", **more: Any) -> HostState:
     """A host with a set of ``origins``, mounted as ``mounts`` says, and the backup of its /boot."""
     where = {"/": ROOT, "/var": VAR} if mounts is None else mounts
     members = [b.member(origin, count=len(origins)) for origin in origins]
     others = [one for one in where.values() if one not in origins]
-    picture = b.picture([*origins, *members, *others, backup(**more)], mounts=where)
-    devices = {**picture.host.devices, DISK: BlockDevice("vda2")}
-    changed = tuple(replace(mount, fstype=fstype) for mount in picture.host.mounts)
+    host_state = b.host_state([*origins, *members, *others, backup(**more)], mounts=where)
+    devices = {**host_state.host.devices, DISK: BlockDevice("vda2")}
+    changed = tuple(replace(mount, fstype=fstype) for mount in host_state.host.mounts)
     return replace(
-        picture, host=replace(picture.host, mounts=(*changed, BOOT_MOUNT), devices=MappingProxyType(devices))
+        host_state, host=replace(host_state.host, mounts=(*changed, BOOT_MOUNT), devices=MappingProxyType(devices))
     )
 
 
-def taking(picture: Picture) -> Taking:
-    found = situation(picture, "s").taking
+def instance(host_state: HostState) -> Instance:
+    found = snapset_context(host_state, "s").instance
     assert found is not None
     return found
 
 
-def problems(picture: Picture) -> list[str]:
-    return list(entry_problems(situation(picture, "s")))
+def problems(host_state: HostState) -> list[str]:
+    return list(entry_problems(snapset_context(host_state, "s")))
 
 
 def test_what_is_shown_of_a_set() -> None:
-    picture = host(VAR, ROOT)
-    assert [one.line for one in entries.shown(picture, taking(picture))] == [
+    host_state = host(VAR, ROOT)
+    assert [one.line for one in entries.preview_mounts(host_state, instance(host_state))] == [
         "/\t/dev/mapper/vg-root_s\text4\tro,noload\tvg/root\tvg/root_s",
         "/var\t/dev/mapper/vg-var_s\text4\tro,noload\tvg/var\tvg/var_s",
     ]
-    assert problems(picture) == []
-    assert "nouuid" in entries.shown(host(ROOT, fstype="xfs"), taking(picture))[0].line
+    assert problems(host_state) == []
+    assert "nouuid" in entries.preview_mounts(host(ROOT, fstype="xfs"), instance(host_state))[0].line
 
 
 def test_what_is_not_shown() -> None:
     """Swap, what is not mounted, what lies encrypted on its LV, and mountpoints that no line could hold."""
     odd = b.volume("vg/odd")
     mounts = {"/": ROOT, "/a\tb": odd}
-    picture = host(ROOT, SWAP_LV, SECRET, odd, mounts=mounts)
-    number, above = picture.device_of(SECRET), (253, 99)
-    below = next(key for key, device in picture.host.devices.items() if device == number)
-    devices = {**picture.host.devices, above: BlockDevice("dm-99", "secret", "CRYPT-LUKS2-x", (below,))}
+    host_state = host(ROOT, SWAP_LV, SECRET, odd, mounts=mounts)
+    number, above = host_state.device_of(SECRET), (253, 99)
+    below = next(key for key, device in host_state.host.devices.items() if device == number)
+    devices = {**host_state.host.devices, above: BlockDevice("dm-99", "secret", "CRYPT-LUKS2-x", (below,))}
     secret = Mount("/secret", "/dev/mapper/secret", "ext4", above)
-    picture = replace(
-        picture,
-        host=replace(picture.host, mounts=(*picture.host.mounts, secret), devices=MappingProxyType(devices)),
+    host_state = replace(
+        host_state,
+        host=replace(host_state.host, mounts=(*host_state.host.mounts, secret), devices=MappingProxyType(devices)),
     )
-    assert picture.mounts_of(SECRET) == [secret]
-    assert [one.mountpoint for one in entries.shown(picture, taking(picture))] == ["/"]
+    assert host_state.mounts_of(SECRET) == [secret]
+    assert [one.mountpoint for one in entries.preview_mounts(host_state, instance(host_state))] == ["/"]
 
 
 @pytest.mark.parametrize(
-    ("picture", "reason"),
+    ("host_state", "reason"),
     [
         (host(), "snapset s is absent"),
         (host(VAR), "no member of s is a root filesystem"),
@@ -106,8 +106,8 @@ def test_what_is_not_shown() -> None:
         ),
     ],
 )
-def test_what_entry_problems(picture: Picture, reason: str) -> None:
-    (told,) = problems(picture)
+def test_what_entry_problems(host_state: HostState, reason: str) -> None:
+    (told,) = problems(host_state)
     assert reason in told
 
 
@@ -138,10 +138,10 @@ def test_what_entry_problems(picture: Picture, reason: str) -> None:
     ],
 )
 def test_what_grub_has_to_be(grub: Grub | None, mount: Mount | None, device: BlockDevice, reasons: list[str]) -> None:
-    picture = host(ROOT)
-    devices = MappingProxyType({**picture.host.devices, DISK: device})
-    picture = replace(picture, host=replace(picture.host, devices=devices))
-    told = list(grub_problems(grub, picture, mount))
+    host_state = host(ROOT)
+    devices = MappingProxyType({**host_state.host.devices, DISK: device})
+    host_state = replace(host_state, host=replace(host_state.host, devices=devices))
+    told = list(grub_problems(grub, host_state, mount))
     assert len(told) == len(reasons)
     assert all(reason in text for reason, text in zip(reasons, told))
 
@@ -189,8 +189,8 @@ CMDLINE = (
 def test_the_command_line_is_that_of_the_present_boot_with_another_root(
     kind: Any, kept: list[str], added: list[str]
 ) -> None:
-    picture = host(ROOT)
-    (root,) = entries.shown(picture, taking(picture))
+    host_state = host(ROOT)
+    (root,) = entries.preview_mounts(host_state, instance(host_state))
     words = entries.kernel_arguments(f"{CMDLINE}\n", root, kind)
     common = ["root=/dev/mapper/vg-root_s", "ro", "rootfstype=ext4", "rootflags=ro,noload", "panic=10", "noresume"]
     assert words == [*kept, "rootdelay=9", *common, "fsck.mode=skip", *added]
@@ -198,7 +198,7 @@ def test_the_command_line_is_that_of_the_present_boot_with_another_root(
 
 def test_the_entry_in_the_menu() -> None:
     arguments = ["ro", "x='a b'", "root=/dev/mapper/vg-root_s"]
-    text = menu.menu_entry(taking(host(ROOT)), uuid="12-34", arguments=arguments)
+    text = menu.menu_entry(instance(host(ROOT)), uuid="12-34", arguments=arguments)
     place = f"/safepoint.lvm/{b.SET_ID}"
     assert f"    linux {place}/vmlinuz ro 'x='\\''a b'\\''' root=/dev/mapper/vg-root_s\n" in text
     assert f"    initrd {place}/initrd.img {place}/look.img\n" in text
@@ -222,7 +222,7 @@ def test_an_entry_of_the_boot_loader_specification_is_never_the_first() -> None:
 
 
 def test_the_entry_of_the_boot_loader_specification() -> None:
-    text = menu.bls_entry(taking(host(ROOT)), entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1"), ["ro", "a=b"])
+    text = menu.bls_entry(instance(host(ROOT)), entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1"), ["ro", "a=b"])
     keys = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     place = f"/safepoint.lvm/{b.SET_ID}"
     assert (keys["version"], keys["linux"], keys["options"]) == ("6.1", f"{place}/vmlinuz", "ro a=b")

@@ -16,7 +16,7 @@ import pytest
 from cpio import members
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import image as look
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, Shown
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, PreviewMount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ROOT, VAR = b.volume("vg/root"), b.volume("vg/var")
 SHOWN = (
-    Shown("/", "ext4", ROOT, b.member(ROOT)),
-    Shown("/var", "xfs", VAR, b.member(VAR)),
+    PreviewMount("/", "ext4", ROOT, b.member(ROOT)),
+    PreviewMount("/var", "xfs", VAR, b.member(VAR)),
 )
 FSTAB = """\
 # the table
@@ -45,7 +45,7 @@ TOOLS = {
 
 
 def image(kind: InitramfsKind, scripts: str) -> dict[str, tuple[int, str]]:
-    return members(look.look_image(kind, scripts, shown=SHOWN, name="s", set_id=b.SET_ID))
+    return members(look.preview_image(kind, scripts, preview_mounts=SHOWN, name="s", set_id=b.SET_ID))
 
 
 def test_what_initramfs_tools_gets() -> None:
@@ -75,9 +75,13 @@ def test_what_dracut_gets() -> None:
 
 @pytest.mark.parametrize("size", range(8))
 def test_whatever_the_lengths_the_archive_can_be_read(size: int) -> None:
-    shown = (Shown(f"/{'x' * size}", "ext4", ROOT, b.member(ROOT)),)
-    found = members(look.look_image("initramfs-tools", "scripts", shown=shown, name="s" * (size + 1), set_id=b.SET_ID))
-    assert found["safepoint-look.list"][1] == f"{shown[0].line}\n"
+    preview_mounts = (PreviewMount(f"/{'x' * size}", "ext4", ROOT, b.member(ROOT)),)
+    found = members(
+        look.preview_image(
+            "initramfs-tools", "scripts", preview_mounts=preview_mounts, name="s" * (size + 1), set_id=b.SET_ID
+        )
+    )
+    assert found["safepoint-look.list"][1] == f"{preview_mounts[0].line}\n"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,11 @@ import builders as b
 import pytest
 from backups import ROOT, backup, taken
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import Kernel, look_digest, shown
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import (
+    Kernel,
+    preview_digest,
+    preview_mounts,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Found, Grub, bls_path, entry_id
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.menu import custom_part
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.observed import EntryObserved, Source
@@ -26,7 +30,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.plan imp
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.steps import AddToMenu, WriteEntry
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import StepsPlan
 
 MENU = 'if [ "${next_entry}" ] ; then\nset default="0"\nfi\nsource $prefix/custom.cfg\n'
@@ -38,10 +42,10 @@ ENTRY = entry_id(b.SET_ID)
 
 def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
     """A host that has the set, its backup and room in /boot, and no entry."""
-    picture = b.picture([ROOT, taken(), backup()], mounts={"/": ROOT})
-    devices = {**picture.host.devices, (254, 2): BlockDevice("vda2")}
-    mounts = (*picture.host.mounts, BOOT)
-    picture = replace(picture, host=replace(picture.host, mounts=mounts, devices=MappingProxyType(devices)))
+    host_state = b.host_state([ROOT, taken(), backup()], mounts={"/": ROOT})
+    devices = {**host_state.host.devices, (254, 2): BlockDevice("vda2")}
+    mounts = (*host_state.host.mounts, BOOT)
+    host_state = replace(host_state, host=replace(host_state.host, mounts=mounts, devices=MappingProxyType(devices)))
     values: dict[str, Any] = {
         "editor": "grub-editenv",
         "environment_mount": BOOT,
@@ -57,15 +61,21 @@ def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
         "source": Source(KERNEL, ("initramfs-tools", "scripts"), 30 * b.MIB),
         **more,
     }
-    return EntryObserved(situation(picture, "s"), grub, **values)
+    return EntryObserved(snapset_context(host_state, "s"), grub, **values)
 
 
 def with_entry(*, chosen: bool = False, intact: bool = True, **more: Any) -> EntryObserved:
     """The same with the entry that `seen` leads to."""
     plain = seen()
-    taking = plain.now.taking
-    assert taking is not None
-    found = Found(Path("/boot/safepoint.lvm") / b.SET_ID, "s", "6.1", look_digest(shown(plain.picture, taking)), {})
+    instance = plain.now.instance
+    assert instance is not None
+    found = Found(
+        Path("/boot/safepoint.lvm") / b.SET_ID,
+        "s",
+        "6.1",
+        preview_digest(preview_mounts(plain.host_state, instance)),
+        {},
+    )
     environment = {"next_entry": ENTRY} if chosen else {}
     grub = replace(GRUB, custom=custom_part(GRUB, b.SET_ID, "menuentry"), environment=environment)
     whole = frozenset({b.SET_ID}) if intact else frozenset()

@@ -81,9 +81,9 @@ def test_what_an_interrupted_run_has_left(boot: Path) -> None:
 
 def test_the_diff_shows_nothing_of_kernel_and_initramfs(boot: Path) -> None:
     assert boot.is_dir()
-    shown = [file.to_diff() for file in write().changed_files()]
-    assert [one["after"] for one in shown[:2]] == ["copy of vmlinuz-6\n", "copy of initrd.img-6\n"]
-    assert shown[2]["after"].startswith("5 bytes, sha256 ")
+    preview_mounts = [file.to_diff() for file in write().changed_files()]
+    assert [one["after"] for one in preview_mounts[:2]] == ["copy of vmlinuz-6\n", "copy of initrd.img-6\n"]
+    assert preview_mounts[2]["after"].startswith("5 bytes, sha256 ")
 
 
 @pytest.mark.parametrize("bls", [None, ()])

@@ -68,7 +68,7 @@ NOTHING = devicemapper.Devices(all=frozenset(DEVICES), suspended=frozenset())
 
 
 def test_which_devices_are_suspended(asked: list[str]) -> None:
-    found = devicemapper.look_at_devices()
+    found = devicemapper.observe_devices()
     assert (found.all, found.suspended) == (frozenset(DEVICES), frozenset({"dm-0", "dm-1", "dm-3"}))
     assert asked == []
 
@@ -80,7 +80,7 @@ def test_what_lies_below_is_resumed_first_and_other_vgs_are_left_alone(asked: li
 
 
 def test_what_was_suspended_before_stays_so(asked: list[str]) -> None:
-    assert devicemapper.restore_devices(devicemapper.look_at_devices(), ["vg", "vg-2"]) == []
+    assert devicemapper.restore_devices(devicemapper.observe_devices(), ["vg", "vg-2"]) == []
     assert asked == []
 
 
@@ -89,8 +89,8 @@ def test_what_was_made_since_and_is_not_used_is_removed(asked: list[str]) -> Non
     devicemapper.restore_devices(before, ["vg"])
     # Not what is no LV, and not what the kernel says is in use.
     assert set(asked) == {"remove vg-root-real", "remove vg-home"}
-    assert {"dm-1", "dm-4"} < devicemapper.look_at_devices().all
-    assert "dm-2" not in devicemapper.look_at_devices().all
+    assert {"dm-1", "dm-4"} < devicemapper.observe_devices().all
+    assert "dm-2" not in devicemapper.observe_devices().all
 
 
 @pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.EINVAL, errno.EIO])
@@ -107,6 +107,6 @@ def test_a_device_that_is_removed_while_it_is_looked_at(
     if code == errno.EIO:
         # Anything else is no sign of an end, and is not hidden.
         with pytest.raises(OSError, match=os.strerror(code)):
-            devicemapper.look_at_devices()
+            devicemapper.observe_devices()
     else:
-        assert devicemapper.look_at_devices() == devicemapper.Devices(frozenset({"dm-0"}), frozenset())
+        assert devicemapper.observe_devices() == devicemapper.Devices(frozenset({"dm-0"}), frozenset())

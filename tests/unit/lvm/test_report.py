@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 
 EACH = pytest.mark.parametrize("path", recorded.RECORDINGS, ids=lambda path: path.stem)
 
 
-def _described(picture: Picture, volume: Volume) -> str:
+def _described(host_state: HostState, volume: Volume) -> str:
     """An LV in one line, by what the planner asks it."""
     kinds = {
         "pool": volume.is_pool,
@@ -55,7 +55,7 @@ def _described(picture: Picture, volume: Volume) -> str:
         volume.health: volume.health,
         f"{volume.data_percent and float(volume.data_percent)}%": volume.data_percent is not None,
         f"metadata {volume.metadata_percent and float(volume.metadata_percent)}%": volume.metadata_percent is not None,
-        f"{len(list(picture.snapshots_of(volume)))} snapshots": any(picture.snapshots_of(volume)),
+        f"{len(list(host_state.snapshots_of(volume)))} snapshots": any(host_state.snapshots_of(volume)),
         f"{len(volume.tags)} tags": bool(volume.tags),
     }
     return ", ".join([format_bytes(volume.size), *(text for text, fits in kinds.items() if fits)])
@@ -63,31 +63,31 @@ def _described(picture: Picture, volume: Volume) -> str:
 
 def seen(recording: dict[str, Any]) -> dict[str, Any]:
     """Everything that is understood of a recording, for the file beside it."""
-    picture = recorded.picture(recording)
-    info = host_info(picture, None)
+    host_state = recorded.host_state(recording)
+    info = host_info(host_state, None)
     return {
         "groups": {
             group.name: f"{group.free_extents} of {group.extent_count} extents free" + ", partial" * group.partial
-            for group in picture.volume_groups
+            for group in host_state.volume_groups
         },
-        "volumes": {volume.full_name: _described(picture, volume) for volume in picture.volumes},
-        "mounts": dict(_mounted(picture)),
+        "volumes": {volume.full_name: _described(host_state, volume) for volume in host_state.volumes},
+        "mounts": dict(_mounted(host_state)),
         "snapsets": {
             found["name"]: {found["state"]: [f"{m['vg']}/{m['origin']} {m['state']}" for m in found["members"]]}
             for found in info["snapsets"]
         },
         "no origins": {
-            volume.full_name: list(origin_problems(picture, volume))
-            for volume in picture.volumes
-            if not (volume.hidden or volume.is_pool or volume.is_snapshot) and any(origin_problems(picture, volume))
+            volume.full_name: list(origin_problems(host_state, volume))
+            for volume in host_state.volumes
+            if not (volume.hidden or volume.is_pool or volume.is_snapshot) and any(origin_problems(host_state, volume))
         },
         "unmanaged": [f"{found['vg']}/{found['snapshot']} {found['state']}" for found in info["unmanaged_snapshots"]],
     }
 
 
-def _mounted(picture: Picture) -> Iterator[tuple[str, str | None]]:
-    for mount in picture.host.mounts:
-        volume = picture.lv_below(mount.device)
+def _mounted(host_state: HostState) -> Iterator[tuple[str, str | None]]:
+    for mount in host_state.host.mounts:
+        volume = host_state.lv_below(mount.device)
         yield mount.mountpoint, volume.full_name if volume else None
 
 
@@ -121,19 +121,19 @@ def _places(words: tuple[str, ...]) -> list[int]:
 def test_every_lv_is_read_once(path: Path) -> None:
     recording = recorded.load(path)
     rows = [row for report in json.loads("\n".join(recording["report"]))["report"] for row in report.get("lv", [])]
-    volumes = recorded.picture(recording).volumes
+    volumes = recorded.host_state(recording).volumes
     assert sorted({row["lv_uuid"] for row in rows}) == sorted(volume.uuid for volume in volumes)
 
 
 @EACH
 def test_every_open_filesystem_is_found_from_its_device_and_back(path: Path) -> None:
-    picture = recorded.picture(recorded.load(path))
-    for mount in picture.host.mounts:
-        volume = picture.lv_below(mount.device)
+    host_state = recorded.host_state(recorded.load(path))
+    for mount in host_state.host.mounts:
+        volume = host_state.lv_below(mount.device)
         if volume is not None:
             assert volume.open
-            assert mount in picture.mounts_of(volume)
-            device = picture.device_of(volume)
+            assert mount in host_state.mounts_of(volume)
+            device = host_state.device_of(volume)
             assert device is not None
             assert mount.source.endswith(device.dm_name)
 

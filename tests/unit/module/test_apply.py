@@ -22,13 +22,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module.failure impo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
 
 BOTH = b.request("va/a", "vt/t")
 MERGED = b.request(state="merged")
 
 
-def _failed(start: Picture, request: Any, faults: dict[int, Fault]) -> tuple[ModelLvm, CommandFailed]:
+def _failed(start: HostState, request: Any, faults: dict[int, Fault]) -> tuple[ModelLvm, CommandFailed]:
     model = ModelLvm(start, faults=dict(faults))
     with pytest.raises(CommandFailed) as caught:
         driver.bring_about(model, request)
@@ -84,7 +84,7 @@ def test_what_others_have_is_never_removed() -> None:
     model = ModelLvm(situations.nothing())
     plan = driver.plan(model.observe(), b.request("va/a"))
     theirs = b.volume("va/a_s", tags=("theirs",))
-    model.picture = replace(model.picture, volumes=(*model.picture.volumes, theirs))
+    model.host_state = replace(model.host_state, volumes=(*model.host_state.volumes, theirs))
     with pytest.raises(CommandFailed) as caught:
         driver.carry_out(plan, model)
     assert caught.value.message.endswith("nothing was made")
@@ -128,7 +128,7 @@ def test_a_removal_that_fails(fault: Fault, changed: bool, left: str) -> None:  
 
 def test_an_extension_that_fails_after_another() -> None:
     other = b.member(situations.OTHER, count=2)
-    start = b.picture([situations.A, situations.OTHER, b.member(situations.A, count=2), other])
+    start = b.host_state([situations.A, situations.OTHER, b.member(situations.A, count=2), other])
     request = b.request("va/a=80MiB", "va/b=80MiB")
     for place, changed in ((0, False), (1, True)):
         _model, error = _failed(start, request, {place: "refused"})
@@ -196,7 +196,7 @@ def test_a_member_is_renamed_before_it_is_merged() -> None:
 def test_the_only_member_is_removed_before_we_do_it() -> None:
     """Whoever removed it has changed something, and nobody else."""
     origin = b.volume("va/a")
-    model = ModelLvm(b.picture([origin, b.member(origin)]))
+    model = ModelLvm(b.host_state([origin, b.member(origin)]))
     plan = driver.plan(model.observe(), b.request(state="absent"))
     model.drop(model.get("va/a_s"))
     with pytest.raises(CommandFailed, match="still there: nothing") as caught:

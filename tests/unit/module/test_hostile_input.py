@@ -67,7 +67,7 @@ from ansible_collections.safepoint.lvm.plugins.modules import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan
 
 MODULES: dict[str, Any] = {
@@ -105,8 +105,8 @@ def _recording(name: str) -> dict[str, Any]:
 
 
 @lru_cache
-def _picture(name: str) -> Picture:
-    return recorded.picture(_recording(name))
+def _host_state(name: str) -> HostState:
+    return recorded.host_state(_recording(name))
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(stdout))
         stack.enter_context(redirect_stderr(stderr))
-        stack.enter_context(_surroundings(_picture(host).host))
+        stack.enter_context(_surroundings(_host_state(host).host))
         stack.enter_context(patch.object(_command, "subprocess", SimpleNamespace(run=report, DEVNULL=-3)))
         stack.enter_context(patch.object(_run, "apply", stop))
         stack.enter_context(patch.object(_boot_backup, "scan", _small_tree))
@@ -156,7 +156,7 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
     if result.get("failed") and result["msg"] != STOPPED:
         _check_refusal(result)
     for command in commands:
-        _check_command(command, _picture(host))
+        _check_command(command, _host_state(host))
     return Run(result, len(asked), commands)
 
 
@@ -213,7 +213,7 @@ VALUES = {
 }
 
 
-def _check_command(command: tuple[str, ...], picture: Picture) -> None:
+def _check_command(command: tuple[str, ...], host_state: HostState) -> None:
     """Every word is a legal option, number, name or tag, or names an LV that exists or is to be made."""
     verb, *rest = command
     words = iter(rest)
@@ -233,12 +233,12 @@ def _check_command(command: tuple[str, ...], picture: Picture) -> None:
         volumes = [f"{volumes[0]}/{options['--name']}"]
     for vg, _slash, lv in (word.partition("/") for word in volumes):
         assert LVM_NAME.fullmatch(lv), command
-        group = picture.group(vg)
+        group = host_state.group(vg)
         assert group is not None
         assert int(options.get("--extents", 0)) <= group.extent_count
         if verb == "lvcreate":
-            assert "--type" in options or picture.volume(vg, lv) is not None
-            assert picture.volume(vg, options["--name"]) is None
+            assert "--type" in options or host_state.volume(vg, lv) is not None
+            assert host_state.volume(vg, options["--name"]) is None
             suffix = "-cow" if "--extents" in options else ""
             assert len(f"{vg}-{options['--name']}".replace("-", "--")) - 1 + len(suffix) <= 127, command
 
@@ -574,7 +574,7 @@ def test_tags_may_hold_anything(values: dict[str, str], parts: dict[int, str], s
     outcome = b.outcome_tag("merging", name="z", set_id="f" * 32).split(":")
     origin = replace(ORIGIN, tags=(":".join(parts.get(place, part) for place, part in enumerate(outcome)),))
     tags = _with(b.member_tags(origin), values)
-    there = b.picture([origin, b.thick_snapshot(origin, "a_s", tags=tuple(tags))])
+    there = b.host_state([origin, b.thick_snapshot(origin, "a_s", tags=tuple(tags))])
     for shown in host_info(there, None)["snapsets"]:
         assert re.fullmatch("[A-Za-z0-9-]+", shown["id"])
         driver.reasons(there, b.request("vg/a", name=shown["name"], state=state))

@@ -30,14 +30,14 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request
 
 
 NO_ARCHIVE = "/etc/lvm/archive has hardly any room or is read-only: LVM archives no metadata of what is changed here"
 
 
-def _check(before: Picture, now: Picture, request: Request) -> None:
+def _check(before: HostState, now: HostState, request: Request) -> None:
     check_done(Snapshots(before, request), Snapshots(now, request))
 
 
@@ -45,7 +45,7 @@ def _check(before: Picture, now: Picture, request: Request) -> None:
 def test_commands_that_did_nothing(state: Any) -> None:
     """As it looks when somebody else undoes at once what was done."""
     origin = b.volume("vg/a")
-    before = b.picture([origin] if state == "present" else [origin, b.member(origin)])
+    before = b.host_state([origin] if state == "present" else [origin, b.member(origin)])
     with pytest.raises(CommandFailed, match=r"yet snapset s is (active|absent): ") as caught:
         _check(before, before, b.request("vg/a", state=state))
     assert caught.value.details["changed"] is False
@@ -53,17 +53,17 @@ def test_commands_that_did_nothing(state: Any) -> None:
 
 def test_commands_that_did_something_else() -> None:
     origin, other = b.volume("vg/a"), b.volume("vg/b")
-    before = b.picture([origin, other])
+    before = b.host_state([origin, other])
     wrong = replace(b.member(origin), origin="b")
     with pytest.raises(CommandFailed, match="yet snapset s is damaged: ") as caught:
-        _check(before, b.picture([origin, other, wrong]), b.request("vg/a"))
+        _check(before, b.host_state([origin, other, wrong]), b.request("vg/a"))
     assert caught.value.details["changed"] is True
 
 
 def test_a_single_snapshot_that_is_another_one_now() -> None:
     origin = b.volume("vg/a")
-    before = b.picture([origin, b.thick_snapshot(origin, "snap")])
-    now = b.picture([origin, b.volume("vg/snap")])
+    before = b.host_state([origin, b.thick_snapshot(origin, "snap")])
+    now = b.host_state([origin, b.volume("vg/snap")])
     with pytest.raises(CommandFailed, match="vg/snap exists and is not a snapshot"):
         _check(before, now, b.single_request("vg/a", state="merged"))
 
@@ -93,33 +93,33 @@ def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archi
         return CommandResult(argv=tuple(arguments), rc=0, stdout="", stderr="")
 
     origin = b.volume("vg/a")
-    picture = b.picture([origin, b.member(origin)], can_archive=can_archive)
+    host_state = b.host_state([origin, b.member(origin)], can_archive=can_archive)
     monkeypatch.setattr(changes, "modify", modify)
-    monkeypatch.setattr(Lvm, "report", lambda _self: Report(picture.volume_groups, picture.volumes, ""))
-    monkeypatch.setattr(session, "read_host", lambda: picture.host)
+    monkeypatch.setattr(Lvm, "report", lambda _self: Report(host_state.volume_groups, host_state.volumes, ""))
+    monkeypatch.setattr(session, "read_host", lambda: host_state.host)
     run = ChangeSession(modules.module())
     plan = plan_absent(run.observe(), b.request(state="absent"))
     run.run(plan.steps[0].arguments())
     assert given == [can_archive]
-    assert [*_no_archive(picture, plan)] == ([] if can_archive else [NO_ARCHIVE])
-    assert [*_no_archive(picture, replace(plan, steps=()))] == []
+    assert [*_no_archive(host_state, plan)] == ([] if can_archive else [NO_ARCHIVE])
+    assert [*_no_archive(host_state, replace(plan, steps=()))] == []
 
 
 @pytest.mark.parametrize(("state", "members"), [("present", 0), ("merged", 1), ("absent", 1)])
 def test_nothing_is_changed_without_udev(state: Any, members: int, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = b.volume("vg/a")
-    picture = b.picture([origin, *[b.member(origin)] * members], udev_runs=False)
-    (warning,) = host_info(picture, None)["warnings"]
+    host_state = b.host_state([origin, *[b.member(origin)] * members], udev_runs=False)
+    (warning,) = host_info(host_state, None)["warnings"]
     assert warning.startswith("udev does not run")
     run = ChangeSession(modules.module())
-    monkeypatch.setattr(run, "observe", lambda: picture)
+    monkeypatch.setattr(run, "observe", lambda: host_state)
     with pytest.raises(Refused, match=f"snapset s cannot be {state}: udev does not run"):
         bring_about(run, SnapshotsCase("snapset", b.request("vg/a", state=state)), predicts=False)
 
 
 def test_where_nothing_is_to_be_done_udev_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     run = ChangeSession(modules.module())
-    monkeypatch.setattr(run, "observe", lambda: b.picture([b.volume("vg/a")], udev_runs=False))
+    monkeypatch.setattr(run, "observe", lambda: b.host_state([b.volume("vg/a")], udev_runs=False))
     assert not bring_about(run, SnapshotsCase("snapset", b.request(state="absent")), predicts=False)["changed"]
 
 
@@ -127,10 +127,10 @@ ROOT, BOOT, ESP = b.volume("vg/root"), b.volume("vg/boot"), b.volume("vg/esp")
 SEPARATE = {"/": ROOT, "/boot": BOOT, "/boot/efi": ESP}
 
 
-def _result(monkeypatch: pytest.MonkeyPatch, picture: Any, request: Any, *, check: bool = True) -> dict[str, Any]:
+def _result(monkeypatch: pytest.MonkeyPatch, host_state: Any, request: Any, *, check: bool = True) -> dict[str, Any]:
     run = ChangeSession(modules.module())
     monkeypatch.setattr(run, "warn", lambda _text: None)
-    monkeypatch.setattr(run, "observe", lambda: picture)
+    monkeypatch.setattr(run, "observe", lambda: host_state)
     monkeypatch.setattr(snapshots, "read_boot", lambda: None)
     return bring_about(run, SnapshotsCase("view", request), predicts=check)
 
@@ -151,42 +151,42 @@ def test_what_boots_the_host_is_to_be_saved(
 ) -> None:
     host = [ROOT, BOOT, ESP, b.volume("vg/data")]
     request = b.request(*volumes, ignore_uncovered=ignored)
-    fresh = _result(monkeypatch, b.picture(host, mounts=mounts), request)
+    fresh = _result(monkeypatch, b.host_state(host, mounts=mounts), request)
     (origin,) = (lv for lv in host if lv.full_name in volumes)
-    kept = _result(monkeypatch, b.picture([*host, b.member(origin)], mounts=mounts), request, check=False)
+    kept = _result(monkeypatch, b.host_state([*host, b.member(origin)], mounts=mounts), request, check=False)
     for found in (fresh, kept):
         assert (found["boot_to_save"], found["boot_ignored"]) == (to_save, [])
 
 
 def test_what_boots_the_host_may_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     found = _result(
-        monkeypatch, b.picture([ROOT, BOOT, ESP], mounts=SEPARATE), b.request("vg/root", ignore_uncovered=["/boot"])
+        monkeypatch, b.host_state([ROOT, BOOT, ESP], mounts=SEPARATE), b.request("vg/root", ignore_uncovered=["/boot"])
     )
     assert (found["boot_to_save"], found["boot_ignored"]) == ([], ["/boot", "/boot/efi"])
 
 
 def test_what_boots_the_host_and_rolls_back_with_it_need_not_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     root, boot = b.thin("vg/root"), b.thin("vg/boot", thin_id=2)
-    picture = b.picture([root, boot, b.thin_pool(), ESP], mounts={"/": root, "/boot": boot, "/boot/efi": ESP})
-    found = _result(monkeypatch, picture, b.request("vg/root", "vg/boot"))
+    host_state = b.host_state([root, boot, b.thin_pool(), ESP], mounts={"/": root, "/boot": boot, "/boot/efi": ESP})
+    found = _result(monkeypatch, host_state, b.request("vg/root", "vg/boot"))
     assert found["boot_to_save"] == ["/boot/efi"]
 
 
 def test_check_mode_knows_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     origin = b.volume("vg/a")
-    taken = b.picture([origin, b.member(origin)])
+    taken = b.host_state([origin, b.member(origin)])
     real = _result(monkeypatch, taken, b.request("vg/a"), check=False)
     check = _result(monkeypatch, taken, b.request("vg/a"))
     assert (check["view"]["id"], check["view"]["age"]) == (b.SET_ID, 3600)
     assert {key: real["view"][key] for key in check["view"] if key != "members"} == {
         key: value for key, value in check["view"].items() if key != "members"
     }
-    for picture, request in (
-        (b.picture([origin]), b.request("vg/a")),
+    for host_state, request in (
+        (b.host_state([origin]), b.request("vg/a")),
         (taken, b.request(state="merged")),
         (taken, b.request(state="absent")),
     ):
-        assert set(_result(monkeypatch, picture, request)["view"]) == {"name", "state", "members"}
+        assert set(_result(monkeypatch, host_state, request)["view"]) == {"name", "state", "members"}
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_nothing_is_changed_in_a_preview_boot(
     monkeypatch: pytest.MonkeyPatch, preview: Any, mounts: dict[str, Any], says: str
 ) -> None:
     """Every module that changes something looks by this session; one that does not, asks it."""
-    picture = b.picture([ROOT], mounts=mounts, preview=preview)
-    monkeypatch.setattr(Lvm, "report", lambda _self: Report(picture.volume_groups, picture.volumes, ""))
-    monkeypatch.setattr(session, "read_host", lambda: picture.host)
+    host_state = b.host_state([ROOT], mounts=mounts, preview=preview)
+    monkeypatch.setattr(Lvm, "report", lambda _self: Report(host_state.volume_groups, host_state.volumes, ""))
+    monkeypatch.setattr(session, "read_host", lambda: host_state.host)
     run = ChangeSession(modules.module())
     with pytest.raises(Refused, match=re.escape(f"nothing can be changed here: {says}")):
         run.observe()

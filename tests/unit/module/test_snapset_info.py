@@ -18,20 +18,20 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockD
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
 
 
 A, T = situations.A, situations.T
 
 
-def _host() -> Picture:
+def _host() -> HostState:
     """An active set with an origin that is mounted twice, and a daily snapshot that nobody here made."""
     thick = replace(situations.A_MEMBER, data_percent=Fraction("12.34"))
     daily = b.thick_snapshot(situations.OTHER, "daily", 64 * b.MIB, used=3)
-    picture = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
+    host_state = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
     boot = Mount("/boot", "/dev/sda1", "ext4", (8, 1))
-    devices = {**picture.host.devices, (8, 1): BlockDevice("sda1")}
-    return replace(picture, host=replace(picture.host, mounts=(*picture.host.mounts, boot), devices=devices))
+    devices = {**host_state.host.devices, (8, 1): BlockDevice("sda1")}
+    return replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, boot), devices=devices))
 
 
 # The host
@@ -90,7 +90,7 @@ def test_coverage() -> None:
 
 def test_coverage_tells_why_not() -> None:
     sick = replace(A, health="partial", writable=False)
-    (found,) = host_info(b.picture([sick], mounts={"/": sick}), None)["coverage"]
+    (found,) = host_info(b.host_state([sick], mounts={"/": sick}), None)["coverage"]
     assert not found["protectable"]
     assert (found["system"], found["boot"]) == (True, False)
     assert found["reason"].count("va/a is") == 2
@@ -98,7 +98,7 @@ def test_coverage_tells_why_not() -> None:
 
 def test_a_set_that_is_gone_covers_nothing() -> None:
     origin = replace(A, tags=(b.outcome_tag("rolled_back"),))
-    (found,) = host_info(b.picture([origin], mounts={"/": origin}), None)["coverage"]
+    (found,) = host_info(b.host_state([origin], mounts={"/": origin}), None)["coverage"]
     assert found["snapsets"] == []
 
 
@@ -117,25 +117,25 @@ def test_a_set_that_is_gone_covers_nothing() -> None:
     ],
 )
 def test_a_set_covers_what_it_could_still_bring_back(situation: str, covers: bool) -> None:  # noqa: FBT001
-    picture = situations.ALL[situation]()
-    origins = {lv.name: lv for lv in picture.volumes if lv.name in ("a", "b")}
-    mounted = b.picture(picture.volumes, mounts={"/a": origins["a"], "/b": origins["b"]})
+    host_state = situations.ALL[situation]()
+    origins = {lv.name: lv for lv in host_state.volumes if lv.name in ("a", "b")}
+    mounted = b.host_state(host_state.volumes, mounts={"/a": origins["a"], "/b": origins["b"]})
     first, second = host_info(mounted, None)["coverage"]
     assert (first["snapsets"], second["snapsets"]) == (["s"] if covers else [], [])
 
 
 def test_one_name_alone() -> None:
     other = b.member(situations.OTHER, name="z")
-    picture = replace(_host(), volumes=(*_host().volumes, other))
-    assert [found["name"] for found in host_info(picture, None)["snapsets"]] == ["s", "z"]
-    assert [found["name"] for found in host_info(picture, "z")["snapsets"]] == ["z"]
-    assert host_info(picture, "no")["snapsets"] == []
-    assert host_info(picture, "no")["coverage"] == host_info(picture, None)["coverage"]
+    host_state = replace(_host(), volumes=(*_host().volumes, other))
+    assert [found["name"] for found in host_info(host_state, None)["snapsets"]] == ["s", "z"]
+    assert [found["name"] for found in host_info(host_state, "z")["snapsets"]] == ["z"]
+    assert host_info(host_state, "no")["snapsets"] == []
+    assert host_info(host_state, "no")["coverage"] == host_info(host_state, None)["coverage"]
 
 
 def test_warnings() -> None:
-    picture = b.picture([A], groups=[b.group("va", partial=True), b.group("vb")], unread="a checksum error")
-    assert host_info(picture, None)["warnings"] == [
+    host_state = b.host_state([A], groups=[b.group("va", partial=True), b.group("vb")], unread="a checksum error")
+    assert host_info(host_state, None)["warnings"] == [
         "LVM could not read everything: a checksum error",
         "VG va is partial: a PV is missing",
     ]
@@ -144,7 +144,7 @@ def test_warnings() -> None:
 @pytest.mark.parametrize("situation", situations.ALL)
 def test_every_situation_can_be_told(situation: str) -> None:
     """Nothing is too broken to be shown, and everything is JSON."""
-    picture = situations.ALL[situation]()
-    shown = {found["name"]: found["state"] for found in host_info(picture, None)["snapsets"]}
-    state = driver.view(picture, b.request()).state
+    host_state = situations.ALL[situation]()
+    shown = {found["name"]: found["state"] for found in host_info(host_state, None)["snapsets"]}
+    state = driver.view(host_state, b.request()).state
     assert shown.get("s", "absent") == state

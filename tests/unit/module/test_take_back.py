@@ -20,7 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps impor
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Runner
 
 NO_SPACE = OSError(28, "No space left on device", "/boot/x")
@@ -70,7 +70,7 @@ class Makes:
 
 def failed(*steps: Step, runner: Runner | None = None) -> FilesFailed:
     with pytest.raises(FilesFailed) as caught:
-        apply(StepsPlan(steps, {}), runner or ModelLvm(b.picture([])))
+        apply(StepsPlan(steps, {}), runner or ModelLvm(b.host_state([])))
     return caught.value
 
 
@@ -126,8 +126,8 @@ class OneVolume:
         self.there: list[Volume] = []
         self.verbs: list[str] = []
 
-    def observe(self) -> Picture:
-        return b.picture([b.volume("va/root"), *self.there])
+    def observe(self) -> HostState:
+        return b.host_state([b.volume("va/root"), *self.there])
 
     def run(self, arguments: Sequence[str]) -> CommandResult:
         self.verbs.append(arguments[0])
@@ -151,7 +151,7 @@ def test_an_auxiliary_lv_goes_when_a_later_command_fails() -> None:
 
 def test_an_lv_that_others_have_made_under_that_name_stays() -> None:
     theirs = b.volume("va/safepoint_boot_s", tags=("theirs",))
-    model = ModelLvm(b.picture([theirs]))
+    model = ModelLvm(b.host_state([theirs]))
     create = CreateVolume("backup", "va", "safepoint_boot_s", 4, 16 * b.MIB, ("safepoint.boot.set=s",))
     assert create.undo(model) is False
     assert model.commands == []

@@ -21,7 +21,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.plan
     timer_shown,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.steps import WriteTimer
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import StepsPlan
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import TIMER_READY, TimerTags
 
@@ -34,7 +34,7 @@ def timer(*, after: int = 1800, ready: bool = True) -> Any:
 
 def seen(*volumes: Any, **more: Any) -> TimerObserved:
     values = {"has_unit": False, "running": False, "kept": (TREE,), "devices": {"/boot": "/dev/disk/by-uuid/1"}, **more}
-    return TimerObserved(situation(host(*(volumes or (taken(), backup()))), "s"), **values)
+    return TimerObserved(snapset_context(host(*(volumes or (taken(), backup()))), "s"), **values)
 
 
 def armed(found: TimerObserved, after: int = 1800) -> StepsPlan:
@@ -109,5 +109,5 @@ def test_without_a_backup_of_boot_root_does_not_go_back_alone() -> None:
 def test_disarmed_is_without_unit_and_without_volume() -> None:
     assert names(plan_disarmed(seen(taken(), timer(), has_unit=True))) == ["stop_timer", "remove"]
     assert names(plan_disarmed(seen(taken(), has_unit=True))) == ["stop_timer"]
-    nothing = replace(seen(), now=situation(b.picture([ROOT]), "s"))
+    nothing = replace(seen(), now=snapset_context(b.host_state([ROOT]), "s"))
     assert plan_disarmed(nothing) == StepsPlan((), timer_shown(nothing))

@@ -21,7 +21,7 @@ import pytest
 from backups import backup, host, taken
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import orders
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import FUNCTIONS
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
@@ -58,7 +58,7 @@ def _place(top: Path, **values: str) -> Path:
     (top / "menus").write_text("")
     (top / "filesystems").write_text("")
     armed_on = host(taken(), backup())
-    facts = orders.facts(TAGS, "vg/t", driver.orders_of(armed_on), replace(armed_on.host, uptime=500))
+    facts = script.facts(TAGS, "vg/t", driver.rollback_script_of(armed_on), replace(armed_on.host, uptime=500))
     more = "".join(f"{name}='{value}'\n" for name, value in {"KERNEL_LOG": str(top / "kernel"), **values}.items())
     (top / "facts").write_text(facts + more)
     return top
@@ -81,10 +81,10 @@ def _at(place: Path, *, clock: int, uptime: int, boot: str = b.BOOT) -> str:
 
 
 def test_the_moment_is_filled_in_when_it_comes() -> None:
-    picture = host(taken(), backup())
-    text = orders.requests(driver.orders_of(picture), picture)
-    assert picture.host.boot_id not in text
-    assert str(picture.host.now) not in text
+    host_state = host(taken(), backup())
+    text = script.requests(driver.rollback_script_of(host_state), host_state)
+    assert host_state.host.boot_id not in text
+    assert str(host_state.host.now) not in text
     shown = 'tool() { echo "$*"; }; merge() { echo "merge $*"; }; CONFIG=c boot_id=B now=7'
     said = _sh(f"{shown}\n{text}remember\nrequest")
     vg = taken().vg_uuid.replace("-", "")[:10]
@@ -241,8 +241,8 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
     entries |= {path: Entry(kind="directory") for path in ("grub", "loader", "loader/entries")}
     entries |= {"vmlinuz": Entry(kind="link", target="vmlinuz-1"), "efi": Entry(kind="mountpoint")}
     trees = [Tree(str(boot), "ext4", entries)]
-    (place / "boot").write_text(orders.boot_list(trees))
-    (place / "menus").write_text(orders.menu_directories(trees))
+    (place / "boot").write_text(script.boot_list(trees))
+    (place / "menus").write_text(script.menu_directories(trees))
     changed = {"vmlinuz-2": "new", "grub": "a file", "loader/entries/2.conf": "2", "vmlinuz-1/x": "in a directory"}
     for path, text in changed.items():
         (boot / path).parent.mkdir(parents=True, exist_ok=True)
@@ -268,7 +268,7 @@ def test_a_copy_that_is_damaged_takes_no_place(tmp_path: Path) -> None:
     copy.write_text("damaged")
     (boot / "vmlinuz").write_text("new")
     tree = Tree(str(boot), "ext4", {"vmlinuz": Entry(kind="file", sha256=_sha256("kernel"))})
-    (place / "boot").write_text(orders.boot_list([tree]))
+    (place / "boot").write_text(script.boot_list([tree]))
     (boot / "vmlinuz-2").write_text("of the change")
     (said,) = _call(place, f"BOOT='{boot}'; restore_boot || :")
     assert said == f"{boot}/vmlinuz could not be brought back"
@@ -291,7 +291,7 @@ def test_where_there_is_no_room_the_kernels_of_the_change_make_some(tmp_path: Pa
     for name in ("vmlinuz-2", "initrd.img-2", f"vmlinuz-{running}", "config-2"):
         (boot / name).write_text("of the change")
     tree = Tree(str(boot), "ext4", {"vmlinuz-1": Entry(kind="file", sha256=_sha256("kernel"))})
-    (place / "boot").write_text(orders.boot_list([tree]))
+    (place / "boot").write_text(script.boot_list([tree]))
     said = _call(place, f"BOOT='{boot}'; restore_boot && echo done")
     assert said == [f"{boot}/vmlinuz-2 gives room", f"{boot}/initrd.img-2 gives room", "done"]
     assert sorted(_files(boot)) == sorted(["config-2", "vmlinuz-1", f"vmlinuz-{running}"])
@@ -313,7 +313,7 @@ def test_an_esp_that_cannot_be_mounted_does_not_keep_the_host_from_going_back(tm
         Tree(str(boot), "ext4", {"vmlinuz-1": file, "efi": Entry(kind="mountpoint")}),
         Tree(f"{boot}/efi", "vfat", {".": Entry(kind="directory"), "boot.efi": file}),
     ]
-    (place / "boot").write_text(orders.boot_list(trees))
+    (place / "boot").write_text(script.boot_list(trees))
     said = _call(place, f"BOOT='{boot}'; restore_boot && echo done")
     assert said == [f"/dev/vda1 cannot be mounted on {boot}/efi", "done"]
     assert _files(boot) == {"efi": None, "vmlinuz-1": "kept"}

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import orders
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timer_view, timers_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.unit import unit
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateThick
 
 if TYPE_CHECKING:
@@ -78,15 +78,15 @@ def test_what_a_timer_does(more: tuple[str, ...], state: str) -> None:
 
 
 def test_it_is_no_origin_and_no_data_of_the_group() -> None:
-    picture = b.picture([ROOT, timer(_tags.TIMER_READY)])
-    (reason,) = driver.reasons(picture, b.request("vg/safepoint_timer_s"))
+    host_state = b.host_state([ROOT, timer(_tags.TIMER_READY)])
+    (reason,) = driver.reasons(host_state, b.request("vg/safepoint_timer_s"))
     assert "kept by this collection for a snapset" in reason
-    steps = driver.plan(picture, b.request("vg")).steps
+    steps = driver.plan(host_state, b.request("vg")).steps
     assert [step.origin for step in steps if isinstance(step, CreateThick)] == ["root"]
 
 
 def test_what_it_is_to_do() -> None:
-    found = driver.orders_of(host(taken(), backup()))
+    found = driver.rollback_script_of(host(taken(), backup()))
     assert [member.name for member in found.members] == ["root_s"]
     assert found.backup is not None
     assert [step.render()["step"] for step in found.steps] == ["remember_merge", "merge"]
@@ -102,18 +102,18 @@ def test_what_it_is_to_do() -> None:
     ],
 )
 def test_it_is_refused_where_it_could_not_work(volumes: list[Volume], reason: str) -> None:
-    now = situation(host(*volumes), "s")
-    assert any(reason in problem for problem in (*orders.set_problems(now), *orders.boot_problems(now)))
+    now = snapset_context(host(*volumes), "s")
+    assert any(reason in problem for problem in (*script.set_problems(now), *script.boot_problems(now)))
 
 
 def test_without_a_boot_filesystem_of_its_own_no_backup_is_needed() -> None:
-    assert driver.orders_of(host(taken(), boot=())).backup is None
+    assert driver.rollback_script_of(host(taken(), boot=())).backup is None
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\tb"])
 def test_names_that_a_list_cannot_hold(name: str) -> None:
     with pytest.raises(Refused, match="no list can hold"):
-        orders.boot_list([Tree("/boot", "ext4", {name: Entry(kind="file", sha256="0")})])
+        script.boot_list([Tree("/boot", "ext4", {name: Entry(kind="file", sha256="0")})])
 
 
 def test_the_unit_waits_for_nothing_and_is_wanted_early() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.allocation import (
-    Demand,
+    CowAllocation,
     freed_extents,
     room_problems,
     size_snapshots,
@@ -32,8 +32,8 @@ def _stores(
     """The extents of each store of a new set on vg/a and vg/b, which hold ``used`` MiB each."""
     mounts = {"/a": A, "/b": B} if mounted else {}
     bytes_used = None if used is None else used * b.MIB
-    picture = b.picture([A, B], groups=[b.group(free=free)], mounts=mounts, used=bytes_used)
-    steps = driver.plan(picture, b.request(*volumes, **wish)).steps
+    host_state = b.host_state([A, B], groups=[b.group(free=free)], mounts=mounts, used=bytes_used)
+    steps = driver.plan(host_state, b.request(*volumes, **wish)).steps
     return {step.origin: step.extents for step in steps if isinstance(step, CreateThick)}
 
 
@@ -94,8 +94,8 @@ def test_reserve_is_left() -> None:
 
 def test_too_little_space_is_told_once_for_each_group() -> None:
     volumes = [A, B, b.volume("other/c")]
-    picture = b.picture(volumes, groups=[b.group(free=60), b.group("other", free=0)])
-    reasons = driver.reasons(picture, b.request("vg/a", "vg/b", "other/c", size="160MiB", reserve="1%VG"))
+    host_state = b.host_state(volumes, groups=[b.group(free=60), b.group("other", free=0)])
+    reasons = driver.reasons(host_state, b.request("vg/a", "vg/b", "other/c", size="160MiB", reserve="1%VG"))
     first, second = reasons
     assert first == (
         "VG vg has too little space: 320 MiB (80 extents) are needed for a, b, 200 MiB (50 extents) may be used "
@@ -108,48 +108,48 @@ def test_too_little_space_is_told_once_for_each_group() -> None:
 
 
 def test_automatic_sizes_that_do_not_fit_at_all() -> None:
-    picture = b.picture([A, B], groups=[b.group(free=9)])
-    (reason,) = driver.reasons(picture, b.request("vg/a", "vg/b"))
+    host_state = b.host_state([A, B], groups=[b.group(free=9)])
+    (reason,) = driver.reasons(host_state, b.request("vg/a", "vg/b"))
     assert "40 MiB (10 extents) are needed for a, b, 36 MiB (9 extents) may be used" in reason
     assert reason.endswith("(36 MiB (9 extents) free, reserve 0%VG); add a PV, or ask for less (size)")
 
 
 @pytest.mark.parametrize(("extent", "text"), [(4096, "8KiB"), (4096, "0"), (b.EXTENT, "0%FREE")])
 def test_too_small_a_size(extent: int, text: str) -> None:
-    picture = b.picture([A], groups=[b.group(extent_size=extent, extents=10**6, free=10**6)])
-    (reason,) = driver.reasons(picture, b.request(f"vg/a={text}"))
+    host_state = b.host_state([A], groups=[b.group(extent_size=extent, extents=10**6, free=10**6)])
+    (reason,) = driver.reasons(host_state, b.request(f"vg/a={text}"))
     assert reason.startswith(
         f"{text} is too small a snapshot of vg/a: LVM needs {'12 KiB' if extent == 4096 else '4 MiB'}"
     )
 
 
 def test_used_of_what_is_not_mounted() -> None:
-    (reason,) = driver.reasons(b.picture([A]), b.request("vg/a=50%USED"))
+    (reason,) = driver.reasons(b.host_state([A]), b.request("vg/a=50%USED"))
     assert reason.startswith("vg/a is not mounted, so 50%USED has no meaning for it")
 
 
 def test_leftovers_make_room_but_do_not_count_as_free() -> None:
     leftover = b.member(A, sealed=False)
-    picture = b.picture([A, leftover], groups=[b.group(free=41)])
-    plan = driver.plan(picture, b.request("vg/a"))
+    host_state = b.host_state([A, leftover], groups=[b.group(free=41)])
+    plan = driver.plan(host_state, b.request("vg/a"))
     assert [step.extents for step in plan.steps if isinstance(step, CreateThick)] == [51]
-    assert freed_extents(picture, [leftover]) == {"vg": 10}
-    half = driver.plan(picture, b.request("vg/a=50%FREE"))
+    assert freed_extents(host_state, [leftover]) == {"vg": 10}
+    half = driver.plan(host_state, b.request("vg/a=50%FREE"))
     assert [step.extents for step in half.steps if isinstance(step, CreateThick)] == [20]
 
 
 def test_thin_volumes_free_nothing() -> None:
     origin = b.thin("vg/t")
     snapshot = b.thin_snapshot(origin, "s")
-    assert freed_extents(b.picture([origin, snapshot]), [snapshot]) == {}
+    assert freed_extents(b.host_state([origin, snapshot]), [snapshot]) == {}
 
 
 def test_what_fits_exactly_is_no_problem() -> None:
-    picture = b.picture([A], groups=[b.group(free=20)])
+    host_state = b.host_state([A], groups=[b.group(free=20)])
 
     def problems(extra: int) -> list[str]:
-        demand = Demand(vg="vg", origin="a", extents=30, extra=extra, extent_size=b.EXTENT)
-        return list(room_problems(picture, [demand], b.size("40MiB"), less="size"))
+        allocation = CowAllocation(vg="vg", origin="a", extents=30, extra=extra, extent_size=b.EXTENT)
+        return list(room_problems(host_state, [allocation], b.size("40MiB"), less="size"))
 
     assert problems(10) == []
     assert len(problems(11)) == 1
@@ -167,13 +167,15 @@ TEXTS = st.sampled_from(["auto", "40MiB", "1GiB", "30%ORIGIN", "10%FREE", "5%VG"
 def test_stores_fit_or_the_shortfall_is_told(free: int, sizes: list[tuple[int, str]], reserve: str, used: int) -> None:
     origins = [b.volume(f"vg/lv{place}", extents * b.EXTENT) for place, (extents, _text) in enumerate(sizes)]
     mounts = {f"/{origin.name}": origin for origin in origins}
-    picture = b.picture(origins, groups=[b.group(free=free)], mounts=mounts, used=used * b.MIB)
+    host_state = b.host_state(origins, groups=[b.group(free=free)], mounts=mounts, used=used * b.MIB)
     wish = b.request(*(f"vg/lv{place}={text}" for place, (_extents, text) in enumerate(sizes)), reserve=reserve)
-    wanted = driver.selected(picture, wish)
-    demands, reasons = size_snapshots(picture, wanted, default=wish.size, reserve=wish.reserve, freed={})
+    wanted = driver.selected(host_state, wish)
+    allocations, reasons = size_snapshots(host_state, wanted, default=wish.size, reserve=wish.reserve, freed={})
     kept = {"0%VG": 0, "5%VG": 50, "100MiB": 25}[reserve]
     if not reasons:
-        assert sum(demand.extra for demand in demands) <= max(0, free - kept)
-        assert len(demands) == len(origins)
+        assert sum(allocation.extra for allocation in allocations) <= max(0, free - kept)
+        assert len(allocations) == len(origins)
     by_name = {origin.name: origin for origin in origins}
-    assert all(1 <= demand.extents <= by_name[demand.origin].size // b.EXTENT * 1.01 + 2 for demand in demands)
+    assert all(
+        1 <= allocation.extents <= by_name[allocation.origin].size // b.EXTENT * 1.01 + 2 for allocation in allocations
+    )

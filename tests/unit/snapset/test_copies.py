@@ -17,13 +17,17 @@ from model_lvm import ModelLvm
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timers_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, host_problems, situation
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import (
+    backups_in,
+    host_problems,
+    snapset_context,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request
 
 # One name sorts before the original's, the other one after it.
@@ -41,9 +45,9 @@ REQUESTS = (
 )
 
 
-def old(picture: Picture) -> Picture:
-    """``picture`` as release 0.1.0 would have left it, whose tags did not tell their VG."""
-    return replace(picture, volumes=tuple(replace(one, tags=_old_tags(one.tags)) for one in picture.volumes))
+def old(host_state: HostState) -> HostState:
+    """``host_state`` as release 0.1.0 would have left it, whose tags did not tell their VG."""
+    return replace(host_state, volumes=tuple(replace(one, tags=_old_tags(one.tags)) for one in host_state.volumes))
 
 
 def _old_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -58,12 +62,12 @@ def _old_outcome(tag: str) -> str:
     return replace(outcome, vgs={"": thin_ids} if thin_ids else {}).to_tag()
 
 
-def _planned(picture: Picture, request: Request) -> object:
+def _planned(host_state: HostState, request: Request) -> object:
     """All that a user sees and LVM gets of a request."""
-    reasons = driver.reasons(picture, request)
+    reasons = driver.reasons(host_state, request)
     if reasons:
         return reasons
-    plan = driver.plan(picture, request)
+    plan = driver.plan(host_state, request)
     return driver.argvs(plan), plan.after, plan.warnings
 
 
@@ -106,8 +110,8 @@ def test_an_old_set_that_may_be_either(names: dict[str, str]) -> None:
     assert driver.reasons(both, REQUESTS[-1]) == ()
     told = [text for text in host_info(both, None)["warnings"] if text.startswith("snapset s: ")]
     assert sorted(told) == sorted({f"snapset s: {doubt}" for _name, doubt in both.doubts})
-    assert [*host_problems(situation(both, "s"))] == [doubt for _name, doubt in both.doubts]
-    assert [*host_problems(situation(both, "z"))] == []
+    assert [*host_problems(snapset_context(both, "s"))] == [doubt for _name, doubt in both.doubts]
+    assert [*host_problems(snapset_context(both, "z"))] == []
 
 
 def test_an_old_set_whose_copy_outlives_it() -> None:
@@ -131,11 +135,11 @@ def test_an_old_set_beside_a_vg_of_the_same_template() -> None:
 def test_there_and_back_beside_a_copy(names: dict[str, str], active: bool) -> None:  # noqa: FBT001
     """The copy was attached first, and what is done to the one is not done to the other."""
     model = ModelLvm(b.copied(situations.nothing(), names, active=active))
-    before = [volume for volume in model.picture.volumes if volume.vg in names.values()]
+    before = [volume for volume in model.host_state.volumes if volume.vg in names.values()]
     driver.bring_about(model, b.request("va/a", "vt/t", size="40MiB"))
     assert driver.view(model.observe(), b.request()).state == "active"
     _go_back(model, members=2)
-    assert [volume for volume in model.picture.volumes if volume.vg in names.values()] == before
+    assert [volume for volume in model.host_state.volumes if volume.vg in names.values()] == before
 
 
 @NAMES

@@ -18,20 +18,20 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockD
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import MemberView, View
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
 
 
 A, T = situations.A, situations.T
 
 
-def _host() -> Picture:
+def _host() -> HostState:
     """An active set with an origin that is mounted twice, and a daily snapshot that nobody here made."""
     thick = replace(situations.A_MEMBER, data_percent=Fraction("12.34"))
     daily = b.thick_snapshot(situations.OTHER, "daily", 64 * b.MIB, used=3)
-    picture = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
+    host_state = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
     boot = Mount("/boot", "/dev/sda1", "ext4", (8, 1))
-    devices = {**picture.host.devices, (8, 1): BlockDevice("sda1")}
-    return replace(picture, host=replace(picture.host, mounts=(*picture.host.mounts, boot), devices=devices))
+    devices = {**host_state.host.devices, (8, 1): BlockDevice("sda1")}
+    return replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, boot), devices=devices))
 
 
 THICK: dict[str, Any] = {
@@ -93,8 +93,8 @@ def test_a_member_that_has_gone_into_its_origin_is_shown_as_merging() -> None:
 
 @pytest.mark.parametrize(("size", "basis"), [(200, "estimate"), (204, "cannot_overflow"), (300, "cannot_overflow")])
 def test_basis_of_a_store(size: int, basis: str) -> None:
-    picture = b.picture([A, b.member(A, size=size * b.MIB)])
-    assert [member.auto_basis for member in driver.view(picture, b.request()).members] == [basis]
+    host_state = b.host_state([A, b.member(A, size=size * b.MIB)])
+    assert [member.auto_basis for member in driver.view(host_state, b.request()).members] == [basis]
 
 
 @pytest.mark.parametrize(

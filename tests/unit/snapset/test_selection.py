@@ -17,7 +17,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockD
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import select
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 
 ROOT, VAR, SWAP = b.volume("vg/root"), b.volume("vg/var"), b.volume("vg/swap")
 DATA = b.volume("data/var")
@@ -30,12 +30,12 @@ MOUNTS = {"/": ROOT, "/var": VAR, "/srv": DATA, "/srv/again": DATA, "[SWAP]": SW
 PLAIN, RAID, CRYPT, BTRFS = (8, 1), (9, 0), (252, 0), (0, 40)
 
 
-def _host(*volumes: Volume) -> Picture:
+def _host(*volumes: Volume) -> HostState:
     """The LVs above and a plain partition, an array of two disks, an encrypted LV and a btrfs of two devices."""
-    picture = b.picture((*ALL, *volumes), mounts=MOUNTS)
-    number = next(number for number, device in picture.host.devices.items() if device.dm_name == "data-thin")
+    host_state = b.host_state((*ALL, *volumes), mounts=MOUNTS)
+    number = next(number for number, device in host_state.host.devices.items() if device.dm_name == "data-thin")
     devices = {
-        **picture.host.devices,
+        **host_state.host.devices,
         PLAIN: BlockDevice("sda1"),
         RAID: BlockDevice("md0", slaves=((8, 2), (8, 3))),
         CRYPT: BlockDevice("dm-90", dm_name="secret", dm_uuid="CRYPT-LUKS2-1", slaves=(number,)),
@@ -46,8 +46,8 @@ def _host(*volumes: Volume) -> Picture:
         Mount("/secret", "/dev/mapper/secret", "xfs", CRYPT),
         Mount("/btrfs", "/dev/sdb", "btrfs", BTRFS),
     )
-    host = replace(picture.host, mounts=(*picture.host.mounts, *mounts), devices=MappingProxyType(devices))
-    return replace(picture, host=host)
+    host = replace(host_state.host, mounts=(*host_state.host.mounts, *mounts), devices=MappingProxyType(devices))
+    return replace(host_state, host=host)
 
 
 def _chosen(*volumes: str, **more: Any) -> list[str]:
@@ -83,18 +83,18 @@ def test_chosen(volumes: list[str], more: dict[str, Any], chosen: list[str]) -> 
 def test_each_mount_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host can have hundreds of LVs and of mounts."""
     origins = [b.volume(f"vg/lv{number}") for number in range(20)]
-    picture = b.picture(origins, mounts={f"/{number}/{lv.name}": lv for number in range(5) for lv in origins})
+    host_state = b.host_state(origins, mounts={f"/{number}/{lv.name}": lv for number in range(5) for lv in origins})
     looked: list[object] = []
-    below = type(picture).lv_below
+    below = type(host_state).lv_below
 
-    def counted(self: Picture, device: Any) -> Volume | None:
+    def counted(self: HostState, device: Any) -> Volume | None:
         looked.append(device)
         return below(self, device)
 
-    monkeypatch.setattr(type(picture), "lv_below", counted)
-    assert [len(picture.mounts_of(lv)) for lv in picture.volumes] == [5] * 20
+    monkeypatch.setattr(type(host_state), "lv_below", counted)
+    assert [len(host_state.mounts_of(lv)) for lv in host_state.volumes] == [5] * 20
     assert len(looked) == 100
-    selection = select(picture, b.request("vg", exclude=[f"/0/lv{number}" for number in range(19)]).selector)
+    selection = select(host_state, b.request("vg", exclude=[f"/0/lv{number}" for number in range(19)]).selector)
     assert [wanted.origin.full_name for wanted in selection.wanted] == ["vg/lv19"]
     assert len(looked) == 100
 
@@ -157,15 +157,15 @@ def test_what_cannot_be_understood(case: str) -> None:
 
 
 def test_a_host_without_groups() -> None:
-    (reason,) = driver.reasons(b.picture(), b.request("vg/x"))
+    (reason,) = driver.reasons(b.host_state(), b.request("vg/x"))
     assert reason.endswith("VGs of this host: none")
 
 
 def test_of_two_mounts_at_one_place_the_last_counts() -> None:
-    picture = _host()
-    over = Mount("/var", "/dev/mapper/data-var", "ext4", picture.host.mounts[2].device)
-    picture = replace(picture, host=replace(picture.host, mounts=(*picture.host.mounts, over)))
-    (wanted,) = driver.selected(picture, b.request(mountpoints=["/var"]))
+    host_state = _host()
+    over = Mount("/var", "/dev/mapper/data-var", "ext4", host_state.host.mounts[2].device)
+    host_state = replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, over)))
+    (wanted,) = driver.selected(host_state, b.request(mountpoints=["/var"]))
     assert wanted.origin.full_name == "data/var"
 
 
@@ -176,35 +176,40 @@ def test_what_is_chosen_may_be_left_out_once_the_set_is_there(state: Any, given:
 
 def test_hidden_devices_of_an_lv_count_as_the_lv() -> None:
     """An origin with a thick snapshot is mounted from a device, whose data is in one with a suffix in its UUID."""
-    picture = _host()
+    host_state = _host()
     lv_uuid = (b.group("vg").uuid + VAR.uuid).replace("-", "")
     devices = {(253, 99): BlockDevice("dm-99", dm_name="vg-var-real", dm_uuid=f"LVM-{lv_uuid}-real")}
-    host = replace(picture.host, devices=MappingProxyType(devices))
-    found = replace(picture, host=host).lv_below((253, 99))
+    host = replace(host_state.host, devices=MappingProxyType(devices))
+    found = replace(host_state, host=host).lv_below((253, 99))
     assert found is not None
     assert found.full_name == "vg/var"
-    assert replace(picture, host=host).device_of(found) is None
+    assert replace(host_state, host=host).device_of(found) is None
 
 
 @pytest.mark.parametrize("path", ["/usr", "/var", "/var/lib", "/etc", "/opt"])
 def test_the_system_has_what_an_upgrade_changes(path: str) -> None:
     own = b.volume("vg/own")
-    picture = b.picture([ROOT, own, DATA], mounts={"/": ROOT, path: own, "/home": DATA, "/srv": DATA, "/var/log": DATA})
-    chosen = select(picture, b.request(system=True).selector)
-    assert [wanted.origin for wanted in chosen.wanted] == [picture.volume("vg", "own"), picture.volume("vg", "root")]
+    host_state = b.host_state(
+        [ROOT, own, DATA], mounts={"/": ROOT, path: own, "/home": DATA, "/srv": DATA, "/var/log": DATA}
+    )
+    chosen = select(host_state, b.request(system=True).selector)
+    assert [wanted.origin for wanted in chosen.wanted] == [
+        host_state.volume("vg", "own"),
+        host_state.volume("vg", "root"),
+    ]
     assert chosen.reasons == ()
 
 
 def test_a_part_of_the_system_that_cannot_be_protected_is_not_passed_over() -> None:
-    picture = _host()
+    host_state = _host()
     opt = Mount("/opt", "/dev/sda1", "ext4", PLAIN)
-    picture = replace(picture, host=replace(picture.host, mounts=(*picture.host.mounts, opt)))
-    (reason,) = select(picture, b.request(system=True).selector).reasons
+    host_state = replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, opt)))
+    (reason,) = select(host_state, b.request(system=True).selector).reasons
     assert reason == "/opt cannot be protected: /dev/sda1 is not on LVM; leave it out, or name it in ignore_uncovered"
-    assert select(picture, b.request(system=True, ignore_uncovered=["/opt"]).selector).reasons == ()
+    assert select(host_state, b.request(system=True, ignore_uncovered=["/opt"]).selector).reasons == ()
 
 
 def test_a_root_filesystem_without_a_disk_is_not_passed_over() -> None:
     """The rest of the system alone would be half of it."""
-    picture = b.picture([VAR], mounts={"/var": VAR})
-    assert select(picture, b.request(system=True).selector).reasons == ("/ is not on a block device",)
+    host_state = b.host_state([VAR], mounts={"/var": VAR})
+    assert select(host_state, b.request(system=True).selector).reasons == ("/ is not on a block device",)

@@ -16,17 +16,17 @@ import situations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import named, takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import instances, lookup
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.state import (
+    Instance,
     Member,
     MemberState,
     SetState,
-    Taking,
     merge_percent,
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 
 A, B = b.volume("vg/a"), b.volume("vg/b")
 
@@ -40,7 +40,7 @@ STATES: dict[str, SetState] = {
     "invalid": "invalid",
     "unknown": "active",
     "lost": "damaged",
-    "stray": "damaged",
+    "detached": "damaged",
     "partly_requested": "partly_merged",
     "partly_done": "partly_merged",
     "pending": "merge_pending",
@@ -55,7 +55,7 @@ STATES: dict[str, SetState] = {
     "lost_pending": "damaged",
     "lost_partly": "damaged",
     "lost_merging": "damaged",
-    "stray_pending": "damaged",
+    "detached_pending": "damaged",
     "invalid_partly": "invalid",
     "unsealed_pending": "merge_pending",
     "merge_failed": "merge_failed",
@@ -76,7 +76,7 @@ def test_state_of_the_set(situation: str) -> None:
 
 # The order of docs/architecture.md: the first that fits.
 ORDER: tuple[tuple[SetState, tuple[MemberState, ...]], ...] = (
-    ("damaged", ("lost", "stray")),
+    ("damaged", ("lost", "detached")),
     ("invalid", ("invalid",)),
     ("merge_failed", ("merge_failed",)),
     ("merging", ("merging", "merged")),
@@ -92,7 +92,7 @@ MEMBER_STATES: tuple[MemberState, ...] = (
     "merged",
     "rolled_back",
     "lost",
-    "stray",
+    "detached",
 )
 
 
@@ -112,8 +112,8 @@ def _expected(states: set[MemberState]) -> SetState:
 @given(st.sets(st.sampled_from(MEMBER_STATES), min_size=1, max_size=4))
 def test_the_first_state_that_fits(states: set[MemberState]) -> None:
     members = tuple(Member(state=state) for state in states)
-    taking = Taking(name="s", set_id="1", count=len(members), created=0, members=members)
-    assert taking.state == _expected(states)
+    instance = Instance(name="s", set_id="1", count=len(members), created=0, members=members)
+    assert instance.state == _expected(states)
 
 
 def _taken(origin: Volume, set_id: str, *, sealed: bool = True, name: str = "s") -> Volume:
@@ -126,61 +126,61 @@ def _remembering(origin: Volume, set_id: str, *, at: int, name: str = "s") -> Vo
     return replace(origin, tags=(*origin.tags, tag))
 
 
-NAMED: dict[str, tuple[Picture, tuple[str | None, str, str]]] = {
+NAMED: dict[str, tuple[HostState, tuple[str | None, str, str]]] = {
     "sealed before unsealed": (
-        b.picture([A, B, _taken(A, "1", sealed=False), _taken(B, "2")]),
+        b.host_state([A, B, _taken(A, "1", sealed=False), _taken(B, "2")]),
         ("2", "1", ""),
     ),
-    "two unsealed": (b.picture([A, B, _taken(A, "1", sealed=False), _taken(B, "2", sealed=False)]), ("1", "2", "")),
-    "two sealed": (b.picture([A, B, _taken(A, "1"), _taken(B, "2")]), ("1", "", "2")),
+    "two unsealed": (b.host_state([A, B, _taken(A, "1", sealed=False), _taken(B, "2", sealed=False)]), ("1", "2", "")),
+    "two sealed": (b.host_state([A, B, _taken(A, "1"), _taken(B, "2")]), ("1", "", "2")),
     "living before remembered": (
-        b.picture([_remembering(A, "1", at=b.NOW), B, _taken(B, "2", sealed=False)]),
+        b.host_state([_remembering(A, "1", at=b.NOW), B, _taken(B, "2", sealed=False)]),
         ("2", "", ""),
     ),
     "the youngest that is remembered": (
-        b.picture([_remembering(A, "1", at=200), _remembering(B, "2", at=100)]),
+        b.host_state([_remembering(A, "1", at=200), _remembering(B, "2", at=100)]),
         ("1", "", ""),
     ),
-    "another name": (b.picture([A, _taken(A, "1", name="z")]), (None, "", "")),
+    "another name": (b.host_state([A, _taken(A, "1", name="z")]), (None, "", "")),
 }
 
 
 @pytest.mark.parametrize("case", NAMED)
 def test_of_several_takings_with_one_name(case: str) -> None:
-    picture, (current, leftovers, rivals) = NAMED[case]
-    found = named(takings(picture), "s")
+    host_state, (current, leftovers, rivals) = NAMED[case]
+    found = lookup(instances(host_state), "s")
     assert (found.current.set_id[0] if found.current else None) == current
-    assert "".join(taking.set_id[0] for taking in found.leftovers) == leftovers
-    assert "".join(taking.set_id[0] for taking in found.rivals) == rivals
+    assert "".join(instance.set_id[0] for instance in found.leftovers) == leftovers
+    assert "".join(instance.set_id[0] for instance in found.rivals) == rivals
 
 
 def test_a_rollback_that_a_later_one_took_the_place_of_is_forgotten() -> None:
     """Two origins were rolled back; one of them once more, by another set."""
     first = b.outcome_tag("rolled_back", name="first", count=2)
     later = b.outcome_tag("rolled_back", name="later", set_id="f" * 32)
-    picture = b.picture([replace(A, tags=(later,)), replace(B, tags=(first,))])
-    assert [taking.name for taking in takings(picture)] == ["later"]
+    host_state = b.host_state([replace(A, tags=(later,)), replace(B, tags=(first,))])
+    assert [instance.name for instance in instances(host_state)] == ["later"]
 
 
 def test_what_a_set_tells_of_itself() -> None:
-    (taking,) = takings(situations.active())
-    assert (taking.name, taking.set_id, taking.count, taking.created) == ("s", b.SET_ID, 2, b.NOW - 3600)
-    assert [member.kind for member in taking.members] == ["thick", "thin"]
-    assert taking.rolled_back_at is None
+    (instance,) = instances(situations.active())
+    assert (instance.name, instance.set_id, instance.count, instance.created) == ("s", b.SET_ID, 2, b.NOW - 3600)
+    assert [member.kind for member in instance.members] == ["thick", "thin"]
+    assert instance.rolled_back_at is None
     assert driver.view(situations.rolled_back(), b.request()).rolled_back_at == b.NOW - 60
 
 
 @pytest.mark.parametrize(("left", "percent"), [(50, 50), (Fraction("24.50"), Fraction("75.50")), (0, 100)])
 def test_how_far_a_merge_is(left: Fraction, percent: Fraction) -> None:
     origin, snapshot = b.merging(A, b.member(A), left=left)
-    (taking,) = takings(b.picture([origin, snapshot]))
-    assert merge_percent(taking.members[0]) == percent
+    (instance,) = instances(b.host_state([origin, snapshot]))
+    assert merge_percent(instance.members[0]) == percent
 
 
 @pytest.mark.parametrize(("situation", "percents"), [("merged", [100, 100]), ("pending", [None, None])])
 def test_how_far_it_is_before_and_after(situation: str, percents: list[int | None]) -> None:
-    (taking,) = takings(situations.ALL[situation]())
-    assert [merge_percent(member) for member in taking.members] == percents
+    (instance,) = instances(situations.ALL[situation]())
+    assert [merge_percent(member) for member in instance.members] == percents
 
 
 T = situations.T
@@ -195,7 +195,7 @@ MEMBERS: dict[str, tuple[MemberState, Volume, Volume]] = {
     "another snapshot overflows in its merge": ("active", replace(A, invalid=True), b.member(A)),
     "inactive": ("unknown", A, b.member(A, active=False)),
     "of unknown validity": ("unknown", A, b.member(A, invalid=None)),
-    "no snapshot": ("stray", A, replace(b.member(A), roles=frozenset({"public"}))),
+    "no snapshot": ("detached", A, replace(b.member(A), roles=frozenset({"public"}))),
     "thin, begun at the last boot": ("merging", THIN_WAITING, THIN_HIDDEN),
     "thin, not activated since": ("merge_pending", replace(THIN_WAITING, active=False), THIN_HIDDEN),
     "thin, asked for in vain before the boot": ("active", THIN_WAITING, THIN_MEMBER),
@@ -205,36 +205,36 @@ MEMBERS: dict[str, tuple[MemberState, Volume, Volume]] = {
 @pytest.mark.parametrize("case", MEMBERS)
 def test_state_of_a_member(case: str) -> None:
     state, *volumes = MEMBERS[case]
-    (taking,) = takings(b.picture(volumes))
-    assert [member.state for member in taking.members] == [state]
+    (instance,) = instances(b.host_state(volumes))
+    assert [member.state for member in instance.members] == [state]
 
 
 LEFT = b.volume("vg/a_s", 40 * b.MIB, tags=b.member(A).tags)
 REMEMBERING = replace(A, tags=(b.outcome_tag("merging"),))
 STORES: dict[str, tuple[MemberState, Volume, Volume]] = {
     "left by LVM": ("merged", REMEMBERING, LEFT),
-    "in use": ("stray", REMEMBERING, replace(LEFT, open=True)),
-    "an origin itself": ("stray", REMEMBERING, replace(LEFT, roles=frozenset({"public", "origin"}))),
-    "thin": ("stray", REMEMBERING, replace(LEFT, segtype="thin")),
-    "a snapshot of another": ("stray", REMEMBERING, b.thick_snapshot(B, "a_s", tags=LEFT.tags)),
-    "of a merge that still runs": ("stray", replace(REMEMBERING, merging=True), LEFT),
-    "of a merge that is told to have ended": ("stray", replace(A, tags=(b.outcome_tag("rolled_back"),)), LEFT),
-    "of a merge that nobody asked for": ("stray", A, LEFT),
+    "in use": ("detached", REMEMBERING, replace(LEFT, open=True)),
+    "an origin itself": ("detached", REMEMBERING, replace(LEFT, roles=frozenset({"public", "origin"}))),
+    "thin": ("detached", REMEMBERING, replace(LEFT, segtype="thin")),
+    "a snapshot of another": ("detached", REMEMBERING, b.thick_snapshot(B, "a_s", tags=LEFT.tags)),
+    "of a merge that still runs": ("detached", replace(REMEMBERING, merging=True), LEFT),
+    "of a merge that is told to have ended": ("detached", replace(A, tags=(b.outcome_tag("rolled_back"),)), LEFT),
+    "of a merge that nobody asked for": ("detached", A, LEFT),
 }
 
 
 @pytest.mark.parametrize("case", STORES)
 def test_a_plain_lv_with_the_tags_of_a_member(case: str) -> None:
     state, origin, volume = STORES[case]
-    (taking,) = takings(b.picture([origin, B, volume]))
-    assert [member.state for member in taking.members] == [state]
+    (instance,) = instances(b.host_state([origin, B, volume]))
+    assert [member.state for member in instance.members] == [state]
 
 
 def test_a_set_with_a_living_member_is_not_forgotten() -> None:
     """However little is left of it, and whatever its origins remember."""
     back = replace(A, tags=(b.outcome_tag("rolled_back", count=3),))
-    (taking,) = takings(b.picture([back, B, b.member(B, count=3)]))
-    assert sorted(member.state for member in taking.members) == ["active", "lost", "rolled_back"]
+    (instance,) = instances(b.host_state([back, B, b.member(B, count=3)]))
+    assert sorted(member.state for member in instance.members) == ["active", "lost", "rolled_back"]
 
 
 def test_a_merge_of_which_the_kernel_tells_nothing() -> None:
@@ -246,11 +246,11 @@ def test_a_merge_of_which_the_kernel_tells_nothing() -> None:
 def test_a_sparse_volumes_store_is_no_snapshot() -> None:
     sparse = b.thick_snapshot(b.volume("vg/x_vorigin"), "x")
     assert not sparse.is_snapshot
-    assert takings(b.picture([sparse])) == ()
+    assert instances(b.host_state([sparse])) == ()
 
 
 def test_a_member_of_an_origin_in_another_group_is_none() -> None:
     """A VG was copied whole: the same tags and names, but another origin."""
     copy = replace(_taken(b.volume("copy/a"), "1"), tags=_taken(A, "1").tags)
-    (taking,) = takings(b.picture([b.volume("copy/a"), copy]))
-    assert [member.state for member in taking.members] == ["stray"]
+    (instance,) = instances(b.host_state([b.volume("copy/a"), copy]))
+    assert [member.state for member in instance.members] == ["detached"]

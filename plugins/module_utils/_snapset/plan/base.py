@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..._errors import Refused
-from ..checks import blind_spots, doubts_about, group_problems, kernel_problems, pool_failures
-from ..instances import Named, named, single_taking, takings
+from ..checks import ambiguity_problems, group_problems, kernel_problems, pool_failure_problems, visibility_problems
+from ..instances import SnapsetLookup, instances, lookup, single_instance
 from ..selection import NOTHING_CHOSEN, select
 from ..sizes import AUTO, Size
-from ..state import Taking, single_outcome_name
+from ..state import Instance, single_outcome_name
 from ..steps import Extend, LvmStep, Retag
 from ..tags import SEALED, is_single_of, outcomes_of, parse_member
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..._durations import Duration
-    from ..._model import LvKey, Picture, Volume
-    from ..allocation import Demand
+    from ..._model import HostState, LvKey, Volume
+    from ..allocation import CowAllocation
     from ..result import MemberView, View
     from ..selection import Selection, Selector
 
@@ -77,14 +77,14 @@ class Request:
 class Plan:
     """Ordered steps, each one LVM command, and the set as it will be after them.
 
-    ``taking`` is what the steps act on. ``must_start`` names the origins whose merge was requested
+    ``instance`` is what the steps act on. ``must_start`` names the origins whose merge was requested
     before the last boot: if it is still pending after the steps, that is an error.
     """
 
     steps: tuple[LvmStep, ...]
     after: View
     warnings: tuple[str, ...] = ()
-    taking: Taking | None = None
+    instance: Instance | None = None
     must_start: tuple[LvKey, ...] = ()
 
     @property
@@ -95,81 +95,84 @@ class Plan:
     @property
     def subject(self) -> str:
         """The id of what the steps act on, for the journal."""
-        return self.taking.set_id if self.taking else "(new)"
+        return self.instance.set_id if self.instance else "(new)"
 
 
-def find(picture: Picture, request: Request) -> Named:
+def find(host_state: HostState, request: Request) -> SnapsetLookup:
     """Everything that exists under the name of ``request``.
 
     Raises Refused when a snapshot for the module ``snapshot`` cannot be looked up, or belongs to a set.
     """
     if request.single is None:
-        return named(takings(picture), request.name)
+        return lookup(instances(host_state), request.name)
     single = request.single
     summary = f"{request.title} cannot be {request.state}"
-    if picture.group(single.vg) is None:
+    if host_state.group(single.vg) is None:
         raise Refused(
-            summary, [f"there is no VG {single.vg} here (a foreign one is not visible)", *blind_spots(picture)]
+            summary,
+            [f"there is no VG {single.vg} here (a foreign one is not visible)", *visibility_problems(host_state)],
         )
     origin, holder = (
-        picture.volume(single.vg, single.origin),
-        picture.volume(single.vg, single.name),
+        host_state.volume(single.vg, single.origin),
+        host_state.volume(single.vg, single.name),
     )
     if holder is not None:
-        reason = _not_single(picture, holder, origin)
+        reason = _not_single(host_state, holder, origin)
         if reason is not None:
             raise Refused(summary, [reason])
     if origin is None:
         if request.state == "absent":
-            return Named(current=None)
+            return SnapsetLookup(current=None)
         raise Refused(summary, [f"there is no LV {single.vg}/{single.origin}"])
-    taking = single_taking(picture, origin=origin, name=single.name)
-    return Named(current=taking)
+    instance = single_instance(host_state, origin=origin, name=single.name)
+    return SnapsetLookup(current=instance)
 
 
-def _not_single(picture: Picture, holder: Volume, origin: Volume | None) -> str | None:
+def _not_single(host_state: HostState, holder: Volume, origin: Volume | None) -> str | None:
     membership = parse_member(holder.tags)
     if membership is not None:
         return f"{holder.full_name} belongs to snapset {membership.set_name}: use the module snapset for it"
-    if origin is None or (picture.origin_of(holder) != origin and not is_single_of(holder.tags, origin.uuid)):
+    if origin is None or (host_state.origin_of(holder) != origin and not is_single_of(holder.tags, origin.uuid)):
         what = f"a snapshot of {holder.vg}/{holder.origin}" if holder.is_snapshot else "not a snapshot"
         return f"{holder.full_name} exists and is {what}: it is never touched; choose another name"
     return None
 
 
-def common_problems(picture: Picture, request: Request, found: Named, volumes: Iterable[Volume]) -> Iterator[str]:
+def common_problems(
+    host_state: HostState, request: Request, found: SnapsetLookup, volumes: Iterable[Volume]
+) -> Iterator[str]:
     """What stands against any step: unfit VGs and pools, a blind LVM, and two whole sets of one name.
 
     ``volumes`` are the LVs that the request is about, besides those of what was found.
     """
     concerned = list(volumes)
-    for taking in (found.current, *found.leftovers, *found.rivals):
-        if taking is not None:
-            concerned += [v for m in taking.members for v in (m.origin, m.snapshot) if v is not None]
-    yield from kernel_problems(picture)
+    for instance in (found.current, *found.leftovers, *found.rivals):
+        if instance is not None:
+            concerned += [v for m in instance.members for v in (m.origin, m.snapshot) if v is not None]
+    yield from kernel_problems(host_state)
     groups = {volume.vg for volume in concerned}
-    for group in picture.volume_groups:
+    for group in host_state.volume_groups:
         if group.name in groups:
             yield from group_problems(group)
     pools = {(volume.vg, volume.pool) for volume in concerned if volume.is_thin}
-    for volume in picture.volumes:
+    for volume in host_state.volumes:
         if (volume.vg, volume.name) in pools:
-            yield from pool_failures(volume)
+            yield from pool_failure_problems(volume)
     # A single snapshot is beside its origin, so nothing of it can be hidden in a VG that is not its own.
     hiding = request.single is None and (found.current is None or bool(found.current.those("lost")))
     if hiding:
-        yield from (f"members may be hidden from us: {spot}" for spot in blind_spots(picture))
+        yield from (f"members may be hidden from us: {spot}" for spot in visibility_problems(host_state))
     if request.single is None:
-        yield from doubts_about(picture, request.name)
+        yield from ambiguity_problems(host_state, request.name)
     if found.rivals and found.current is not None:
-        ids = ", ".join(taking.set_id for taking in (found.current, *found.rivals))
+        ids = ", ".join(instance.set_id for instance in (found.current, *found.rivals))
         yield (
             f"two complete sets bear this name (ids {ids}): remove the members of one by hand, "
             "lvs -o lv_full_name,lv_tags shows which is which"
         )
 
 
-def differing(current: Taking, selection: Selection) -> str | None:
+def differing(current: Instance, selection: Selection) -> str | None:
     """Why what was chosen is not what the set has, or None when it is the same."""
     chosen = {wanted.origin.key: wanted.origin.full_name for wanted in selection.wanted}
     has = {m.origin_key: m.origin.full_name if m.origin else m.label for m in current.members if m.origin_key}
@@ -181,18 +184,18 @@ def differing(current: Taking, selection: Selection) -> str | None:
     )
 
 
-def not_the_same(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+def mismatch_problems(host_state: HostState, request: Request, current: Instance) -> Iterator[str]:
     """Why what ``request`` chooses, if it chooses anything, is not what the set has."""
     if not request.selector.given:
         return
-    selection = select(picture, request.selector)
+    selection = select(host_state, request.selector)
     yield from selection.reasons
     difference = differing(current, selection)
     if difference is not None and not selection.reasons:
         yield difference
 
 
-def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[LvmStep, ...]:
+def forget(host_state: HostState, request: Request, *, but: str = "") -> tuple[LvmStep, ...]:
     """The step that deletes what origins remember of ``request``, but for the taking with the id ``but``.
 
     None when there is nothing to delete. A single snapshot's name means something only on its own origin.
@@ -200,7 +203,7 @@ def forget(picture: Picture, request: Request, *, but: str = "") -> tuple[LvmSte
     single = request.single
     stale = {
         volume.full_name: [o.to_tag() for o in outcomes if o.set_name == request.outcome_name and o.set_id != but]
-        for volume in picture.volumes
+        for volume in host_state.volumes
         if single is None or (volume.vg, volume.name) == (single.vg, single.origin)
         if (outcomes := outcomes_of(volume.tags))
     }
@@ -214,21 +217,21 @@ def seal(members: Iterable[str]) -> LvmStep:
     return Retag(purpose="seal", volumes=tuple(members), add=(SEALED,))
 
 
-def extensions(demands: Iterable[Demand]) -> tuple[LvmStep, ...]:
-    """The steps that give existing snapshots the stores in ``demands``."""
-    return tuple(Extend(vg=d.vg, snapshot=d.snapshot, extents=d.extents, size=d.size) for d in demands)
+def extensions(allocations: Iterable[CowAllocation]) -> tuple[LvmStep, ...]:
+    """The steps that give existing snapshots the stores in ``allocations``."""
+    return tuple(Extend(vg=d.vg, snapshot=d.snapshot, extents=d.extents, size=d.size) for d in allocations)
 
 
-def grown(member: MemberView, demands: Iterable[Demand]) -> MemberView:
+def grown(member: MemberView, allocations: Iterable[CowAllocation]) -> MemberView:
     """``member`` after these extensions."""
-    sizes = {(demand.vg, demand.snapshot): demand.size for demand in demands}
+    sizes = {(allocation.vg, allocation.snapshot): allocation.size for allocation in allocations}
     return replace(member, size=sizes.get((member.vg, member.snapshot or ""), member.size))
 
 
-def refusals(planner: Callable[[Picture, Request], Plan], picture: Picture, request: Request) -> tuple[str, ...]:
+def refusals(planner: Callable[[HostState, Request], Plan], host_state: HostState, request: Request) -> tuple[str, ...]:
     """Every reason that ``planner`` has against ``request``; none when it has a plan."""
     try:
-        planner(picture, request)
+        planner(host_state, request)
     except Refused as refused:
         return refused.reasons
     return ()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from ..._errors import Refused
 from ..._names import COW_SUFFIX, fits_device_mapper, generated_names, lv_name_problem
-from ..allocation import Demand, freed_extents, size_snapshots
+from ..allocation import CowAllocation, freed_extents, size_snapshots
 from ..checks import boot_problems, boot_warnings, origin_problems, pool_problems, thin_size_problem
 from ..coverage import read_by_boot_loader, uncovered_with_root
-from ..instances import takings
+from ..instances import instances
 from ..result import MemberView, View, mountpoints_of
 from ..steps import Create, CreateThick, CreateThin
 from ..tags import MemberTags, membership_tags, single_tags
@@ -27,9 +27,9 @@ _MOST_MARKS = 128
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..._model import Picture, Volume
+    from ..._model import HostState, Volume
     from ..selection import Selection
-    from ..state import Taking
+    from ..state import Instance
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _NewMember:
 
     origin: Volume
     name: str
-    store: Demand | None
+    store: CowAllocation | None
 
     def step(self, tags: tuple[str, ...]) -> Create:
         """The step that makes it, with ``tags`` from the first moment."""
@@ -48,7 +48,7 @@ class _NewMember:
         extents, size = self.store.extents, self.store.size
         return CreateThick(vg=vg, origin=origin, name=self.name, extents=extents, size=size, tags=tags)
 
-    def view(self, picture: Picture) -> MemberView:
+    def view(self, host_state: HostState) -> MemberView:
         """It as it will be."""
         return MemberView(
             vg=self.origin.vg,
@@ -56,81 +56,83 @@ class _NewMember:
             snapshot=self.name,
             kind=self.origin.snapshot_kind,
             state="active" if self.store is None or self.origin.active else "unknown",
-            mountpoints=mountpoints_of(picture, self.origin),
+            mountpoints=mountpoints_of(host_state, self.origin),
             size=self.store.size if self.store else self.origin.size,
         )
 
 
 def plan_creation(
-    picture: Picture, request: Request, leftovers: Sequence[Taking], selection: Selection, reasons: Sequence[str]
+    host_state: HostState, request: Request, leftovers: Sequence[Instance], selection: Selection, reasons: Sequence[str]
 ) -> Plan:
     """The plan that removes ``leftovers`` of interrupted takings and takes the set afresh.
 
     Raises Refused with ``reasons`` and all that is found besides.
     """
-    removed = [member.snapshot for taking in leftovers for member in taking.live if member.snapshot]
-    found = [*reasons, *(problem for taking in leftovers for problem in removal_problems(picture, taking))]
-    found += _cannot_protect(picture, request, selection, removed)
-    found += [f"id: {one.set_id} is that of another taking" for one in takings(picture) if one.set_id == request.set_id]
+    removed = [member.snapshot for instance in leftovers for member in instance.live if member.snapshot]
+    found = [*reasons, *(problem for instance in leftovers for problem in removal_problems(host_state, instance))]
+    found += _protection_problems(host_state, request, selection, removed)
+    found += [
+        f"id: {one.set_id} is that of another taking" for one in instances(host_state) if one.set_id == request.set_id
+    ]
     stores, shortfalls = size_snapshots(
-        picture,
+        host_state,
         [item for item in selection.wanted if not item.origin.is_thin],
         default=request.size,
         reserve=request.reserve,
-        freed=freed_extents(picture, removed),
+        freed=freed_extents(host_state, removed),
     )
     found += shortfalls
-    members = [_new_member(picture, request, item.origin, stores, removed, found) for item in selection.wanted]
+    members = [_new_member(host_state, request, item.origin, stores, removed, found) for item in selection.wanted]
     if found:
         raise Refused(f"{request.title} cannot be present", found)
-    created = tuple(_create_steps(picture, request, members))
+    created = tuple(_create_steps(host_state, request, members))
     sealing = () if request.single else (seal(f"{step.vg}/{step.name}" for step in created),)
     return Plan(
-        steps=(*removal_steps(leftovers), *created, *sealing, *forget(picture, request)),
-        after=View(name=request.name, state="active", members=tuple(member.view(picture) for member in members)),
-        warnings=boot_warnings(picture.host),
+        steps=(*removal_steps(leftovers), *created, *sealing, *forget(host_state, request)),
+        after=View(name=request.name, state="active", members=tuple(member.view(host_state) for member in members)),
+        warnings=boot_warnings(host_state.host),
     )
 
 
-def _cannot_protect(
-    picture: Picture, request: Request, selection: Selection, removed: Sequence[Volume]
+def _protection_problems(
+    host_state: HostState, request: Request, selection: Selection, removed: Sequence[Volume]
 ) -> Iterator[str]:
     origins = [item.origin for item in selection.wanted]
-    staying = replace(picture, volumes=tuple(volume for volume in picture.volumes if volume not in removed))
+    staying = replace(host_state, volumes=tuple(volume for volume in host_state.volumes if volume not in removed))
     for item in selection.wanted:
         yield from origin_problems(staying, item.origin)
         if item.origin.is_thin and item.size is not None:
             yield thin_size_problem(item.origin)
-    for pool in _pools_of(picture, origins):
+    for pool in _pools_of(host_state, origins):
         yield from pool_problems(pool, request.pool_reserve)
-    yield from uncovered_with_root(picture, origins, request.selector.ignore_uncovered)
-    yield from read_by_boot_loader(picture, origins, request.selector.ignore_uncovered)
-    roots = [origin for origin in origins if is_root(picture, origin)]
+    yield from uncovered_with_root(host_state, origins, request.selector.ignore_uncovered)
+    yield from read_by_boot_loader(host_state, origins, request.selector.ignore_uncovered)
+    roots = [origin for origin in origins if is_root(host_state, origin)]
     if roots:
-        yield from boot_problems(picture.host, thick=not roots[0].is_thin)
+        yield from boot_problems(host_state.host, thick=not roots[0].is_thin)
 
 
-def _pools_of(picture: Picture, origins: Sequence[Volume]) -> tuple[Volume, ...]:
+def _pools_of(host_state: HostState, origins: Sequence[Volume]) -> tuple[Volume, ...]:
     names = dict.fromkeys((origin.vg, origin.pool) for origin in origins if origin.is_thin)
-    pools = (picture.volume(vg, pool) for vg, pool in names)
+    pools = (host_state.volume(vg, pool) for vg, pool in names)
     return tuple(pool for pool in pools if pool is not None)
 
 
-def is_root(picture: Picture, origin: Volume) -> bool:
+def is_root(host_state: HostState, origin: Volume) -> bool:
     """Whether the host runs from ``origin``."""
-    return "/" in mountpoints_of(picture, origin)
+    return "/" in mountpoints_of(host_state, origin)
 
 
 def _new_member(
-    picture: Picture,
+    host_state: HostState,
     request: Request,
     origin: Volume,
-    stores: Sequence[Demand],
+    stores: Sequence[CowAllocation],
     removed: Sequence[Volume],
     reasons: list[str],
 ) -> _NewMember:
     candidates = (request.name,) if request.single else generated_names(origin.name, request.name)
-    name, problem = _free_name(picture, origin, candidates, removed)
+    name, problem = _free_name(host_state, origin, candidates, removed)
     if problem is not None:
         reasons.append(problem)
     store = next((store for store in stores if (store.vg, store.origin) == (origin.vg, origin.name)), None)
@@ -138,12 +140,12 @@ def _new_member(
 
 
 def _free_name(
-    picture: Picture, origin: Volume, candidates: Sequence[str], removed: Sequence[Volume]
+    host_state: HostState, origin: Volume, candidates: Sequence[str], removed: Sequence[Volume]
 ) -> tuple[str, str | None]:
     """The first of ``candidates`` that a snapshot of ``origin`` can have, or the last one and why it cannot."""
     problem: str | None = None
     for name in candidates:
-        holder = picture.volume(origin.vg, name)
+        holder = host_state.volume(origin.vg, name)
         if holder is not None and holder not in removed:
             problem = f"the name {holder.full_name} is needed and belongs to another LV: rename that, or this set"
             if not membership_tags(holder.all_tags):
@@ -162,7 +164,7 @@ def _name_problem(origin: Volume, name: str) -> str | None:
     return lv_name_problem(name)
 
 
-def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMember]) -> Iterator[Create]:
+def _create_steps(host_state: HostState, request: Request, members: Sequence[_NewMember]) -> Iterator[Create]:
     set_id = request.set_id or uuid.uuid4().hex
     for member in members:
         if request.single:
@@ -173,15 +175,15 @@ def _create_steps(picture: Picture, request: Request, members: Sequence[_NewMemb
                 set_id=set_id,
                 count=len(members),
                 origin_uuid=member.origin.uuid,
-                taken=picture.host.now,
-                pvs=_pvs(picture, member.origin),
+                taken=host_state.host.now,
+                pvs=_pvs(host_state, member.origin),
                 vg=member.origin.vg_uuid,
             )
             yield member.step(tags.to_tags())
 
 
-def _pvs(picture: Picture, origin: Volume) -> tuple[str, ...] | None:
-    group = picture.group(origin.vg)
-    if group is None or not is_root(picture, origin) or len(group.pv_marks) > _MOST_MARKS:
+def _pvs(host_state: HostState, origin: Volume) -> tuple[str, ...] | None:
+    group = host_state.group(origin.vg)
+    if group is None or not is_root(host_state, origin) or len(group.pv_marks) > _MOST_MARKS:
         return None
     return group.pv_marks

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..state import CASUALTIES, Member, Taking
+from ..state import LOST_MEMBERS, Instance, Member
 from ..steps import LvmStep, Remove, Retag
 from .outcomes import origins_of, remember_merge
 from .removal import removal_steps
@@ -16,35 +16,35 @@ from .removal import removal_steps
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..._model import Picture, Volume
+    from ..._model import HostState, Volume
 
 
-def casualties_of(taking: Taking) -> Taking:
-    """The members of ``taking`` that are gone for good, as a taking of their own."""
-    return replace(taking, members=taking.those(*CASUALTIES))
+def lost_members_of(instance: Instance) -> Instance:
+    """The members of ``instance`` that are gone for good, as a taking of their own."""
+    return replace(instance, members=instance.those(*LOST_MEMBERS))
 
 
-def leave_behind(picture: Picture, taking: Taking) -> tuple[LvmStep, ...]:
-    """The steps after which ``taking`` is whole without its casualties.
+def leave_behind(host_state: HostState, instance: Instance) -> tuple[LvmStep, ...]:
+    """The steps after which ``instance`` is whole without its casualties.
 
     They are forgotten before they are removed: an origin that remembers a merge but has no member would tell of a
     rollback. The loss is kept as a lower count in what the other origins remember, and need not be accepted again.
     """
-    lost = casualties_of(taking)
-    kept = tuple(member for member in taking.members if member not in lost.members)
-    rest = replace(taking, members=kept, count=len(kept))
-    return (*_forget(lost.members), *_count_again(picture, rest), *removal_steps((lost,)))
+    lost = lost_members_of(instance)
+    kept = tuple(member for member in instance.members if member not in lost.members)
+    rest = replace(instance, members=kept, count=len(kept))
+    return (*_forget(lost.members), *_count_again(host_state, rest), *removal_steps((lost,)))
 
 
-def after(picture: Picture, steps: Sequence[LvmStep]) -> Picture:
-    """``picture`` as it will be after ``steps`` that tag and remove."""
-    volumes = picture.volumes
+def after(host_state: HostState, steps: Sequence[LvmStep]) -> HostState:
+    """``host_state`` as it will be after ``steps`` that tag and remove."""
+    volumes = host_state.volumes
     for step in steps:
         if isinstance(step, Retag):
             volumes = tuple(_retagged(volume, step) for volume in volumes)
         elif isinstance(step, Remove):
             volumes = tuple(volume for volume in volumes if volume.full_name not in step.volumes)
-    return replace(picture, volumes=volumes)
+    return replace(host_state, volumes=volumes)
 
 
 def _retagged(volume: Volume, step: Retag) -> Volume:
@@ -61,7 +61,7 @@ def _forget(lost: Sequence[Member]) -> Iterator[LvmStep]:
         yield Retag(purpose="forget", volumes=origins_of(told), delete=tuple(tags))
 
 
-def _count_again(picture: Picture, rest: Taking) -> Iterator[LvmStep]:
+def _count_again(host_state: HostState, rest: Instance) -> Iterator[LvmStep]:
     # One command gives the same tags to all of its LVs, so there is one for each outcome; as a rule that is one.
     told = {member.outcome.to_tag(): member.outcome for member in rest.members if member.outcome}
     for tag, outcome in told.items():
@@ -72,4 +72,4 @@ def _count_again(picture: Picture, rest: Taking) -> Iterator[LvmStep]:
     # Somebody may have requested a merge without us: that origin has to remember it before its member is gone.
     unheard_of = [member for member in rest.those("merge_pending", "merging") if member.outcome is None]
     if unheard_of:
-        yield remember_merge(picture, rest, unheard_of)
+        yield remember_merge(host_state, rest, unheard_of)

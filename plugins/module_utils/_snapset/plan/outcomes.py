@@ -14,11 +14,11 @@ from ..tags import Outcome, OutcomeKind, VgMarks, outcomes_of, vg_marks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..._model import Picture
-    from ..state import Member, Taking
+    from ..._model import HostState
+    from ..state import Instance, Member
 
 
-def remember_merge(picture: Picture, taking: Taking, members: Sequence[Member]) -> Retag:
+def remember_merge(host_state: HostState, instance: Instance, members: Sequence[Member]) -> Retag:
     """The step that is carried out before ``members`` are merged: the last of them that can tell their ids."""
     thin_ids = {
         member.origin.key: member.snapshot.thin_id
@@ -26,7 +26,7 @@ def remember_merge(picture: Picture, taking: Taking, members: Sequence[Member]) 
         if member.origin and member.snapshot and member.snapshot.thin_id is not None
     }
     vgs = vg_marks(_vgs_of(members), thin_ids)
-    outcome = _outcome(picture, taking, "merging", vgs, boot_id=picture.host.boot_id)
+    outcome = _outcome(host_state, instance, "merging", vgs, boot_id=host_state.host.boot_id)
     return Retag(
         purpose="remember_merge",
         volumes=origins_of(members),
@@ -46,12 +46,12 @@ def _forget_again(outcome: Outcome, members: Sequence[Member]) -> Iterator[Retag
         yield Retag(purpose="forget", volumes=origins_of(mine), add=others, delete=(outcome.to_tag(),))
 
 
-def remember_rollback(picture: Picture, taking: Taking, members: Sequence[Member]) -> Retag:
+def remember_rollback(host_state: HostState, instance: Instance, members: Sequence[Member]) -> Retag:
     """The step that is carried out once ``members`` have gone into their origins."""
     return Retag(
         purpose="remember_rollback",
         volumes=origins_of(members),
-        add=(_outcome(picture, taking, "rolled_back", vg_marks(_vgs_of(members))).to_tag(),),
+        add=(_outcome(host_state, instance, "rolled_back", vg_marks(_vgs_of(members))).to_tag(),),
         delete=_old_outcomes(members),
     )
 
@@ -61,13 +61,15 @@ def origins_of(members: Sequence[Member]) -> tuple[str, ...]:
     return tuple(member.origin.full_name for member in members if member.origin)
 
 
-def _outcome(picture: Picture, taking: Taking, kind: OutcomeKind, vgs: VgMarks, *, boot_id: str = "") -> Outcome:
+def _outcome(
+    host_state: HostState, instance: Instance, kind: OutcomeKind, vgs: VgMarks, *, boot_id: str = ""
+) -> Outcome:
     return Outcome(
         kind=kind,
-        set_name=taking.outcome_name,
-        set_id=taking.set_id,
-        count=taking.count,
-        at=picture.host.now,
+        set_name=instance.outcome_name,
+        set_id=instance.set_id,
+        count=instance.count,
+        at=host_state.host.now,
         boot_id=boot_id,
         vgs=vgs,
     )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..._durations import in_words
 from ..._errors import Refused
-from ..allocation import Demand, extension_demand, room_problems
+from ..allocation import CowAllocation, extension_allocation, room_problems
 from ..checks import thin_size_problem
 from ..result import view_of
-from ..selection import NOTHING_CHOSEN, Selection, Wanted, select
+from ..selection import NOTHING_CHOSEN, RequestedOrigin, Selection, select
 from ..sizes import AUTO
 from .absent import plan_absent
 from .base import Plan, Request, common_problems, differing, extensions, find, forget, grown, refusals, seal
@@ -24,103 +24,103 @@ from .removal import FINISH, removal_problems, removal_steps
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..._model import Picture
-    from ..state import Taking
+    from ..._model import HostState
+    from ..state import Instance
 
 
-def plan_present(picture: Picture, request: Request) -> Plan:
+def plan_present(host_state: HostState, request: Request) -> Plan:
     """The plan that makes the set of ``request`` exist, whole and large enough.
 
     Raises Refused with every reason that was found.
     """
-    found = find(picture, request)
-    selection = _selection(picture, request)
+    found = find(host_state, request)
+    selection = _selection(host_state, request)
     wanted = [item.origin for item in selection.wanted]
-    reasons = [*selection.reasons, *common_problems(picture, request, found, wanted)]
+    reasons = [*selection.reasons, *common_problems(host_state, request, found, wanted)]
     current = found.current
     if current is not None and _stays(current):
-        return _keep(picture, request, current, found.leftovers, selection, reasons)
-    leftovers = [taking for taking in (current, *found.leftovers) if taking is not None and taking.live]
-    return plan_creation(picture, request, leftovers, selection, reasons)
+        return _keep(host_state, request, current, found.leftovers, selection, reasons)
+    leftovers = [instance for instance in (current, *found.leftovers) if instance is not None and instance.live]
+    return plan_creation(host_state, request, leftovers, selection, reasons)
 
 
-def takes_root(picture: Picture, request: Request) -> bool:
+def takes_root(host_state: HostState, request: Request) -> bool:
     """Whether the root filesystem is going to be protected, so that the plan needs to know how the host boots."""
-    current = find(picture, request).current
+    current = find(host_state, request).current
     if current is not None and _stays(current):
         return False
-    return any(is_root(picture, item.origin) for item in _selection(picture, request).wanted)
+    return any(is_root(host_state, item.origin) for item in _selection(host_state, request).wanted)
 
 
-def _stays(current: Taking) -> bool:
+def _stays(current: Instance) -> bool:
     return current.sealed and (bool(current.live) or current.state == "merging")
 
 
-def _selection(picture: Picture, request: Request) -> Selection:
+def _selection(host_state: HostState, request: Request) -> Selection:
     if request.single is None:
-        return select(picture, request.selector)
-    origin = picture.volume(request.single.vg, request.single.origin)
+        return select(host_state, request.selector)
+    origin = host_state.volume(request.single.vg, request.single.origin)
     size = None if request.size == AUTO else request.size
-    return Selection(wanted=(Wanted(origin=origin, size=size),) if origin else ())
+    return Selection(wanted=(RequestedOrigin(origin=origin, size=size),) if origin else ())
 
 
 def _keep(
-    picture: Picture,
+    host_state: HostState,
     request: Request,
-    current: Taking,
-    leftovers: Sequence[Taking],
+    current: Instance,
+    leftovers: Sequence[Instance],
     selection: Selection,
     reasons: list[str],
 ) -> Plan:
-    reasons += _standing_against(picture, request, current)
-    reasons += _age_problems(picture, request, current)
+    reasons += _blocking_problems(host_state, request, current)
+    reasons += _age_problems(host_state, request, current)
     difference = differing(current, selection)
     if difference is not None and not selection.reasons:
         reasons.append(difference)
     if request.set_id not in (None, current.set_id):
         reasons.append(f"its id is {current.set_id}, and {request.set_id} was asked for: it is another taking")
-    reasons += [problem for taking in leftovers for problem in removal_problems(picture, taking)]
-    demands = [] if reasons else list(_too_small(picture, request, current, selection, reasons))
-    reasons += room_problems(picture, demands, request.reserve, less="size, min_headroom")
+    reasons += [problem for instance in leftovers for problem in removal_problems(host_state, instance)]
+    allocations = [] if reasons else list(_size_problems(host_state, request, current, selection, reasons))
+    reasons += room_problems(host_state, allocations, request.reserve, less="size, min_headroom")
     if reasons:
         raise Refused(f"{request.title} cannot be present", reasons)
-    view = view_of(picture, current, name=request.name)
+    view = view_of(host_state, current, name=request.name)
     sealing = (seal(member.label for member in current.live),) if current.half_sealed else ()
     # A taking that was cut off after its seal has left what origins remember of the one before.
-    forgetting = forget(picture, request, but=current.set_id)
+    forgetting = forget(host_state, request, but=current.set_id)
     return Plan(
-        steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(demands)),
-        after=replace(view, members=tuple(grown(member, demands) for member in view.members)),
+        steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(allocations)),
+        after=replace(view, members=tuple(grown(member, allocations) for member in view.members)),
         warnings=tuple(_unknown_validity(current)),
-        taking=current,
+        instance=current,
     )
 
 
-def _standing_against(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+def _blocking_problems(host_state: HostState, request: Request, current: Instance) -> Iterator[str]:
     """Why the set cannot stay as it is, with what stands against the way out that is named."""
     invalid = ", ".join(member.label for member in current.those("invalid"))
     if invalid:
         yield f"{invalid} overflowed and is invalid: what it held is lost"
-    missing = len(current.those("lost", "stray"))
+    missing = len(current.those("lost", "detached"))
     if missing:
         yield (
             f"{missing} of its {current.count} members are gone without having been rolled back: taking them again "
             "now would protect the wrong state"
         )
     other = replace(request, selector=NOTHING_CHOSEN)
-    if current.hopeless:
+    if current.unrecoverable:
         yield "remove the set (state: absent), then take a new one"
-        yield from refusals(plan_absent, picture, replace(other, state="absent"))
-    elif current.begun:
+        yield from refusals(plan_absent, host_state, replace(other, state="absent"))
+    elif current.rollback_started:
         yield f"it is being rolled back (state {current.state}): {FINISH}"
-        yield from refusals(plan_merged, picture, replace(other, state="merged"))
+        yield from refusals(plan_merged, host_state, replace(other, state="merged"))
 
 
-def _age_problems(picture: Picture, request: Request, current: Taking) -> Iterator[str]:
+def _age_problems(host_state: HostState, request: Request, current: Instance) -> Iterator[str]:
     """Why a set that is sound cannot be the one that was meant: going back to it would lose more than this change."""
     if request.max_age is None or current.state != "active" or current.created is None:
         return
-    age = picture.host.now - current.created
+    age = host_state.host.now - current.created
     if age > request.max_age.seconds:
         yield (
             f"it exists already and is {in_words(age)} old, more than max_age ({request.max_age.text}) allows, so it "
@@ -129,18 +129,18 @@ def _age_problems(picture: Picture, request: Request, current: Taking) -> Iterat
         )
 
 
-def _unknown_validity(current: Taking) -> Iterator[str]:
+def _unknown_validity(current: Instance) -> Iterator[str]:
     for member in current.those("unknown"):
         yield f"{member.label} is not active, so whether it is still valid cannot be known"
 
 
-def _too_small(
-    picture: Picture,
+def _size_problems(
+    host_state: HostState,
     request: Request,
-    current: Taking,
+    current: Instance,
     selection: Selection,
     reasons: list[str],
-) -> Iterator[Demand]:
+) -> Iterator[CowAllocation]:
     sizes = {item.origin.key: item.size for item in selection.wanted}
     for member in current.those("active"):
         origin, snapshot = member.origin, member.snapshot
@@ -148,8 +148,8 @@ def _too_small(
             continue
         size = sizes.get(origin.key)
         if member.kind == "thick":
-            yield from extension_demand(
-                picture,
+            yield from extension_allocation(
+                host_state,
                 origin=origin,
                 snapshot=snapshot,
                 size=size or request.size,

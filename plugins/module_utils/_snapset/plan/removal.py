@@ -14,51 +14,51 @@ from ..tags import membership_tags
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..._model import Picture, Volume
-    from ..state import Member, Taking
+    from ..._model import HostState, Volume
+    from ..state import Instance, Member
 
 
 FINISH = "finish with state: merged"
 
 
-def open_problem(picture: Picture, member: Member) -> str | None:
+def open_problem(host_state: HostState, member: Member) -> str | None:
     """Why a member's snapshot cannot be taken away, or None when nobody has it open."""
     snapshot = member.snapshot
-    if snapshot is None or not (snapshot.open or picture.mounts_of(snapshot)):
+    if snapshot is None or not (snapshot.open or host_state.mounts_of(snapshot)):
         return None
-    return f"the snapshot {snapshot.full_name} itself is {_holders_of(picture, snapshot)}: close it first"
+    return f"the snapshot {snapshot.full_name} itself is {_holders_of(host_state, snapshot)}: close it first"
 
 
-def removal_problems(picture: Picture, taking: Taking) -> Iterator[str]:
-    """Why what is left of ``taking`` cannot be removed whole; LVM would refuse some of it half-way."""
-    for member in taking.live:
-        problem = open_problem(picture, member)
-        if problem is None and member.state == "stray":
-            problem = _stray_problem(taking, member)
+def removal_problems(host_state: HostState, instance: Instance) -> Iterator[str]:
+    """Why what is left of ``instance`` cannot be removed whole; LVM would refuse some of it half-way."""
+    for member in instance.live:
+        problem = open_problem(host_state, member)
+        if problem is None and member.state == "detached":
+            problem = _detached_problem(instance, member)
         if problem is None:
-            problem = _held_by_lvm(taking, member)
+            problem = _held_by_lvm(instance, member)
         if problem is not None:
             yield problem
 
 
-def removal_steps(takings_to_remove: Sequence[Taking]) -> tuple[LvmStep, ...]:
+def removal_steps(instances_to_remove: Sequence[Instance]) -> tuple[LvmStep, ...]:
     """The step that removes all that is left of these takings; none when nothing is."""
-    snapshots = [member.snapshot for taking in takings_to_remove for member in taking.live if member.snapshot]
+    snapshots = [member.snapshot for instance in instances_to_remove for member in instance.live if member.snapshot]
     return (Remove.of(snapshots),) if snapshots else ()
 
 
-def merge_in_the_way(origin: Volume, member: Member) -> str:
+def running_merge_problem(origin: Volume, member: Member) -> str:
     """That the merge of ``member`` into ``origin`` waits or runs, and what ends it by hand."""
     return f"{_merge_fact(origin, member)}: {_merge_by_hand(origin, member)}"
 
 
-def _held_by_lvm(taking: Taking, member: Member) -> str | None:
+def _held_by_lvm(instance: Instance, member: Member) -> str | None:
     """Why LVM would not remove the member's snapshot, and what to do; None when it would."""
     origin, snapshot = member.origin, member.snapshot
     if origin is None or snapshot is None:
         return None
     if member.state in ("merge_pending", "merging"):
-        return f"{_merge_fact(origin, member)}: {_merge_ways(taking, origin, member)}"
+        return f"{_merge_fact(origin, member)}: {_merge_ways(instance, origin, member)}"
     again = f"lvchange -an {origin.full_name}; lvchange -ay {origin.full_name}"
     if member.state == "merge_failed":
         return merge_failure(origin, snapshot)
@@ -87,7 +87,7 @@ def _merge_fact(origin: Volume, member: Member) -> str:
     return f"{waits}, and LVM has no way to cancel a pending thin merge" if member.kind == "thin" else waits
 
 
-def _merge_ways(taking: Taking, origin: Volume, member: Member) -> str:
+def _merge_ways(instance: Instance, origin: Volume, member: Member) -> str:
     cancel = ""
     if member.state == "merge_pending" and member.kind == "thick":
         forgetting = f"lvchange --deltag {member.outcome.to_tag()} {origin.full_name}; " if member.outcome else ""
@@ -96,10 +96,10 @@ def _merge_ways(taking: Taking, origin: Volume, member: Member) -> str:
             f"lvremove {member.label}; lvchange -ay {origin.full_name}, or "
         )
     by_hand = _merge_by_hand(origin, member)
-    if not taking.sealed:
+    if not instance.sealed:
         return cancel + by_hand
-    if taking.hopeless:
-        return f"{cancel}{FINISH} and accept_loss_of: [{taking.name}]" + ("" if cancel else f", or {by_hand}")
+    if instance.unrecoverable:
+        return f"{cancel}{FINISH} and accept_loss_of: [{instance.name}]" + ("" if cancel else f", or {by_hand}")
     return cancel + FINISH
 
 
@@ -111,18 +111,18 @@ def _merge_by_hand(origin: Volume, member: Member) -> str:
     return f"to let it happen, reboot or unmount it, then lvchange --refresh {origin.full_name}; {poll}, and run again"
 
 
-def _holders_of(picture: Picture, volume: Volume) -> str:
+def _holders_of(host_state: HostState, volume: Volume) -> str:
     """Who keeps ``volume`` open, in words."""
-    mounts = [mount.mountpoint for mount in picture.mounts_of(volume)]
+    mounts = [mount.mountpoint for mount in host_state.mounts_of(volume)]
     if mounts:
         return f"mounted at {', '.join(mounts)}"
-    device = picture.device_of(volume)
+    device = host_state.device_of(volume)
     return f"used by {', '.join(device.holders)}" if device and device.holders else "held open by a process"
 
 
-def _stray_problem(taking: Taking, member: Member) -> str | None:
+def _detached_problem(instance: Instance, member: Member) -> str | None:
     volume = member.snapshot
-    if volume is None or _is_leftover(taking, member, volume):
+    if volume is None or _is_leftover(instance, member, volume):
         return None
     tags = " ".join(f"--deltag {tag}" for tag in membership_tags(volume.tags))
     return (
@@ -131,8 +131,8 @@ def _stray_problem(taking: Taking, member: Member) -> str | None:
     )
 
 
-def _is_leftover(taking: Taking, member: Member, volume: Volume) -> bool:
+def _is_leftover(instance: Instance, member: Member, volume: Volume) -> bool:
     # What a killed lvcreate leaves: a plain LV under the name that we gave, beside its recorded origin.
     if member.origin is None or volume.is_snapshot or "origin" in volume.roles:
         return False
-    return taking.single or volume.name in generated_names(member.origin.name, taking.name)
+    return instance.single or volume.name in generated_names(member.origin.name, instance.name)

@@ -14,10 +14,10 @@ import situations
 from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import instances
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, State
 
 STATES: tuple[State, ...] = ("present", "merged", "absent")
@@ -56,8 +56,8 @@ def _finish(model: ModelLvm, request: Request) -> dict[str, Any]:
     pytest.fail("no end")
 
 
-def _ids(picture: Picture) -> set[str]:
-    return {taking.set_id for taking in takings(picture)}
+def _ids(host_state: HostState) -> set[str]:
+    return {instance.set_id for instance in instances(host_state)}
 
 
 @pytest.mark.parametrize(("situation", "request_", "place", "fault"), CASES)

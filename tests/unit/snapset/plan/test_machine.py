@@ -27,11 +27,11 @@ from model_lvm import FAULTS, Fault, Killed, ModelLvm
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import instances
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import find
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey, Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, LvKey, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request
 
 ORIGINS = ("va/a", "va/b", "vt/t")
@@ -46,11 +46,11 @@ PLACE = st.integers(0, 2)
 WHOLE = ("active", "partly_merged", "merge_pending", "merging", "rolled_back")
 
 
-def _host() -> Picture:
+def _host() -> HostState:
     a, t = b.volume("va/a", open=True), b.thin("vt/t", open=True)
     foreign = b.thick_snapshot(a, "daily", 204 * b.MIB)
     groups = [b.group("va", free=160), b.group("vt")]
-    return b.picture([a, b.volume("va/b"), t, b.thin_pool("vt/pool"), foreign], groups=groups)
+    return b.host_state([a, b.volume("va/b"), t, b.thin_pool("vt/pool"), foreign], groups=groups)
 
 
 class SafePoints(RuleBasedStateMachine):
@@ -107,9 +107,9 @@ class SafePoints(RuleBasedStateMachine):
             if isinstance(error, CommandFailed):
                 self._is_undone(before, now, request, changed=error.details["changed"])
 
-    def _is_undone(self, before: Picture, now: Picture, request: Request, *, changed: bool) -> None:
+    def _is_undone(self, before: HostState, now: HostState, request: Request, *, changed: bool) -> None:
         assert driver.told_truly(changed=changed, before=before, after=now)
-        fresh = {taking.set_id for taking in takings(now)} - {taking.set_id for taking in takings(before)}
+        fresh = {instance.set_id for instance in instances(now)} - {instance.set_id for instance in instances(before)}
         assert not fresh or driver.view(now, request).state == "active", "a half-made set is left"
 
     def _tried(self, request: Request) -> tuple[Plan, None] | tuple[None, Refused | CommandFailed | Killed]:
@@ -129,13 +129,13 @@ class SafePoints(RuleBasedStateMachine):
     @rule(names=st.sampled_from([("aa", "at"), ("va2", "vt2")]))
     def attach_a_copy(self, *, names: tuple[str, str]) -> None:
         """Somebody wants to have a file back from a copy of the disks."""
-        self.model.picture = b.copied(self.model.picture, dict(zip(("va", "vt"), names)), active=False)
-        self.copies = [volume for volume in self.model.picture.volumes if volume.vg in names]
+        self.model.host_state = b.copied(self.model.host_state, dict(zip(("va", "vt"), names)), active=False)
+        self.copies = [volume for volume in self.model.host_state.volumes if volume.vg in names]
 
     @invariant()
     def nothing_happens_to_a_copy(self) -> None:
         vgs = {volume.vg for volume in self.copies}
-        assert [volume for volume in self.model.picture.volumes if volume.vg in vgs] == self.copies
+        assert [volume for volume in self.model.host_state.volumes if volume.vg in vgs] == self.copies
 
     @rule(name=ORIGIN)
     def open_or_close(self, *, name: str) -> None:
@@ -198,10 +198,10 @@ class SafePoints(RuleBasedStateMachine):
         self._came_back(self.model)
 
     def _came_back(self, model: ModelLvm) -> None:
-        for taking in takings(model.observe()):
-            snapshots = self.taken[taking.set_id]
-            snapshots.update({m.origin_key: m.snapshot.key for m in taking.live if m.snapshot})
-            for member in taking.those("merged", "rolled_back"):
+        for instance in instances(model.observe()):
+            snapshots = self.taken[instance.set_id]
+            snapshots.update({m.origin_key: m.snapshot.key for m in instance.live if m.snapshot})
+            for member in instance.those("merged", "rolled_back"):
                 assert snapshots[member.origin_key] in model.came_back
 
     @invariant()
@@ -215,7 +215,7 @@ class SafePoints(RuleBasedStateMachine):
 
     @invariant()
     def every_way_that_a_refusal_names_is_open(self) -> None:
-        picture = self.model.observe()
+        host_state = self.model.observe()
         for name in SETS:
             wishes = [
                 b.request(*ORIGINS, name=name),
@@ -223,7 +223,7 @@ class SafePoints(RuleBasedStateMachine):
                 *(b.request(name=name, state="merged", accept_loss_of=accepted) for accepted in ((), SETS)),
             ]
             for request in wishes:
-                assert not administrator.untold(picture, request)
+                assert not administrator.untold(host_state, request)
 
     def teardown(self) -> None:
         """From wherever the host is, doing as told lets go of each set, whichever of the ways is taken."""

@@ -20,7 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Extend, Retag
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 
 MERGED = b.request(state="merged")
 A = situations.A
@@ -79,7 +79,7 @@ def test_only_the_origins_of_this_merge_are_written_to() -> None:
 
 def test_an_unknown_set_names_those_that_exist() -> None:
     volumes = [A, b.member(A, name="y"), replace(situations.OTHER, tags=(b.outcome_tag("rolled_back", name="x"),))]
-    (reason,) = driver.reasons(b.picture(volumes), MERGED)
+    (reason,) = driver.reasons(b.host_state(volumes), MERGED)
     assert reason == "there is no such snapset; these exist: x, y"
 
 
@@ -130,8 +130,8 @@ def test_a_pending_merge_starts_once_the_origin_is_closed() -> None:
 def test_a_pending_merge_into_an_origin_that_is_not_active_is_refused() -> None:
     """There is nothing to refresh, and whether the store is still valid cannot be known."""
     origin, snapshot = b.pending(A, b.member(A))
-    picture = b.picture([b.inactive(origin), b.inactive(snapshot)])
-    reasons = driver.reasons(picture, MERGED)
+    host_state = b.host_state([b.inactive(origin), b.inactive(snapshot)])
+    reasons = driver.reasons(host_state, MERGED)
     assert any("lvchange -ay va/a" in reason for reason in reasons), reasons
 
 
@@ -140,8 +140,8 @@ def test_a_pending_merge_into_an_origin_that_is_not_active_is_refused() -> None:
 
 def _headroom(*, store: int = 40, used: int = 0, free: int = 500, **wish: Any) -> list[int]:
     snapshot = replace(b.member(A), size=store * b.MIB, data_percent=Fraction(used))
-    picture = b.picture([A, snapshot], groups=[b.group("va", free=free)])
-    plan = driver.plan(picture, b.request(state="merged", **wish))
+    host_state = b.host_state([A, snapshot], groups=[b.group("va", free=free)])
+    plan = driver.plan(host_state, b.request(state="merged", **wish))
     return [step.extents for step in plan.steps if isinstance(step, Extend)]
 
 
@@ -168,14 +168,14 @@ def test_default_headroom_of_a_large_store() -> None:
     origin = b.volume("vg/large", 100 * b.GIB)
     for used, grown in ((97, False), (98, True)):
         snapshot = replace(b.member(origin), size=10 * b.GIB, data_percent=Fraction(used))
-        picture = b.picture([origin, snapshot], groups=[b.group(free=5000)])
-        assert (driver.step_names(driver.plan(picture, MERGED))[0] == "extend") == grown
+        host_state = b.host_state([origin, snapshot], groups=[b.group(free=5000)])
+        assert (driver.step_names(driver.plan(host_state, MERGED))[0] == "extend") == grown
 
 
 def test_no_room_for_headroom() -> None:
     snapshot = replace(b.member(A), data_percent=Fraction(95))
-    picture = b.picture([A, snapshot], groups=[b.group("va", free=0)])
-    (reason,) = driver.reasons(picture, MERGED)
+    host_state = b.host_state([A, snapshot], groups=[b.group("va", free=0)])
+    (reason,) = driver.reasons(host_state, MERGED)
     assert reason.startswith("VG va has too little space")
     assert reason.endswith("(0 bytes (0 extents) free); add a PV, or ask for less (min_headroom)")
 
@@ -202,7 +202,7 @@ def test_a_pv_that_joined_the_group_of_root(
     refused: bool,  # noqa: FBT001
 ) -> None:
     """The devices file that comes back does not name it."""
-    model = ModelLvm(b.picture([A], mounts={mountpoint: A}))
+    model = ModelLvm(b.host_state([A], mounts={mountpoint: A}))
     driver.bring_about(model, b.request("va/a"))
     now = model.observe()
     groups = tuple(
@@ -220,12 +220,12 @@ def test_a_pv_that_joined_the_group_of_root(
 # Siblings
 
 
-def _with_sibling(sibling: Volume, origin: Volume = A, used: int = 50) -> Picture:
+def _with_sibling(sibling: Volume, origin: Volume = A, used: int = 50) -> HostState:
     mine = b.member(origin, size=80 * b.MIB, used=used) if not origin.is_thin else b.member(origin)
-    return b.picture([origin, mine, sibling, b.thin_pool(f"{origin.vg}/pool")])
+    return b.host_state([origin, mine, sibling, b.thin_pool(f"{origin.vg}/pool")])
 
 
-SIBLINGS: dict[str, tuple[Picture, str | None]] = {
+SIBLINGS: dict[str, tuple[HostState, str | None]] = {
     "thin": (
         _with_sibling(b.thin_snapshot(situations.T, "daily"), situations.T),
         "vt/daily (vt/daily) off from its origin",
@@ -250,44 +250,44 @@ SIBLINGS: dict[str, tuple[Picture, str | None]] = {
 
 @pytest.mark.parametrize("case", SIBLINGS)
 def test_siblings_that_the_merge_would_harm(case: str) -> None:
-    picture, expected = SIBLINGS[case]
-    reasons = driver.reasons(picture, MERGED)
+    host_state, expected = SIBLINGS[case]
+    reasons = driver.reasons(host_state, MERGED)
     assert len(reasons) == (expected is not None)
     assert all(expected is not None and expected in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("case", SIBLINGS)
 def test_a_loss_that_is_accepted(case: str) -> None:
-    picture, _expected = SIBLINGS[case]
-    assert driver.reasons(picture, b.request(state="merged", accept_loss_of=("z", "vt/daily", "va/daily"))) == ()
+    host_state, _expected = SIBLINGS[case]
+    assert driver.reasons(host_state, b.request(state="merged", accept_loss_of=("z", "vt/daily", "va/daily"))) == ()
 
 
 def test_a_loss_of_others_is_not_accepted() -> None:
-    picture, _expected = SIBLINGS["thin of a set"]
-    assert driver.reasons(picture, b.request(state="merged", accept_loss_of=("s", "vt/daily")))
+    host_state, _expected = SIBLINGS["thin of a set"]
+    assert driver.reasons(host_state, b.request(state="merged", accept_loss_of=("s", "vt/daily")))
 
 
 @pytest.mark.parametrize(("origin", "begun"), [(A, b.pending), (A, b.merging), (situations.T, b.pending)])
 def test_a_second_merge_into_one_origin_is_refused(origin: Volume, begun: Any) -> None:
     busy, other = begun(origin, b.member(origin, name="z", set_id="f" * 32))
     mine = b.member(origin)
-    picture = b.picture([busy, other, mine, b.thin_pool(f"{origin.vg}/pool")])
-    reasons = driver.reasons(picture, b.request(state="merged", accept_loss_of=("z",)))
+    host_state = b.host_state([busy, other, mine, b.thin_pool(f"{origin.vg}/pool")])
+    reasons = driver.reasons(host_state, b.request(state="merged", accept_loss_of=("z",)))
     assert any(other.full_name in reason for reason in reasons), reasons
 
 
 @pytest.mark.parametrize(("state", "used"), [("present", 0), ("absent", 0)])
 def test_siblings_matter_for_merging_alone(state: Any, used: int) -> None:
-    picture = _with_sibling(b.thin_snapshot(situations.T, "daily"), situations.T, used)
-    assert driver.reasons(picture, b.request("vt/t", state=state)) == ()
+    host_state = _with_sibling(b.thin_snapshot(situations.T, "daily"), situations.T, used)
+    assert driver.reasons(host_state, b.request("vt/t", state=state)) == ()
 
 
 def test_a_thin_origin_that_went_another_way_is_not_rolled_back() -> None:
     """The outcome is believed only when the origin has the device that the member had."""
     for thin_id, state in ((situations.T_MEMBER.thin_id, "merging"), (5, "damaged")):
         origin = replace(situations.T, tags=(situations.MERGING_THIN,), thin_id=thin_id)
-        picture = situations.of(replace(A, tags=(situations.MERGING_THIN,)), origin)
-        assert driver.view(picture, MERGED).state == state
+        host_state = situations.of(replace(A, tags=(situations.MERGING_THIN,)), origin)
+        assert driver.view(host_state, MERGED).state == state
 
 
 def test_an_interrupted_request_is_made_again() -> None:
@@ -304,13 +304,13 @@ def test_the_empty_store_that_a_finished_merge_left_is_removed() -> None:
     member = b.member(A)
     plain = replace(member, origin="", roles=frozenset({"public"}))
     origin = replace(A, tags=(b.outcome_tag("merging"),))
-    picture = b.picture([origin, plain])
-    plan = driver.plan(picture, b.request(state="merged"))
+    host_state = b.host_state([origin, plain])
+    plan = driver.plan(host_state, b.request(state="merged"))
     assert driver.step_names(plan) == ["remove", "remember_rollback"]
     assert plan.after.state == "rolled_back"
     assert plan.after.members[0].snapshot is None
     for other in (replace(origin, tags=()), replace(origin, merging=True)):
-        assert driver.reasons(b.picture([other, plain]), b.request(state="merged"))
+        assert driver.reasons(b.host_state([other, plain]), b.request(state="merged"))
 
 
 @pytest.mark.parametrize("origin", [A, situations.T])
@@ -319,7 +319,7 @@ def test_a_leftover_of_the_same_name_does_not_stand_against_its_own_merge(origin
     leftover = replace(b.member(origin, set_id="f" * 32, count=2, sealed=False), name=f"{origin.name}_spa")
     leftover = replace(leftover, uuid=b.lvm_uuid(leftover.full_name), size=4 * b.MIB)
     mine = b.member(origin, used=50) if not origin.is_thin else b.member(origin)
-    model = ModelLvm(b.picture([origin, mine, leftover, b.thin_pool(f"{origin.vg}/pool")]))
+    model = ModelLvm(b.host_state([origin, mine, leftover, b.thin_pool(f"{origin.vg}/pool")]))
     plan = driver.bring_about(model, MERGED)
     assert driver.step_names(plan) == ["remove", "remember_merge", "merge"]
     assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
@@ -330,11 +330,13 @@ def test_a_leftover_of_the_same_name_does_not_stand_against_its_own_merge(origin
 ACCEPTING = b.request(state="merged", accept_loss_of=("s",))
 
 
-@pytest.mark.parametrize("situation", ["lost", "stray", "invalid", "unsealed", "half_made", "overflowed_after_boot"])
+@pytest.mark.parametrize("situation", ["lost", "detached", "invalid", "unsealed", "half_made", "overflowed_after_boot"])
 def test_nothing_is_accepted_before_a_part_of_it_goes_back(situation: str) -> None:
-    picture = situations.ALL[situation]()
-    picture = replace(picture, volumes=tuple(lv for lv in picture.volumes if lv.tags != (situations.ROLLED_BACK,)))
-    assert driver.reasons(picture, ACCEPTING) == driver.reasons(picture, MERGED) != ()
+    host_state = situations.ALL[situation]()
+    host_state = replace(
+        host_state, volumes=tuple(lv for lv in host_state.volumes if lv.tags != (situations.ROLLED_BACK,))
+    )
+    assert driver.reasons(host_state, ACCEPTING) == driver.reasons(host_state, MERGED) != ()
 
 
 def test_an_accepted_loss_is_written_down_once() -> None:
@@ -369,7 +371,7 @@ def test_a_merge_by_hand_is_remembered_with_the_accepted_loss() -> None:
 
 
 def test_what_holds_nothing_any_more_is_removed_with_the_loss() -> None:
-    plan = driver.plan(situations.stray_pending(), ACCEPTING)
+    plan = driver.plan(situations.detached_pending(), ACCEPTING)
     assert driver.step_names(plan) == ["accept_loss", "remove"]
     assert driver.argvs(plan)[1].endswith(" va/a_s")
     assert driver.step_names(driver.plan(situations.invalid_partly(), ACCEPTING)) == ["accept_loss", "remove"]
@@ -387,15 +389,17 @@ def test_a_casualty_is_forgotten_before_it_is_removed() -> None:
     ("situation", "told"),
     [
         ("overflowed_pending", "LVM cannot remove it before va/a is next activated"),
-        ("stray_pending", "lvchange --deltag"),
+        ("detached_pending", "lvchange --deltag"),
     ],
 )
 def test_a_loss_that_cannot_be_left_behind_yet(situation: str, told: str) -> None:
-    picture = situations.ALL[situation]()
-    split = {"a_s": "mine"} if situation == "stray_pending" else {}
-    picture = replace(picture, volumes=tuple(replace(lv, name=split.get(lv.name, lv.name)) for lv in picture.volumes))
+    host_state = situations.ALL[situation]()
+    split = {"a_s": "mine"} if situation == "detached_pending" else {}
+    host_state = replace(
+        host_state, volumes=tuple(replace(lv, name=split.get(lv.name, lv.name)) for lv in host_state.volumes)
+    )
     for request in (MERGED, ACCEPTING):
-        reasons = driver.reasons(picture, request)
+        reasons = driver.reasons(host_state, request)
         assert any(told in reason for reason in reasons), reasons
 
 
@@ -408,5 +412,5 @@ def test_a_loss_that_cannot_be_left_behind_yet(situation: str, told: str) -> Non
 )
 def test_another_sets_merge_is_to_end_first_and_how(begun: Any, told: str) -> None:
     busy, other = begun(A, b.member(A, name="z", set_id="f" * 32))
-    (reason,) = driver.reasons(b.picture([busy, other, b.member(A)]), MERGED)
+    (reason,) = driver.reasons(b.host_state([busy, other, b.member(A)]), MERGED)
     assert told in reason

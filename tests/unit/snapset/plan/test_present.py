@@ -17,7 +17,7 @@ from model_lvm import ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import fits_device_mapper, lv_name_problem
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import takings
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import instances
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateThick, Extend
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 def test_exact_commands_of_a_taking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": b.SET_ID}))
-    picture = situations.of(replace(situations.A, tags=(situations.ROLLED_BACK,)), situations.T)
-    plan = driver.plan(picture, b.request("vt/t", "va/a=30MiB"))
+    host_state = situations.of(replace(situations.A, tags=(situations.ROLLED_BACK,)), situations.T)
+    plan = driver.plan(host_state, b.request("vt/t", "va/a=30MiB"))
 
     def tags(origin: Volume) -> str:
         known = (f"origin={origin.uuid}", f"taken={b.NOW}", f"vg={origin.vg_uuid}")
@@ -61,8 +61,8 @@ def _created(step: object) -> CreateThick:
 
 @pytest.mark.parametrize("mountpoint", ["/", "/srv"])
 def test_only_the_root_volume_remembers_the_physical_volumes(mountpoint: str) -> None:
-    picture = b.picture([situations.A], mounts={mountpoint: situations.A})
-    tags = _tags.parse_member(_created(driver.plan(picture, b.request("va/a")).steps[0]).tags)
+    host_state = b.host_state([situations.A], mounts={mountpoint: situations.A})
+    tags = _tags.parse_member(_created(driver.plan(host_state, b.request("va/a")).steps[0]).tags)
     assert tags is not None
     assert (tags.pvs is not None) == (mountpoint == "/")
 
@@ -75,7 +75,7 @@ def test_an_inactive_origin_is_predicted_as_it_will_be() -> None:
 
 @pytest.mark.parametrize("vgs", [("data", "data-2"), ("data", "data.2"), ("b", "a")])
 def test_members_are_predicted_in_the_order_of_the_result(vgs: tuple[str, str]) -> None:
-    model = ModelLvm(b.picture([b.volume(f"{vg}/lv") for vg in vgs]))
+    model = ModelLvm(b.host_state([b.volume(f"{vg}/lv") for vg in vgs]))
     request = b.request(*(f"{vg}/lv" for vg in vgs))
     assert driver.bring_about(model, request).after.to_prediction() == driver.shown(model.observe(), request)
 
@@ -95,7 +95,7 @@ def test_members_are_predicted_in_the_order_of_the_result(vgs: tuple[str, str]) 
     ],
 )
 def test_names_that_lvm_takes(origin: str, set_name: str, plain: bool) -> None:  # noqa: FBT001
-    plan = driver.plan(b.picture([b.volume(f"vg/{origin}")]), b.request(f"vg/{origin}", name=set_name))
+    plan = driver.plan(b.host_state([b.volume(f"vg/{origin}")]), b.request(f"vg/{origin}", name=set_name))
     name = _created(plan.steps[0]).name
     assert lv_name_problem(name) is None
     assert fits_device_mapper("vg", name, "-cow")
@@ -122,8 +122,8 @@ MEMBER = replace(situations.A_MEMBER, tags=b.member_tags(situations.A))
 def _extended(*, used: int = 0, store: int = 40, **wish: Any) -> list[int]:
     """The extents to which the member of va/a (200 MiB, at most 51 extents) is extended from ``store`` MiB."""
     grown = replace(MEMBER, data_percent=Fraction(used), size=store * b.MIB)
-    picture = b.picture([situations.A, grown])
-    steps = driver.plan(picture, b.request("va/a", **wish)).steps
+    host_state = b.host_state([situations.A, grown])
+    steps = driver.plan(host_state, b.request("va/a", **wish)).steps
     assert all(isinstance(step, Extend) for step in steps)
     return [step.extents for step in steps if isinstance(step, Extend)]
 
@@ -157,17 +157,17 @@ def test_existing_members_grow_to(wish: dict[str, Any], extents: list[int]) -> N
 
 
 def test_how_full_an_inactive_member_is_nobody_knows() -> None:
-    picture = b.picture([b.inactive(situations.A), b.inactive(MEMBER)])
-    assert driver.plan(picture, b.request("va/a", min_headroom="90%")).steps == ()
+    host_state = b.host_state([b.inactive(situations.A), b.inactive(MEMBER)])
+    assert driver.plan(host_state, b.request("va/a", min_headroom="90%")).steps == ()
 
 
 def test_a_reserve_that_is_short_stands_against_nothing_that_is_large_enough() -> None:
-    picture = b.picture([situations.A, MEMBER], groups=[b.group("va", free=1)])
-    assert driver.plan(picture, b.request("va/a", size="40MiB", reserve="50%VG")).steps == ()
+    host_state = b.host_state([situations.A, MEMBER], groups=[b.group("va", free=1)])
+    assert driver.plan(host_state, b.request("va/a", size="40MiB", reserve="50%VG")).steps == ()
 
 
 def test_an_extension_is_done_once() -> None:
-    model = ModelLvm(b.picture([situations.A, replace(MEMBER, data_percent=Fraction(70))]))
+    model = ModelLvm(b.host_state([situations.A, replace(MEMBER, data_percent=Fraction(70))]))
     request = b.request("va/a", min_headroom="50%")
     plan = driver.bring_about(model, request)
     assert driver.argvs(plan) == ["lvextend --yes --extents 15 va/a_s"]
@@ -178,10 +178,10 @@ def test_an_extension_is_done_once() -> None:
 def test_what_an_interrupted_taking_did_not_forget_is_forgotten() -> None:
     """It was cut off after the seal, and an origin still tells of the rollback of an older set of that name."""
     older = b.outcome_tag("rolled_back", set_id="f" * 32)
-    model = ModelLvm(b.picture([replace(situations.A, tags=(older, "somebody's")), MEMBER]))
+    model = ModelLvm(b.host_state([replace(situations.A, tags=(older, "somebody's")), MEMBER]))
     plan = driver.bring_about(model, b.request("va/a"))
     assert driver.argvs(plan) == [f"lvchange --yes --deltag {older} va/a"]
-    assert [(taking.name, taking.set_id) for taking in takings(model.observe())] == [("s", b.SET_ID)]
+    assert [(instance.name, instance.set_id) for instance in instances(model.observe())] == [("s", b.SET_ID)]
     assert driver.bring_about(model, b.request("va/a")).steps == ()
 
 
@@ -189,14 +189,14 @@ def test_what_origins_remember_of_this_or_of_other_sets_stays() -> None:
     """A merge that was written down and never asked for is no older set."""
     other = b.outcome_tag("rolled_back", name="z", set_id="f" * 32)
     for tag in (other, b.outcome_tag("merging")):
-        picture = b.picture([replace(situations.A, tags=(tag,)), MEMBER])
-        assert driver.plan(picture, b.request("va/a")).steps == ()
+        host_state = b.host_state([replace(situations.A, tags=(tag,)), MEMBER])
+        assert driver.plan(host_state, b.request("va/a")).steps == ()
 
 
 def test_an_extension_needs_room_beyond_the_reserve() -> None:
-    picture = b.picture([situations.A, MEMBER], groups=[b.group("va", free=15)])
-    assert driver.reasons(picture, b.request("va/a", size="80MiB", reserve="20MiB")) == ()
-    (reason,) = driver.reasons(picture, b.request("va/a", size="80MiB", reserve="24MiB"))
+    host_state = b.host_state([situations.A, MEMBER], groups=[b.group("va", free=15)])
+    assert driver.reasons(host_state, b.request("va/a", size="80MiB", reserve="20MiB")) == ()
+    (reason,) = driver.reasons(host_state, b.request("va/a", size="80MiB", reserve="24MiB"))
     assert reason.startswith("VG va has too little space: 40 MiB (10 extents) are needed for a, 36 MiB (9 extents)")
     assert reason.endswith("; add a PV, lower reserve, or ask for less (size, min_headroom)")
 
@@ -213,7 +213,7 @@ def test_a_size_for_a_thin_member_is_refused() -> None:
 def _many(count: int, *, members: bool, tag: str = "") -> Any:
     origins = [b.volume(f"vg/lv{number}", tags=(tag,) if tag else ()) for number in range(count)]
     snapshots = [b.member(origin, count=count) for origin in origins] if members else []
-    return b.picture([*origins, *snapshots], groups=[b.group(free=900)])
+    return b.host_state([*origins, *snapshots], groups=[b.group(free=900)])
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -222,8 +222,8 @@ def test_process_budgets(count: int) -> None:
     larger = b.request(*(f"vg/lv{number}=80MiB" for number in range(count)))
     rolled_back = b.outcome_tag("rolled_back", count=count)
 
-    def steps(picture: Any, request: Any) -> int:
-        return len(driver.plan(picture, request).steps)
+    def steps(host_state: Any, request: Any) -> int:
+        return len(driver.plan(host_state, request).steps)
 
     assert steps(_many(count, members=False), every) + 2 == count + 3
     assert steps(_many(count, members=False, tag=rolled_back), every) + 2 == count + 4
@@ -243,8 +243,8 @@ def test_members_on_their_way_back_are_not_told_as_gone() -> None:
 def test_leftovers_that_lvm_would_not_remove_are_told() -> None:
     """Somebody typed lvconvert --merge for a member of a set that never was complete."""
     origin, snapshot = b.pending(situations.A, b.member(situations.A, count=2, sealed=False), count=2)
-    picture = situations.of(replace(origin, tags=()), snapshot, situations.T)
-    reasons = driver.reasons(picture, b.request("va/b", "vt/t"))
+    host_state = situations.of(replace(origin, tags=()), snapshot, situations.T)
+    reasons = driver.reasons(host_state, b.request("va/b", "vt/t"))
     assert any("va/a_s waits to be merged into va/a" in reason for reason in reasons), reasons
 
 
@@ -253,13 +253,13 @@ def test_leftovers_that_lvm_would_not_remove_are_told() -> None:
 
 @pytest.mark.parametrize("max_age", ["", "3600", "1h", "7d"])
 def test_a_set_that_is_young_enough_is_kept(max_age: str) -> None:
-    picture = b.picture([situations.A, b.member(situations.A)])
-    assert driver.plan(picture, b.request("va/a", max_age=max_age)).steps == ()
+    host_state = b.host_state([situations.A, b.member(situations.A)])
+    assert driver.plan(host_state, b.request("va/a", max_age=max_age)).steps == ()
 
 
 def test_a_set_that_is_too_old_was_taken_for_something_else() -> None:
-    picture = b.picture([situations.A, b.member(situations.A)])
-    (reason,) = driver.reasons(picture, b.request("va/a", max_age="59m"))
+    host_state = b.host_state([situations.A, b.member(situations.A)])
+    (reason,) = driver.reasons(host_state, b.request("va/a", max_age="59m"))
     assert reason == (
         "it exists already and is 1 h 0 min old, more than max_age (59m) allows, so it was taken for something else: "
         "choose another name, or remove it: ansible-playbook safepoint.lvm.commit -e snapset=s"
@@ -276,5 +276,5 @@ def test_only_a_sound_set_can_be_too_old() -> None:
         assert reasons
         assert not [reason for reason in reasons if "max_age" in reason]
     for state in ("merged", "absent"):
-        picture = b.picture([situations.A, b.member(situations.A)])
-        assert driver.reasons(picture, b.request("va/a", state=state, **old)) == ()
+        host_state = b.host_state([situations.A, b.member(situations.A)])
+        assert driver.reasons(host_state, b.request("va/a", state=state, **old)) == ()

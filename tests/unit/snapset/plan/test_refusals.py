@@ -18,7 +18,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import takes_root
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import Picture, Volume
+    from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 
 A = b.volume("vg/a")
 T = b.thin("vg/t")
@@ -46,13 +46,13 @@ ORIGINS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", ORIGINS)
 def test_origin(case: str) -> None:
     facts, expected = ORIGINS[case]
-    (reason,) = driver.reasons(b.picture([replace(A, **facts)]), b.request("vg/a"))
+    (reason,) = driver.reasons(b.host_state([replace(A, **facts)]), b.request("vg/a"))
     assert reason.startswith(expected)
 
 
 def test_raid_with_integrity_is_told_by_its_legs() -> None:
     leg = b.volume("vg/a_rimage_0", roles=frozenset({"private", "raid", "image"}), layout=frozenset({"integrity"}))
-    (reason,) = driver.reasons(b.picture([A, leg]), b.request("vg/a"))
+    (reason,) = driver.reasons(b.host_state([A, leg]), b.request("vg/a"))
     assert reason.startswith("vg/a is a RAID volume with integrity")
 
 
@@ -60,62 +60,62 @@ def test_a_vdo_volume_that_has_a_snapshot() -> None:
     """LVM reports it as private and virtual then, which it is not without one (recorded by hand from LVM 2.03.31)."""
     roles, layout = frozenset({"private", "origin", "thickorigin"}), frozenset({"vdo", "sparse", "virtual"})
     origin = b.volume("vg/a", segtype="vdo", pool="vpool0", roles=roles, layout=layout)
-    picture = b.picture([origin, b.member(origin)])
-    assert driver.reasons(picture, b.request("vg/a")) == ()
-    assert driver.reasons(picture, b.request("vg/a", state="merged")) == ()
+    host_state = b.host_state([origin, b.member(origin)])
+    assert driver.reasons(host_state, b.request("vg/a")) == ()
+    assert driver.reasons(host_state, b.request("vg/a", state="merged")) == ()
 
 
 @pytest.mark.parametrize("roles", ["private,thin,pool,data", "private,cache,origin,cacheorigin"])
 def test_a_vdo_volume_that_lvm_keeps_to_itself(roles: str) -> None:
     hidden = b.volume("vg/x", segtype="vdo", roles=frozenset(roles.split(",")))
-    (reason,) = driver.reasons(b.picture([A, hidden]), b.request("vg/x"))
+    (reason,) = driver.reasons(b.host_state([A, hidden]), b.request("vg/x"))
     assert reason.startswith("vg/x is an LV that LVM keeps to itself")
 
 
 @pytest.mark.parametrize("layout", ["linear", "striped", "raid,raid1", "cache", "writecache"])
 def test_origins_that_lvm_takes(layout: str) -> None:
     origin = replace(A, layout=frozenset(layout.split(",")))
-    assert driver.reasons(b.picture([origin]), b.request("vg/a")) == ()
+    assert driver.reasons(b.host_state([origin]), b.request("vg/a")) == ()
 
 
 @pytest.mark.parametrize("origin", [A, T])
 def test_a_snapshot_as_origin(origin: Volume) -> None:
-    picture = b.picture([origin, b.snapshot(origin, "snap"), b.thin_pool()])
-    (reason,) = driver.reasons(picture, b.request("vg/snap"))
+    host_state = b.host_state([origin, b.snapshot(origin, "snap"), b.thin_pool()])
+    (reason,) = driver.reasons(host_state, b.request("vg/snap"))
     assert reason == "vg/snap is a snapshot, which cannot be an origin"
 
 
 @pytest.mark.parametrize("origin", [A, T])
 def test_an_origin_with_a_merging_snapshot(origin: Volume) -> None:
     snapshot = b.snapshot(origin, "old", merging=True)
-    (reason,) = driver.reasons(b.picture([origin, snapshot, b.thin_pool()]), b.request(f"vg/{origin.name}"))
+    (reason,) = driver.reasons(b.host_state([origin, snapshot, b.thin_pool()]), b.request(f"vg/{origin.name}"))
     assert reason.startswith(f"vg/old is being merged into vg/{origin.name}")
 
 
 def test_a_thin_origin_with_a_thick_snapshot() -> None:
-    picture = b.picture([T, b.thick_snapshot(T, "cow"), b.thin_pool()])
-    (reason,) = driver.reasons(picture, b.request("vg/t"))
+    host_state = b.host_state([T, b.thick_snapshot(T, "cow"), b.thin_pool()])
+    (reason,) = driver.reasons(host_state, b.request("vg/t"))
     assert reason.startswith("vg/t is thin and has a thick snapshot (vg/cow)")
 
 
 @pytest.mark.parametrize("more", [b.thick_snapshot(A, "one"), b.thick_snapshot(A, "invalid_one", invalid=True)])
 def test_other_snapshots_of_a_thick_origin_do_no_harm(more: Volume) -> None:
-    assert driver.reasons(b.picture([A, more]), b.request("vg/a")) == ()
+    assert driver.reasons(b.host_state([A, more]), b.request("vg/a")) == ()
 
 
 @pytest.mark.parametrize("name", ["/dev/vg/a", "/dev/mapper/vg-a"])
 def test_a_pv_on_the_origin(name: str) -> None:
     groups = [b.group(), b.group("inner", pv_names=("/dev/sda", name))]
-    (reason,) = driver.reasons(b.picture([A], groups=groups), b.request("vg/a"))
+    (reason,) = driver.reasons(b.host_state([A], groups=groups), b.request("vg/a"))
     assert reason.startswith("vg/a is a PV of VG inner, and a thick snapshot would be a duplicate of it")
     groups = [b.group(), b.group("inner", pv_names=(f"{name[:-1]}t",))]
-    assert driver.reasons(b.picture([T, b.thin_pool()], groups=groups), b.request("vg/t")) == (), "it stays inactive"
+    assert driver.reasons(b.host_state([T, b.thin_pool()], groups=groups), b.request("vg/t")) == (), "it stays inactive"
 
 
 def test_a_name_too_long_for_the_hidden_device() -> None:
     # vg-NAME-real has to fit, while the snapshot gets a short, hashed name.
     for length, refused in ((119, False), (120, True)):
-        reasons = driver.reasons(b.picture([b.volume(f"vg/{'a' * length}")]), b.request(f"vg/{'a' * length}"))
+        reasons = driver.reasons(b.host_state([b.volume(f"vg/{'a' * length}")]), b.request(f"vg/{'a' * length}"))
         assert any("too long a name" in reason for reason in reasons) == refused
 
 
@@ -131,7 +131,7 @@ GROUPS: dict[str, tuple[dict[str, Any], str]] = {
 def test_group(case: str, state: Any) -> None:
     facts, expected = GROUPS[case]
     volumes = [A] if state == "present" else [A, b.member(A)]
-    (reason,) = driver.reasons(b.picture(volumes, groups=[b.group(**facts)]), b.request("vg/a", state=state))
+    (reason,) = driver.reasons(b.host_state(volumes, groups=[b.group(**facts)]), b.request("vg/a", state=state))
     assert reason.startswith(expected)
 
 
@@ -139,15 +139,15 @@ def test_group(case: str, state: Any) -> None:
 def test_a_sick_group_that_has_nothing_to_do_with_the_set(state: Any) -> None:
     volumes = [A, b.member(A)] if state != "present" else [A]
     groups = [b.group(), b.group("sick", partial=True, exported=True, lock_type="dlm")]
-    picture = b.picture([*volumes, b.volume("sick/x")], groups=groups)
-    assert driver.reasons(picture, b.request("vg/a", state=state)) == ()
+    host_state = b.host_state([*volumes, b.volume("sick/x")], groups=groups)
+    assert driver.reasons(host_state, b.request("vg/a", state=state)) == ()
 
 
 @pytest.mark.parametrize(("state", "members"), [("present", 0), ("merged", 1), ("absent", 0), ("absent", 1)])
 def test_what_lvm_could_not_read_may_hide_members(state: Any, members: int) -> None:
     # One of two members is visible, or none.
-    picture = b.picture([A, *[b.member(A, count=2)] * members], unread="/dev/sdx: checksum error")
-    reasons = driver.reasons(picture, b.request("vg/a", state=state))
+    host_state = b.host_state([A, *[b.member(A, count=2)] * members], unread="/dev/sdx: checksum error")
+    reasons = driver.reasons(host_state, b.request("vg/a", state=state))
     expected = "members may be hidden from us: LVM could not read everything: /dev/sdx: checksum error"
     assert expected in reasons
 
@@ -155,32 +155,32 @@ def test_what_lvm_could_not_read_may_hide_members(state: Any, members: int) -> N
 @pytest.mark.parametrize(("state", "members"), [("present", 0), ("merged", 1), ("absent", 0), ("absent", 1)])
 def test_active_volumes_that_lvm_does_not_show(state: Any, members: int) -> None:
     other = b.volume("else/x")
-    seen = b.picture([A, *[b.member(A, count=2)] * members, other])
-    picture = replace(seen, volumes=seen.volumes[:-1], volume_groups=seen.volume_groups[:-1])
-    reasons = driver.reasons(picture, b.request("vg/a", state=state))
+    seen = b.host_state([A, *[b.member(A, count=2)] * members, other])
+    host_state = replace(seen, volumes=seen.volumes[:-1], volume_groups=seen.volume_groups[:-1])
+    reasons = driver.reasons(host_state, b.request("vg/a", state=state))
     expected = "members may be hidden from us: LVM does not show the VG of active LVs (else-x)"
     assert any(reason.startswith(expected) for reason in reasons), reasons
-    assert any("does not show the VG of active LVs (else-x)" in one for one in host_info(picture, None)["warnings"])
+    assert any("does not show the VG of active LVs (else-x)" in one for one in host_info(host_state, None)["warnings"])
     assert not any("members may be hidden" in one for one in driver.reasons(seen, b.request("vg/a", state=state)))
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
 def test_lvm_does_not_know_what_is_active(state: Any) -> None:
     volumes = [A, b.member(A)] if state != "present" else [A]
-    picture = b.picture([replace(volume, active=None, open=None) for volume in volumes])
+    host_state = b.host_state([replace(volume, active=None, open=None) for volume in volumes])
     expected = "LVM does not know which LVs are active"
-    assert any(reason.startswith(expected) for reason in driver.reasons(picture, b.request("vg/a", state=state)))
-    assert any(warning.startswith(expected) for warning in host_info(picture, None)["warnings"])
+    assert any(reason.startswith(expected) for reason in driver.reasons(host_state, b.request("vg/a", state=state)))
+    assert any(warning.startswith(expected) for warning in host_info(host_state, None)["warnings"])
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
 def test_a_whole_set_has_no_hidden_members(state: Any) -> None:
-    picture = b.picture([A, b.member(A)], unread="/dev/sdx: checksum error")
-    assert driver.reasons(picture, b.request("vg/a", state=state)) == ()
+    host_state = b.host_state([A, b.member(A)], unread="/dev/sdx: checksum error")
+    assert driver.reasons(host_state, b.request("vg/a", state=state)) == ()
 
 
 def test_a_set_of_which_all_that_is_left_is_hidden_has_none_to_merge() -> None:
-    assert driver.reasons(b.picture([A], unread="checksum error"), b.request(state="merged"))
+    assert driver.reasons(b.host_state([A], unread="checksum error"), b.request(state="merged"))
 
 
 # Thin pools
@@ -192,16 +192,16 @@ def test_nothing_can_be_done_in_a_pool_that_cannot_write_its_metadata(health: st
     pool = replace(b.thin_pool(), health=health)
     for volumes in ([T, pool], [T, b.member(T), pool]):
         if len(volumes) > 2 or state == "present":
-            reasons = driver.reasons(b.picture(volumes), b.request("vg/t", state=state))
+            reasons = driver.reasons(b.host_state(volumes), b.request("vg/t", state=state))
             assert any(reason.startswith("thin pool vg/pool has no room for metadata") for reason in reasons), reasons
-    (warning,) = host_info(b.picture([T, pool]), None)["warnings"]
+    (warning,) = host_info(b.host_state([T, pool]), None)["warnings"]
     assert warning.startswith(f"thin pool vg/pool is not healthy ({health})")
 
 
 @pytest.mark.parametrize("state", ["merged", "absent"])
 def test_a_pool_without_room_for_data_lets_go(state: Any) -> None:
     pool = replace(b.thin_pool(data=100), health="out_of_data")
-    assert driver.reasons(b.picture([T, b.member(T), pool]), b.request("vg/t", state=state)) == ()
+    assert driver.reasons(b.host_state([T, b.member(T), pool]), b.request("vg/t", state=state)) == ()
 
 
 POOLS: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
@@ -218,27 +218,27 @@ POOLS: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
 @pytest.mark.parametrize("case", POOLS)
 def test_pool(case: str) -> None:
     facts, wish, expected = POOLS[case]
-    reasons = driver.reasons(b.picture([T, b.thin_pool(**facts)]), b.request("vg/t", **wish))
+    reasons = driver.reasons(b.host_state([T, b.thin_pool(**facts)]), b.request("vg/t", **wish))
     assert len(reasons) == (expected is not None)
     assert all(reason.startswith(expected or "") for reason in reasons)
 
 
 def test_a_pool_that_is_not_active() -> None:
     pool = replace(b.inactive(b.thin_pool()), metadata_percent=None)
-    (reason,) = driver.reasons(b.picture([T, pool]), b.request("vg/t"))
+    (reason,) = driver.reasons(b.host_state([T, pool]), b.request("vg/t"))
     assert reason.startswith("thin pool vg/pool is not active")
 
 
 def test_a_pool_is_complained_about_once() -> None:
-    picture = b.picture([T, b.thin("vg/u"), b.thin_pool(data=90)])
-    assert len(driver.reasons(picture, b.request("vg/t", "vg/u"))) == 1
+    host_state = b.host_state([T, b.thin("vg/u"), b.thin_pool(data=90)])
+    assert len(driver.reasons(host_state, b.request("vg/t", "vg/u"))) == 1
 
 
 # The host around LVM
 
 
-def _mounted(mountpoint: str = "/srv", fstype: str = "ext4", **host: Any) -> Picture:
-    return b.picture([A], mounts={mountpoint: A}, fstypes={mountpoint: fstype}, **host)
+def _mounted(mountpoint: str = "/srv", fstype: str = "ext4", **host: Any) -> HostState:
+    return b.host_state([A], mounts={mountpoint: A}, fstypes={mountpoint: fstype}, **host)
 
 
 @pytest.mark.parametrize("spec", ["UUID=1", "LABEL=x", "/dev/disk/by-uuid/1", "/dev/disk/by-label/x"])
@@ -249,8 +249,8 @@ def test_fstab_that_names_the_content(spec: str) -> None:
 
 
 def test_fstab_that_names_the_content_of_an_unmounted_origin() -> None:
-    picture = b.picture([A], fstab=(FstabEntry("UUID=1", "/mnt", device=(253, 0)),))
-    assert driver.reasons(picture, b.request("vg/a"))
+    host_state = b.host_state([A], fstab=(FstabEntry("UUID=1", "/mnt", device=(253, 0)),))
+    assert driver.reasons(host_state, b.request("vg/a"))
 
 
 def test_fstab_that_names_the_content_of_another_swap_area() -> None:
@@ -258,9 +258,9 @@ def test_fstab_that_names_the_content_of_another_swap_area() -> None:
     other = b.volume("vg/b")
     mounts = {"[SWAP]": A}
     entry = FstabEntry("UUID=1", "[SWAP]", device=(253, 1))
-    assert driver.reasons(b.picture([A, other], mounts=mounts, fstab=(entry,)), b.request("vg/a")) == ()
+    assert driver.reasons(b.host_state([A, other], mounts=mounts, fstab=(entry,)), b.request("vg/a")) == ()
     mine = replace(entry, device=(253, 0))
-    assert driver.reasons(b.picture([A, other], mounts=mounts, fstab=(mine,)), b.request("vg/a"))
+    assert driver.reasons(b.host_state([A, other], mounts=mounts, fstab=(mine,)), b.request("vg/a"))
 
 
 @pytest.mark.parametrize("spec", ["/dev/mapper/vg-a", "/dev/vg/a", "PARTUUID=1"])
@@ -269,13 +269,13 @@ def test_fstab_that_names_the_device(spec: str) -> None:
 
 
 def test_fstab_of_another_filesystem() -> None:
-    picture = _mounted(fstab=(FstabEntry("UUID=1", "/boot", device=(8, 1)), FstabEntry("UUID=2", "/gone")))
-    assert driver.reasons(picture, b.request("vg/a")) == ()
+    host_state = _mounted(fstab=(FstabEntry("UUID=1", "/boot", device=(8, 1)), FstabEntry("UUID=2", "/gone")))
+    assert driver.reasons(host_state, b.request("vg/a")) == ()
 
 
 def test_a_thin_snapshot_stays_inactive_so_that_fstab_may_name_the_content() -> None:
-    picture = b.picture([T, b.thin_pool()], mounts={"/srv": T}, fstab=(FstabEntry("UUID=1", "/srv"),))
-    assert driver.reasons(picture, b.request("vg/t")) == ()
+    host_state = b.host_state([T, b.thin_pool()], mounts={"/srv": T}, fstab=(FstabEntry("UUID=1", "/srv"),))
+    assert driver.reasons(host_state, b.request("vg/t")) == ()
 
 
 @pytest.mark.parametrize(("mountpoint", "refused"), [("/", True), ("/srv", False)])
@@ -287,8 +287,8 @@ def test_root_argument_that_names_the_content(mountpoint: str, refused: bool) ->
 def test_btrfs_is_refused_for_thick_snapshots_alone() -> None:
     (reason,) = driver.reasons(_mounted(fstype="btrfs"), b.request("vg/a"))
     assert reason.startswith("vg/a holds btrfs at /srv")
-    picture = b.picture([T, b.thin_pool()], mounts={"/srv": T}, fstypes={"/srv": "btrfs"})
-    assert driver.reasons(picture, b.request("vg/t")) == ()
+    host_state = b.host_state([T, b.thin_pool()], mounts={"/srv": T}, fstypes={"/srv": "btrfs"})
+    assert driver.reasons(host_state, b.request("vg/t")) == ()
 
 
 GOOD = Initramfs("6.1", "/boot/initrd.img-6.1", frozenset({"dm_snapshot"}))
@@ -325,16 +325,16 @@ def test_an_initramfs_that_may_stand_still_is_told(leaves_pollers: bool, warned:
 
 def test_how_the_host_boots_matters_for_root_alone() -> None:
     root = b.volume("vg/root")
-    picture = b.picture([A, root], mounts={"/srv": A, "/": root}, boot=Boot("6.1", ()))
-    assert driver.reasons(picture, b.request("vg/a")) == ()
-    assert driver.reasons(picture, b.request("vg/root"))
+    host_state = b.host_state([A, root], mounts={"/srv": A, "/": root}, boot=Boot("6.1", ()))
+    assert driver.reasons(host_state, b.request("vg/a")) == ()
+    assert driver.reasons(host_state, b.request("vg/root"))
 
 
 def test_how_the_host_boots_is_asked_only_when_root_is_to_be_taken() -> None:
     """Looking into every initramfs takes seconds."""
     other = b.volume("vg/b")
     mounts = {"/": A, "/srv": other}
-    fresh, taken = (b.picture([A, other, *more], mounts=mounts) for more in ([], [b.member(A)]))
+    fresh, taken = (b.host_state([A, other, *more], mounts=mounts) for more in ([], [b.member(A)]))
     assert takes_root(fresh, b.request("vg/b", "vg/a"))
     assert takes_root(fresh, b.single_request("vg/a"))
     assert not takes_root(fresh, b.request("vg/b"))
@@ -344,7 +344,7 @@ def test_how_the_host_boots_is_asked_only_when_root_is_to_be_taken() -> None:
 def test_a_thin_root_needs_another_module() -> None:
     def reasons(module: str) -> tuple[str, ...]:
         boot = Boot("6.1", (replace(GOOD, modules=frozenset({module})),))
-        return driver.reasons(b.picture([T, b.thin_pool()], mounts={"/": T}, boot=boot), b.request("vg/t"))
+        return driver.reasons(b.host_state([T, b.thin_pool()], mounts={"/": T}, boot=boot), b.request("vg/t"))
 
     assert reasons("dm_thin_pool") == ()
     (reason,) = reasons("dm_snapshot")
@@ -354,60 +354,62 @@ def test_a_thin_root_needs_another_module() -> None:
 @pytest.mark.parametrize("separate", ["/usr", "/var", "/var/lib", "/etc", "/opt"])
 def test_what_belongs_to_root_goes_with_it(separate: str) -> None:
     other = b.volume("vg/b")
-    picture = b.picture([A, other], mounts={"/": A, separate: other})
-    (reason,) = driver.reasons(picture, b.request("vg/a"))
+    host_state = b.host_state([A, other], mounts={"/": A, separate: other})
+    (reason,) = driver.reasons(host_state, b.request("vg/a"))
     assert reason.startswith(f"/ is protected, but {separate} is a filesystem of its own and is not")
-    assert driver.reasons(picture, b.request("vg/a", "vg/b")) == ()
-    assert driver.reasons(picture, b.request("vg/a", ignore_uncovered=[separate])) == ()
-    assert driver.reasons(picture, b.request("vg/b")) == ()
+    assert driver.reasons(host_state, b.request("vg/a", "vg/b")) == ()
+    assert driver.reasons(host_state, b.request("vg/a", ignore_uncovered=[separate])) == ()
+    assert driver.reasons(host_state, b.request("vg/b")) == ()
 
 
 @pytest.mark.parametrize("mountpoint", ["/boot", "/boot/efi", "/boot/firmware", "/efi"])
 def test_what_a_boot_loader_reads_is_not_merged(mountpoint: str) -> None:
-    picture = b.picture([A, T, b.thin_pool()], mounts={mountpoint: A})
-    (reason,) = driver.reasons(picture, b.request("vg/a"))
+    host_state = b.host_state([A, T, b.thin_pool()], mounts={mountpoint: A})
+    (reason,) = driver.reasons(host_state, b.request("vg/a"))
     assert reason.startswith(f"{mountpoint} lies on vg/a, and a boot loader would read it half merged: leave it out")
-    thin = b.picture([T, b.thin_pool()], mounts={mountpoint: T})
+    thin = b.host_state([T, b.thin_pool()], mounts={mountpoint: T})
     assert driver.reasons(thin, b.request("vg/t")) == ()
 
 
 def test_kernels_on_a_root_that_is_merged() -> None:
     kernels = Boot("6.1", (GOOD,))
-    (reason,) = driver.reasons(b.picture([A], mounts={"/": A}, boot=kernels), b.request("vg/a"))
+    (reason,) = driver.reasons(b.host_state([A], mounts={"/": A}, boot=kernels), b.request("vg/a"))
     assert reason.startswith("/boot lies on / (vg/a), and while that is merged")
     assert (
-        driver.reasons(b.picture([A], mounts={"/": A}, boot=kernels), b.request("vg/a", ignore_uncovered=["/boot"]))
+        driver.reasons(b.host_state([A], mounts={"/": A}, boot=kernels), b.request("vg/a", ignore_uncovered=["/boot"]))
         == ()
     )
     other = b.volume("vg/b")
-    assert driver.reasons(b.picture([A, other], mounts={"/": A, "/boot": other}, boot=kernels), b.request("vg/a")) == ()
+    assert (
+        driver.reasons(b.host_state([A, other], mounts={"/": A, "/boot": other}, boot=kernels), b.request("vg/a")) == ()
+    )
     thin = replace(GOOD, modules=frozenset({"dm_thin_pool"}))
-    root = b.picture([T, b.thin_pool()], mounts={"/": T}, boot=Boot("6.1", (thin,)))
+    root = b.host_state([T, b.thin_pool()], mounts={"/": T}, boot=Boot("6.1", (thin,)))
     assert driver.reasons(root, b.request("vg/t")) == ()
 
 
 def test_home_does_not_go_with_root() -> None:
     other = b.volume("vg/b")
-    assert driver.reasons(b.picture([A, other], mounts={"/": A, "/home": other}), b.request("vg/a")) == ()
+    assert driver.reasons(b.host_state([A, other], mounts={"/": A, "/home": other}), b.request("vg/a")) == ()
 
 
 def test_a_size_for_a_thin_volume() -> None:
-    (reason,) = driver.reasons(b.picture([T, b.thin_pool()]), b.request("vg/t=1GiB"))
+    (reason,) = driver.reasons(b.host_state([T, b.thin_pool()]), b.request("vg/t=1GiB"))
     assert reason.startswith("vg/t is thin: its snapshots have no size")
-    assert driver.reasons(b.picture([T, b.thin_pool()]), b.request("vg/t", size="1GiB")) == ()
+    assert driver.reasons(b.host_state([T, b.thin_pool()]), b.request("vg/t", size="1GiB")) == ()
 
 
 def test_every_reason_is_found_at_once() -> None:
     """One refusal of each family, all of them in one answer."""
     sick = replace(A, health="partial", writable=False)
-    picture = b.picture(
+    host_state = b.host_state(
         [sick, T, b.thin_pool(data=90), b.volume("vg/b"), b.volume("vg/b_s"), b.volume("x/y")],
         groups=[b.group(free=3), b.group("x", exported=True)],
         mounts={"/": sick},
         root_argument="LABEL=root",
         boot=Boot("6.1", ()),
     )
-    reasons = driver.reasons(picture, b.request("vg/a", "vg/t=1GiB", "vg/b", "x/y", "vg/no", "no/a", "vg/b"))
+    reasons = driver.reasons(host_state, b.request("vg/a", "vg/t=1GiB", "vg/b", "x/y", "vg/no", "no/a", "vg/b"))
     for part in (
         "volumes names vg/b 2 times",
         "no LV vg/no",

@@ -27,7 +27,7 @@ ROLLED_BACK = b.outcome_tag("rolled_back", name="/snap", set_id=b.lvm_uuid("va/s
 
 
 def _model(*volumes: Any) -> ModelLvm:
-    return ModelLvm(b.picture([A, T, OTHER, b.thin_pool("vt/pool"), *volumes]))
+    return ModelLvm(b.host_state([A, T, OTHER, b.thin_pool("vt/pool"), *volumes]))
 
 
 @pytest.mark.parametrize("origin", [A, T])
@@ -84,9 +84,9 @@ def test_a_snapshot_made_by_hand_is_accepted(state: State) -> None:
     ],
 )
 def test_a_name_that_means_something_else(state: State, holder: Any, expected: str) -> None:
-    picture = _model(b.volume("va/b"), holder).observe()
+    host_state = _model(b.volume("va/b"), holder).observe()
     with pytest.raises(Refused) as caught:
-        driver.plan(picture, b.single_request("va/a", name="a_x", state=state))
+        driver.plan(host_state, b.single_request("va/a", name="a_x", state=state))
     assert caught.value.reasons[0].startswith(expected)
 
 
@@ -144,7 +144,7 @@ def test_a_name_that_lvm_would_leave_half_made() -> None:
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_what_other_origins_remember_of_that_name_stays(state: State) -> None:
-    model = ModelLvm(b.picture([replace(A, tags=(ROLLED_BACK,)), OTHER]))
+    model = ModelLvm(b.host_state([replace(A, tags=(ROLLED_BACK,)), OTHER]))
     driver.bring_about(model, b.single_request("vb/a", state=state))
     assert model.get("va/a").tags == (ROLLED_BACK,)
     assert driver.step_names(driver.bring_about(model, b.single_request("va/a", state="absent"))) == ["forget"]
@@ -152,18 +152,18 @@ def test_what_other_origins_remember_of_that_name_stays(state: State) -> None:
 
 def test_a_size_for_a_thin_origin() -> None:
     """LVM would make a thick snapshot of it."""
-    for picture in (_model().observe(), _model(b.snapshot(T, "snap")).observe()):
-        (reason,) = driver.reasons(picture, b.single_request("vt/t", size="8MiB"))
+    for host_state in (_model().observe(), _model(b.snapshot(T, "snap")).observe()):
+        (reason,) = driver.reasons(host_state, b.single_request("vt/t", size="8MiB"))
         assert reason.startswith("vt/t is thin: its snapshots have no size")
-        assert driver.reasons(picture, b.single_request("vt/t")) == ()
+        assert driver.reasons(host_state, b.single_request("vt/t")) == ()
 
 
 def test_a_thick_snapshot_of_a_thin_origin_is_pending_while_that_is_open() -> None:
     """A thin origin always has a fill of its own, which tells nothing of a merge."""
     origin = replace(T, merging=True, open=True)
     waiting = b.thick_snapshot(T, "snap", merging=True)
-    picture = b.picture([origin, waiting, b.thin_pool("vt/pool")])
-    assert driver.view(picture, b.single_request("vt/t", state="merged")).state == "merge_pending"
+    host_state = b.host_state([origin, waiting, b.thin_pool("vt/pool")])
+    assert driver.view(host_state, b.single_request("vt/t", state="merged")).state == "merge_pending"
 
 
 def test_a_set_and_a_snapshot_do_not_see_each_other() -> None:
@@ -176,7 +176,7 @@ def test_a_set_and_a_snapshot_do_not_see_each_other() -> None:
 
 
 def test_what_is_remembered_of_an_earlier_snapshot_of_that_name_is_forgotten() -> None:
-    model = ModelLvm(b.picture([replace(A, tags=(b.outcome_tag("rolled_back", name="/snap", set_id="old"),))]))
+    model = ModelLvm(b.host_state([replace(A, tags=(b.outcome_tag("rolled_back", name="/snap", set_id="old"),))]))
     model.faults = {1: "killed_before"}
     with pytest.raises(Killed):
         driver.bring_about(model, b.single_request("va/a"))
@@ -188,9 +188,9 @@ def test_what_is_remembered_of_an_earlier_snapshot_of_that_name_is_forgotten() -
 def test_what_lvm_could_not_read_hides_nothing_of_a_snapshot(state: State) -> None:
     """It is in the VG of its origin, or nowhere."""
     snapshots = [b.thick_snapshot(A, "snap")] if state == "merged" else []
-    picture = replace(_model(*snapshots).observe(), unread="/dev/sdx: checksum error")
-    assert driver.reasons(picture, b.single_request("va/a", state=state)) == ()
-    _reason, why = driver.reasons(picture, b.single_request("no/a", state=state))
+    host_state = replace(_model(*snapshots).observe(), unread="/dev/sdx: checksum error")
+    assert driver.reasons(host_state, b.single_request("va/a", state=state)) == ()
+    _reason, why = driver.reasons(host_state, b.single_request("no/a", state=state))
     assert why == "LVM could not read everything: /dev/sdx: checksum error"
 
 

@@ -35,7 +35,7 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     "invalid": ("va/a_s overflowed and is invalid", "va/a_s overflowed and is invalid", ["remove"]),
     "unknown": ([], "lvchange -ay va/a, then run again", ["remove"]),
     "lost": ("1 of its 2 members are gone", "1 of its 2 members are gone", ["remove"]),
-    "stray": ("1 of its 2 members are gone", "va/mine is no snapshot of its recorded origin", "--deltag"),
+    "detached": ("1 of its 2 members are gone", "va/mine is no snapshot of its recorded origin", "--deltag"),
     "partly_requested": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
     "partly_done": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
     "pending": ("being rolled back (state merge_pending)", [], "va/a_s waits to be merged into va/a: to cancel that"),
@@ -66,7 +66,7 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
         ACCEPT,
         f"vt/t_s is being merged, which cannot be stopped: finish with {ACCEPT}",
     ),
-    "stray_pending": ("1 of its 2 members are gone", "va/a_s is no snapshot of its recorded origin", ACCEPT),
+    "detached_pending": ("1 of its 2 members are gone", "va/a_s is no snapshot of its recorded origin", ACCEPT),
     "invalid_partly": ("va/a_s overflowed", ACCEPT, ["forget", "remove"]),
     "unsealed_pending": (
         "to let it happen, reboot or unmount it, then lvchange --refresh vt/t",
@@ -160,23 +160,23 @@ def test_unknown_validity_is_a_warning() -> None:
 
 def test_states_of_the_other_set_do_not_matter() -> None:
     other = b.member(situations.OTHER, name="z")
-    picture = replace(situations.active(), volumes=(*situations.active().volumes, replace(other, invalid=True)))
-    assert driver.step_names(driver.plan(picture, b.request(state="merged"))) == MERGE
+    host_state = replace(situations.active(), volumes=(*situations.active().volumes, replace(other, invalid=True)))
+    assert driver.step_names(driver.plan(host_state, b.request(state="merged"))) == MERGE
 
 
 def test_two_whole_sets_of_one_name() -> None:
     rival = b.member(situations.OTHER, set_id="f" * 32)
-    picture = replace(situations.active(), volumes=(*situations.active().volumes, rival))
+    host_state = replace(situations.active(), volumes=(*situations.active().volumes, rival))
     for state in ("present", "merged", "absent"):
-        reasons = driver.reasons(picture, b.request("va/a", "vt/t", state=state))
+        reasons = driver.reasons(host_state, b.request("va/a", "vt/t", state=state))
         assert any(b.SET_ID in reason and "f" * 32 in reason for reason in reasons), reasons
 
 
 @pytest.mark.parametrize(("state", "then"), [("present", []), ("merged", MERGE), ("absent", [])])
 def test_leftovers_of_the_name_beside_a_whole_set_go(state: State, then: list[str]) -> None:
     leftover = b.member(situations.OTHER, set_id="f" * 32, sealed=False)
-    picture = replace(situations.active(), volumes=(*situations.active().volumes, leftover))
-    plan = driver.plan(picture, b.request(state=state) if state != "present" else b.request("va/a", "vt/t"))
+    host_state = replace(situations.active(), volumes=(*situations.active().volumes, leftover))
+    plan = driver.plan(host_state, b.request(state=state) if state != "present" else b.request("va/a", "vt/t"))
     assert driver.step_names(plan) == ["remove", *then]
     removed = plan.steps[0].arguments()[4:]
     assert removed == (("va/a_s", "vt/t_s", "va/b_s") if state == "absent" else ("va/b_s",))
@@ -185,5 +185,5 @@ def test_leftovers_of_the_name_beside_a_whole_set_go(state: State, then: list[st
 def test_members_whose_removal_lvm_would_refuse_half_way() -> None:
     """A lost member does not hide that another one is being merged."""
     origin, snapshot = b.pending(situations.A, b.member(situations.A, count=3), count=3)
-    picture = situations.of(origin, snapshot, situations.T, b.member(situations.T, count=3))
-    assert driver.reasons(picture, b.request(state="absent"))
+    host_state = situations.of(origin, snapshot, situations.T, b.member(situations.T, count=3))
+    assert driver.reasons(host_state, b.request(state="absent"))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from .._boot_files.tree import Tree
-    from .._model import Host, Mount, Picture, Volume
-    from .._snapset.context import BootBackup, Situation
+    from .._model import Host, HostState, Mount, Volume
+    from .._snapset.context import BootBackup, SnapsetContext
     from .._snapset.plan.base import Plan
     from .._snapset.steps import LvmStep
     from .._snapset.tags import TimerTags
@@ -34,7 +34,7 @@ _CONFIG = f"activation{{polling_interval={POLL_SECONDS} udev_sync=0}} backup{{ar
 
 
 @dataclass(frozen=True)
-class Orders:
+class RollbackScript:
     """What the program is to do when the time is over: LVM's ``steps``, and before them ``trees`` of ``backup``."""
 
     members: tuple[Volume, ...]
@@ -42,16 +42,16 @@ class Orders:
     backup: BootBackup | None
 
 
-def set_problems(now: Situation) -> Iterator[str]:
+def set_problems(now: SnapsetContext) -> Iterator[str]:
     """Why the set could not go back when the time is over."""
-    if now.taking is None or now.set_state != "active":
+    if now.instance is None or now.set_state != "active":
         yield f"snapset {now.name} is {now.set_state}; expected is one that is active"
 
 
-def boot_problems(now: Situation) -> Iterator[str]:
+def boot_problems(now: SnapsetContext) -> Iterator[str]:
     """Why the host might not boot after / has gone back, with nobody there to see it."""
-    origins = [one.origin for one in now.taking.members if one.origin] if now.taking else []
-    separate = ", ".join(boot_beside(now.picture, origins))
+    origins = [one.origin for one in now.instance.members if one.origin] if now.instance else []
+    separate = ", ".join(boot_beside(now.host_state, origins))
     if separate and now.bound is None:
         yield (
             f"/ would go back and {separate} would not, because it was not saved for this set (boot_backup): nobody "
@@ -59,19 +59,19 @@ def boot_problems(now: Situation) -> Iterator[str]:
         )
 
 
-def orders(now: Situation, plan: Plan) -> Orders:
+def rollback_script(now: SnapsetContext, plan: Plan) -> RollbackScript:
     """What going back takes by ``plan``, which merges the set as it is now."""
-    members = now.taking.live if now.taking else ()
-    return Orders(
+    members = now.instance.live if now.instance else ()
+    return RollbackScript(
         members=tuple(member.snapshot for member in members if member.snapshot),
         steps=tuple(step for step in plan.steps if isinstance(step, (Retag, Merge))),
         backup=now.bound,
     )
 
 
-def requests(found: Orders, picture: Picture) -> str:
+def requests(found: RollbackScript, host_state: HostState) -> str:
     """LVM's commands as two functions of the shell program: ``remember``, then ``request`` for what is left."""
-    moment = f":{picture.host.boot_id}:{picture.host.now}"
+    moment = f":{host_state.host.boot_id}:{host_state.host.now}"
     remembers = [step for step in found.steps if isinstance(step, Retag)]
     merges = [one for step in found.steps if isinstance(step, Merge) for one in step.members]
     lines = [
@@ -96,7 +96,7 @@ def _word(word: str, moment: str) -> str:
     return f'{shlex.quote(before)}":$boot_id:$now"{shlex.quote(after)}' if found else shlex.quote(word)
 
 
-def facts(timer: TimerTags, volume: str, found: Orders, host: Host) -> str:
+def facts(timer: TimerTags, volume: str, found: RollbackScript, host: Host) -> str:
     """The values that the shell program works with, as assignments; it is armed in the present boot of ``host``."""
     backup = found.backup
     values = {
