@@ -100,6 +100,10 @@ commands:
   type: list
   elements: list
   returned: success
+reads:
+  description: How many reports LVM was asked for; always 0 here.
+  type: int
+  returned: always
 reasons:
   description: Every reason why the request was refused, before anything was touched.
   type: list
@@ -111,7 +115,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.initramfs_hook import run_initramfs_hook
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.initramfs_hook import HookCase
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +129,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 
 def main() -> None:
     """Run the module."""
-    run_initramfs_hook(AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True))
+    run_change(AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True), HookCase)
 
 
 if __name__ == "__main__":

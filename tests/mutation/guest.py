@@ -102,8 +102,8 @@ BREAKS = {
         "test_undo.py::test_a_creation_that_fails_half_way",
     ),
     "memory": Break(
-        "        if names:\n            runner.run(",
-        "        if not names:\n            runner.run(",
+        "        if names:\n            replace(undo",
+        "        if not names:\n            replace(undo",
         "test_undo.py::test_a_merge_that_lvm_refuses",
     ),
     "lock of LVM": Break(

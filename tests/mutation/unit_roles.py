@@ -40,7 +40,7 @@ MUTANTS = (
     ),
     Mutant(
         "nothing is changed in a preview boot",
-        "        self.refuse_preview(host_state.host)\n",
+        "    check_host(host_state.host)\n",
         "",
     ),
     Mutant(
@@ -50,22 +50,22 @@ MUTANTS = (
     ),
     Mutant(
         "an initramfs with another script is built again",
-        "if (writes and image.stops_udev) or _lacks(image)",
-        "if _lacks(image)",
+        "if (writes and image.stops_udev) or _needs_build(image)",
+        "if _needs_build(image)",
     ),
     Mutant(
         "an initramfs that was not built is noticed",
-        'if not lines or ends_pollers(lines) is not (state == "present"):',
-        "if not lines:",
+        'and (step.kernel not in images or images[step.kernel].has_script != (self.state == "present"))',
+        "and step.kernel not in images",
     ),
     Mutant(
         "no half of a script is where every file is a script",
-        "mode=WANTED.mode, aside=_ASIDE)",
+        "mode=WANTED.mode, aside=_TEMPORARY)",
         "mode=WANTED.mode)",
     ),
     Mutant(
         "the host is locked until an initramfs is built",
-        "run_tool(*command(step), keeps=(lock,))",
-        "run_tool(*command(step))",
+        "run_tool(*argv, keeps=(self.lock,))",
+        "run_tool(*argv)",
     ),
 )

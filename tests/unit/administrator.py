@@ -117,7 +117,7 @@ class Administrator:
             volume = self.model.get(words[-1])
             if "unmount" in way and self.prefers != "reboot" and volume.open:
                 self.model.put(volume, open=False)
-            outcome = self.model.run(words)
+            outcome = self.model.run(words, vgs=[volume.vg])
             self.log.append(f"{command}: {outcome.rc}")
             assert outcome.rc == 0, f"{command}: {outcome.stderr}"
 

@@ -109,8 +109,16 @@ class ModelLvm:
         """What is there now."""
         return set_apart(self.host_state)
 
-    def run(self, arguments: Sequence[str]) -> CommandResult:
-        """Run one command. Raises Killed for such a fault."""
+    def note(self, text: str) -> None:
+        """The journal is of no interest here."""
+
+    def run_program(self, name: str, *arguments: str) -> None:
+        """No plan for snapshots runs another program."""
+        raise AssertionError(name, arguments)
+
+    def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
+        """Run one command, which says truly which ``vgs`` it changes. Raises Killed for such a fault."""
+        assert [*vgs] == sorted({word.partition("/")[0] for word in _parse(arguments).operands})
         fault = self.faults.pop(len(self.commands), None)
         self.commands.append(tuple(arguments))
         command = _parse(arguments)

@@ -22,7 +22,7 @@ from cpio import members
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, PreviewMount
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import preview_image
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM as HOOK
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import rollback_script
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import PROGRAM
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.unit import unit
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
@@ -50,8 +50,8 @@ def timers() -> Iterator[tuple[str, str, bool]]:
         host_state = b.host_state(volumes, mounts=mounts)
         found = driver.rollback_script_of(host_state)
         yield f"{name}/go-back", PROGRAM, True
-        yield f"{name}/facts", rollback_script.facts(TIMER, "vg/safepoint_timer_s", found, host_state.host), False
-        yield f"{name}/requests", rollback_script.requests(found, host_state), False
+        yield f"{name}/facts", script.facts(TIMER, "vg/safepoint_timer_s", found, host_state.host), False
+        yield f"{name}/requests", script.requests(found, host_state), False
     text = unit("s", TIMER.deadline, "/dev/mapper/vg-safepoint_timer_s")
     (stub,) = re.findall("ExecStart=/bin/sh -c '(.*)'", text)
     yield "timer-unit/stub", stub, True
@@ -62,7 +62,7 @@ def looks() -> Iterator[tuple[str, str, bool]]:
     shown = [PreviewMount("/", "ext4", ROOT, b.member(ROOT)), PreviewMount("/var", "xfs", VAR, b.member(VAR))]
     for kind, scripts in IMAGES.items():
         for path, (_mode, text) in members(
-            preview_image(kind, scripts, shown=shown, name="s", set_id=b.SET_ID)
+            preview_image(kind, scripts, preview_mounts=shown, name="s", set_id=b.SET_ID)
         ).items():
             if text and not path.endswith((".list", ".set")):
                 yield f"look-{kind}/{path}", text, True

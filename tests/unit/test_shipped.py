@@ -18,13 +18,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # A number that grows wants a reason in its commit.
 FILES = {
-    "boot_backup": 47,
-    "boot_entry": 45,
-    "initramfs_hook": 28,
-    "rollback_timer": 57,
-    "snapset": 44,
+    "boot_backup": 50,
+    "boot_entry": 47,
+    "initramfs_hook": 34,
+    "rollback_timer": 60,
+    "snapset": 47,
     "snapset_info": 25,
-    "snapshot": 44,
+    "snapshot": 47,
 }
 # What only writes: a look at a host needs none of it.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

@@ -11,8 +11,9 @@ from .._boot_files.difference import Difference, compare
 from .._boot_files.tree import digest_of
 from .._errors import Refused
 from .._snapset.sizes import format_bytes
-from .._snapset.steps import Remove, Retag, StepsPlan
+from .._snapset.steps import Remove, Retag
 from .._snapset.tags import BOOT_RESTORED, boot_seal
+from .._steps import StepsPlan
 from .backups import is_final, keep_problems, plan_new, removal_problems, restore_problems
 from .steps import RestoreBoot, SaveBoot, UndoRestore
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .._boot_files.tree import Tree
     from .._snapset.context import BootBackup, SnapsetContext
-    from .._snapset.steps import Step
+    from .._steps import Step
     from .observed import BootObserved
 
 

@@ -13,7 +13,7 @@ from .._boot_files.manifest import copies_of
 from .._boot_files.tree import is_menu
 from .._errors import FilesFailed
 from .._host.filesystem import mounted
-from .._snapset.steps import FileChange
+from .._steps import FileChange
 from .restore import Site, make_bootable, make_exact, undo, workspace
 from .volume import check_unchanged, write_backup
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .._boot_files.difference import Difference
     from .._boot_files.tree import Entry, Tree
-    from .._snapset.steps import Runner
+    from .._steps import Runner
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class SaveBoot:
     trees: tuple[Tree, ...]
     inodes: int
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -64,6 +65,7 @@ class RestoreBoot:
     difference: Difference
     final: bool
     changes = True
+    vgs = ()
 
     @property
     def removed(self) -> tuple[str, ...]:
@@ -121,6 +123,7 @@ class UndoRestore:
     mountpoint: str
     backup_id: str
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""

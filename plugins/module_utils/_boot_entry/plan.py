@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import Refused
 from .._snapset.sizes import format_bytes
-from .._snapset.steps import StepsPlan
+from .._steps import StepsPlan
 from .checks import entry_problems, grub_problems
 from .entries import kernel_arguments, preview_digest, preview_mounts
 from .grub import BOOT, GRUB_EDITORS, bls_path, entry_id
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .._snapset.context import BootBackup
     from .._snapset.state import Instance
-    from .._snapset.steps import Step
+    from .._steps import Step
     from .grub import Grub
     from .observed import EntryObserved, Source
 

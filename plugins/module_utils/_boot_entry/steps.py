@@ -18,14 +18,14 @@ from .._host.files import sync, write_whole
 from .._host.filesystem import mounted
 from .._host.process import run_tool
 from .._host.reading import checksum, read
-from .._snapset.steps import FileChange
+from .._steps import FileChange
 from .grub import BOOT, FORMAT, HOME, RECORD
 from .menu import INITRAMFS, KERNEL, LOOK, with_part, without_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._snapset.steps import Runner
+    from .._steps import Runner
     from .entries import Kernel
 
 
@@ -44,6 +44,7 @@ class WriteEntry:
     image: bytes = field(repr=False)
     shows: str
     changes = True
+    vgs = ()
 
     @property
     def home(self) -> Path:
@@ -98,6 +99,7 @@ class RemoveEntry:
 
     place: Path
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -126,6 +128,7 @@ class AddToMenu:
     part: str
     bls: tuple[Path, str] | None = None
     changes = True
+    vgs = ()
 
     @property
     def makes(self) -> str:
@@ -168,6 +171,7 @@ class TakeFromMenu:
     menu: Path
     is_own: bool
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -200,6 +204,7 @@ class ChooseNextBoot:
     entry: str
     takes_back: bool = False
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""

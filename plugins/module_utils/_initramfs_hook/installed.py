@@ -13,13 +13,13 @@ from .._host.boot import ends_pollers, list_initramfs, stops_udev
 from .._host.process import find_tool
 from .._host.reading import checksum, unless_gone
 from .._paths import INITRAMFS_SCRIPT
-from .plan import Found, Image, Script
+from .plan import Found, Image
+from .script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BOOT = Path("/boot")
-BUILDER = "update-initramfs"
 # That of dracut has an update-initramfs, too, and none of this.
 _OF_INITRAMFS_TOOLS = "mkinitramfs"
 

@@ -1,48 +1,35 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which initramfs has the script that ends LVM's pollers, and the steps to put it there or take it out. Pure; private.
+"""Which initramfs has the hook, and the steps that add it or remove it. Pure; private to this collection.
 
-The package ``_initramfs_hook`` knows that script, and how initramfs-tools puts it into an initramfs. It must not know
-what a snapset is.
+The package ``_initramfs_hook`` knows the script that ends LVM's pollers, and how initramfs-tools puts it into an
+initramfs. It must not know what a snapset is.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal
 
+from .._errors import Refused
 from .._paths import INITRAMFS_SCRIPT
-from .program import PROGRAM
+from .script import WANTED, Script
+from .steps import Build, RemoveScript, WriteScript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+
+    from .._steps import Step
 
 State = Literal["present", "absent"]
 
 
 @dataclass(frozen=True)
-class Script:
-    """The file of the script: what is in it, and its mode."""
-
-    size: int
-    sha256: str
-    mode: int
-
-    def to_result(self) -> dict[str, Any]:
-        """It as a diff shows it."""
-        return {"path": str(INITRAMFS_SCRIPT), "size": self.size, "sha256": self.sha256}
-
-
-WANTED = Script(len(PROGRAM.encode()), hashlib.sha256(PROGRAM.encode()).hexdigest(), 0o755)
-
-
-@dataclass(frozen=True)
 class Image:
-    """The initramfs of a kernel; not ``readable`` when nobody could list what is in it.
+    """The initramfs of a kernel. It is not ``readable`` if its files cannot be listed.
 
-    ``stops_udev`` when it is one of initramfs-tools, in which LVM's pollers do harm; ``is_older`` than the script.
+    ``stops_udev`` if initramfs-tools built it: only there LVM's pollers do harm. ``is_older`` than the script.
     """
 
     kernel: str
@@ -55,7 +42,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Found:
-    """What there is. Without ``builds`` the host has no initramfs-tools, and needs nothing."""
+    """What the host has. If it is not a host that ``builds`` with initramfs-tools, it needs nothing."""
 
     builds: bool
     script: Script | None = None
@@ -64,72 +51,47 @@ class Found:
 
 
 @dataclass(frozen=True)
-class WriteScript:
-    """Put the script where initramfs-tools finds it."""
-
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-        return {"step": "write_script", **WANTED.to_result()}
-
-
-@dataclass(frozen=True)
-class RemoveScript:
-    """Take it away from there."""
-
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-        return {"step": "remove_script", "path": str(INITRAMFS_SCRIPT)}
-
-
-@dataclass(frozen=True)
-class Build:
-    """Build the initramfs of a kernel anew."""
-
-    kernel: str
-    path: str
-
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-        return {"step": "build_initramfs", "kernel": self.kernel, "path": self.path}
-
-
-Step = Union[WriteScript, RemoveScript, Build]
-
-
-@dataclass(frozen=True)
 class View:
-    """The script, and the kernels in whose initramfs it is."""
+    """The script, and the kernels whose initramfs has it."""
 
     state: Literal["present", "absent", "not_needed"]
     script: Script | None
     kernels: tuple[str, ...]
 
     def to_result(self) -> dict[str, Any]:
-        """It as the module returns it."""
+        """The view as the module returns it."""
         return {"state": self.state, "path": str(INITRAMFS_SCRIPT), "kernels": list(self.kernels)}
 
     def to_diff(self) -> dict[str, Any]:
-        """It as a diff shows it."""
+        """The view as the diff shows it."""
         return {"script": self.script.to_result() if self.script else None, "kernels": list(self.kernels)}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered steps, and what there is before and after them."""
+    """Steps in order, and the view after them."""
 
     steps: tuple[Step, ...]
-    before: View
     after: View
+    warnings: tuple[str, ...] = ()
+    subject: str = ""
 
 
-def plan(found: Found, state: State) -> Plan:
-    """The plan that brings the host to ``state``."""
+def plan_hook(found: Found, state: State) -> Plan:
+    """The steps that bring the host to ``state``. Raises Refused with every reason why that is impossible."""
     steps = tuple(_present(found) if state == "present" else _absent(found))
+    if problems := tuple(_boot_problems(found, steps)):
+        raise Refused(f"the initramfs hook cannot be {state}", problems)
     built = {step.kernel for step in steps if isinstance(step, Build)}
-    having = {image.kernel for image in found.images if image.has_script}
+    having = _kernels_with_script(found)
     kernels = having | built if state == "present" else having - built
     script = (WANTED if found.builds else found.script) if state == "present" else None
-    return Plan(steps, before=_view(found, found.script, having), after=_view(found, script, kernels))
+    return Plan(steps, after=_view(found, script, kernels))
+
+
+def view_of(found: Found) -> View:
+    """The hook as it is now."""
+    return _view(found, found.script, _kernels_with_script(found))
 
 
 def _present(found: Found) -> Iterator[Step]:
@@ -138,13 +100,13 @@ def _present(found: Found) -> Iterator[Step]:
     writes = found.script != WANTED
     if writes:
         yield WriteScript()
-    yield from (
-        Build(image.kernel, image.path) for image in found.images if (writes and image.stops_udev) or _lacks(image)
-    )
+    for image in found.images:
+        if (writes and image.stops_udev) or _needs_build(image):
+            yield Build(image.kernel, image.path)
 
 
-def _lacks(image: Image) -> bool:
-    # Of another tool's nothing is known but that LVM does not poll there (dracut, 70lvm).
+def _needs_build(image: Image) -> bool:
+    # LVM does not poll in an initramfs of another tool (dracut, module 70lvm).
     return not image.readable or (image.stops_udev and (not image.has_script or image.is_older))
 
 
@@ -155,12 +117,15 @@ def _absent(found: Found) -> Iterator[Step]:
         yield from (Build(image.kernel, image.path) for image in found.images if image.has_script)
 
 
+def _kernels_with_script(found: Found) -> set[str]:
+    return {image.kernel for image in found.images if image.has_script}
+
+
 def _view(found: Found, script: Script | None, kernels: Iterable[str]) -> View:
     nothing: Literal["absent", "not_needed"] = "absent" if found.builds else "not_needed"
     return View("present" if script == WANTED else nothing, script, tuple(sorted(kernels)))
 
 
-def problems(found: Found, steps: Iterable[Step]) -> Iterator[str]:
-    """Why the steps cannot be carried out."""
+def _boot_problems(found: Found, steps: Iterable[Step]) -> Iterator[str]:
     if any(isinstance(step, Build) for step in steps) and not found.boot_is_writable:
         yield "/boot is mounted read-only: mount -o remount,rw /boot"

@@ -30,11 +30,10 @@ class Report:
 
 
 class Lvm:
-    """LVM by the path of its program. ``changes`` are its modifying commands in order, ``reads`` counts the reports."""
+    """LVM by the path of its program. ``reads`` counts the reports."""
 
     def __init__(self, binary: str) -> None:
         self.binary = binary
-        self.changes: list[list[str]] = []
         self.reads = 0
 
     def report(self) -> Report:

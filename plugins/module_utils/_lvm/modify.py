@@ -21,25 +21,28 @@ from .supervisor import supervise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .command import Lvm
-
 # Errors belong on stderr, and whoever watches a merge looks at it more often than every 15 seconds (lvm.conf(5)).
 _CONFIG = f"log{{report_command_log=0}} activation{{polling_interval={POLL_SECONDS}}}"
 _WITHOUT_ARCHIVE = f"{_CONFIG} backup{{archive=0 backup=0}}"
 
 
-def modify(lvm: Lvm, arguments: Sequence[str], *, lock: int, archive: bool) -> CommandResult:
-    """Run one modifying command to its end, however long that takes.
+def command_line(binary: str, arguments: Sequence[str], *, archive: bool) -> list[str]:
+    """The whole command line for ``arguments``.
 
-    ``lock`` is the descriptor of the host lock, which stays locked until the command has ended. Without ``archive``
-    LVM writes no copies of its metadata into its directory; it refuses to go on when it cannot (vgcfgbackup(8)).
+    Without ``archive`` LVM writes no copies of its metadata into its directory; it refuses to go on when it cannot
+    (vgcfgbackup(8)).
     """
     config = _CONFIG if archive else _WITHOUT_ARCHIVE
-    argv = [lvm.binary, arguments[0], "--config", config, *arguments[1:]]
-    lvm.changes.append(argv)
-    vgs = sorted({word.split("/")[0] for word in arguments if "/" in word})
+    return [binary, arguments[0], "--config", config, *arguments[1:]]
+
+
+def modify(argv: Sequence[str], *, lock: int, vgs: Sequence[str]) -> CommandResult:
+    """Run one command that changes ``vgs``, and wait until it has ended, however long that takes.
+
+    ``lock`` is the descriptor of the host lock, which stays locked until the command has ended.
+    """
     with _output_file() as stdout, _output_file() as stderr:
-        rc = supervise(argv, env=clean_environment(), stdout=stdout, stderr=stderr, lock=lock, vgs=vgs)
+        rc = supervise(argv, env=clean_environment(), stdout=stdout, stderr=stderr, lock=lock, vgs=sorted(vgs))
         return CommandResult(argv=tuple(argv), rc=rc, stdout=_read(stdout), stderr=_read(stderr))
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from .._errors import FilesFailed, SafepointError, sentence_of
-from .._snapset.steps import Making, StepFailed
+from .._steps import Making, StepFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._snapset.steps import Runner, Step
+    from .._steps import Runner, Step
 
 
 class Plan(Protocol):
@@ -76,10 +76,17 @@ def _said(step: Step, error: SafepointError | OSError) -> str:
     return f"{step.render()['step']} failed: {sentence}" if isinstance(error, StepFailed) else sentence
 
 
+def _noted(step: Step) -> str:
+    """A step that runs no LVM, for the journal; lists of files would be too long there."""
+    return ", ".join(f"{key} {value}" for key, value in step.render().items() if isinstance(value, (str, int)))
+
+
 def apply(plan: Plan, runner: Runner, failure: Failure = take_back) -> None:
     """Carry out the steps in order. When one fails, ``failure`` puts right what can be, and its error is raised."""
     done: list[Step] = []
     for step in plan.steps:
+        if not step.vgs:
+            runner.note(_noted(step))
         try:
             step.carry_out(runner)
         except (SafepointError, OSError) as error:

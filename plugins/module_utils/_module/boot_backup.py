@@ -19,8 +19,8 @@ from .session import check
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._snapset.steps import StepsPlan
-    from .changes import ChangeSession
+    from .._model import HostState
+    from .._steps import StepsPlan
 
 
 class BootBackupCase(KeptCase[BootObserved]):
@@ -34,10 +34,10 @@ class BootBackupCase(KeptCase[BootObserved]):
         check("vg", None if self._vg is None else name_problem(self._vg, "a VG"))
         self.title = f"the backup of /boot for {self._name}"
 
-    def observe(self, session: ChangeSession) -> BootObserved:
+    def observe(self, host_state: HostState) -> BootObserved:
         """The set, its backups, and what is on the boot filesystems. Raises FilesFailed, Refused, OSError."""
         entries = [entry["name"] for entry in boot_entries()[0]] if self.state == "present" else []
-        return observe(snapset_context(session.observe(), self._name), entries, state=self.state)
+        return observe(snapset_context(host_state, self._name), entries, state=self.state)
 
     def plan(self, observed: BootObserved) -> StepsPlan:
         """The steps; pure. Raises Refused."""

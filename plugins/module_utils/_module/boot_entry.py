@@ -18,8 +18,8 @@ from .session import check
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._snapset.steps import StepsPlan
-    from .changes import ChangeSession
+    from .._model import HostState
+    from .._steps import StepsPlan
 
 
 class BootEntryCase(KeptCase[EntryObserved]):
@@ -33,9 +33,9 @@ class BootEntryCase(KeptCase[EntryObserved]):
         check("name", set_name_problem(self._name))
         self.title = f"the boot entry of {self._name}"
 
-    def observe(self, session: ChangeSession) -> EntryObserved:
+    def observe(self, host_state: HostState) -> EntryObserved:
         """The set, its backup, GRUB and /boot. Raises FilesFailed, Refused, OSError."""
-        return observe(snapset_context(session.observe(), self._name), state=self.state, kernel=self._kernel)
+        return observe(snapset_context(host_state, self._name), state=self.state, kernel=self._kernel)
 
     def plan(self, observed: EntryObserved) -> StepsPlan:
         """The steps; pure. Raises Refused."""

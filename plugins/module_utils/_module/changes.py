@@ -8,10 +8,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .._errors import Refused
 from .._host.lock import host_lock
-from .._lvm.modify import modify
-from .._snapset.checks import preview_problems
+from .._host.process import run_tool
+from .._lvm.modify import command_line, modify
 from .session import Session, check
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._model import CommandResult, Host, HostState
+    from .._model import CommandResult, HostState
 
 _LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
@@ -50,24 +49,31 @@ class ChangeSession(Session):
             yield
 
     def observe(self) -> HostState:
-        """What is there now."""
+        """The state of the host now. Raises ReportFailed."""
         host_state = super().observe()
-        self.refuse_preview(host_state.host)
         self._archive = host_state.host.can_archive
         return host_state
-
-    def refuse_preview(self, host: Host) -> None:
-        """Raise Refused in a preview boot: every module that changes something passes here before it does."""
-        if problems := tuple(preview_problems(host)):
-            raise Refused("nothing can be changed here", problems)
 
     def note(self, text: str) -> None:
         """Write what is about to be changed to the journal."""
         self._module.log(f"{self.subject}: {text}")
 
-    def run(self, arguments: Sequence[str]) -> CommandResult:
-        """Run one modifying LVM command; the journal has it before it begins, whatever becomes of this process."""
-        self.note(f"lvm {' '.join(arguments)}")
-        outcome = modify(self.lvm, arguments, lock=self.lock, archive=self._archive)
+    def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
+        """Run one LVM command that changes ``vgs``, and wait until it has ended."""
+        argv = command_line(self.lvm.binary, arguments, archive=self._archive)
+        self._record(argv, f"lvm {' '.join(arguments)}")
+        outcome = modify(argv, lock=self.lock, vgs=vgs)
         self.note(f"lvm {arguments[0]} ended with exit code {outcome.rc}")
         return outcome
+
+    def run_program(self, name: str, *arguments: str) -> None:
+        """Run another program of the host, and wait until it has ended. Raises FilesFailed when it fails."""
+        argv = [name, *arguments]
+        self._record(argv, " ".join(argv))
+        run_tool(*argv, keeps=(self.lock,))
+        self.note(f"{name} ended")
+
+    def _record(self, argv: list[str], text: str) -> None:
+        # Before it begins: this process may be killed while the command goes on.
+        self.commands.append(argv)
+        self.note(text)

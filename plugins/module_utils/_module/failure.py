@@ -13,14 +13,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._errors import CommandFailed, SafepointError
-from .._snapset.steps import Create, CreateThick, CreateThin, LvmStep, Merge, MergeOne, Remove, Retag, StepFailed
+from .._snapset.steps import Activate, Create, CreateThick, CreateThin, LvmStep, Merge, MergeOne, Remove, Retag
+from .._steps import StepFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._model import CommandResult, HostState, Volume
     from .._snapset.plan.base import Plan
-    from .._snapset.steps import Runner, Step
+    from .._steps import Runner, Step
 
 
 # tools/errors.h of LVM; whoever was killed has another.
@@ -52,7 +53,7 @@ def _with_active_origins(outcome: CommandResult, plan: Plan, runner: Runner) -> 
     lost = [one.full_name for one in runner.observe().volumes if one.key in active and not one.active]
     if not lost:
         return outcome
-    again = runner.run(("lvchange", "--yes", "--activate", "y", *lost))
+    again = Activate(tuple(lost)).run(runner)
     how = "was activated again" if again.rc == 0 else f"could not be activated again: {again.stderr.strip()}"
     return replace(outcome, stderr=f"{outcome.stderr.rstrip()}\n{', '.join(lost)} had become inactive, and {how}\n")
 
@@ -77,7 +78,7 @@ def _failure(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner
 def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
     started = [one for one in (*done, step) if isinstance(one, (CreateThick, CreateThin))]
     made = _made(runner.observe(), started)
-    removal = runner.run(Remove.of(made).arguments()) if made else None
+    removal = Remove.of(made).run(runner) if made else None
     left = _made(runner.observe(), started) if made else ()
     removed = [volume.full_name for volume in made if volume.key not in {other.key for other in left}]
     told = f"; what this run had made was removed again ({', '.join(removed)})" if removed else "; nothing was made"
@@ -103,7 +104,7 @@ def _forget_refused_merges(step: Merge, outcome: CommandResult, done: Sequence[S
     for undo in remembered.undo if remembered is not None else ():
         names = tuple(name for name in undo.volumes if name in origins)
         if names:
-            runner.run(replace(undo, volumes=names).arguments())
+            replace(undo, volumes=names).run(runner)
     started = [one for one in step.members if one.origin not in origins]
     told = f"; refused: {_snapshots(refused)}"
     told += f"; removed by somebody else: {_snapshots(removed)}" if removed else ""

@@ -1,74 +1,102 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way of the module initramfs_hook: lock, observe, plan, carry out, result. Private to this collection."""
+"""The use case of the module initramfs_hook. Private to this collection."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .._errors import FilesFailed, Refused, SafepointError, sentence_of
+from .._errors import FilesFailed, SafepointError, sentence_of
 from .._host.facts import read_host
-from .._initramfs_hook.files import carry_out, check_built, command
 from .._initramfs_hook.installed import read_found
-from .._initramfs_hook.plan import Build, plan, problems
+from .._initramfs_hook.plan import Found, Plan, plan_hook, view_of
+from .._initramfs_hook.steps import Build
+from .._model import HostState
 from .._paths import INITRAMFS_SCRIPT
-from .changes import ChangeSession
-from .session import open_session
+from .run import UseCase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ansible.module_utils.basic import AnsibleModule
+    from .._initramfs_hook.plan import State
+    from .._steps import Runner, Step
+    from .changes import ChangeSession
 
-    from .._initramfs_hook.plan import State, Step
-
-
-def run_initramfs_hook(module: AnsibleModule) -> None:
-    """Bring the script, and the initramfs of each kernel, to what the module's parameters ask for. Ends the module."""
-    with open_session(module, ChangeSession) as session:
-        state: State = module.params["state"]
-        session.subject = "initramfs hook"
-        with session.locked(f"{session.subject}, state {state}"):
-            session.refuse_preview(read_host())
-            try:
-                found = read_found()
-            except OSError as error:
-                raise FilesFailed(f"cannot read what boots the host: {sentence_of(error)}") from error
-            planned = plan(found, state)
-            if reasons := tuple(problems(found, planned.steps)):
-                raise Refused(f"the initramfs hook cannot be {state}", reasons)
-            if not module.check_mode:
-                _carry_out(session, planned.steps, state)
-        builds = [step for step in planned.steps if isinstance(step, Build)]
-        session.end(
-            changed=bool(planned.steps),
-            initramfs_hook=planned.after.to_result(),
-            planned=[dict(step.render()) for step in planned.steps],
-            commands=[] if module.check_mode else [list(command(step)) for step in builds],
-            diff={"before": planned.before.to_diff(), "after": planned.after.to_diff()},
-        )
+KEY = "initramfs_hook"
 
 
-def _carry_out(session: ChangeSession, steps: Sequence[Step], state: State) -> None:
-    for place, step in enumerate(steps):
-        session.note(", ".join(f"{key} {value}" for key, value in step.render().items()))
-        try:
-            carry_out(step, lock=session.lock)
-            if isinstance(step, Build):
-                check_built(step, state)
-        except (SafepointError, OSError) as error:
-            raise _failure(error, steps[:place], steps[place:], state) from error
+def failure_of(
+    plan: Plan, step: Step, error: SafepointError | OSError, done: Sequence[Step], _runner: Runner
+) -> SafepointError:
+    """The error of a ``plan`` whose ``step`` failed, with the state in which it leaves the host.
 
-
-def _failure(error: SafepointError | OSError, done: Sequence[Step], left: Sequence[Step], state: State) -> FilesFailed:
-    """The error of a step, with how the host is left."""
-    built, missing = (", ".join(step.kernel for step in steps if isinstance(step, Build)) for steps in (done, left))
-    script = f"{INITRAMFS_SCRIPT} is {'there' if INITRAMFS_SCRIPT.exists() else 'not there'}"
+    Nothing is undone: an initramfs without the script is as it was, and one with it does no harm.
+    """
+    built, missing = (
+        ", ".join(one.kernel for one in steps if isinstance(one, Build)) for steps in (done, plan.steps[len(done) :])
+    )
+    script = f"{INITRAMFS_SCRIPT} {'exists' if INITRAMFS_SCRIPT.exists() else 'does not exist'}"
     kernels = f"; built again for kernel {built or 'none'}, not yet for {missing}" if built or missing else ""
     details = error.details if isinstance(error, SafepointError) else {}
     return FilesFailed(
-        f"the initramfs hook could not be made {state}: {sentence_of(error)}. {script}{kernels}. Correct that, then "
-        "run this again",
+        f"{step.render()['step']} failed: {sentence_of(error)}. {script}{kernels}. Correct the cause, then run this "
+        "again",
         **{**details, "changed": bool(done)},
     )
+
+
+class HookCase(UseCase[Found, Plan]):
+    """The script that ends LVM's pollers, in the initramfs of each kernel."""
+
+    title = "the initramfs hook"
+    failure = staticmethod(failure_of)
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self.state: State = params["state"]
+
+    def read(self, _session: ChangeSession) -> HostState:
+        """The host without LVM, on which nothing depends here."""
+        return HostState(host=read_host())
+
+    def observe(self, _host_state: HostState) -> Found:
+        """The script, and what each initramfs contains, which takes seconds. Raises OSError."""
+        return read_found()
+
+    def plan(self, observed: Found) -> Plan:
+        """The steps; pure. Raises Refused."""
+        return plan_hook(observed, self.state)
+
+    def predicted(self, plan: Plan, _before: Found) -> dict[str, Any]:
+        """The hook after ``plan``."""
+        return {KEY: plan.after.to_result()}
+
+    def shown(self, observed: Found) -> dict[str, Any]:
+        """The hook now."""
+        return {KEY: view_of(observed).to_result()}
+
+    def expected(self, plan: Plan) -> dict[str, Any]:
+        """The hook after ``plan``, for the diff."""
+        return plan.after.to_diff()
+
+    def compared(self, observed: Found) -> dict[str, Any]:
+        """The hook now, for the diff."""
+        return view_of(observed).to_diff()
+
+    def verify(self, _before: Found, plan: Plan, now: Found) -> None:
+        """Raise FilesFailed if an initramfs is not as planned: update-initramfs may do nothing, and exit with 0."""
+        images = {image.kernel: image for image in now.images if image.readable}
+        wrong = [
+            step
+            for step in plan.steps
+            if isinstance(step, Build)
+            and (step.kernel not in images or images[step.kernel].has_script != (self.state == "present"))
+        ]
+        if wrong:
+            lacks = "without" if self.state == "present" else "not without"
+            raise FilesFailed(
+                f"update-initramfs exited with 0, but {', '.join(step.path for step in wrong)} cannot be listed or is "
+                f"{lacks} {INITRAMFS_SCRIPT.name}: see what it prints ({' '.join(wrong[0].command)}), and check "
+                "/etc/initramfs-tools/update-initramfs.conf",
+                changed=True,
+            )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from .._snapset.steps import StepsPlan
-from .run import Observation, UseCase
+from .._steps import StepsPlan
+from .run import UseCase
 
-Observed = TypeVar("Observed", bound=Observation)
+Observed = TypeVar("Observed")
 
 
 class KeptCase(UseCase[Observed, StepsPlan]):

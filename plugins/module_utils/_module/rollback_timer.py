@@ -19,8 +19,8 @@ from .session import check
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._snapset.steps import StepsPlan
-    from .changes import ChangeSession
+    from .._model import HostState
+    from .._steps import StepsPlan
 
 _MOST_BOOTS = 99
 
@@ -39,9 +39,9 @@ class RollbackTimerCase(KeptCase[TimerObserved]):
         self._boots = boots
         self.title = f"the rollback timer of {self._name}"
 
-    def observe(self, session: ChangeSession) -> TimerObserved:
+    def observe(self, host_state: HostState) -> TimerObserved:
         """The set and its timers; what arming depends on only where one is to be armed. Raises FilesFailed, OSError."""
-        seen = observe(snapset_context(session.observe(), self._name))
+        seen = observe(snapset_context(host_state, self._name))
         if self.state == "disarmed" or seen.is_wanted(self._after, self._boots):
             return seen
         return observe_for_arming(seen)

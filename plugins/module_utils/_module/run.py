@@ -10,29 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .._errors import FilesFailed, Refused, sentence_of
-from .._paths import LVM_ARCHIVE
-from .._snapset.checks import udev_problems
-from .._snapset.steps import FileStep
+from .._errors import FilesFailed, sentence_of
+from .._steps import FileStep
 from .apply import Failure, apply, take_back
 from .changes import ChangeSession
+from .gates import archive_warnings, check_host, check_steps
 from .session import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ansible.module_utils.basic import AnsibleModule
 
     from .._model import HostState
-    from .._snapset.steps import Step
-
-
-class Observation(Protocol):
-    """What a module has looked at, before it plans anything."""
-
-    @property
-    def host_state(self) -> HostState:
-        """LVM, and the host around it."""
+    from .._steps import Step
 
 
 class Plan(Protocol):
@@ -51,7 +42,7 @@ class Plan(Protocol):
         """What the journal says of it, besides the title: an id."""
 
 
-Observed = TypeVar("Observed", bound=Observation)
+Observed = TypeVar("Observed")
 Planned = TypeVar("Planned", bound=Plan)
 
 
@@ -63,8 +54,12 @@ class UseCase(Generic[Observed, Planned]):
     # What puts right what can be when a step fails.
     failure: Failure = staticmethod(take_back)
 
-    def observe(self, session: ChangeSession) -> Observed:
-        """Look at all that the plan depends on. Raises SafepointError, OSError."""
+    def read(self, session: ChangeSession) -> HostState:
+        """Read LVM's report, and what surrounds LVM. Raises ReportFailed."""
+        return session.observe()
+
+    def observe(self, host_state: HostState) -> Observed:
+        """Read everything else that the plan depends on. Raises SafepointError, OSError."""
         raise NotImplementedError
 
     def plan(self, observed: Observed) -> Planned:
@@ -101,48 +96,36 @@ def run_change(module: AnsibleModule, build: Callable[[Mapping[str, Any]], UseCa
 
 
 def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, predicts: bool) -> dict[str, Any]:
-    """Do it, or with ``predicts`` only say what would be done; the module's result."""
-    before = _observe(session, case, changed=False)
-    plan = _plan(case, before)
-    for warning in (*plan.warnings, *_no_archive(before.host_state, plan)):
+    """Carry out the plan, or with ``predicts`` only say what would be done. Returns the module's result."""
+    host_state, before = _observe(session, case, changed=False)
+    plan = case.plan(before)
+    check_steps(f"{case.title} cannot be {case.state}", host_state, plan.steps)
+    for warning in (*plan.warnings, *archive_warnings(host_state, plan.steps)):
         session.warn(warning)
     now = before
     if plan.steps and not predicts:
         session.subject = f"{case.title} {plan.subject}".rstrip()
         apply(plan, session, case.failure)
-        now = _observe(session, case, changed=True)
+        _host_state, now = _observe(session, case, changed=True)
     if not predicts:
         case.verify(before, plan, now)
     return {
         "changed": any(step.changes for step in plan.steps),
         "planned": [dict(step.render()) for step in plan.steps],
-        "commands": session.lvm.changes,
+        "commands": session.commands,
         "reads": session.lvm.reads,
         "diff": _diff(case, before, plan),
         **(case.predicted(plan, before) if predicts else case.shown(now)),
     }
 
 
-def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, changed: bool) -> Observed:
+def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, changed: bool) -> tuple[HostState, Observed]:
+    host_state = case.read(session)
+    check_host(host_state.host)
     try:
-        return case.observe(session)
+        return host_state, case.observe(host_state)
     except OSError as error:
         raise FilesFailed(sentence_of(error), changed=changed) from error
-
-
-def _plan(case: UseCase[Observed, Planned], observed: Observed) -> Planned:
-    """The plan, if LVM would not wait for udev forever. Raises Refused."""
-    plan = case.plan(observed)
-    problems = tuple(udev_problems(observed.host_state.host)) if plan.steps else ()
-    if problems:
-        raise Refused(f"{case.title} cannot be {case.state}", problems)
-    return plan
-
-
-def _no_archive(host_state: HostState, plan: Plan) -> Iterator[str]:
-    # A full or broken filesystem is what people want to come back from.
-    if plan.steps and not host_state.host.can_archive:
-        yield f"{LVM_ARCHIVE} has hardly any room or is read-only: LVM archives no metadata of what is changed here"
 
 
 def _diff(case: UseCase[Observed, Planned], before: Observed, plan: Planned) -> dict[str, Any] | list[dict[str, Any]]:

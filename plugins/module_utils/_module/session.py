@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One run of a module on one host: LVM, and the host around it."""
+    """One run of a module on one host. ``commands`` are the commands that change the host, in order."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
+        self.commands: list[list[str]] = []
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
 
     def warn(self, text: str) -> None:
@@ -65,7 +66,7 @@ def open_session(module: AnsibleModule, kind: type[AnySession]) -> Iterator[AnyS
     try:
         yield session
     except SafepointError as error:
-        told = {"changed": False, "commands": session.lvm.changes, "reads": session.lvm.reads}
+        told = {"changed": False, "commands": session.commands, "reads": session.lvm.reads}
         module.fail_json(**_printable({**told, **error.details, "msg": error.message}))
 
 

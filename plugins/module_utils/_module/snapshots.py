@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .._snapset.plan.base import Request, State
     from .._snapset.result import View
     from .._snapset.state import SetState
-    from .changes import ChangeSession
 
 PLANNERS: Mapping[State, Callable[[HostState, Request], Plan]] = {
     "present": plan_present,
@@ -65,9 +64,8 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         self._key = key
         self._request = request
 
-    def observe(self, session: ChangeSession) -> Snapshots:
+    def observe(self, host_state: HostState) -> Snapshots:
         """LVM and the host; what the initramfs has only where the root filesystem is to be protected."""
-        host_state = session.observe()
         if self.state == "present" and takes_root(host_state, self._request):
             host_state = replace(host_state, host=replace(host_state.host, boot=read_boot()))
         return Snapshots(host_state, self._request)

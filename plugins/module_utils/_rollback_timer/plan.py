@@ -15,9 +15,10 @@ from .._snapset.coverage import boot_mounts
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
-from .._snapset.steps import Remove, Retag, StepsPlan
+from .._snapset.steps import Remove, Retag
 from .._snapset.tags import TIMER_READY, TimerTags
 from .._snapset.volumes import plan_volume
+from .._steps import StepsPlan
 from .program import PROGRAM
 from .script import (
     boot_list,
@@ -35,8 +36,8 @@ from .timers import ROOM, timer_view
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .._snapset.steps import Step
     from .._snapset.volumes import NewVolume
+    from .._steps import Step
     from .observed import TimerObserved
     from .script import RollbackScript
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._snapset.steps import FileChange
+from .._steps import FileChange
 from .running import UNITS
 from .timers import unit_name
 from .unit import start, stop, unit
@@ -18,7 +18,7 @@ from .volume import write_timer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._snapset.steps import Runner
+    from .._steps import Runner
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class WriteTimer:
     files: Mapping[str, str]
     changing: Mapping[str, str]
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -48,6 +49,7 @@ class StartUnit:
     deadline: int
     device: str
     changes = True
+    vgs = ()
 
     @property
     def makes(self) -> str:
@@ -78,6 +80,7 @@ class StopUnit:
 
     name: str
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""

@@ -9,83 +9,17 @@ Every step names its LVs. None chooses them by a tag: one on an origin would rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Union
 
-from .._errors import SafepointError
 from .._settings import POLL_SECONDS
+from .._steps import StepFailed
 from .sizes import CHUNK_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from .._model import CommandResult, HostState, LvKey, Volume
-
-
-class StepFailed(SafepointError):
-    """One LVM command failed; ``result`` is what it said. Whoever carries out the plan says what became of the rest."""
-
-    def __init__(self, result: CommandResult) -> None:
-        self.result = result
-        said = result.stderr.strip() or result.stdout.strip() or "nothing"
-        super().__init__(f"LVM exited with {result.rc} and said: {said}", cmd=list(result.argv), rc=result.rc)
-
-
-class Runner(Protocol):
-    """What steps are carried out with: LVM's commands, and another look."""
-
-    def run(self, arguments: Sequence[str]) -> CommandResult:
-        """Run one modifying command to its end."""
-
-    def observe(self) -> HostState:
-        """What is there now."""
-
-
-class Step(Protocol):
-    """One step of a plan, as a value. The plans of all modules are made of these."""
-
-    @property
-    def changes(self) -> bool:
-        """Whether the host is different afterwards."""
-
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-
-    def carry_out(self, runner: Runner) -> None:
-        """Do it. Raises SafepointError or OSError."""
-
-
-@runtime_checkable
-class Making(Step, Protocol):
-    """A step that makes something which can be taken away again, when a later step fails."""
-
-    @property
-    def makes(self) -> str:
-        """What it makes, for people."""
-
-    def undo(self, runner: Runner) -> bool:
-        """Take away what it has made, if only in part; whether there was anything. Raises SafepointError or OSError."""
-
-
-@dataclass(frozen=True)
-class FileChange:
-    """A file for the diff. ``before`` and ``after`` are its text when that is small and no secret, else what it is."""
-
-    path: str
-    before: str = ""
-    after: str = ""
-
-    def to_diff(self) -> dict[str, str]:
-        """In the form that Ansible shows."""
-        texts = [f"{text}\n" if text and not text.endswith("\n") else text for text in (self.before, self.after)]
-        return {"before_header": self.path, "after_header": self.path, "before": texts[0], "after": texts[1]}
-
-
-@runtime_checkable
-class FileStep(Step, Protocol):
-    """A step that writes, replaces or removes files."""
-
-    def changed_files(self) -> list[FileChange]:
-        """The files that are different afterwards."""
+    from .._model import CommandResult, LvKey, Volume
+    from .._steps import Runner
 
 
 class LvmStep:
@@ -101,9 +35,18 @@ class LvmStep:
         """The step for the result ``planned``."""
         raise NotImplementedError
 
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The names of the VGs that the command changes."""
+        raise NotImplementedError
+
+    def run(self, runner: Runner) -> CommandResult:
+        """Run the command, and return how it ended."""
+        return runner.run(self.arguments(), vgs=self.vgs)
+
     def carry_out(self, runner: Runner) -> None:
-        """Run the command. Raises StepFailed with what LVM said."""
-        result = runner.run(self.arguments())
+        """Run the command. Raises StepFailed with LVM's message."""
+        result = self.run(runner)
         if result.rc != 0:
             raise StepFailed(result)
 
@@ -118,6 +61,11 @@ class CreateThick(LvmStep):
     extents: int
     size: int
     tags: tuple[str, ...]
+
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VG of its LVs."""
+        return (self.vg,)
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; the chunk size is given because the size was computed for it."""
@@ -160,6 +108,11 @@ class CreateThin(LvmStep):
     name: str
     tags: tuple[str, ...]
 
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VG of its LVs."""
+        return (self.vg,)
+
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; without a size, or LVM would make a thick one (lvcreate(8))."""
         return (
@@ -193,6 +146,11 @@ class CreateVolume(LvmStep):
     extents: int
     size: int
     tags: tuple[str, ...]
+
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VG of its LVs."""
+        return (self.vg,)
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
@@ -228,6 +186,11 @@ class Extend(LvmStep):
     extents: int
     size: int
 
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VG of its LVs."""
+        return (self.vg,)
+
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
         return (
@@ -261,6 +224,11 @@ class Retag(LvmStep):
     delete: tuple[str, ...] = ()
     undo: tuple[Retag, ...] = ()
 
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VGs of its LVs."""
+        return _vgs_of(self.volumes)
+
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; adding a tag that is there or deleting one that is not does no harm (LVM 2.03)."""
         return (
@@ -291,6 +259,11 @@ class Merge(LvmStep):
 
     members: tuple[MergeOne, ...]
 
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VGs of its LVs."""
+        return _vgs_of(member.origin for member in self.members)
+
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; plain --merge because one command takes thick and thin ones."""
         return (
@@ -314,6 +287,11 @@ class Start(LvmStep):
 
     origins: tuple[str, ...]
 
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VGs of its LVs."""
+        return _vgs_of(self.origins)
+
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
         return ("lvchange", "--yes", "--refresh", *self.origins)
@@ -324,11 +302,36 @@ class Start(LvmStep):
 
 
 @dataclass(frozen=True)
+class Activate(LvmStep):
+    """Activate LVs."""
+
+    volumes: tuple[str, ...]
+
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VGs of its LVs."""
+        return _vgs_of(self.volumes)
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows ``lvm``."""
+        return ("lvchange", "--yes", "--activate", "y", *self.volumes)
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "activate", "volumes": list(self.volumes)}
+
+
+@dataclass(frozen=True)
 class Poll(LvmStep):
     """Make somebody watch merges to their end; without that a drained merge stays in the metadata for ever."""
 
     origins: tuple[str, ...]
     changes = False
+
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VGs of its LVs."""
+        return _vgs_of(self.origins)
 
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``."""
@@ -352,6 +355,11 @@ class Remove(LvmStep):
         found = tuple(volumes)
         return cls(volumes=tuple(one.full_name for one in found), keys=tuple(one.key for one in found))
 
+    @property
+    def vgs(self) -> tuple[str, ...]:
+        """The VGs of its LVs."""
+        return _vgs_of(self.volumes)
+
     def arguments(self) -> tuple[str, ...]:
         """What follows ``lvm``; of the LVs that are named, only those that are selected as well go."""
         selection = " || ".join(f"(vg_uuid={vg} && lv_uuid={lv})" for vg, lv in self.keys)
@@ -362,17 +370,12 @@ class Remove(LvmStep):
         return {"step": "remove", "volumes": list(self.volumes)}
 
 
-@dataclass(frozen=True)
-class StepsPlan:
-    """Ordered steps, and the module's result ``after`` them; what only the real run can know is None in it."""
-
-    steps: tuple[Step, ...]
-    after: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
-    subject: str = ""
-
-
 Create = Union[CreateThick, CreateThin]
+
+
+def _vgs_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The VGs of LVs that are given as VG/LV."""
+    return tuple(sorted({name.partition("/")[0] for name in names}))
 
 
 def _tag_options(option: str, tags: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.plan im
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree, digest_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import FileStep, Retag, StepsPlan
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Retag
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import FileStep, StepsPlan
 
 CHANGED = Tree(
     "/boot",

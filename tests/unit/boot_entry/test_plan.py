@@ -31,7 +31,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.steps im
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import StepsPlan
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
 
 MENU = 'if [ "${next_entry}" ] ; then\nset default="0"\nfi\nsource $prefix/custom.cfg\n'
 GRUB = Grub("/boot/grub", MENU, {})

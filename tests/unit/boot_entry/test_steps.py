@@ -20,7 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree imp
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Runner
+    from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Runner
 
 OTHERS = "menuentry mine {\n}\n"
 NOBODY = cast("Runner", None)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook import plan as _plan
-from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.plan import WANTED, Found, Image, Script
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.plan import Found, Image, plan_hook, view_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM
+from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.script import WANTED, Script
 
 PATH = "/etc/initramfs-tools/scripts/local-bottom/safepoint-lvm"
 OLD = Script(3, "f" * 64, 0o755)
@@ -24,7 +25,7 @@ EVERY = (LACKS, HAS, OTHER, UNREADABLE)
 
 
 def steps(found: Found, state: Any = "present") -> list[str]:
-    rendered = [dict(step.render()) for step in _plan.plan(found, state).steps]
+    rendered = [dict(step.render()) for step in plan_hook(found, state).steps]
     return [f"{one['step']} {one.get('kernel', '')}".strip() for one in rendered]
 
 
@@ -70,21 +71,24 @@ def test_a_mode_that_nobody_may_run_is_another_script() -> None:
 
 def test_what_is_predicted_and_shown() -> None:
     found = Found(builds=True, script=OLD, images=EVERY)
-    there = _plan.plan(found, "present")
+    there = plan_hook(found, "present")
     assert there.after.to_result() == {"state": "present", "path": PATH, "kernels": ["6.1", "6.2", "6.4"]}
     digest = hashlib.sha256(PROGRAM.encode()).hexdigest()
     written = {"path": PATH, "size": len(PROGRAM), "sha256": digest}
-    assert there.before.to_diff() == {"script": {"path": PATH, "size": 3, "sha256": "f" * 64}, "kernels": ["6.2"]}
+    assert view_of(found).to_diff() == {"script": {"path": PATH, "size": 3, "sha256": "f" * 64}, "kernels": ["6.2"]}
     assert there.after.to_diff() == {"script": written, "kernels": ["6.1", "6.2", "6.4"]}
     assert dict(there.steps[0].render()) == {"step": "write_script", **written}
-    gone = _plan.plan(found, "absent").after
+    gone = plan_hook(found, "absent").after
     assert gone.to_result() == {"state": "absent", "path": PATH, "kernels": []}
     assert gone.to_diff() == {"script": None, "kernels": []}
-    assert _plan.plan(Found(builds=False), "present").after.to_result()["state"] == "not_needed"
+    assert plan_hook(Found(builds=False), "present").after.to_result()["state"] == "not_needed"
 
 
 def test_nothing_is_built_where_nothing_can_be_written() -> None:
     for images, refused in (((LACKS,), True), ((OTHER,), False)):
         found = Found(builds=True, script=WANTED, images=images, boot_is_writable=False)
-        reasons = list(_plan.problems(found, _plan.plan(found, "present").steps))
-        assert reasons == (["/boot is mounted read-only: mount -o remount,rw /boot"] if refused else [])
+        if refused:
+            with pytest.raises(Refused, match="/boot is mounted read-only: mount -o remount,rw /boot"):
+                plan_hook(found, "present")
+        else:
+            assert plan_hook(found, "present").steps == ()

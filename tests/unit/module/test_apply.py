@@ -207,9 +207,9 @@ def test_the_only_member_is_removed_before_we_do_it() -> None:
 class Stuck(ModelLvm):
     """It fails because of what a killed command has left in a thin pool."""
 
-    def run(self, arguments: Sequence[str]) -> CommandResult:
+    def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
         said = "  Before.\n  Thin pool vt-my--pool-tpool (253:4) already contain thin device with device_id 12.\n"
-        outcome = super().run(arguments)
+        outcome = super().run(arguments, vgs=vgs)
         return replace(outcome, stderr=said) if outcome.rc else outcome
 
 
@@ -231,13 +231,13 @@ class Deactivating(ModelLvm):
 
     obedient: bool = True
 
-    def run(self, arguments: Sequence[str]) -> CommandResult:
+    def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
         if "--activate" in arguments:
             self.commands.append(tuple(arguments))
             if self.obedient:
                 self.put(self.get("vt/t"), active=True)
             return CommandResult(tuple(arguments), 0 if self.obedient else 5, "", "" if self.obedient else "no")
-        outcome = super().run(arguments)
+        outcome = super().run(arguments, vgs=vgs)
         if arguments[0] == "lvconvert":
             self.put(self.get("vt/t"), active=False, open=None)
         return outcome

@@ -15,11 +15,12 @@ import modules
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import boot
-from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook import files, installed
+from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook import installed, steps
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Host
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import initramfs_hook as use_case
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,10 +62,10 @@ class Machine:
             (self.boot / f"vmlinuz-{kernel}").touch()
             self.image(kernel).write_text("scripts/init-bottom/udev\n")
         monkeypatch.setenv("PATH", f"{here}/bin:{os.environ['PATH']}")
-        for place in (installed, files, use_case):
+        for place in (installed, steps, use_case):
             monkeypatch.setattr(place, "INITRAMFS_SCRIPT", self.script)
         monkeypatch.setattr(installed, "BOOT", self.boot)
-        monkeypatch.setattr(files, "_ASIDE", here / "etc")
+        monkeypatch.setattr(steps, "_TEMPORARY", here / "etc")
         monkeypatch.setattr(use_case, "read_host", lambda: Host(now=0, boot_id="", preview=self.preview))
         monkeypatch.setattr(ChangeSession, "locked", lambda session, _purpose: self._locked(session))
         monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -92,7 +93,7 @@ class Machine:
         module.check_mode, module.exit_json = check, end
         module.fail_json = lambda **result: end(failed=True, **result)
         with pytest.raises(Ended):
-            use_case.run_initramfs_hook(module)
+            run_change(module, use_case.HookCase)
         return ended[0]
 
     def said(self) -> list[str]:
@@ -142,11 +143,17 @@ def test_the_script_is_as_it_was_meant(machine: Machine) -> None:
 
 def test_the_journal_has_each_step_before_it_is_done(machine: Machine) -> None:
     machine.run()
-    assert [line.split(",")[0] for line in machine.journal] == [
-        "initramfs hook: step write_script",
-        *["initramfs hook: step build_initramfs"] * 2,
+    path = machine.boot / "initrd.img"
+    assert [line.removeprefix("the initramfs hook: ") for line in machine.journal[1:]] == [
+        word
+        for kernel in KERNELS
+        for word in (
+            f"step build_initramfs, kernel {kernel}, path {path}-{kernel}",
+            f"update-initramfs -u -k {kernel}",
+            "update-initramfs ended",
+        )
     ]
-    assert "kernel 6.2" in machine.journal[2]
+    assert machine.journal[0].startswith("the initramfs hook: step write_script, path ")
 
 
 def test_only_an_initramfs_that_lacks_it_is_built(machine: Machine) -> None:
@@ -187,8 +194,8 @@ def test_a_build_that_fails_leaves_the_rest_as_it_was_and_says_so(machine: Machi
     assert (result["failed"], result["changed"]) == (True, True)
     command = f"{machine.here}/bin/update-initramfs -u -k 6.2"
     assert result["msg"] == (
-        f"the initramfs hook could not be made present: {command} failed with 3 and said: no space left. "
-        f"{machine.script} is there; built again for kernel 6.1, not yet for 6.2. Correct that, then run this again"
+        f"build_initramfs failed: {command} failed with 3 and said: no space left. {machine.script} exists; built "
+        "again for kernel 6.1, not yet for 6.2. Correct the cause, then run this again"
     )
     (machine.here / "broken").write_text("")
     machine.said()
@@ -196,7 +203,7 @@ def test_a_build_that_fails_leaves_the_rest_as_it_was_and_says_so(machine: Machi
     assert machine.said() == ["update-initramfs -u -k 6.2"]
 
 
-@pytest.mark.parametrize(("state", "has"), [("present", "does not hold"), ("absent", "still holds")])
+@pytest.mark.parametrize(("state", "has"), [("present", "without"), ("absent", "not without")])
 def test_a_build_that_does_nothing_is_noticed(machine: Machine, state: str, has: str) -> None:
     """As with update_initramfs=no in its settings."""
     if state == "absent":
@@ -204,7 +211,8 @@ def test_a_build_that_does_nothing_is_noticed(machine: Machine, state: str, has:
     (machine.here / "idle").write_text("6.1")
     result = machine.run(state)
     assert result["failed"]
-    assert f"update-initramfs ended well, but {machine.image('6.1')} {has} safepoint-lvm" in result["msg"]
+    image = machine.image("6.1")
+    assert f"exited with 0, but {image} cannot be listed or is {has} safepoint-lvm: " in result["msg"]
     assert "update-initramfs -u -k 6.1" in result["msg"]
 
 
@@ -222,8 +230,8 @@ def test_a_script_is_never_half_there(machine: Machine, monkeypatch: pytest.Monk
             broken.setattr(os, "fchmod" if moment == "write" else "fsync", fail)
         result = machine.run()
     assert result["msg"].startswith(
-        "the initramfs hook could not be made present: safepoint-lvm: No space left on device. "
-        f"{machine.script} is not there; built again for kernel none, not yet for 6.1, 6.2"
+        "write_script failed: safepoint-lvm: No space left on device. "
+        f"{machine.script} does not exist; built again for kernel none, not yet for 6.1, 6.2"
     )
     assert result["changed"] is False
     assert list(machine.script.parent.iterdir()) == []

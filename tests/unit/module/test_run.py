@@ -18,14 +18,17 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session, snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import _no_archive, bring_about
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.gates import archive_warnings, check_steps
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import bring_about
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshots import (
     Snapshots,
     SnapshotsCase,
     check_done,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.steps import StopUnit
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request
 
 
-NO_ARCHIVE = "/etc/lvm/archive has hardly any room or is read-only: LVM archives no metadata of what is changed here"
+NO_ARCHIVE = "/etc/lvm/archive is read-only or has hardly any room: LVM archives no metadata of what is changed here"
 
 
 def _check(before: HostState, now: HostState, request: Request) -> None:
@@ -73,12 +76,12 @@ def test_the_journal_has_a_command_before_it_begins(monkeypatch: pytest.MonkeyPa
     journal: list[str] = []
     seen: list[str] = []
 
-    def modify(_lvm: Lvm, arguments: Sequence[str], **_more: object) -> CommandResult:
+    def modify(argv: Sequence[str], **_more: object) -> CommandResult:
         seen.extend(journal)
-        return CommandResult(argv=("/sbin/lvm", *arguments), rc=5, stdout="", stderr="")
+        return CommandResult(argv=tuple(argv), rc=5, stdout="", stderr="")
 
     monkeypatch.setattr(changes, "modify", modify)
-    ChangeSession(modules.module(journal=journal)).run(("lvremove", "--yes", "vg/lv"))
+    ChangeSession(modules.module(journal=journal)).run(("lvremove", "--yes", "vg/lv"), vgs=["vg"])
     assert len(seen) == 1
     assert "lvremove --yes vg/lv" in seen[0]
     assert "exit code 5" in journal[-1]
@@ -86,11 +89,11 @@ def test_the_journal_has_a_command_before_it_begins(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("can_archive", [True, False])
 def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archive: bool) -> None:
-    given: list[object] = []
+    given: list[Sequence[str]] = []
 
-    def modify(_lvm: Lvm, arguments: Sequence[str], *, archive: bool, **_more: object) -> CommandResult:
-        given.append(archive)
-        return CommandResult(argv=tuple(arguments), rc=0, stdout="", stderr="")
+    def modify(argv: Sequence[str], **_more: object) -> CommandResult:
+        given.append(argv)
+        return CommandResult(argv=tuple(argv), rc=0, stdout="", stderr="")
 
     origin = b.volume("vg/a")
     host_state = b.host_state([origin, b.member(origin)], can_archive=can_archive)
@@ -99,10 +102,11 @@ def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archi
     monkeypatch.setattr(session, "read_host", lambda: host_state.host)
     run = ChangeSession(modules.module())
     plan = plan_absent(run.observe(), b.request(state="absent"))
-    run.run(plan.steps[0].arguments())
-    assert given == [can_archive]
-    assert [*_no_archive(host_state, plan)] == ([] if can_archive else [NO_ARCHIVE])
-    assert [*_no_archive(host_state, replace(plan, steps=()))] == []
+    plan.steps[0].run(run)
+    assert [given] == [run.commands]
+    assert ("backup{archive=0 backup=0}" not in str(given)) is can_archive
+    assert [*archive_warnings(host_state, plan.steps)] == ([] if can_archive else [NO_ARCHIVE])
+    assert [*archive_warnings(host_state, ())] == []
 
 
 @pytest.mark.parametrize(("state", "members"), [("present", 0), ("merged", 1), ("absent", 1)])
@@ -115,6 +119,21 @@ def test_nothing_is_changed_without_udev(state: Any, members: int, monkeypatch: 
     monkeypatch.setattr(run, "observe", lambda: host_state)
     with pytest.raises(Refused, match=f"snapset s cannot be {state}: udev does not run"):
         bring_about(run, SnapshotsCase("snapset", b.request("vg/a", state=state)), predicts=False)
+
+
+def test_what_lvm_would_refuse_is_refused_whichever_module_plans_it() -> None:
+    """A backup or a timer is made in a VG that no planner of snapshots has looked at."""
+    step = CreateVolume("timer", "vg", "safepoint_timer_s", 1, b.EXTENT, ())
+    partial = b.host_state([ROOT], groups=[b.group("vg", partial=True)])
+    with pytest.raises(Refused, match="the timer cannot be armed: VG vg is partial") as caught:
+        check_steps("the timer cannot be armed", partial, [step, step])
+    assert len(caught.value.reasons) == 1
+    blind = b.host_state([replace(ROOT, active=None)])
+    with pytest.raises(Refused, match="LVM does not know which LVs are active"):
+        check_steps("it", blind, [step])
+    check_steps("it", b.host_state([ROOT]), [step])
+    # What runs no LVM is not concerned.
+    check_steps("it", blind, [StopUnit("s")])
 
 
 def test_where_nothing_is_to_be_done_udev_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,12 +218,12 @@ def test_check_mode_knows_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_changed_in_a_preview_boot(
     monkeypatch: pytest.MonkeyPatch, preview: Any, mounts: dict[str, Any], says: str
 ) -> None:
-    """Every module that changes something looks by this session; one that does not, asks it."""
+    """Whatever is asked for, and whether or not there would be anything to do."""
     host_state = b.host_state([ROOT], mounts=mounts, preview=preview)
     monkeypatch.setattr(Lvm, "report", lambda _self: Report(host_state.volume_groups, host_state.volumes, ""))
     monkeypatch.setattr(session, "read_host", lambda: host_state.host)
     run = ChangeSession(modules.module())
     with pytest.raises(Refused, match=re.escape(f"nothing can be changed here: {says}")):
-        run.observe()
+        bring_about(run, SnapshotsCase("snapset", b.request("vg/root")), predicts=True)
     shown = host_info(session.Session(modules.module()).observe(), None)["booted_from"]
     assert shown == (None if preview is None else {"name": "old", "id": b.SET_ID})

@@ -15,13 +15,14 @@ from model_lvm import ModelLvm
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume, Retag, Step, StepsPlan
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume, Retag
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Step, StepsPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
-    from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Runner
+    from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Runner
 
 NO_SPACE = OSError(28, "No space left on device", "/boot/x")
 
@@ -33,6 +34,7 @@ class Replaces:
     log: list[str] = field(compare=False)
     error: Exception | None = None
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         return {"step": "replace"}
@@ -52,6 +54,7 @@ class Makes:
     error: Exception | None = None
     stuck: Exception | None = None
     changes = True
+    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         return {"step": f"make {self.makes}"}
@@ -129,7 +132,14 @@ class OneVolume:
     def observe(self) -> HostState:
         return b.host_state([b.volume("va/root"), *self.there])
 
-    def run(self, arguments: Sequence[str]) -> CommandResult:
+    def note(self, text: str) -> None:
+        pass
+
+    def run_program(self, name: str, *arguments: str) -> None:
+        raise AssertionError(name, arguments)
+
+    def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
+        assert vgs == ("va",)
         self.verbs.append(arguments[0])
         refused = arguments[0] == "lvchange"
         if not refused:

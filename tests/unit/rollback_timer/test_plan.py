@@ -22,8 +22,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.plan
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.steps import WriteTimer
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import StepsPlan
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import TIMER_READY, TimerTags
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
 
 
 def timer(*, after: int = 1800, ready: bool = True) -> Any:

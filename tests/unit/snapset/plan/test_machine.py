@@ -185,7 +185,7 @@ class SafePoints(RuleBasedStateMachine):
     def somebody_merges_a_member(self, *, name: str) -> None:
         for snapshot in self._snapshots(name):
             if snapshot.full_name != FOREIGN:
-                self.model.run(["lvconvert", "--merge", snapshot.full_name])
+                self.model.run(["lvconvert", "--merge", snapshot.full_name], vgs=[snapshot.vg])
                 return
 
     @invariant()

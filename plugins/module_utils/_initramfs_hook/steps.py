@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps that write or remove the initramfs hook, and build an initramfs again. Private to this collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .._host.files import sync_directory, write_whole
+from .._paths import INITRAMFS_SCRIPT
+from .program import PROGRAM
+from .script import WANTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .._steps import Runner
+
+BUILDER = "update-initramfs"
+# initramfs-tools runs every file in the directory of the script, so a temporary file must not be there.
+_TEMPORARY = INITRAMFS_SCRIPT.parents[2]
+
+
+@dataclass(frozen=True)
+class WriteScript:
+    """Write the script where initramfs-tools reads it."""
+
+    changes = True
+    vgs = ()
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "write_script", **WANTED.to_result()}
+
+    def carry_out(self, _runner: Runner) -> None:
+        """Write it at once, so that it is never incomplete. Raises OSError."""
+        INITRAMFS_SCRIPT.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(INITRAMFS_SCRIPT, PROGRAM, mode=WANTED.mode, aside=_TEMPORARY)
+
+
+@dataclass(frozen=True)
+class RemoveScript:
+    """Remove the script."""
+
+    changes = True
+    vgs = ()
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "remove_script", "path": str(INITRAMFS_SCRIPT)}
+
+    def carry_out(self, _runner: Runner) -> None:
+        """Remove it. Raises OSError."""
+        INITRAMFS_SCRIPT.unlink(missing_ok=True)
+        sync_directory(INITRAMFS_SCRIPT.parent)
+
+
+@dataclass(frozen=True)
+class Build:
+    """Build the initramfs of a kernel again."""
+
+    kernel: str
+    path: str
+    changes = True
+    vgs = ()
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "build_initramfs", "kernel": self.kernel, "path": self.path}
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command that builds it (update-initramfs(8))."""
+        return BUILDER, "-u", "-k", self.kernel
+
+    def carry_out(self, runner: Runner) -> None:
+        """Build it. Raises FilesFailed."""
+        runner.run_program(*self.command)
