@@ -11,16 +11,13 @@ import builders as b
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.failure import failure_of
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshots import SnapshotsCase, plan_snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.script import (
     RollbackScript,
     rollback_script,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request, find
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.merged import plan_merged
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import plan_present
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import View, view_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import RequestedOrigin, select
 
@@ -31,11 +28,7 @@ if TYPE_CHECKING:
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
 
-PLANNERS = {"present": plan_present, "merged": plan_merged, "absent": plan_absent}
-
-
-def plan(host_state: HostState, request: Request) -> Plan:
-    return PLANNERS[request.state](host_state, request)
+plan = plan_snapshots
 
 
 def reasons(host_state: HostState, request: Request) -> tuple[str, ...]:
@@ -64,7 +57,7 @@ def bring_about(model: ModelLvm, request: Request) -> Plan:
 
 
 def carry_out(one: Plan, model: ModelLvm) -> None:
-    apply(one, model, failure_of)
+    apply(one, model, SnapshotsCase.failure)
 
 
 def view(host_state: HostState, request: Request) -> View:

@@ -11,27 +11,19 @@ from typing import TYPE_CHECKING, Any
 from .._errors import CommandFailed, Refused
 from .._host.boot import read_boot
 from .._snapset.coverage import boot_beside
-from .._snapset.plan.absent import plan_absent
 from .._snapset.plan.base import Plan, find
-from .._snapset.plan.merged import plan_merged
-from .._snapset.plan.present import plan_present, takes_root
 from .._snapset.result import view_of
-from .failure import failure_of
 from .run import UseCase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
+    from .._errors import SafepointError
     from .._model import HostState
     from .._snapset.plan.base import Request, State
     from .._snapset.result import View
     from .._snapset.state import SetState
-
-PLANNERS: Mapping[State, Callable[[HostState, Request], Plan]] = {
-    "present": plan_present,
-    "merged": plan_merged,
-    "absent": plan_absent,
-}
+    from .._steps import Runner, Step
 
 _ENDS: Mapping[State, tuple[SetState, ...]] = {
     "present": ("active",),
@@ -53,10 +45,22 @@ class Snapshots:
         return view_of(self.host_state, find(self.host_state, self.request).current, name=self.request.name)
 
 
+# A host compiles every file that a run imports, so each state imports its own planner only.
+
+
+def plan_snapshots(host_state: HostState, request: Request) -> Plan:
+    """The plan for the state that ``request`` asks for. Raises Refused with every reason why there is none."""
+    if request.state == "present":
+        from .._snapset.plan.present import plan_present as planner
+    elif request.state == "merged":
+        from .._snapset.plan.merged import plan_merged as planner
+    else:
+        from .._snapset.plan.absent import plan_absent as planner
+    return planner(host_state, request)
+
+
 class SnapshotsCase(UseCase[Snapshots, Plan]):
     """``key`` is the result's name for the set, or for the single snapshot."""
-
-    failure = staticmethod(failure_of)
 
     def __init__(self, key: str, request: Request) -> None:
         self.title = request.title
@@ -66,13 +70,26 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
 
     def observe(self, host_state: HostState) -> Snapshots:
         """LVM and the host; what the initramfs has only where the root filesystem is to be protected."""
-        if self.state == "present" and takes_root(host_state, self._request):
+        if self.state != "present":
+            return Snapshots(host_state, self._request)
+        from .._snapset.plan.present import takes_root
+
+        if takes_root(host_state, self._request):
             host_state = replace(host_state, host=replace(host_state.host, boot=read_boot()))
         return Snapshots(host_state, self._request)
 
+    @staticmethod
+    def failure(
+        plan: Plan, step: Step, error: SafepointError | OSError, done: Sequence[Step], runner: Runner
+    ) -> SafepointError:
+        """Undo what can be undone, and return the error. Only a run that fails imports how."""
+        from .failure import failure_of
+
+        return failure_of(plan, step, error, done, runner)
+
     def plan(self, observed: Snapshots) -> Plan:
         """The steps; pure. Raises Refused."""
-        return PLANNERS[self._request.state](observed.host_state, self._request)
+        return plan_snapshots(observed.host_state, self._request)
 
     def predicted(self, plan: Plan, before: Snapshots) -> dict[str, Any]:
         """The set after ``plan``."""
