@@ -44,7 +44,7 @@ def _task(role: str, name: str) -> str:
     return rf"TASK \[safepoint\.lvm\.{role} : {name}"
 
 
-_WAIT = _task("rollback", "Reboot if a merge needs that, and wait for the merges")
+_WAIT = _task("rollback", "Reboot if needed and wait for the merges")
 MOMENTS = {
     "preparing": Moment(
         "pre_upgrade",
