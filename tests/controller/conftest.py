@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's side: guests of the lab, and two ways to call a module on them as users' tasks do.
+"""The side of the controller: guests of the lab, and two ways to call a module on them as in the tasks of users.
 
     python3 tests/vm up web1 --image trixie
     .cache/envs/main/bin/python -m pytest tests/controller --guest web1
 
-`call` is the only place that knows pytest-ansible, and what stands below "pytest-ansible" here is all that it needs.
+Only `call` uses pytest-ansible, and it needs only the code below the comment "pytest-ansible" in this file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def controller() -> Controller:
-    """The Ansible of this Python: with the collection that the suite has installed, or with the checkout."""
+    """The Ansible of this Python, with the collection that the suite has installed, or with the checkout."""
     given = os.environ.get("SAFEPOINT_STATE")
     control = Controller(Path(sys.prefix), Path(given or CACHE / "state" / "controller"), CACHE)
     if not given:
@@ -65,7 +65,7 @@ def guests(pytestconfig: pytest.Config) -> Iterator[list[str]]:
 
 @pytest.fixture(scope="session")
 def made(guests: list[str]) -> Iterator[list[str]]:
-    """What each guest says of the volumes that all tests use, as they were made."""
+    """For each guest, the state of the volumes that all tests use, directly after their creation."""
     machinery.each(guests, machinery.REMOVE_VOLUMES + machinery.MAKE_VOLUMES)
     yield machinery.each(guests, machinery.SHOW_VOLUMES)
     machinery.each(guests, machinery.REMOVE_VOLUMES)
@@ -74,25 +74,25 @@ def made(guests: list[str]) -> Iterator[list[str]]:
 @pytest.fixture(autouse=True)
 def _clean(guests: list[str], made: list[str]) -> Iterator[None]:
     yield
-    # Making them anew takes seconds, and most tests leave them as they were.
+    # Creating them again takes seconds, and most tests leave them as they were.
     if machinery.each(guests, machinery.SHOW_VOLUMES) != made:
         machinery.each(guests, machinery.REMOVE_VOLUMES + machinery.MAKE_VOLUMES)
 
 
 def in_order(results: Results, guests: list[str]) -> Results:
-    """The results in the order of the guests; Ansible has them in the order in which hosts have ended."""
+    """The results in the order of the guests; Ansible returns them in the order in which hosts finish."""
     return dict(sorted(results.items(), key=lambda item: guests.index(item[0].rpartition("-")[0])))
 
 
 @pytest.fixture
 def play(guests: list[str], tmp_path: Path) -> Callable[..., Results]:
-    """Run a task by ansible-playbook, with its options and with keywords of the task; the results by host."""
+    """Run a task with ansible-playbook, with options of that and keywords of the task; return the results by host."""
 
     def run(hosts: str, module: str, arguments: dict[str, Any], *options: str, **keywords: Any) -> Results:
         task = {"name": "Call", module: arguments, "register": "result", **keywords}
         keep = {"content": "{{ result | to_json }}", "dest": f"{tmp_path}/{{{{ inventory_hostname }}}}"}
         write = {"name": "Keep the result", "ansible.builtin.copy": keep, "delegate_to": "localhost"}
-        # The second task is to be real and silent whatever the options are; nobody becomes root here for it.
+        # The second task must always run for real, without output, and without becoming root here.
         here = {"check_mode": False, "diff": False, "become": False}
         book = tmp_path / "play.yml"
         plays = [{"name": "Call", "hosts": hosts, "tasks": [task, {**write, **here}]}]
@@ -111,8 +111,8 @@ def play(guests: list[str], tmp_path: Path) -> Callable[..., Results]:
 
 # pytest-ansible
 #
-# It reads Ansible's configuration when it is imported, which is once this module has been executed. Of the collections
-# it is told by the environment; otherwise it would fill the checkout with links.
+# It reads the configuration of Ansible when it is imported, which is after this module has been executed. It gets the
+# path of the collections from the environment; otherwise it would create links in the checkout.
 os.environ.update(CONTROL.variables(), ANSIBLE_COLLECTIONS_PATH=str(CONTROL.collections))
 pytest_plugins = ["pytest_ansible.plugin"]
 
@@ -124,11 +124,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def call(guests: list[str], ansible_adhoc: Callable[..., Any]) -> Callable[..., Results]:
-    """Call a module on hosts of the inventory with its arguments; the results by host, also of those that failed."""
+    """Call a module on hosts of the inventory with its arguments; return the results by host, including failed ones."""
 
     def run(hosts: str, module: str, **arguments: Any) -> Results:
         with warnings.catch_warnings():
-            # It says at each call that it retires, and lets Ansible set up its loader again.
+            # At each call it warns that it will be retired, and makes Ansible set up its loader again.
             warnings.simplefilter("ignore")
             found = ansible_adhoc(inventory=str(CONTROL.inventory))[hosts]
             return in_order(getattr(found, module)(**arguments).contacted, guests)

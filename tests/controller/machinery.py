@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the guests get for the tests: volumes on a loop device, a user; and the ways in which Ansible reaches them."""
+"""What the tests create on the guests: volumes on a loop device, a user; and the ways in which Ansible reaches them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 VG = "calls"
 USER = "deploy"
 SUDO = {"ansible_user": USER, "ansible_become": True, "ansible_become_method": "ansible.builtin.sudo"}
-# Each is a group of the inventory, in which each guest has a name of its own, such as web1-sudo.
+# Each is a group of the inventory, in which each guest has its own name, such as web1-sudo.
 WAYS: dict[str, dict[str, Any]] = {
     "root": {"ansible_pipelining": True},
     "root_files": {"ansible_pipelining": False},
     "sudo": {**SUDO, "ansible_pipelining": True},
     "sudo_files": {**SUDO, "ansible_pipelining": False},
 }
-# In which nothing can be done.
+# A user who may not change anything.
 AS_USER = {"user": {"ansible_user": USER}}
 
 MAKE_USER = f"""
@@ -63,7 +63,7 @@ lvs --noheadings -o lv_full_name,lv_tags,lv_merging {VG}
 
 
 def shell(guest: str, script: str) -> str:
-    """Run a script in a guest as root; its output. AssertionError with all that it said if it fails."""
+    """Run a script in a guest as root and return its output. If it fails, AssertionError with its output."""
     argv = machines.find(guest).reach().command(["sh", "-euc", script])
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -72,13 +72,13 @@ def shell(guest: str, script: str) -> str:
 
 
 def each(guests: Sequence[str], script: str) -> list[str]:
-    """Run a script in every guest at the same time; their outputs."""
+    """Run a script in all guests at the same time; return their outputs."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda guest: shell(guest, script), guests))
 
 
 def inventory(guests: Sequence[str]) -> dict[str, Any]:
-    """All guests, in every way in which they can be reached."""
+    """The inventory of all guests, for every way to reach them."""
     plain = yaml.safe_load(ssh.inventory([machines.find(guest).reach() for guest in guests]))["all"]["hosts"]
     return {
         way: {"hosts": {f"{guest}-{way}": {**plain[guest], **more} for guest in guests}}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What came of a call, on every host that it went to."""
+"""Checks of the results of a call on all its hosts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Callable
 
 Result = dict[str, Any]
 Results = dict[str, Result]
-# Small volumes go back in a second; busy machines take longer.
+# Small volumes roll back in a second; busy machines take longer.
 MERGE_SECONDS = 120
 
 
 def ok(results: Results, *, changed: bool) -> list[Result]:
-    """What every host says, when all did as was asked and all have changed something, or none."""
+    """The results of all hosts, if none has failed and all have changed something, or none has."""
     assert results
     assert [name for name, result in results.items() if result.get("failed")] == [], results
     assert {name: result["changed"] for name, result in results.items()} == dict.fromkeys(results, changed), results
@@ -23,20 +23,20 @@ def ok(results: Results, *, changed: bool) -> list[Result]:
 
 
 def same(values: list[Any]) -> Any:
-    """The one value that all hosts have told."""
+    """The one value that all hosts have returned."""
     assert values == [values[0]] * len(values)
     return values[0]
 
 
 def twice(once: Callable[[], Results]) -> list[Result]:
-    """What every host says of a call that changes something the first time, and nothing the second."""
+    """The results of all hosts, for a call that changes something the first time and nothing the second time."""
     first = ok(once(), changed=True)
     ok(once(), changed=False)
     return first
 
 
 def rolled_back(merge: Callable[[], Results], what: str) -> None:
-    """Ask for the merges again and again, as the role does, until every host says that they have ended."""
+    """Request the merges repeatedly, as the role does, until every host reports that they have ended."""
     end = time.monotonic() + MERGE_SECONDS
     states: set[str] = set()
     while states != {"rolled_back"}:

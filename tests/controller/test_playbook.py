@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Check mode, diff and async, which belong to ansible-playbook and to tasks."""
+"""Check mode, diff and async, which are options of ansible-playbook and of tasks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every state of every module, for real, on all guests at once."""
+"""Every state of every module, on all guests at once."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BOTH = [{"vg": "calls", "lv": "thick"}, {"vg": "calls", "lv": "thin"}]
 ONE = {"vg": "calls", "lv": "thick", "snapshot": "before"}
 MARK = "/boot/mark"
 TIMER = "safepoint-lvm-timer-s.service"
-# A byte of each volume that no filesystem uses: that of the boot sector.
+# The first byte of each volume, in the boot sector, which no filesystem uses.
 WRITE = "for lv in thick thin; do printf {} | dd of=/dev/calls/$lv conv=notrunc oflag=sync status=none; done"
 READ = "for lv in thick thin; do blockdev --flushbufs /dev/calls/$lv; head -c 1 /dev/calls/$lv; done"
 
 
 def states(results: list[dict[str, Any]], what: str) -> Any:
-    """The state that all hosts tell."""
+    """The state that all hosts report."""
     return same([result[what]["state"] for result in results])
 
 
@@ -83,7 +83,7 @@ def test_a_timer(call: Call, guests: list[str]) -> None:
 
 @pytest.fixture
 def boot_backup(call: Call, guests: list[str]) -> Iterator[Call]:
-    """The module boot_backup, for the set s, with a file in /boot that the tests change."""
+    """The module boot_backup for the snapset s, with a file in /boot that the tests change."""
     machinery.each(guests, f"echo before >{MARK}")
     yield partial(call, "sudo", "safepoint.lvm.boot_backup", name="s")
     call("sudo", "safepoint.lvm.snapset", name="s", state="absent")
@@ -93,7 +93,7 @@ def boot_backup(call: Call, guests: list[str]) -> Iterator[Call]:
 
 
 def take(call: Call, boot_backup: Call, **members: Any) -> None:
-    """Save /boot on every host, and take the set that the backup belongs to: its id is each host's own."""
+    """Save /boot on every host, and take the snapset that the backup belongs to: each host has its own ID."""
     backups = twice(boot_backup)
     assert states(backups, "boot_backup") == "present"
     for host, result in call("sudo", "safepoint.lvm.snapset_info").items():

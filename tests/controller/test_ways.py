@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How calls reach hosts: as whom, with pipelining or with files, several hosts at once, releases side by side."""
+"""How calls reach hosts: as which user, with pipelining or files, several hosts at once, different releases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from outcomes import Results, ok
 
 Call = Callable[..., Results]
 SET: dict[str, Any] = {"name": "s", "volumes": [{"vg": "calls", "lv": "thick"}]}
-# Without pipelining Ansible puts a module into a file of the user's before it runs it.
+# Without pipelining Ansible writes a module to a file of the user before it runs it.
 WITNESS = "id -un; echo ${SUDO_USER:-nobody}; ls -d ~root/.ansible/tmp/*/Ansi* ~deploy/.ansible/tmp/*/Ansi* | wc -l"
 
 

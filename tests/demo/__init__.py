@@ -1,4 +1,4 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The story that `make demo` tells."""
+"""The program of `make demo`."""

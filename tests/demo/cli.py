@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Show it: a virtual machine is protected, ruined so that it would never boot again, and brought back."""
+"""The demo: protects a virtual machine, breaks it so that it cannot boot, and rolls it back."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ CONTROL = Controller(CACHE / "envs" / "main", RESULTS / "ansible", CACHE)
 MACHINE = "demo"
 SNAPSET = "before_upgrade"
 
-# What a person would try. All of it works on a sound host and fails on the ruined one, but the last.
+# What a user would try. On a healthy host all commands but the last succeed; on the broken host only the last one does.
 PROBES = (
     ("the kernel", "ls /boot/vmlinuz-$(uname -r)", True),
     ("the program that the kernel starts", "ls -lL /sbin/init", True),
     ("the package manager", "dpkg-query --show bash", True),
     ("the service", "systemctl is-active shop", True),
     ("the service's data", "cat </dev/tcp/127.0.0.1/8080", True),
-    ("what nobody wanted", "du -sh /opt/junk /var/junk", False),
+    ("the unwanted files", "du -sh /opt/junk /var/junk", False),
 )
 
 
 class DemoError(Exception):
-    """Something did not go as it should; the message says what."""
+    """The demo failed; the message says why."""
 
 
 class Clock:
-    """The parts of the demo, and how many seconds each took."""
+    """The parts of the demo, and the duration of each in seconds."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def part(self, name: str, title: str) -> Iterator[None]:
-        """A part of the demo, numbered; its time is kept under `name`."""
+        """A numbered part of the demo; its duration is stored as `name`."""
         say(f"\n{len(self.seconds) + 1}. {title}")
         started = time.monotonic()
         yield
@@ -64,22 +64,22 @@ class Clock:
 
 
 def say(text: str) -> None:
-    """Print at once."""
+    """Print without buffering."""
     print(text, flush=True)
 
 
 def tool(directory: str, *arguments: str) -> str:
-    """Run one of the tools of the tests, and return what it prints; DemoError when it fails."""
+    """Run one of the tools of the tests, and return its output; DemoError if it fails."""
     command = [sys.executable, str(ROOT / "tests" / directory), *arguments]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise DemoError(f"this failed: tests/{directory} {' '.join(arguments)}\n{done.stdout}")
+        raise DemoError(f"command failed: tests/{directory} {' '.join(arguments)}\n{done.stdout}")
     return done.stdout
 
 
 def prepare() -> None:
-    """Make what the demo needs: Ansible beside the lab and its image, and a fresh directory for its files."""
-    say("Preparing what it takes; the first time this takes some minutes.")
+    """Prepare the demo: Ansible, the lab and its image, and a new directory for its files."""
+    say("Preparing the demo; the first time this takes some minutes.")
     with ThreadPoolExecutor() as pool:
         ansible = pool.submit(tool, "tools", "setup", "main")
         tool("vm", "setup")
@@ -92,32 +92,32 @@ def prepare() -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Keep others from the machine: two demos at a time would end each other's. DemoError when one runs already."""
+    """Lock the machine: two demos at a time would stop each other's. DemoError if another demo is running."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "demo.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoError("a demo runs already with this cache; wait for its end") from None
+            raise DemoError("another demo is running with this cache: wait until it ends") from None
         yield
 
 
 def boot() -> None:
-    """Boot the machine, and write down how Ansible reaches it."""
-    # One of an earlier demo that was killed may be there.
+    """Boot the machine, and write the inventory for Ansible."""
+    # A killed demo may have left its machine.
     end()
     tool("vm", "up", MACHINE, "--image", "trixie", "--machine", "qemu")
     CONTROL.reach(MACHINE)
 
 
 def end() -> None:
-    """End the machine, if there is one."""
+    """Remove the machine, if it exists."""
     if (CACHE / "vms" / MACHINE).exists():
         tool("vm", "down", MACHINE)
 
 
 def play(playbook: str, *variables: str) -> None:
-    """Run a playbook on the machine and print what its tasks say; all of the output when it fails."""
+    """Run a playbook on the machine and print the messages of its tasks; print the whole output if it fails."""
     arguments = [playbook, *(part for variable in variables for part in ("-e", variable))]
     if playbook.startswith("safepoint.lvm."):
         say(f"   $ ansible-playbook {' '.join(arguments)}")
@@ -134,7 +134,7 @@ def play(playbook: str, *variables: str) -> None:
             say(f"     {message}")
     if process.returncode:
         say("".join(transcript))
-        raise DemoError(f"a play failed; its output is above: {playbook}")
+        raise DemoError(f"playbook {playbook} failed: its output is above")
 
 
 def kept(lines: Iterable[str], transcript: list[str]) -> Iterator[str]:
@@ -145,7 +145,7 @@ def kept(lines: Iterable[str], transcript: list[str]) -> Iterator[str]:
 
 
 def messages(lines: Iterator[str]) -> Iterator[str]:
-    """Yield what debug tasks and rollback_wait say in the output of ansible-playbook, line by line."""
+    """Yield the messages of debug tasks and rollback_wait from the output of ansible-playbook, line by line."""
     for line in lines:
         if line.startswith(f"{MACHINE}: "):
             yield line.rstrip("\n")
@@ -158,7 +158,7 @@ def messages(lines: Iterator[str]) -> Iterator[str]:
 
 
 def probe(*, sound: bool) -> None:
-    """Try what a person would try; DemoError unless it goes as it does on a sound host, or on the ruined one."""
+    """Try what a user would try; DemoError unless the results are those of a healthy host, or of the broken one."""
     for what, command, works_when_sound in PROBES:
         remote = [sys.executable, str(ROOT / "tests" / "vm"), "run", MACHINE, "--", "bash", "-c", command]
         done = subprocess.run(remote, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -166,11 +166,11 @@ def probe(*, sound: bool) -> None:
         for line in done.stdout.splitlines():
             say(f"     {line}")
         if (done.returncode == 0) is not (works_when_sound is sound):
-            raise DemoError(f"{what}: not as on a {'sound' if sound else 'ruined'} host")
+            raise DemoError(f"{what}: the result is not that of a {'healthy' if sound else 'broken'} host")
 
 
 def manifest(name: str) -> dict[str, str]:
-    """Take the state of the host: what is known of each file, by path."""
+    """Get the state of the host: the facts about each file, by path."""
     path = RESULTS / f"{name}.txt"
     play(str(PLAYS / "manifest.yml"), f"demo_manifest={path}")
     lines = [line.split(" ", 4) for line in path.read_text(encoding="utf-8").splitlines() if line]
@@ -178,11 +178,11 @@ def manifest(name: str) -> dict[str, str]:
 
 
 def compare(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """Print how two states differ, and return the paths that do."""
+    """Print how two states differ, and return the paths that differ."""
     gone, new = before.keys() - now.keys(), now.keys() - before.keys()
     changed = {path for path in before.keys() & now.keys() if before[path] != now[path]}
     same = len(before) - len(gone) - len(changed)
-    say(f"   Of {len(before)} files {same} are the same, {len(changed)} changed, {len(gone)} gone, {len(new)} new.")
+    say(f"   {len(before)} files: {same} are the same, {len(changed)} changed, {len(gone)} removed, {len(new)} new.")
     return sorted(gone | new | changed)
 
 
@@ -193,37 +193,37 @@ def show() -> None:
         boot()
         play(str(PLAYS / "service.yml"))
         probe(sound=True)
-    with clock.part("safe point", "Before the change: a safe point"):
+    with clock.part("snapset", "Before the change: take a snapset"):
         play("safepoint.lvm.pre_upgrade", f"snapset={SNAPSET}")
         before = manifest("before")
-        say(f"   Checksums, owners, modes and times of {len(before)} files are written down.")
-    with clock.part("change", "The change, which ruins the host"):
+        say(f"   Checksums, owners, modes and times of {len(before)} files are recorded.")
+    with clock.part("change", "The change, which breaks the host"):
         play(str(PLAYS / "break.yml"))
         probe(sound=False)
         if not compare(before, manifest("ruined")):
-            raise DemoError("nothing was changed")
+            raise DemoError("the change has changed no file")
         play("safepoint.lvm.status", f"snapset={SNAPSET}")
-    with clock.part("rollback", "The way back, through a reboot, which takes a while"):
+    with clock.part("rollback", "The rollback, with a reboot, which takes a while"):
         evidence = ("rollback_fetch=/var/log/upgrade.log", f"rollback_fetch_dest={RESULTS}")
         play("safepoint.lvm.rollback", f"snapset={SNAPSET}", *evidence)
-    with clock.part("proof", "The same questions again"):
+    with clock.part("proof", "The proof: the same commands again"):
         probe(sound=True)
         differing = compare(before, manifest("after"))
         if differing:
-            raise DemoError(f"not all of it is as it was: {', '.join(differing)}")
-    with clock.part("commit", "Nothing is to be kept of it"):
+            raise DemoError(f"the rollback did not restore these files: {', '.join(differing)}")
+    with clock.part("commit", "Remove the record of the rollback"):
         play("safepoint.lvm.commit", f"snapset={SNAPSET}")
         play("safepoint.lvm.status")
-    say(f"\nThe host is what it was before the change. Seconds: {clock.summary()}.")
+    say(f"\nThe host is exactly as it was before the change. Seconds: {clock.summary()}.")
 
 
 def stop(_signal: int, _frame: object) -> NoReturn:
-    """End as Ctrl-C does."""
+    """Stop as with Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def main() -> int:
-    """Run the demo, and end the machine whatever happens."""
+    """Run the demo, and remove the machine in any case."""
     signal.signal(signal.SIGTERM, stop)
     try:
         with alone():
@@ -231,7 +231,7 @@ def main() -> int:
             try:
                 show()
             finally:
-                # A second Ctrl-C would leave it running.
+                # A second Ctrl-C would leave the machine running.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 end()
     except DemoError as error:

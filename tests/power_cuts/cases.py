@@ -44,7 +44,7 @@ def _task(role: str, name: str) -> str:
     return rf"TASK \[safepoint\.lvm\.{role} : {name}"
 
 
-_WAIT = _task("rollback", "Reboot if a merge needs that, and wait for the merges")
+_WAIT = _task("rollback", "Reboot if needed and wait for the merges")
 MOMENTS = {
     "preparing": Moment(
         "pre_upgrade",
@@ -53,7 +53,8 @@ MOMENTS = {
         frozenset({"absent"}),
         layouts=("root",),
     ),
-    "instance": Moment(
+    # The names decide where a cut is made: one that changes makes other cuts of the same numbers.
+    "taking": Moment(
         "pre_upgrade", _task("pre_upgrade", r"Take the snapset\]"), 15, frozenset({"absent", "incomplete"}) | SOUND
     ),
     "changing": Moment("change", r"\[", 15, SOUND),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stands in for any module: writes its call down and gives the answer that the test has prepared for the task.
+"""Replaces any module: records the call and returns the answer that the test has prepared for the task.
 
 It is an action plugin, so that Ansible runs it on the controller instead of the module.
 """
@@ -18,15 +18,15 @@ from ansible.plugins.action import ActionBase
 
 
 class ActionModule(ActionBase):
-    """The action."""
+    """The action plugin."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        """Return the answer: the same each time, or of a list the next, the last again and again."""
+        """Return the answer; from a list the next one each time, and the last one again after that."""
         del tmp
         folder, host = Path(os.environ["SAFEPOINT_STUBS"]), task_vars["inventory_hostname"]
         answers = json.loads((folder / f"{host}.answers").read_text())
         earlier = _write_down(folder / f"{host}.calls", self._task)
-        # A task that the test does not know must not pass by chance.
+        # A task that the test does not know must not pass by accident.
         answer = answers.get(self._task.name, {"failed": True, "msg": f"no answer for the task {self._task.name!r}"})
         if isinstance(answer, list):
             answer = answer[min(earlier, len(answer) - 1)]
@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
 
 
 def _write_down(path: Path, task: Any) -> int:
-    """Append the call; return how many calls of the same task came before it."""
+    """Append the call; return how many earlier calls of the same task there were."""
     lines = path.read_text().splitlines() if path.exists() else []
     call = {
         "task": task.name,

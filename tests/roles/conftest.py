@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One controller for all tests, and each scenario run once."""
+"""One controller for all tests; each scenario runs only once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Controller:
 
 @pytest.fixture(scope="session")
 def seen_in(controller: Controller) -> Callable[[Scenario], dict[Faults, Seen]]:
-    """Return what was seen on the hosts of a scenario, by what failed there."""
+    """Return what was recorded on the hosts of a scenario, by the tasks that failed there."""
     known: dict[str, dict[Faults, Seen]] = {}
 
     def seen(scenario: Scenario) -> dict[Faults, Seen]:

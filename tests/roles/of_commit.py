@@ -9,16 +9,16 @@ from dataclasses import replace
 
 from scenarios import CHANGED, Scenario, backup, info, snapset
 
-LOOK = "Look at the host"
-PREDICT = "Find out whether the snapset can be removed"
-PREDICT_BACKUP = "Find out whether the /boot backup can be removed"
+LOOK = "Get the state of the host"
+PREDICT = "Check whether the snapset can be removed"
+PREDICT_BACKUP = "Check whether the /boot backup can be removed"
 REMOVE = "Remove the snapset"
 DISARM = "Disarm the rollback timer"
 REMOVE_BACKUP = "Remove the /boot backup"
 _ENTRY = "Remove the boot entry"
 _TIMER = {"name": "s", "state": "armed"}
 
-# The usual case: it can all be removed.
+# The usual case: everything can be removed.
 REAL = Scenario(
     title="commit",
     role="commit",
@@ -28,7 +28,7 @@ REAL = Scenario(
         DISARM: CHANGED,
         REMOVE_BACKUP: CHANGED,
     },
-    says="s is gone, and the change accepted; there is no other",
+    says="s is removed and the change accepted; there are no other snapsets",
 )
 UNDISTURBED = replace(
     REAL,
@@ -38,7 +38,7 @@ UNDISTURBED = replace(
         LOOK: info(snapset("active"), boot_backups=[backup()]),
     },
 )
-# Something is changed before the snapset is removed, or something may not be removable after that.
+# Another task changes something before the snapset is removed, or something might not be removable after that.
 ENTRY = replace(
     REAL,
     title="commit with a boot entry",
@@ -59,24 +59,24 @@ ROLLED_BACK = replace(
         REMOVE: CHANGED,
         REMOVE_BACKUP: CHANGED,
     },
-    says="s is forgotten; the host was rolled back to it, and stays so; these exist: other",
+    says="s is removed; the host was rolled back to it and stays rolled back; other snapsets: other",
 )
 LEFT = replace(
     REAL,
     title="commit where only a timer is left",
     answers={LOOK: info(rollback_timers=[_TIMER]), REMOVE: {"changed": False}, DISARM: CHANGED},
-    says="there is no snapset s here; what was left of it is gone; there is no other",
+    says="snapset s does not exist; what was left of it is removed; there are no other snapsets",
 )
 UNKNOWN = replace(
     REAL,
     title="commit of nothing",
     answers={LOOK: info(), REMOVE: {"changed": False}},
-    says="there is no snapset s here, so nothing was done; there is no other",
+    says="snapset s does not exist; nothing was done; there are no other snapsets",
 )
 CHECK = replace(
     REAL,
     title="commit in check mode",
     check=True,
-    says="s would be gone, and the change accepted; there is no other",
+    says="s would be removed and the change accepted; there are no other snapsets",
 )
 SCENARIOS = [REAL, ENTRY, ROLLED_BACK, LEFT, UNKNOWN, CHECK]

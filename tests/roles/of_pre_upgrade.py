@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from scenarios import CHANGED, Expected, Scenario, backup, reason, snapset
 
-PREDICT = "Find out whether the snapset can be taken"
-PREDICT_BOOT = "Find out whether /boot can be saved"
+PREDICT = "Check whether the snapset can be taken"
+PREDICT_BOOT = "Check whether /boot can be saved"
 PREPARE = "Prepare the initramfs"
 SAVE = "Save /boot"
 TAKE = "Take the snapset"
@@ -22,8 +22,8 @@ _TAKEN = {"changed": True, "planned": [{"step": "create"}, {"step": "seal"}], "s
 _SAVED = {"changed": True, "planned": [{"step": "create_backup"}], "boot_backup": backup()}
 _KEPT = {"changed": False, "planned": [], "boot_backup": backup()}
 _ARMED = {"changed": True, "rollback_timer": {"deadline": "2026-11-23T14:30:00+00:00"}}
-_SET_LEFT = f". The snapset s was taken and is still there: {reason(REMOVE_SET)}"
-_BACKUP_LEFT = f". The backup of /boot for it is still there: {reason(REMOVE_BACKUP)}"
+_SET_LEFT = f". The snapset s was taken and cannot be removed: {reason(REMOVE_SET)}"
+_BACKUP_LEFT = f". Its backup of /boot cannot be removed: {reason(REMOVE_BACKUP)}"
 
 FRESH = Scenario(
     title="take it",
@@ -56,7 +56,7 @@ UNDISTURBED = replace(
     answers={task: answer for task, answer in FRESH.answers.items() if task != ARM},
     says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s",
 )
-# Then nothing of it may be removed: it may be the only way back.
+# Then it must not be removed: it may be the only way to roll back.
 EXISTING = replace(
     FRESH,
     title="take it where it exists, so that it is extended",
@@ -68,7 +68,7 @@ EXISTING = replace(
         ARM: _ARMED,
     },
     variables={**FRESH.variables, "pre_upgrade_prepare_initramfs": False},
-    says=f"{FRESH.says}; it exists already and is 0 h 10 min old",
+    says=f"{FRESH.says}; it already exists and is 0 h 10 min old",
     expected={(task,): Expected((), reason(task)) for task in (SAVE, TAKE, ARM)},
     blocks_alone=True,
 )
@@ -82,11 +82,11 @@ DONE = replace(
         SAVE: _KEPT,
         TAKE: {**_TAKEN, "changed": False, "planned": []},
     },
-    says=f"{UNDISTURBED.says}; it exists already and is 0 h 10 min old",
+    says=f"{UNDISTURBED.says}; it already exists and is 0 h 10 min old",
     expected={(task,): Expected((), reason(task)) for task in (SAVE, TAKE)},
     blocks_alone=True,
 )
-# Without /boot, and on a host that was told to do without.
+# Without /boot, on a host where it is to be ignored.
 IGNORED = replace(
     UNDISTURBED,
     title="take it without /boot",

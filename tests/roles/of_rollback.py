@@ -10,21 +10,21 @@ from typing import Any
 
 from scenarios import CHANGED, Expected, Scenario, backup, info, reason, snapset
 
-LOOK = "Look at the host"
-RESTORE = "Restore what boots the host"
+LOOK = "Get the state of the host"
+RESTORE = "Restore the files that boot the host"
 REQUEST = "Request the merges"
-WAIT = "Reboot if a merge needs that, and wait for the merges"
-UNDO = "Leave /boot as the change has made it"
-_PACK = "Pack the evidence, where no snapshot records it"
-_PLACE = "Make a place for it on the controller, where nobody else can read it either"
+WAIT = "Reboot if needed and wait for the merges"
+UNDO = "Undo the restore of /boot"
+_PACK = "Pack the evidence outside of all snapshots"
+_PLACE = "Create a private file for it on the controller"
 _FETCH = "Copy the evidence to the controller"
 _CLEAN = "Remove the packed evidence from the host"
 _DISARM = "Disarm the rollback timer"
-_DISARM_AGAIN = "Disarm the rollback timer where that failed before the reboot"
+_DISARM_AGAIN = "Disarm the rollback timer if that failed before the reboot"
 _NO_ENTRY = "Remove the boot entry"
-_CANARIES = "Leave a canary on each filesystem that waits"
-_PREDICT = "Find out whether the rollback is possible"
-_PREDICT_BOOT = "Find out whether /boot can be restored"
+_CANARIES = "Write a canary to each filesystem whose merge is pending"
+_PREDICT = "Check whether the rollback is possible"
+_PREDICT_BOOT = "Check whether /boot can be restored"
 
 
 def _merge(state: str, **more: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ _LAST = (
 _ENDED = _merge("rolled_back", elapsed=83)
 
 WHOLE = Scenario(
-    title="go back",
+    title="roll back",
     role="rollback",
     variables={"rollback_fetch": ["/var/log/dpkg.log"]},
     answers={
@@ -57,38 +57,38 @@ WHOLE = Scenario(
         _PACK: {"rc": 1, "stdout_lines": []},
         _PLACE: {"rc": 0},
         _FETCH: CHANGED,
-        # It keeps nobody from going back, and hides no other failure.
+        # It prevents no rollback, and hides no other failure.
         _CLEAN: _FAILED,
         RESTORE: CHANGED,
         REQUEST: _merge("merge_pending", reboot_required=True),
-        # Neither keeps the host from going back, and both are done again after the reboot.
+        # Neither prevents the rollback, and both are done again after the reboot.
         _DISARM: _FAILED,
         _NO_ENTRY: _FAILED,
         _CANARIES: {"rc": 0, "stdout_lines": []},
         WAIT: _ENDED,
-        "Look for canaries": {"files": []},
+        "Find canaries that are still there": {"files": []},
         _DISARM_AGAIN: CHANGED,
-        "Remove the boot entry where that failed before the reboot": CHANGED,
-        "Bring /boot to exactly what it was, and verify that": CHANGED,
+        "Remove the boot entry if that failed before the reboot": CHANGED,
+        "Restore /boot exactly and verify it": CHANGED,
         "Remove the /boot backup": CHANGED,
     },
     in_rescue={UNDO: CHANGED},
-    says="/ is back at s, since 2026-11-23T14:30:00+00:00; so is /boot (83 s after the request)",
+    says="/ is rolled back to s since 2026-11-23T14:30:00+00:00; /boot is restored (83 s after the request)",
     expected={
         **{(task,): Expected(("file absent",), reason(task)) for task in (_PACK, _PLACE, _FETCH)},
         (_CANARIES,): Expected(_LAST, ""),
         (RESTORE,): Expected(("boot_backup s",), reason(RESTORE)),
         (REQUEST,): Expected(("boot_backup s",), reason(REQUEST)),
         (RESTORE, UNDO): Expected(
-            ("boot_backup s",), f"{reason(RESTORE)}. /boot keeps what was restored there: {reason(UNDO)}"
+            ("boot_backup s",), f"{reason(RESTORE)}. The restored files are still in /boot: {reason(UNDO)}"
         ),
         (REQUEST, UNDO): Expected(
-            ("boot_backup s",), f"{reason(REQUEST)}. /boot keeps what was restored there: {reason(UNDO)}"
+            ("boot_backup s",), f"{reason(REQUEST)}. The restored files are still in /boot: {reason(UNDO)}"
         ),
     },
 )
 CHECK = Scenario(
-    title="go back in check mode",
+    title="roll back in check mode",
     role="rollback",
     check=True,
     answers={
@@ -98,7 +98,7 @@ CHECK = Scenario(
         _DISARM: CHANGED,
         _NO_ENTRY: CHANGED,
     },
-    says="The rollback to s discards 0 h 10 min of writes on /; the host has to reboot for that",
+    says="The rollback to s discards 0 h 10 min of writes on /; the host must reboot for this",
 )
 
 
@@ -108,9 +108,9 @@ def _unmounted(state: str) -> dict[str, Any]:
     return found
 
 
-# Of volumes that nobody uses, with a timer that nobody has let end.
+# Of volumes that are not in use, with a timer that is still armed.
 UNUSED = Scenario(
-    title="go back without a reboot",
+    title="roll back without a reboot",
     role="rollback",
     answers={
         LOOK: info(snapset("active"), rollback_timers=[{"name": "s", "state": "armed"}]),
@@ -119,15 +119,15 @@ UNUSED = Scenario(
         _DISARM: CHANGED,
         WAIT: _unmounted("rolled_back"),
     },
-    says="sysvg/root is back at s, since 2026-11-23T14:30:00+00:00; not verified by a canary of this run: sysvg/root "
-    "(7 s after the request)",
-    # It is asked for again at the end.
+    says="sysvg/root is rolled back to s since 2026-11-23T14:30:00+00:00; not verified by a canary of this run: "
+    "sysvg/root (7 s after the request)",
+    # It is disarmed again at the end.
     in_rescue={_DISARM_AGAIN: CHANGED},
     expected={(_DISARM,): Expected(("rollback_wait s", "rollback_timer s disarmed"), "")},
 )
 WAITS = replace(
     UNUSED,
-    title="go back without leave to reboot",
+    title="roll back with rollback_reboot: false",
     variables={"rollback_reboot": False},
     answers={
         LOOK: info(snapset("active")),
@@ -135,7 +135,7 @@ WAITS = replace(
         REQUEST: WHOLE.answers[REQUEST],
         _CANARIES: WHOLE.answers[_CANARIES],
     },
-    says="The rollback to s is requested and waits for a reboot, which rollback_reboot forbids.",
+    says="The rollback to s is requested and waits for a reboot, but rollback_reboot is false.",
     expected={(_CANARIES,): Expected((), "")},
 )
 SCENARIOS = [WHOLE, CHECK, UNUSED, WAITS]

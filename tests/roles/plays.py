@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs of ansible-playbook against simulated hosts: what was called there, and what a person was shown."""
+"""Runs ansible-playbook against simulated hosts and records which modules were called and which messages were shown."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Call:
 
     @property
     def text(self) -> str:
-        """The call in words: `snapset s absent, in check mode`."""
+        """The call as text: `snapset s absent, in check mode`."""
         words = [self.action.rpartition(".")[2], self.arguments.get("name"), self.arguments.get("state")]
         return " ".join(word for word in words if word) + (", in check mode" if self.check else "")
 
 
 @dataclass(frozen=True)
-class PreviewMount:
-    """One result with a message that a person is shown; `kind` is its first word, such as `fatal`."""
+class Shown:
+    """One result with a message shown to the user; `kind` is its first word, such as `fatal`."""
 
     task: str
     kind: str
@@ -52,10 +52,10 @@ class PreviewMount:
 
 @dataclass
 class Seen:
-    """What there was of one host."""
+    """What was recorded for one host."""
 
     calls: list[Call] = field(default_factory=list)
-    shown: list[PreviewMount] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
     # The role and the task of each result that was not skipped.
     results: list[tuple[str, str]] = field(default_factory=list)
 
@@ -66,22 +66,22 @@ class Seen:
 
     @property
     def last(self) -> str:
-        """The last message of a task that failed; empty when none did."""
+        """The last message of a failed task; empty if none failed."""
         failures = [one.message for one in self.shown if one.kind in ("fatal", "failed")]
         return failures[-1] if failures else ""
 
     def after(self, task: str) -> list[str]:
-        """The calls that came after the first of a task, in words."""
+        """The calls after the first call of a task, as text."""
         return [call.text for call in self.calls[self.tasks.index(task) + 1 :]]
 
 
 class Controller:
-    """A controller with a staged collection, in a directory of its own; action plugins in `real` are no stubs."""
+    """A controller with a staged collection, in its own directory; action plugins in `real` are not stubbed."""
 
     def __init__(self, home: Path, *, real: Sequence[str] = ()) -> None:
         self.home = home
         self._runs = 0
-        # Empty: the settings of the machine are not asked for.
+        # Empty, so that the settings of this machine are not used.
         (home / "ansible.cfg").touch()
         stage(home / "collections", real=real)
 
@@ -93,7 +93,7 @@ class Controller:
         *options: str,
         **environment: str,
     ) -> dict[str, Seen]:
-        """Run a playbook (a name, or YAML text) on hosts that answer so; return what there was of each."""
+        """Run a playbook (a name, or YAML text) on hosts with these answers; return what was recorded for each."""
         self._runs += 1
         folder = self.home / f"run{self._runs}"
         folder.mkdir()
@@ -149,5 +149,5 @@ def _seen(folder: Path, output: str, hosts: Sequence[str]) -> dict[str, Seen]:
             if banner and "msg" in result:
                 message = result["msg"]
                 text = message if isinstance(message, str) else "\n".join(message)
-                seen[match[2]].shown.append(PreviewMount(banner[1], match[1], text))
+                seen[match[2]].shown.append(Shown(banner[1], match[1], text))
     return seen

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the YAML files of roles and playbooks contain: blocks, and tasks that call modules."""
+"""Reads the YAML files of roles and playbooks: blocks, and tasks that call modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = tuple(sorted(path.name for path in (ROOT / "roles").iterdir()))
-# What Ansible does on the controller. Every other action would touch a host.
+# Actions that Ansible runs on the controller. Every other action would run on a host.
 CONTROL = frozenset(
     f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "import_role", "import_tasks", "set_fact")
 )
@@ -25,7 +25,7 @@ _LISTS = ("block", "rescue", "always")
 
 @dataclass(frozen=True)
 class Guarded:
-    """A block that has a rescue, and by name the tasks of both that call modules; `may_fail` are of the rescue."""
+    """A block with a rescue; the names of the tasks in both that call modules; `may_fail` are tasks of the rescue."""
 
     keywords: dict[str, Any]
     block: tuple[str, ...]
@@ -40,7 +40,7 @@ def action_of(task: dict[str, Any]) -> str:
 
 
 def task_files(role: str) -> list[Path]:
-    """The files with tasks of a role."""
+    """The task files of a role."""
     return sorted((ROOT / "roles" / role / "tasks").glob("*.yml"))
 
 
@@ -77,7 +77,7 @@ def _calling(tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _lasting_name(task: dict[str, Any]) -> str:
-    # Without what is added to it at times.
+    # Without a templated part at the end.
     return str(task["name"]).partition("{{")[0]
 
 

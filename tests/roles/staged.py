@@ -3,9 +3,9 @@
 
 """A copy of the collection in which every module is a stub.
 
-Those of the collection by an action plugin of the same name, which is how a collection takes a module's place. Nothing
-may take the place of `ansible.builtin`, so the copy calls `safepoint.stub` wherever the roles call a builtin module;
-nothing else of a role or playbook is changed, and lines keep their numbers.
+A module of the collection is replaced by an action plugin of the same name. `ansible.builtin` cannot be replaced, so
+the copy calls `safepoint.stub` wherever the roles call a builtin module. Nothing else of a role or playbook is changed,
+and line numbers stay the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _STUB = Path(__file__).with_name("action_stub.py")
 _PLUGINS = ROOT / "plugins"
-# What the action plugins of the collection call.
+# The module that the action plugins of the collection call.
 _MODULE = """
     from ansible.module_utils.basic import AnsibleModule
 
@@ -36,7 +36,7 @@ _ACTION = re.compile(r"^( *(?:- )?)(ansible\.builtin\.(\w+)):", re.MULTILINE)
 
 
 def stage(base: Path, real: Sequence[str] = ()) -> None:
-    """Make the copy below `base`, a directory for ANSIBLE_COLLECTIONS_PATH; action plugins in `real` are no stubs."""
+    """Make the copy below `base`, for ANSIBLE_COLLECTIONS_PATH; action plugins in `real` are not stubbed."""
     collections = base / "ansible_collections" / "safepoint"
     home = collections / "lvm"
     for name in ("meta", "playbooks", "roles"):
@@ -54,7 +54,7 @@ def stage(base: Path, real: Sequence[str] = ()) -> None:
 
 
 def _copy_real(home: Path, names: Iterable[str]) -> None:
-    """Action plugins as they are, but for what they call: a module that only answers, and no reboot."""
+    """The real action plugins, but with a module that only returns an answer, and without a reboot."""
     shutil.copytree(_PLUGINS / "plugin_utils", home / "plugins" / "plugin_utils")
     for name in names:
         text = (_PLUGINS / "action" / f"{name}.py").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many results the roles have, and how many modules they run on a host: each is a round trip, times the fleet."""
+"""How many results the roles have, and how many modules they run on a host: each is a round trip per host."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from plays import Controller, Seen
     from scenarios import Scenario
 
-# The most results that are not skipped, with the validation of the arguments. A number that grows wants a reason in its
-# commit.
+# The maximum of results that are not skipped, including the validation of the arguments. If you raise a number, give
+# the reason in the commit.
 RESULTS = [
     (of_pre_upgrade.UNDISTURBED, 7),
     (of_pre_upgrade.DONE, 7),
     (of_rollback.UNUSED, 8),
     (of_commit.UNDISTURBED, 5),
 ]
-# A task that Ansible puts before those of a role with an argument spec.
+# Ansible runs this task before the tasks of a role with an argument spec.
 VALIDATION = "Validating arguments against arg spec 'main'"
 
 
@@ -49,7 +49,7 @@ def test_pre_upgrade_runs_few_modules_where_all_is_done(controller: Controller) 
 
 
 def test_results_of_all_kinds_are_counted(controller: Controller) -> None:
-    """Or the limits would hold nothing."""
+    """Otherwise the limits would check nothing."""
     play = """
 - hosts: all
   gather_facts: false

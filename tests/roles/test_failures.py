@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every task of every role is made to fail, and in blocks that have a rescue also each task of that."""
+"""Makes every task of every role fail, and in blocks with a rescue also each task of the rescue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_all_goes_well(scenario: Scenario, seen_in: SeenIn) -> None:
     seen = seen_in(scenario)[()]
     assert list(dict.fromkeys(seen.tasks)) == list(scenario.answers)
     assert seen.last == ""
-    # Seconds that pass come after it.
+    # The elapsed seconds come after it.
     assert seen.shown[-1].message.startswith(scenario.says)
 
 
@@ -47,7 +47,10 @@ def test_a_task_fails(scenario: Scenario, faults: Faults, seen_in: SeenIn) -> No
     if len(faults) == 1 and not scenario.blocks_alone:
         assert {(*faults, task) for task in rescued_by} <= set(scenario.expected)
     if SILENTLY in faults:
-        # The newer ansible-core has words of its own for it.
-        assert seen.last in (f"the task {faults[0]} gave no reason", "Task failed: Action failed: Unknown error.")
+        # Newer ansible-core has its own message for this.
+        assert seen.last in (
+            f"the task {faults[0]} failed without a message",
+            "Task failed: Action failed: Unknown error.",
+        )
     else:
         assert seen.last == expected.last

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The failure of one host must not send another into its rescue, whatever the play or the settings say of failures."""
+"""The failure of one host must not run the rescue on another one, whatever any_errors_fatal says."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from scenarios import Scenario, reason
 if TYPE_CHECKING:
     from plays import Controller, Seen
 
-# The rollback without what is of no matter here: the evidence.
+# The rollback without the evidence, which does not matter here.
 SCENARIOS = (of_pre_upgrade.FRESH, replace(of_rollback.WHOLE, variables={}))
-# Where any_errors_fatal is said.
+# Where any_errors_fatal is set.
 SAID_BY: dict[str, tuple[str, dict[str, str]]] = {
     "play": ("any_errors_fatal: true", {}),
     "settings": ("", {"ANSIBLE_ANY_ERRORS_FATAL": "1"}),
@@ -37,7 +37,7 @@ PLAY = """
 
 
 class Run(NamedTuple):
-    """A run, with the tasks of the role's blocks that have a rescue."""
+    """A run, with the tasks of those blocks of the role that have a rescue."""
 
     scenario: Scenario
     in_blocks: list[str]
@@ -49,7 +49,7 @@ class Run(NamedTuple):
     params=[pytest.param((one, way), id=f"{one.role}, {way}") for one in SCENARIOS for way in SAID_BY],
 )
 def run(request: pytest.FixtureRequest, controller: Controller) -> Run:
-    """A host for each task of such a block, which fails there; one that cannot be reached there; and a healthy one."""
+    """One host for each task of such a block, where it fails; one that becomes unreachable there; and a healthy one."""
     scenario, said_by = request.param
     in_blocks = [task for block in guarded_blocks(scenario.role) for task in block.block]
     hosts = {f"fails{number}": scenario.answers_with((task,)) for number, task in enumerate(in_blocks)}
@@ -79,7 +79,7 @@ def test_hosts_that_fail_call_their_own_rescue_once(run: Run) -> None:
 
 def test_no_host_is_changed_when_one_has_no_safe_point(run: Run) -> None:
     went_on = NEXT in [one.message for one in run.seen["healthy"].shown]
-    # Who goes back does so to the end, and is not left half-way.
+    # A host that rolls back must finish, and must not stop halfway.
     assert went_on == (run.scenario.role == "rollback")
 
 

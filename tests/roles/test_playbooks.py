@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the playbooks and roles refuse before any module is called, and uses of a role that follow each other."""
+"""What playbooks and roles refuse before any module is called, and several uses of a role in one play."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_times_that_are_none_are_refused_before_anything_changes(
 
 
 def test_lists_may_come_as_text(controller: Controller) -> None:
-    """The modules read them; for the evidence the role does."""
+    """The modules parse them; for the evidence the role does."""
     texts = {
         "pre_upgrade_mountpoints": "/, '/var'",
         "pre_upgrade_exclude": "",
@@ -102,7 +102,7 @@ def test_without_a_choice_the_system_is_protected(controller: Controller) -> Non
 
 
 def test_what_an_earlier_use_of_the_role_has_found_counts_no_more(controller: Controller) -> None:
-    """The first is not armed, so it is removed; the second has no backup, so there is nothing to be removed."""
+    """The first use has no timer, so its snapset is removed; the second has no backup, so nothing is removed."""
     save, arm = of_pre_upgrade.SAVE, of_pre_upgrade.ARM
     answers = of_pre_upgrade.FRESH.answers_with((save, arm))
     answers[save] = [of_pre_upgrade.FRESH.answers[save], answers[save]]
@@ -123,10 +123,11 @@ def test_a_use_of_the_role_that_goes_well_does_not_fail_for_an_earlier_one(contr
 
 
 def test_a_canary_that_has_survived_is_an_alarm(controller: Controller) -> None:
-    answers = {**of_rollback.WHOLE.answers, "Look for canaries": {"files": [{"path": "/.safepoint-canary-1"}]}}
+    found = {"files": [{"path": "/.safepoint-canary-1"}]}
+    answers = {**of_rollback.WHOLE.answers, "Find canaries that are still there": found}
     seen = controller.run("safepoint.lvm.rollback", {"one": answers}, {"snapset": "s"})["one"]
-    assert "is still there (/.safepoint-canary-1): these filesystems are not what they were" in seen.last
-    assert seen.tasks[-1] == "Look for canaries"
+    assert "still exist (/.safepoint-canary-1): these filesystems were not rolled back" in seen.last
+    assert seen.tasks[-1] == "Find canaries that are still there"
 
 
 def test_what_is_not_protected_is_said(controller: Controller) -> None:
@@ -134,12 +135,12 @@ def test_what_is_not_protected_is_said(controller: Controller) -> None:
     member = {**snapset("active")["members"][0], "auto_basis": "estimate"}
     answers[of_pre_upgrade.TAKE] = {**answers[of_pre_upgrade.TAKE], "snapset": snapset("active", members=[member])}
     seen = controller.run("safepoint.lvm.pre_upgrade", {"one": answers}, {"snapset": "s"})["one"]
-    (warning,) = (one.message for one in seen.shown if one.task == "Warn of what is not protected")
-    assert "What boots the host (/boot) is not saved" in warning
+    (warning,) = (one.message for one in seen.shown if one.task == "Warn about what is not protected")
+    assert "The files that boot the host (/boot) are not saved" in warning
     assert "The snapshots of sysvg/root can overflow" in warning
 
 
 def test_the_status_names_what_there_is(controller: Controller) -> None:
-    host = {"one": {"Look at the host": info(snapset("active"))}}
+    host = {"one": {"Get the state of the host": info(snapset("active"))}}
     seen = controller.run("safepoint.lvm.status", host, {"snapset": "none"})["one"]
-    assert seen.last == "there is no snapset none on one; these exist: s"
+    assert seen.last == "Snapset none does not exist on one. Check the name; these exist: s"

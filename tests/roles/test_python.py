@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Python that Ansible has found on a host may be gone after a rollback; rollback_wait looks for one again."""
+"""The Python that Ansible discovered on a host may be gone after a rollback; rollback_wait discovers it again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Controller:
 
 
 def said(controller: Controller, **variables: Any) -> dict[str, str]:
-    """What a play says that waits for a host with a fact that is no longer true, by task."""
+    """The messages, by task, of a play that waits for a host with an outdated fact."""
     reached = {"ansible_connection": "far", "ansible_interpreter_python_fallback": [sys.executable]}
     seen = controller.run(
         PLAY,

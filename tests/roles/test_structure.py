@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be read off the YAML files of the roles, and whether the tests know all that is there."""
+"""Checks the YAML files of the roles, and that the tests know every task in them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_tasks_that_a_rescue_asks_for_exist() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_includes_anything(role: str) -> None:
-    """An include is a result of its own, and hides its tasks from whoever lists them."""
+    """An include is an extra result, and hides its tasks from --list-tasks."""
     assert [file.name for file in task_files(role) if "include_" in file.read_text()] == []
 
 

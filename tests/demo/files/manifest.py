@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Print a line for each file below the directories given: what it is, whose, since when, and its checksum."""
+"""Print a line for each file below the given directories: type and mode, owner, time, and checksum."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-# LVM keeps its own history here, and writes to it whenever a snapshot comes or goes.
+# LVM stores its own history here, and writes to it whenever a snapshot is created or removed.
 LEFT_OUT = ("/etc/lvm/archive", "/etc/lvm/backup")
-# Of what lies on vfat, only the content is brought back: docs/boot.md.
+# On vfat only the content of files is restored: docs/boot.md.
 WITHOUT_TIMES = "/boot/efi/"
 
 
 def lines(root: Path) -> Iterator[str]:
-    """Yield the lines of a directory, in order."""
+    """Yield the lines of a directory, sorted."""
     for path in sorted(root.rglob("*")):
         if not str(path).startswith(LEFT_OUT):
             facts = path.lstat()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A service with data: it tells everybody who connects what the orders in its database come to."""
+"""A service with data: it sends the total of the orders in its database to every client."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Customer(socketserver.StreamRequestHandler):
 
 
 def serve() -> None:
-    """Answer customers for ever; without a sound database there is no service."""
+    """Answer customers forever; fail at once if the database is broken."""
     report()
     socketserver.TCPServer.allow_reuse_address = True
     with socketserver.TCPServer(("127.0.0.1", PORT), Customer) as server:

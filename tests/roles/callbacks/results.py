@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes down each result that is not skipped, with the role of its task; an include that was done is one too."""
+"""Records each result that is not skipped, with the role of its task; an executed include is one too."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """A task went well."""
+        """A task succeeded."""
         self._note(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: FBT001, FBT002

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reaches this machine as if it were another one: Ansible looks there for a Python instead of using its own."""
+"""Connects to this machine as if it were remote: Ansible then discovers a Python instead of using its own."""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Volumes for a scenario, on loop devices over sparse files in memory, all of it below /run/molecule. This takes away
-# what an earlier run left; the lines that a scenario adds call the functions to make its own.
+# Volumes for a scenario, on loop devices over sparse files in memory, all below /run/molecule. This script removes what an
+# earlier run left. A scenario appends lines that call these functions to create its own volumes.
 
 base=/run/molecule
 
-# Remove the device-mapper devices on a block device, those on top of them first, and then itself if it is one.
+# Remove the device-mapper devices on top of a block device, uppermost first, and then the device itself if it is one.
 remove_stack() {
     for holder in /sys/class/block/"$1"/holders/*; do
         [ ! -e "$holder" ] || remove_stack "${holder##*/}"
@@ -23,10 +23,10 @@ clean() {
     done
     for device in $(losetup --noheadings --output NAME,BACK-FILE | awk -v below="$base/" 'index($2, below) == 1 {print $1}'); do
         remove_stack "${device##*/}"
-        # An earlier try may have asked for that while the device was in use; it has gone by itself then.
+        # An earlier try may have requested this while the device was in use; then it disappears by itself.
         losetup --detach "$device" || ! losetup "$device"
     done
-    # A loop device is let go when the last of those that look at it (udev) closes it.
+    # A loop device is released only when its last reader (udev) closes it.
     for _ in $(seq 30); do
         mountpoint -q "$base" || return 0
         umount "$base" || sleep 1
@@ -60,7 +60,7 @@ thin() {
     lvcreate --yes --quiet --virtualsize "$2m" --thinpool "${1%/*}/$3" --name "${1#*/}"
 }
 
-# filesystem DEVICE NAME: make one that writes nothing of its own accord, and mount it at /run/molecule/NAME.
+# filesystem DEVICE NAME: create one without background writes, and mount it at /run/molecule/NAME.
 filesystem() {
     mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 "$1"
     mkdir "$base/$2"
