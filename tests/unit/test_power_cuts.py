@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from power_cuts import cases, checks, cli, table
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BEFORE = {"/srv/one/cuts/00": "a", "/srv/one/cuts/01": "b", "/srv/one/cuts/02": "c", "/srv/one/cuts/03": "d"}
 CHANGES = {"/srv/one/cuts/01": "B", "/srv/one/cuts/new-01": "N", "/srv/one/cuts/03": None}
