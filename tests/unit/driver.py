@@ -85,7 +85,7 @@ def selected(host_state: HostState, request: Request) -> tuple[RequestedOrigin, 
     return select(host_state, request.selector).wanted
 
 
-def told_truly(*, changed: bool, before: HostState, after: HostState) -> bool:
+def reports_truly(*, changed: bool, before: HostState, after: HostState) -> bool:
     """Whether ``changed`` is what happened; a merge that was asked for in vain may be told either way."""
     return before.volumes != after.volumes if changed else _facts(before) == _facts(after)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal
 from builders import lvm_uuid
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, HostState, Volume
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import (
     CHUNK_SIZE,
     cow_maximum_extents,
@@ -107,7 +107,7 @@ class ModelLvm:
 
     def observe(self) -> HostState:
         """What is there now."""
-        return set_apart(self.host_state)
+        return separate_copied_tags(self.host_state)
 
     def run(self, arguments: Sequence[str]) -> CommandResult:
         """Run one command. Raises Killed for such a fault."""

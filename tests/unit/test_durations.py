@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._durations import Duration, in_words, parse_duration
+from ansible_collections.safepoint.lvm.plugins.module_utils._durations import Duration, format_age, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ def test_what_is_none(text: str) -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0 h 0 min"), (3599, "0 h 59 min"), (90000, "25 h 0 min")])
 def test_words(seconds: int, words: str) -> None:
-    assert in_words(seconds) == words
+    assert format_age(seconds) == words

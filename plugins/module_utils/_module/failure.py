@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._errors import CommandFailed, SafepointError
-from .._snapset.steps import Create, CreateThick, CreateThin, LvmStep, Merge, MergeOne, Remove, Retag, StepFailed
+from .._snapset.steps import Create, CreateThick, CreateThin, LvmStep, MemberMerge, Merge, Remove, Retag, StepFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +113,7 @@ def _forget_refused_merges(step: Merge, outcome: CommandResult, done: Sequence[S
     return _error(step, outcome, told, changed=bool(started or begun_by_hand) or before)
 
 
-def _is_removed(host_state: HostState, one: MergeOne, refused: Sequence[MergeOne]) -> bool:
+def _is_removed(host_state: HostState, one: MemberMerge, refused: Sequence[MemberMerge]) -> bool:
     """Whether a snapshot is gone, and not into its origin.
 
     A thin origin has its id then. A thick one may have been merged at once; but if LVM has nothing else to complain of,
@@ -126,7 +126,7 @@ def _is_removed(host_state: HostState, one: MergeOne, refused: Sequence[MergeOne
     return all(volume.thin_id != one.thin_id for volume in host_state.volumes if volume.full_name == one.origin)
 
 
-def _snapshots(members: Sequence[MergeOne]) -> str:
+def _snapshots(members: Sequence[MemberMerge]) -> str:
     return ", ".join(one.snapshot for one in members) or "none"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._errors import FilesFailed, Refused, SafepointError, sentence_of
+from .._errors import FilesFailed, Refused, SafepointError, error_text
 from .._host.facts import read_host
 from .._initramfs_hook.files import carry_out, check_built, command
 from .._initramfs_hook.installed import read_found
@@ -34,7 +34,7 @@ def run_initramfs_hook(module: AnsibleModule) -> None:
             try:
                 found = read_found()
             except OSError as error:
-                raise FilesFailed(f"cannot read what boots the host: {sentence_of(error)}") from error
+                raise FilesFailed(f"cannot read what boots the host: {error_text(error)}") from error
             planned = plan(found, state)
             if reasons := tuple(problems(found, planned.steps)):
                 raise Refused(f"the initramfs hook cannot be {state}", reasons)
@@ -68,7 +68,7 @@ def _failure(error: SafepointError | OSError, done: Sequence[Step], left: Sequen
     kernels = f"; built again for kernel {built or 'none'}, not yet for {missing}" if built or missing else ""
     details = error.details if isinstance(error, SafepointError) else {}
     return FilesFailed(
-        f"the initramfs hook could not be made {state}: {sentence_of(error)}. {script}{kernels}. Correct that, then "
+        f"the initramfs hook could not be made {state}: {error_text(error)}. {script}{kernels}. Correct that, then "
         "run this again",
         **{**details, "changed": bool(done)},
     )

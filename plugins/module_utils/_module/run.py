@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .._errors import FilesFailed, Refused, sentence_of
+from .._errors import FilesFailed, Refused, error_text
 from .._paths import LVM_ARCHIVE
 from .._snapset.checks import udev_problems
 from .._snapset.steps import FileStep
@@ -127,7 +127,7 @@ def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, change
     try:
         return case.observe(session)
     except OSError as error:
-        raise FilesFailed(sentence_of(error), changed=changed) from error
+        raise FilesFailed(error_text(error), changed=changed) from error
 
 
 def _plan(case: UseCase[Observed, Planned], observed: Observed) -> Planned:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of plans that are exactly one LVM command. Pure; private to this collection.
+"""Steps of plans: the protocols for all modules, and those steps that are one LVM command. Pure; private.
 
-Every step names its LVs. None chooses them by a tag: one on an origin would reach the origin and its snapshots.
+Every step names its LVs. None selects them by tag: a tag on an origin would select its snapshots too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StepFailed(SafepointError):
-    """One LVM command failed; ``result`` is what it said. Whoever carries out the plan says what became of the rest."""
+    """One LVM command failed with ``result``. The message says nothing about the other steps of the plan."""
 
     def __init__(self, result: CommandResult) -> None:
         self.result = result
@@ -31,51 +31,54 @@ class StepFailed(SafepointError):
 
 
 class Runner(Protocol):
-    """What steps are carried out with: LVM's commands, and another look."""
+    """What steps use to run LVM commands and to observe the host."""
 
     def run(self, arguments: Sequence[str]) -> CommandResult:
-        """Run one modifying command to its end."""
+        """Run one LVM command that changes something, and wait until it ends."""
 
     def observe(self) -> HostState:
-        """What is there now."""
+        """The host as it is now."""
 
 
 class Step(Protocol):
-    """One step of a plan, as a value. The plans of all modules are made of these."""
+    """One step of a plan, as a value. The plans of all modules consist of these."""
 
     @property
     def changes(self) -> bool:
-        """Whether the host is different afterwards."""
+        """Whether it changes the host."""
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
 
     def carry_out(self, runner: Runner) -> None:
-        """Do it. Raises SafepointError or OSError."""
+        """Carry out the step. Raises SafepointError or OSError."""
 
 
 @runtime_checkable
-class Making(Step, Protocol):
-    """A step that makes something which can be taken away again, when a later step fails."""
+class UndoableStep(Step, Protocol):
+    """A step that creates something and can remove it again if a later step fails."""
 
     @property
     def makes(self) -> str:
-        """What it makes, for people."""
+        """What it creates, for messages."""
 
     def undo(self, runner: Runner) -> bool:
-        """Take away what it has made, if only in part; whether there was anything. Raises SafepointError or OSError."""
+        """Remove what it has created, even if only partly; return whether there was anything.
+
+        Raises SafepointError or OSError.
+        """
 
 
 @dataclass(frozen=True)
 class FileChange:
-    """A file for the diff. ``before`` and ``after`` are its text when that is small and no secret, else what it is."""
+    """A file in the diff. ``before`` and ``after`` are its text, or a description if the text is large or secret."""
 
     path: str
     before: str = ""
     after: str = ""
 
     def to_diff(self) -> dict[str, str]:
-        """In the form that Ansible shows."""
+        """In the form of Ansible's diffs."""
         texts = [f"{text}\n" if text and not text.endswith("\n") else text for text in (self.before, self.after)]
         return {"before_header": self.path, "after_header": self.path, "before": texts[0], "after": texts[1]}
 
@@ -85,7 +88,7 @@ class FileStep(Step, Protocol):
     """A step that writes, replaces or removes files."""
 
     def changed_files(self) -> list[FileChange]:
-        """The files that are different afterwards."""
+        """The files that it changes."""
 
 
 class LvmStep:
@@ -94,7 +97,7 @@ class LvmStep:
     changes = True
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
+        """The arguments of ``lvm``."""
         raise NotImplementedError
 
     def render(self) -> Mapping[str, Any]:
@@ -102,7 +105,7 @@ class LvmStep:
         raise NotImplementedError
 
     def carry_out(self, runner: Runner) -> None:
-        """Run the command. Raises StepFailed with what LVM said."""
+        """Run the command. Raises StepFailed if LVM reports an error."""
         result = runner.run(self.arguments())
         if result.rc != 0:
             raise StepFailed(result)
@@ -110,7 +113,7 @@ class LvmStep:
 
 @dataclass(frozen=True)
 class CreateThick(LvmStep):
-    """Make a thick snapshot with a store of ``extents`` extents, ``size`` bytes."""
+    """Create a thick snapshot with a COW store of ``extents`` extents, which are ``size`` bytes."""
 
     vg: str
     origin: str
@@ -120,7 +123,7 @@ class CreateThick(LvmStep):
     tags: tuple[str, ...]
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; the chunk size is given because the size was computed for it."""
+        """The arguments of ``lvm``. The chunk size is explicit because the size was computed for it."""
         return (
             *(
                 "lvcreate",
@@ -153,7 +156,7 @@ class CreateThick(LvmStep):
 
 @dataclass(frozen=True)
 class CreateThin(LvmStep):
-    """Make a thin snapshot; it stays inactive, so that the host never sees its filesystem twice."""
+    """Create a thin snapshot. It stays inactive, so the host never sees its filesystem twice."""
 
     vg: str
     origin: str
@@ -161,7 +164,7 @@ class CreateThin(LvmStep):
     tags: tuple[str, ...]
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; without a size, or LVM would make a thick one (lvcreate(8))."""
+        """The arguments of ``lvm``. There is no size: with one, LVM would create a thick snapshot (lvcreate(8))."""
         return (
             *("lvcreate", "--yes", "--snapshot", "--setactivationskip", "y"),
             *(
@@ -185,7 +188,7 @@ class CreateThin(LvmStep):
 
 @dataclass(frozen=True)
 class CreateVolume(LvmStep):
-    """Make an auxiliary LV, that is neither origin nor snapshot, of ``extents`` extents, ``size`` bytes."""
+    """Create an auxiliary LV of ``extents`` extents, which are ``size`` bytes."""
 
     purpose: Literal["backup", "timer"]
     vg: str
@@ -195,7 +198,7 @@ class CreateVolume(LvmStep):
     tags: tuple[str, ...]
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
+        """The arguments of ``lvm``."""
         return (
             *("lvcreate", "--yes", "--type", "linear", "--extents", str(self.extents), "--wipesignatures", "y"),
             *("--name", self.name, *_tag_options("--addtag", self.tags), self.vg),
@@ -207,7 +210,7 @@ class CreateVolume(LvmStep):
         return f"{self.vg}/{self.name}"
 
     def undo(self, runner: Runner) -> bool:
-        """Remove the LV, which its tags tell from one that others have made there."""
+        """Remove the LV, if its tags show that this step created it."""
         made = runner.observe().volume(self.vg, self.name)
         if made is None or not set(self.tags) <= set(made.tags):
             return False
@@ -221,7 +224,7 @@ class CreateVolume(LvmStep):
 
 @dataclass(frozen=True)
 class Extend(LvmStep):
-    """Make the store of a thick snapshot ``extents`` extents, ``size`` bytes, large."""
+    """Extend the COW store of a thick snapshot to ``extents`` extents, which are ``size`` bytes."""
 
     vg: str
     snapshot: str
@@ -229,7 +232,7 @@ class Extend(LvmStep):
     size: int
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
+        """The arguments of ``lvm``."""
         return (
             "lvextend",
             "--yes",
@@ -250,9 +253,9 @@ class Extend(LvmStep):
 
 @dataclass(frozen=True)
 class Retag(LvmStep):
-    """Write tags: the seal on members, or what origins remember.
+    """Write tags: the seal on members, or outcomes on origins.
 
-    ``undo`` are the steps that give each of the LVs what it had before; LVs that no longer need that are left out.
+    ``undo`` are the steps that restore the earlier tags of the LVs. Steps that need not be undone have none.
     """
 
     purpose: Literal["seal", "remember_merge", "remember_rollback", "accept_loss", "forget", "restored"]
@@ -262,7 +265,7 @@ class Retag(LvmStep):
     undo: tuple[Retag, ...] = ()
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; adding a tag that is there or deleting one that is not does no harm (LVM 2.03)."""
+        """The arguments of ``lvm``. Adding an existing tag or deleting a missing one is no error (LVM 2.03)."""
         return (
             *("lvchange", "--yes"),
             *_tag_options("--deltag", self.delete),
@@ -276,8 +279,8 @@ class Retag(LvmStep):
 
 
 @dataclass(frozen=True)
-class MergeOne:
-    """A snapshot and its origin, as VG/LV, and what tells afterwards whether the one has gone into the other."""
+class MemberMerge:
+    """A snapshot and its origin, as VG/LV. ``key`` and ``thin_id`` of the snapshot show later whether it was merged."""
 
     snapshot: str
     origin: str
@@ -287,12 +290,12 @@ class MergeOne:
 
 @dataclass(frozen=True)
 class Merge(LvmStep):
-    """Ask LVM to merge snapshots into their origins, in the background."""
+    """Request the merge of snapshots into their origins, in the background."""
 
-    members: tuple[MergeOne, ...]
+    members: tuple[MemberMerge, ...]
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; plain --merge because one command takes thick and thin ones."""
+        """The arguments of ``lvm``. Plain --merge accepts thick and thin snapshots in one command."""
         return (
             "lvconvert",
             "--yes",
@@ -310,12 +313,12 @@ class Merge(LvmStep):
 
 @dataclass(frozen=True)
 class Start(LvmStep):
-    """Start pending merges into origins that nobody has open any more."""
+    """Start pending merges into origins that are no longer open."""
 
     origins: tuple[str, ...]
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
+        """The arguments of ``lvm``."""
         return ("lvchange", "--yes", "--refresh", *self.origins)
 
     def render(self) -> Mapping[str, Any]:
@@ -325,13 +328,13 @@ class Start(LvmStep):
 
 @dataclass(frozen=True)
 class Poll(LvmStep):
-    """Make somebody watch merges to their end; without that a drained merge stays in the metadata for ever."""
+    """Make LVM poll merges until they end. Otherwise a finished merge stays in the metadata forever."""
 
     origins: tuple[str, ...]
     changes = False
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
+        """The arguments of ``lvm``."""
         return ("lvchange", "--yes", "--poll", "y", *self.origins)
 
     def render(self) -> Mapping[str, Any]:
@@ -341,7 +344,7 @@ class Poll(LvmStep):
 
 @dataclass(frozen=True)
 class Remove(LvmStep):
-    """Remove LVs that this collection made; by ``keys`` LVM spares another LV that has got such a name meanwhile."""
+    """Remove LVs of this collection. By ``keys``, LVM keeps another LV that has got one of the names meanwhile."""
 
     volumes: tuple[str, ...]
     keys: tuple[LvKey, ...]
@@ -353,7 +356,7 @@ class Remove(LvmStep):
         return cls(volumes=tuple(one.full_name for one in found), keys=tuple(one.key for one in found))
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; of the LVs that are named, only those that are selected as well go."""
+        """The arguments of ``lvm``. It removes only LVs that are both named and selected."""
         selection = " || ".join(f"(vg_uuid={vg} && lv_uuid={lv})" for vg, lv in self.keys)
         return ("lvremove", "--yes", "--select", selection, *self.volumes)
 
@@ -364,7 +367,7 @@ class Remove(LvmStep):
 
 @dataclass(frozen=True)
 class StepsPlan:
-    """Ordered steps, and the module's result ``after`` them; what only the real run can know is None in it."""
+    """Ordered steps, and the module's result ``after`` them. In it, None is what only the real run can know."""
 
     steps: tuple[Step, ...]
     after: Mapping[str, Any]

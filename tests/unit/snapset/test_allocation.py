@@ -98,20 +98,20 @@ def test_too_little_space_is_told_once_for_each_group() -> None:
     reasons = driver.reasons(host_state, b.request("vg/a", "vg/b", "other/c", size="160MiB", reserve="1%VG"))
     first, second = reasons
     assert first == (
-        "VG vg has too little space: 320 MiB (80 extents) are needed for a, b, 200 MiB (50 extents) may be used "
-        "(240 MiB (60 extents) free, reserve 1%VG); add a PV, lower reserve, or ask for less (size)"
+        "VG vg has too little space: 320 MiB (80 extents) are needed for a, b, but 200 MiB (50 extents) can be used "
+        "(240 MiB (60 extents) free, reserve 1%VG): add a PV, lower reserve, or request less (size)"
     )
     assert second == (
-        "VG other has too little space: 160 MiB (40 extents) are needed for c, 0 bytes (0 extents) may be used "
-        "(0 bytes (0 extents) free, reserve 1%VG); add a PV, lower reserve, or ask for less (size)"
+        "VG other has too little space: 160 MiB (40 extents) are needed for c, but 0 bytes (0 extents) can be used "
+        "(0 bytes (0 extents) free, reserve 1%VG): add a PV, lower reserve, or request less (size)"
     )
 
 
 def test_automatic_sizes_that_do_not_fit_at_all() -> None:
     host_state = b.host_state([A, B], groups=[b.group(free=9)])
     (reason,) = driver.reasons(host_state, b.request("vg/a", "vg/b"))
-    assert "40 MiB (10 extents) are needed for a, b, 36 MiB (9 extents) may be used" in reason
-    assert reason.endswith("(36 MiB (9 extents) free, reserve 0%VG); add a PV, or ask for less (size)")
+    assert "40 MiB (10 extents) are needed for a, b, but 36 MiB (9 extents) can be used" in reason
+    assert reason.endswith("(36 MiB (9 extents) free, reserve 0%VG): add a PV, or request less (size)")
 
 
 @pytest.mark.parametrize(("extent", "text"), [(4096, "8KiB"), (4096, "0"), (b.EXTENT, "0%FREE")])
@@ -119,13 +119,13 @@ def test_too_small_a_size(extent: int, text: str) -> None:
     host_state = b.host_state([A], groups=[b.group(extent_size=extent, extents=10**6, free=10**6)])
     (reason,) = driver.reasons(host_state, b.request(f"vg/a={text}"))
     assert reason.startswith(
-        f"{text} is too small a snapshot of vg/a: LVM needs {'12 KiB' if extent == 4096 else '4 MiB'}"
+        f"{text} is too small for a snapshot of vg/a: LVM needs at least {'12 KiB' if extent == 4096 else '4 MiB'}"
     )
 
 
 def test_used_of_what_is_not_mounted() -> None:
     (reason,) = driver.reasons(b.host_state([A]), b.request("vg/a=50%USED"))
-    assert reason.startswith("vg/a is not mounted, so 50%USED has no meaning for it")
+    assert reason.startswith("vg/a is not mounted, so 50%USED cannot be computed")
 
 
 def test_leftovers_make_room_but_do_not_count_as_free() -> None:
@@ -149,7 +149,7 @@ def test_what_fits_exactly_is_no_problem() -> None:
 
     def problems(extra: int) -> list[str]:
         allocation = CowAllocation(vg="vg", origin="a", extents=30, extra=extra, extent_size=b.EXTENT)
-        return list(room_problems(host_state, [allocation], b.size("40MiB"), less="size"))
+        return list(room_problems(host_state, [allocation], b.size("40MiB"), parameters="size"))
 
     assert problems(10) == []
     assert len(problems(11)) == 1

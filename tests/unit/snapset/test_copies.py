@@ -22,7 +22,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context imp
     host_problems,
     snapset_context,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +82,7 @@ def test_a_copy_changes_nothing(
 ) -> None:
     monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": "f" * 32}))
     alone = situations.ALL[case]()
-    both = set_apart(b.copied(alone, names, active=active))
+    both = separate_copied_tags(b.copied(alone, names, active=active))
     for request in REQUESTS:
         assert driver.view(both, request) == driver.view(alone, request)
         assert _planned(both, request) == _planned(alone, request)
@@ -95,8 +95,8 @@ def test_an_old_set_counts_where_it_is_in_use(
 ) -> None:
     monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": "f" * 32}))
     alone = old(situations.ALL[case]())
-    both = set_apart(b.copied(alone, names, active=False))
-    assert both.doubts == ()
+    both = separate_copied_tags(b.copied(alone, names, active=False))
+    assert both.ambiguities == ()
     for request in REQUESTS:
         assert driver.view(both, request) == driver.view(alone, request)
         assert _planned(both, request) == _planned(alone, request)
@@ -104,13 +104,13 @@ def test_an_old_set_counts_where_it_is_in_use(
 
 @NAMES
 def test_an_old_set_that_may_be_either(names: dict[str, str]) -> None:
-    both = set_apart(b.copied(old(situations.active()), names, active=True))
+    both = separate_copied_tags(b.copied(old(situations.active()), names, active=True))
     for request in REQUESTS[:-1]:
         assert any("are copies of each other" in reason for reason in driver.reasons(both, request)), request
     assert driver.reasons(both, REQUESTS[-1]) == ()
     told = [text for text in host_info(both, None)["warnings"] if text.startswith("snapset s: ")]
-    assert sorted(told) == sorted({f"snapset s: {doubt}" for _name, doubt in both.doubts})
-    assert [*host_problems(snapset_context(both, "s"))] == [doubt for _name, doubt in both.doubts]
+    assert sorted(told) == sorted({f"snapset s: {doubt}" for _name, doubt in both.ambiguities})
+    assert [*host_problems(snapset_context(both, "s"))] == [doubt for _name, doubt in both.ambiguities]
     assert [*host_problems(snapset_context(both, "z"))] == []
 
 
@@ -118,15 +118,15 @@ def test_an_old_set_whose_copy_outlives_it() -> None:
     """The copy is not in use, and nobody wants to have it instead."""
     both = b.copied(old(situations.active()), COPIES[0], active=False)
     left = replace(both, volumes=tuple(v for v in both.volumes if v.vg in COPIES[0].values() or not v.is_snapshot))
-    assert driver.view(set_apart(left), b.request()).state == "absent"
-    assert set_apart(left).doubts == ()
+    assert driver.view(separate_copied_tags(left), b.request()).state == "absent"
+    assert separate_copied_tags(left).ambiguities == ()
 
 
 def test_an_old_set_beside_a_vg_of_the_same_template() -> None:
     """Two disks were copied from one long before: both are this host's own."""
     host = b.copied(old(situations.nothing()), COPIES[1], active=True)
     member = replace(situations.A_MEMBER, tags=_old_tags(b.member(situations.A).tags))
-    own = set_apart(replace(host, volumes=(*host.volumes, member)))
+    own = separate_copied_tags(replace(host, volumes=(*host.volumes, member)))
     assert driver.view(own, b.request()).state == "active"
 
 
@@ -190,7 +190,7 @@ def test_a_set_of_which_only_the_copy_is_left(names: dict[str, str]) -> None:
     assert driver.plan(left.observe(), b.request(state="absent")).steps == ()
     reasons = "; ".join(driver.reasons(left.observe(), b.request(state="merged")))
     for name in names.values():
-        assert f"VG {name} has another UUID than when its set s was taken" in reasons
+        assert f"VG {name} does not have the UUID that its set s records" in reasons
     # Its names do not stand in the way of a set of the copy itself.
     driver.bring_about(left, b.request(f"{names['va']}/a", size="40MiB"))
     (member,) = driver.view(left.observe(), b.request()).members
@@ -199,7 +199,7 @@ def test_a_set_of_which_only_the_copy_is_left(names: dict[str, str]) -> None:
 
 
 def test_copies_are_shown_as_such() -> None:
-    both = set_apart(b.copied(situations.active(), COPIES[1], active=False))
+    both = separate_copied_tags(b.copied(situations.active(), COPIES[1], active=False))
     info = host_info(both, None)
     assert info["copies"] == [
         {"vg": "va_copy", "original": "va", "snapsets": ("s",), "volumes": ("a_s",)},
@@ -217,7 +217,7 @@ def test_a_copy_without_its_original() -> None:
         volume_groups=tuple(group for group in both.volume_groups if group.name == "copy"),
         volumes=tuple(volume for volume in both.volumes if volume.vg == "copy"),
     )
-    info = host_info(set_apart(alone), None)
+    info = host_info(separate_copied_tags(alone), None)
     assert info["snapsets"] == []
     assert info["copies"] == [{"vg": "copy", "original": None, "snapsets": ("s",), "volumes": ("a",)}]
 
@@ -236,7 +236,7 @@ def _kept(vg: str) -> list[Volume]:
 def test_what_is_kept_beside_a_set(names: dict[str, str], as_old: bool) -> None:  # noqa: FBT001
     alone = situations.of(situations.A, situations.T, *_kept("va"))
     alone = old(alone) if as_old else alone
-    both = set_apart(b.copied(alone, names, active=False))
+    both = separate_copied_tags(b.copied(alone, names, active=False))
     assert [backup.volume.vg for backup in backups_in(both)] == ["va"]
     assert [timer.volume.vg for timer in timers_in(both)] == ["va"]
     # Nor is it data of the copy.

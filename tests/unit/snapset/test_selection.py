@@ -117,19 +117,19 @@ REASONS: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "unknown group": (
         ["no/x"],
         {},
-        "there is no VG no here (a foreign one is not visible); VGs of this host: vg, data",
+        "there is no VG no here (LVM hides foreign VGs); VGs of this host: vg, data",
     ),
     "unknown volume": (["vg/x"], {}, "there is no LV vg/x"),
     "unknown mountpoint": ([], {"mountpoints": ["/x"]}, "nothing is mounted at /x"),
-    "volume twice": (["vg/var", "vg/var"], {}, "volumes names vg/var 2 times"),
-    "group twice": (["vg", "vg"], {}, "volumes names VG vg 2 times"),
-    "mountpoint twice": ([], {"mountpoints": ["/var", "/var"]}, "mountpoints names /var 2 times"),
+    "volume twice": (["vg/var", "vg/var"], {}, "volumes lists vg/var 2 times"),
+    "group twice": (["vg", "vg"], {}, "volumes lists VG vg 2 times"),
+    "mountpoint twice": ([], {"mountpoints": ["/var", "/var"]}, "mountpoints lists /var 2 times"),
     "partition": (
         [],
         {"mountpoints": ["/boot"]},
-        "/boot cannot be protected: /dev/sda1 is not on LVM; leave it out, or name it in ignore_uncovered",
+        "/boot cannot be protected: /dev/sda1 is not on LVM; leave it out, or list it in ignore_uncovered",
     ),
-    "array": ([], {"mountpoints": ["/raid"]}, "/raid cannot be protected: /dev/md0 lies on several devices;"),
+    "array": ([], {"mountpoints": ["/raid"]}, "/raid cannot be protected: /dev/md0 is on several devices;"),
     "btrfs": (
         [],
         {"mountpoints": ["/btrfs"]},
@@ -138,7 +138,7 @@ REASONS: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "unknown exclude": (
         ["vg"],
         {"exclude": ["/x"]},
-        "exclude names /x, which is neither an LV (VG/LV) nor a mountpoint",
+        "exclude lists /x, which is neither an LV (VG/LV) nor a mountpoint",
     ),
     "nothing left": (["vg/var"], {"exclude": ["/var"]}, "nothing is left to protect"),
     "nothing but ignored": (
@@ -205,7 +205,7 @@ def test_a_part_of_the_system_that_cannot_be_protected_is_not_passed_over() -> N
     opt = Mount("/opt", "/dev/sda1", "ext4", PLAIN)
     host_state = replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, opt)))
     (reason,) = select(host_state, b.request(system=True).selector).reasons
-    assert reason == "/opt cannot be protected: /dev/sda1 is not on LVM; leave it out, or name it in ignore_uncovered"
+    assert reason == "/opt cannot be protected: /dev/sda1 is not on LVM; leave it out, or list it in ignore_uncovered"
     assert select(host_state, b.request(system=True, ignore_uncovered=["/opt"]).selector).reasons == ()
 
 

@@ -84,10 +84,10 @@ def test_what_is_no_size(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "units", "expected"),
     [
-        ("5%VG", ("bytes", "PERCENT"), "expected bytes or 10GiB (KiB, MiB, GiB, TiB, PiB), 20%"),
-        ("20%", ("bytes", "VG"), "expected bytes or 10GiB (KiB, MiB, GiB, TiB, PiB), 5%VG"),
-        ("auto", ("bytes", "VG"), "expected bytes or"),
-        ("10GiB", ("auto", "USED", "FREE", "ORIGIN"), "expected auto, 50%USED, 30%FREE, 20%ORIGIN"),
+        ("5%VG", ("bytes", "PERCENT"), "use bytes or 10GiB (KiB, MiB, GiB, TiB, PiB), 20%"),
+        ("20%", ("bytes", "VG"), "use bytes or 10GiB (KiB, MiB, GiB, TiB, PiB), 5%VG"),
+        ("auto", ("bytes", "VG"), "use bytes or"),
+        ("10GiB", ("auto", "USED", "FREE", "ORIGIN"), "use auto, 50%USED, 30%FREE, 20%ORIGIN"),
     ],
 )
 def test_units_that_a_parameter_does_not_take(text: str, units: tuple[Unit, ...], expected: str) -> None:

@@ -69,7 +69,7 @@ def test_once_more(situation: str, request_: Request, place: int, fault: Fault) 
         driver.bring_about(model, request_)
     after = model.observe()
     if isinstance(caught.value, CommandFailed):
-        assert driver.told_truly(changed=caught.value.details["changed"], before=start, after=after)
+        assert driver.reports_truly(changed=caught.value.details["changed"], before=start, after=after)
         whole = driver.view(after, request_).state == "active"
         if request_.state == "present" and not whole:
             assert _ids(after) <= _ids(start), "something of this run is left"

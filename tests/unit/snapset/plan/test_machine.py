@@ -99,7 +99,7 @@ class SafePoints(RuleBasedStateMachine):
             self._is_as_planned(plan, request)
             # What LVM ends because it is polled is no change of ours.
             polled = "poll" in driver.step_names(plan)
-            assert polled or driver.told_truly(changed=plan.changes, before=before, after=now)
+            assert polled or driver.reports_truly(changed=plan.changes, before=before, after=now)
         elif isinstance(error, Refused):
             assert now == before
         else:
@@ -108,7 +108,7 @@ class SafePoints(RuleBasedStateMachine):
                 self._is_undone(before, now, request, changed=error.details["changed"])
 
     def _is_undone(self, before: HostState, now: HostState, request: Request, *, changed: bool) -> None:
-        assert driver.told_truly(changed=changed, before=before, after=now)
+        assert driver.reports_truly(changed=changed, before=before, after=now)
         fresh = {instance.set_id for instance in instances(now)} - {instance.set_id for instance in instances(before)}
         assert not fresh or driver.view(now, request).state == "active", "a half-made set is left"
 
@@ -201,7 +201,7 @@ class SafePoints(RuleBasedStateMachine):
         for instance in instances(model.observe()):
             snapshots = self.taken[instance.set_id]
             snapshots.update({m.origin_key: m.snapshot.key for m in instance.live if m.snapshot})
-            for member in instance.those("merged", "rolled_back"):
+            for member in instance.members_in("merged", "rolled_back"):
                 assert snapshots[member.origin_key] in model.came_back
 
     @invariant()

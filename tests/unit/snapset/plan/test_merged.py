@@ -80,7 +80,7 @@ def test_only_the_origins_of_this_merge_are_written_to() -> None:
 def test_an_unknown_set_names_those_that_exist() -> None:
     volumes = [A, b.member(A, name="y"), replace(situations.OTHER, tags=(b.outcome_tag("rolled_back", name="x"),))]
     (reason,) = driver.reasons(b.host_state(volumes), MERGED)
-    assert reason == "there is no such snapset; these exist: x, y"
+    assert reason == "it does not exist: create it first, or check the name; these exist: x, y"
 
 
 # From the request to the end
@@ -177,7 +177,7 @@ def test_no_room_for_headroom() -> None:
     host_state = b.host_state([A, snapshot], groups=[b.group("va", free=0)])
     (reason,) = driver.reasons(host_state, MERGED)
     assert reason.startswith("VG va has too little space")
-    assert reason.endswith("(0 bytes (0 extents) free); add a PV, or ask for less (min_headroom)")
+    assert reason.endswith("(0 bytes (0 extents) free): add a PV, or request less (min_headroom)")
 
 
 @pytest.mark.parametrize("reserve", ["5%VG", "100%VG", "1GiB"])
@@ -211,7 +211,7 @@ def test_a_pv_that_joined_the_group_of_root(
     )
     now = replace(now, volume_groups=groups, host=replace(now.host, has_devices_file=devices_file))
     if refused:
-        with pytest.raises(Refused, match="s cannot be merged: /dev/new joined VG va after va/a_s was taken"):
+        with pytest.raises(Refused, match="cannot merge snapset s: /dev/new was added to VG va after va/a_s was"):
             driver.plan(now, MERGED)
     else:
         driver.plan(now, MERGED)
@@ -241,7 +241,7 @@ SIBLINGS: dict[str, tuple[HostState, str | None]] = {
     ),
     "thick of a set without room": (
         _with_sibling(b.member(A, name="z", used=10)),
-        "into va/a_z (z) beside it, which has 36 MiB left",
+        "into va/a_z (z), which has 36 MiB left",
     ),
     "invalid": (_with_sibling(b.thick_snapshot(A, "daily", 20 * b.MIB, invalid=True)), None),
     "at its maximum": (_with_sibling(b.thick_snapshot(A, "daily", FULL, used=90)), None),
@@ -406,8 +406,8 @@ def test_a_loss_that_cannot_be_left_behind_yet(situation: str, told: str) -> Non
 @pytest.mark.parametrize(
     ("begun", "told"),
     [
-        (b.pending, "va/a_z waits to be merged into va/a: to let it happen, reboot or unmount it, then lvchange"),
-        (b.merging, "va/a_z is being merged, which cannot be stopped: have it watched to its end (lvchange --poll y"),
+        (b.pending, "va/a_z waits to be merged into va/a: to let it run, reboot or unmount va/a, then type lvchange"),
+        (b.merging, "va/a_z is being merged, which cannot be stopped: let LVM finish it (lvchange --poll y"),
     ],
 )
 def test_another_sets_merge_is_to_end_first_and_how(begun: Any, told: str) -> None:

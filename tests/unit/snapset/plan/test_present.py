@@ -111,7 +111,7 @@ def test_both_names_taken() -> None:
     hashed = _created(driver.plan(situations.name_of_other_set(), b.request("va/a")).steps[0]).name
     both = (*situations.name_of_other_set().volumes, b.volume(f"va/{hashed}"))
     (reason,) = driver.reasons(replace(situations.name_of_other_set(), volumes=both), b.request("va/a"))
-    assert reason.startswith(f"the name va/{hashed} is needed and belongs to another LV")
+    assert reason.startswith(f"the name va/{hashed} is needed but belongs to another LV")
 
 
 # Extension
@@ -197,14 +197,14 @@ def test_an_extension_needs_room_beyond_the_reserve() -> None:
     host_state = b.host_state([situations.A, MEMBER], groups=[b.group("va", free=15)])
     assert driver.reasons(host_state, b.request("va/a", size="80MiB", reserve="20MiB")) == ()
     (reason,) = driver.reasons(host_state, b.request("va/a", size="80MiB", reserve="24MiB"))
-    assert reason.startswith("VG va has too little space: 40 MiB (10 extents) are needed for a, 36 MiB (9 extents)")
-    assert reason.endswith("; add a PV, lower reserve, or ask for less (size, min_headroom)")
+    assert reason.startswith("VG va has too little space: 40 MiB (10 extents) are needed for a, but 36 MiB (9 extents)")
+    assert reason.endswith(": add a PV, lower reserve, or request less (size, min_headroom)")
 
 
 def test_a_size_for_a_thin_member_is_refused() -> None:
     (reason,) = driver.reasons(situations.active(), b.request("va/a", "vt/t=1GiB"))
     assert reason.startswith("vt/t")
-    assert "is thin: its snapshots have no size" in reason
+    assert "is thin, and thin snapshots have no size" in reason
 
 
 # Processes: each step is one, and there are two reports unless nothing is to be done.
@@ -237,7 +237,7 @@ def test_process_budgets(count: int) -> None:
 
 def test_members_on_their_way_back_are_not_told_as_gone() -> None:
     reasons = driver.reasons(situations.lost_partly(), b.request("va/a", "va/b", "vt/t"))
-    assert any(reason.startswith("1 of its 3 members are gone") for reason in reasons), reasons
+    assert any(reason.startswith("1 of its 3 members are missing") for reason in reasons), reasons
 
 
 def test_leftovers_that_lvm_would_not_remove_are_told() -> None:
@@ -261,8 +261,8 @@ def test_a_set_that_is_too_old_was_taken_for_something_else() -> None:
     host_state = b.host_state([situations.A, b.member(situations.A)])
     (reason,) = driver.reasons(host_state, b.request("va/a", max_age="59m"))
     assert reason == (
-        "it exists already and is 1 h 0 min old, more than max_age (59m) allows, so it was taken for something else: "
-        "choose another name, or remove it: ansible-playbook safepoint.lvm.commit -e snapset=s"
+        "it already exists and is 1 h 0 min old, more than max_age (59m) allows, so it was created for another change: "
+        "use another name, or remove it with ansible-playbook safepoint.lvm.commit -e snapset=s"
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, FstabEntry, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import takes_root
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import will_protect_root
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
@@ -32,14 +32,14 @@ def _roles(*words: str) -> frozenset[str]:
 # What is wrong with the origin vg/a, and the reason in words that no other refusal has.
 ORIGINS: dict[str, tuple[dict[str, Any], str]] = {
     "a pool": ({"layout": frozenset({"thin", "pool"})}, "vg/a is a pool, which cannot be an origin"),
-    "hidden": ({"roles": frozenset({"private"})}, "vg/a is an LV that LVM keeps to itself"),
+    "hidden": ({"roles": frozenset({"private"})}, "vg/a is an internal LV of LVM"),
     "sparse": ({"layout": frozenset({"virtual"})}, "vg/a is a sparse volume"),
     "sparse by its origin": ({"origin": "a_vorigin"}, "vg/a is a sparse volume"),
     "external origin": ({"roles": _roles("origin", "extthinorigin")}, "vg/a is the external origin of thin volumes"),
-    "old mirror": ({"layout": frozenset({"mirror"})}, "vg/a is a mirror of the old type"),
-    "read-only": ({"writable": False}, "vg/a is read-only: LVM would never merge into it"),
+    "old mirror": ({"layout": frozenset({"mirror"})}, "vg/a is a mirror of the old segment type"),
+    "read-only": ({"writable": False}, "vg/a is read-only, so LVM could not merge into it: type lvchange"),
     "unhealthy": ({"health": "partial"}, "vg/a is not healthy (partial): repair it first"),
-    "suspended": ({"suspended": True}, "vg/a is suspended: find out why, then dmsetup resume /dev/mapper/vg-a"),
+    "suspended": ({"suspended": True}, "vg/a is suspended: find the cause, then type dmsetup resume /dev/mapper/vg-a"),
 }
 
 
@@ -69,7 +69,7 @@ def test_a_vdo_volume_that_has_a_snapshot() -> None:
 def test_a_vdo_volume_that_lvm_keeps_to_itself(roles: str) -> None:
     hidden = b.volume("vg/x", segtype="vdo", roles=frozenset(roles.split(",")))
     (reason,) = driver.reasons(b.host_state([A, hidden]), b.request("vg/x"))
-    assert reason.startswith("vg/x is an LV that LVM keeps to itself")
+    assert reason.startswith("vg/x is an internal LV of LVM")
 
 
 @pytest.mark.parametrize("layout", ["linear", "striped", "raid,raid1", "cache", "writecache"])
@@ -116,12 +116,12 @@ def test_a_name_too_long_for_the_hidden_device() -> None:
     # vg-NAME-real has to fit, while the snapshot gets a short, hashed name.
     for length, refused in ((119, False), (120, True)):
         reasons = driver.reasons(b.host_state([b.volume(f"vg/{'a' * length}")]), b.request(f"vg/{'a' * length}"))
-        assert any("too long a name" in reason for reason in reasons) == refused
+        assert any("is too long" in reason for reason in reasons) == refused
 
 
 GROUPS: dict[str, tuple[dict[str, Any], str]] = {
     "partial": ({"partial": True}, "VG vg is partial (a PV is missing)"),
-    "exported": ({"exported": True}, "VG vg is exported: vgimport vg"),
+    "exported": ({"exported": True}, "VG vg is exported: type vgimport vg"),
     "shared": ({"lock_type": "sanlock"}, "VG vg is shared (lock type sanlock)"),
 }
 
@@ -148,7 +148,7 @@ def test_what_lvm_could_not_read_may_hide_members(state: Any, members: int) -> N
     # One of two members is visible, or none.
     host_state = b.host_state([A, *[b.member(A, count=2)] * members], unread="/dev/sdx: checksum error")
     reasons = driver.reasons(host_state, b.request("vg/a", state=state))
-    expected = "members may be hidden from us: LVM could not read everything: /dev/sdx: checksum error"
+    expected = "members may be hidden: LVM could not read everything: /dev/sdx: checksum error"
     assert expected in reasons
 
 
@@ -158,7 +158,7 @@ def test_active_volumes_that_lvm_does_not_show(state: Any, members: int) -> None
     seen = b.host_state([A, *[b.member(A, count=2)] * members, other])
     host_state = replace(seen, volumes=seen.volumes[:-1], volume_groups=seen.volume_groups[:-1])
     reasons = driver.reasons(host_state, b.request("vg/a", state=state))
-    expected = "members may be hidden from us: LVM does not show the VG of active LVs (else-x)"
+    expected = "members may be hidden: LVM does not show the VG of active LVs (else-x)"
     assert any(reason.startswith(expected) for reason in reasons), reasons
     assert any("does not show the VG of active LVs (else-x)" in one for one in host_info(host_state, None)["warnings"])
     assert not any("members may be hidden" in one for one in driver.reasons(seen, b.request("vg/a", state=state)))
@@ -193,7 +193,7 @@ def test_nothing_can_be_done_in_a_pool_that_cannot_write_its_metadata(health: st
     for volumes in ([T, pool], [T, b.member(T), pool]):
         if len(volumes) > 2 or state == "present":
             reasons = driver.reasons(b.host_state(volumes), b.request("vg/t", state=state))
-            assert any(reason.startswith("thin pool vg/pool has no room for metadata") for reason in reasons), reasons
+            assert any(reason.startswith("thin pool vg/pool has no space for metadata") for reason in reasons), reasons
     (warning,) = host_info(b.host_state([T, pool]), None)["warnings"]
     assert warning.startswith(f"thin pool vg/pool is not healthy ({health})")
 
@@ -245,7 +245,7 @@ def _mounted(mountpoint: str = "/srv", fstype: str = "ext4", **host: Any) -> Hos
 def test_fstab_that_names_the_content(spec: str) -> None:
     (reason,) = driver.reasons(_mounted(fstab=(FstabEntry(spec, "/srv"),)), b.request("vg/a"))
     assert reason.startswith(f"/etc/fstab mounts /srv by {spec}")
-    assert "write /dev/mapper/vg-a instead" in reason
+    assert "use /dev/mapper/vg-a there instead" in reason
 
 
 def test_fstab_that_names_the_content_of_an_unmounted_origin() -> None:
@@ -286,7 +286,7 @@ def test_root_argument_that_names_the_content(mountpoint: str, refused: bool) ->
 
 def test_btrfs_is_refused_for_thick_snapshots_alone() -> None:
     (reason,) = driver.reasons(_mounted(fstype="btrfs"), b.request("vg/a"))
-    assert reason.startswith("vg/a holds btrfs at /srv")
+    assert reason.startswith("vg/a has btrfs at /srv")
     host_state = b.host_state([T, b.thin_pool()], mounts={"/srv": T}, fstypes={"/srv": "btrfs"})
     assert driver.reasons(host_state, b.request("vg/t")) == ()
 
@@ -335,10 +335,10 @@ def test_how_the_host_boots_is_asked_only_when_root_is_to_be_taken() -> None:
     other = b.volume("vg/b")
     mounts = {"/": A, "/srv": other}
     fresh, taken = (b.host_state([A, other, *more], mounts=mounts) for more in ([], [b.member(A)]))
-    assert takes_root(fresh, b.request("vg/b", "vg/a"))
-    assert takes_root(fresh, b.single_request("vg/a"))
-    assert not takes_root(fresh, b.request("vg/b"))
-    assert not takes_root(taken, b.request("vg/a"))
+    assert will_protect_root(fresh, b.request("vg/b", "vg/a"))
+    assert will_protect_root(fresh, b.single_request("vg/a"))
+    assert not will_protect_root(fresh, b.request("vg/b"))
+    assert not will_protect_root(taken, b.request("vg/a"))
 
 
 def test_a_thin_root_needs_another_module() -> None:
@@ -356,7 +356,7 @@ def test_what_belongs_to_root_goes_with_it(separate: str) -> None:
     other = b.volume("vg/b")
     host_state = b.host_state([A, other], mounts={"/": A, separate: other})
     (reason,) = driver.reasons(host_state, b.request("vg/a"))
-    assert reason.startswith(f"/ is protected, but {separate} is a filesystem of its own and is not")
+    assert reason.startswith(f"/ is protected, but {separate} is a separate filesystem and is not")
     assert driver.reasons(host_state, b.request("vg/a", "vg/b")) == ()
     assert driver.reasons(host_state, b.request("vg/a", ignore_uncovered=[separate])) == ()
     assert driver.reasons(host_state, b.request("vg/b")) == ()
@@ -366,7 +366,7 @@ def test_what_belongs_to_root_goes_with_it(separate: str) -> None:
 def test_what_a_boot_loader_reads_is_not_merged(mountpoint: str) -> None:
     host_state = b.host_state([A, T, b.thin_pool()], mounts={mountpoint: A})
     (reason,) = driver.reasons(host_state, b.request("vg/a"))
-    assert reason.startswith(f"{mountpoint} lies on vg/a, and a boot loader would read it half merged: leave it out")
+    assert reason.startswith(f"{mountpoint} is on vg/a, and the boot loader would read it half merged: leave it out")
     thin = b.host_state([T, b.thin_pool()], mounts={mountpoint: T})
     assert driver.reasons(thin, b.request("vg/t")) == ()
 
@@ -374,7 +374,7 @@ def test_what_a_boot_loader_reads_is_not_merged(mountpoint: str) -> None:
 def test_kernels_on_a_root_that_is_merged() -> None:
     kernels = Boot("6.1", (GOOD,))
     (reason,) = driver.reasons(b.host_state([A], mounts={"/": A}, boot=kernels), b.request("vg/a"))
-    assert reason.startswith("/boot lies on / (vg/a), and while that is merged")
+    assert reason.startswith("/boot is on / (vg/a), and the boot loader would read it half merged or still changed")
     assert (
         driver.reasons(b.host_state([A], mounts={"/": A}, boot=kernels), b.request("vg/a", ignore_uncovered=["/boot"]))
         == ()
@@ -395,7 +395,7 @@ def test_home_does_not_go_with_root() -> None:
 
 def test_a_size_for_a_thin_volume() -> None:
     (reason,) = driver.reasons(b.host_state([T, b.thin_pool()]), b.request("vg/t=1GiB"))
-    assert reason.startswith("vg/t is thin: its snapshots have no size")
+    assert reason.startswith("vg/t is thin, and thin snapshots have no size")
     assert driver.reasons(b.host_state([T, b.thin_pool()]), b.request("vg/t", size="1GiB")) == ()
 
 
@@ -411,7 +411,7 @@ def test_every_reason_is_found_at_once() -> None:
     )
     reasons = driver.reasons(host_state, b.request("vg/a", "vg/t=1GiB", "vg/b", "x/y", "vg/no", "no/a", "vg/b"))
     for part in (
-        "volumes names vg/b 2 times",
+        "volumes lists vg/b 2 times",
         "no LV vg/no",
         "no VG no",
         "VG x is exported",

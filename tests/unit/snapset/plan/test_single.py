@@ -98,7 +98,7 @@ def test_a_name_that_means_something_else(state: State, holder: Any, expected: s
         ("no/a", "absent", "there is no VG no here"),
         ("va/no", "present", "there is no LV va/no"),
         ("va/no", "merged", "there is no LV va/no"),
-        ("va/a", "merged", "there is no such snapshot of a"),
+        ("va/a", "merged", "there is no such snapshot of va/a"),
     ],
 )
 def test_unknown(full_name: str, state: State, expected: str) -> None:
@@ -139,7 +139,7 @@ def test_leftover_of_a_killed_creation() -> None:
 
 def test_a_name_that_lvm_would_leave_half_made() -> None:
     (reason,) = driver.reasons(_model().observe(), b.single_request("va/a", name="x" * 121))
-    assert reason.startswith(f"va/{'x' * 121} is too long a name")
+    assert reason.startswith(f"the name va/{'x' * 121} is too long")
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
@@ -154,7 +154,7 @@ def test_a_size_for_a_thin_origin() -> None:
     """LVM would make a thick snapshot of it."""
     for host_state in (_model().observe(), _model(b.snapshot(T, "snap")).observe()):
         (reason,) = driver.reasons(host_state, b.single_request("vt/t", size="8MiB"))
-        assert reason.startswith("vt/t is thin: its snapshots have no size")
+        assert reason.startswith("vt/t is thin, and thin snapshots have no size")
         assert driver.reasons(host_state, b.single_request("vt/t")) == ()
 
 

@@ -26,26 +26,26 @@ Expected = Union[list[str], str]
 # Steps, or the part of the reason that tells this refusal from all others.
 TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     # found:                 present, merged, absent
-    "nothing": (CREATE, "no such snapset; there is none on this host", []),
-    "unsealed": (["remove", *CREATE], "its taking was interrupted", ["remove"]),
-    "half_made": (["remove", *CREATE], "its taking was interrupted", ["remove"]),
+    "nothing": (CREATE, "it does not exist: create it first, or check the name; there are no snapsets", []),
+    "unsealed": (["remove", *CREATE], "its creation was interrupted", ["remove"]),
+    "half_made": (["remove", *CREATE], "its creation was interrupted", ["remove"]),
     "active": ([], MERGE, ["remove"]),
     "asked_in_vain": ([], MERGE, ["forget", "remove"]),
     "half_sealed": (["seal"], MERGE, ["remove"]),
     "invalid": ("va/a_s overflowed and is invalid", "va/a_s overflowed and is invalid", ["remove"]),
     "unknown": ([], "lvchange -ay va/a, then run again", ["remove"]),
-    "lost": ("1 of its 2 members are gone", "1 of its 2 members are gone", ["remove"]),
-    "detached": ("1 of its 2 members are gone", "va/mine is no snapshot of its recorded origin", "--deltag"),
-    "partly_requested": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
-    "partly_done": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
+    "lost": ("1 of its 2 members are missing", "1 of its 2 members are missing", ["remove"]),
+    "detached": ("1 of its 2 members are missing", "va/mine is no longer a snapshot of its", "--deltag"),
+    "partly_requested": ("being rolled back (state partly_merged)", MERGE, "partly rolled back"),
+    "partly_done": ("being rolled back (state partly_merged)", MERGE, "partly rolled back"),
     "pending": ("being rolled back (state merge_pending)", [], "va/a_s waits to be merged into va/a: to cancel that"),
     "pending_by_hand": (
         "being rolled back (state merge_pending)",
         ["remember_merge"],
         "va/a_s waits to be merged into va/a: to cancel that",
     ),
-    "pending_closed": ("being rolled back (state merge_pending)", ["start"], "no way to cancel a pending thin merge"),
-    "pending_since_last_boot": ("being rolled back (state merge_pending)", ["poll"], "to cancel that, unmount it"),
+    "pending_closed": ("being rolled back (state merge_pending)", ["start"], "LVM cannot cancel a pending thin merge"),
+    "pending_since_last_boot": ("being rolled back (state merge_pending)", ["poll"], "to cancel that, unmount va/a"),
     "begun_at_boot": ("being rolled back (state merging)", ["poll"], "vt/t_s is being merged, which cannot be stopped"),
     "merging": ("being rolled back (state merging)", ["poll"], "is being merged, which cannot be stopped"),
     "merged": ("being rolled back (state merging)", ["remember_rollback"], "is being merged"),
@@ -54,31 +54,31 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
         ["remove", "remember_rollback"],
         "va/a_s is being merged",
     ),
-    "merged_elsewhere": ([*CREATE, "forget"], "1 of its 2 members are gone", ["forget"]),
+    "merged_elsewhere": ([*CREATE, "forget"], "1 of its 2 members are missing", ["forget"]),
     "lost_pending": (
-        "1 of its 2 members are gone",
+        "1 of its 2 members are missing",
         ACCEPT,
-        f"no way to cancel a pending thin merge: finish with {ACCEPT}",
+        f"cannot cancel a pending thin merge: finish the rollback with {ACCEPT}",
     ),
-    "lost_partly": ("1 of its 3 members are gone", ACCEPT, f"lvchange -ay va/a, or finish with {ACCEPT}"),
+    "lost_partly": ("1 of its 3 members are missing", ACCEPT, f"-ay va/a, or finish the rollback with {ACCEPT}"),
     "lost_merging": (
-        "1 of its 2 members are gone",
+        "1 of its 2 members are missing",
         ACCEPT,
-        f"vt/t_s is being merged, which cannot be stopped: finish with {ACCEPT}",
+        f"vt/t_s is being merged, which cannot be stopped: finish the rollback with {ACCEPT}",
     ),
-    "detached_pending": ("1 of its 2 members are gone", "va/a_s is no snapshot of its recorded origin", ACCEPT),
+    "detached_pending": ("1 of its 2 members are missing", "va/a_s is no longer a snapshot of its", ACCEPT),
     "invalid_partly": ("va/a_s overflowed", ACCEPT, ["forget", "remove"]),
     "unsealed_pending": (
-        "to let it happen, reboot or unmount it, then lvchange --refresh vt/t",
-        "its taking was interrupted",
-        "to let it happen, reboot or unmount it, then lvchange --refresh vt/t",
+        "to let it run, reboot or unmount vt/t, then type lvchange --refresh vt/t",
+        "its creation was interrupted",
+        "to let it run, reboot or unmount vt/t, then type lvchange --refresh vt/t",
     ),
     "merge_failed": ("the merge of va/a_s failed", "the merge of va/a_s failed", "the merge of va/a_s failed"),
     "overflowed_pending": ("va/a_s overflowed", "the rollback is lost", "before va/a is next activated"),
     "overflowed_after_boot": ("va/a_s overflowed", "the rollback is lost", ["forget", "remove"]),
     "rolled_back": ([*CREATE, "forget"], [], ["forget"]),
-    "name_taken": ("the name va/a_s is needed", "no such snapset", []),
-    "name_of_other_set": (CREATE, "no such snapset; these exist: z", []),
+    "name_taken": ("the name va/a_s is needed", "it does not exist", []),
+    "name_of_other_set": (CREATE, "or check the name; these exist: z", []),
     "snapshot_mounted": ([], "va/a_s itself is mounted at /mnt/old", "va/a_s itself is mounted at /mnt/old"),
     "snapshot_open": ([], "vt/t_s itself is held open by a process", "vt/t_s itself is held open by a process"),
 }
@@ -132,7 +132,7 @@ def test_reboot_is_required_for_pending_merges_alone(row: str) -> None:
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
 def test_other_members_than_asked_for(state: State) -> None:
     (reason,) = driver.reasons(situations.active(), b.request("va/a", "va/b", state=state))
-    assert "it protects va/a, vt/t, but va/a, va/b was asked for" in reason
+    assert "it protects va/a, vt/t, but va/a, va/b was requested" in reason
 
 
 def test_merge_requested_before_the_last_boot_must_have_begun() -> None:
@@ -155,7 +155,7 @@ def test_the_way_to_cancel_forgets_before_it_removes() -> None:
 
 def test_unknown_validity_is_a_warning() -> None:
     (warning,) = driver.plan(situations.unknown(), b.request("va/a", "vt/t")).warnings
-    assert warning == "va/a_s is not active, so whether it is still valid cannot be known"
+    assert warning == "va/a_s is not active, so it is unknown whether it is still valid"
 
 
 def test_states_of_the_other_set_do_not_matter() -> None:
