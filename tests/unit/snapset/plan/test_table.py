@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What present, merged and absent mean in every situation: the table of docs/architecture.md, row by row."""
+"""What present, merged and absent do in every situation."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MERGE = ["remember_merge", "merge"]
 ACCEPT = "state: merged and accept_loss_of: [s]"
 Expected = Union[list[str], str]
 
-# Steps, or the part of the reason that tells this refusal from all others.
+# Steps, or a part of the reason that no other refusal has.
 TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     # found:                 present, merged, absent
     "nothing": (CREATE, "it does not exist: create it first, or check the name; there are no snapsets", []),
     "unsealed": (["remove", *CREATE], "its creation was interrupted", ["remove"]),
     "half_made": (["remove", *CREATE], "its creation was interrupted", ["remove"]),
     "active": ([], MERGE, ["remove"]),
-    "asked_in_vain": ([], MERGE, ["forget", "remove"]),
+    "recorded_only": ([], MERGE, ["forget", "remove"]),
     "half_sealed": (["seal"], MERGE, ["remove"]),
     "invalid": ("va/a_s overflowed and is invalid", "va/a_s overflowed and is invalid", ["remove"]),
     "unknown": ([], "lvchange -ay va/a, then run again", ["remove"]),
@@ -46,7 +46,11 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     ),
     "pending_closed": ("being rolled back (state merge_pending)", ["start"], "LVM cannot cancel a pending thin merge"),
     "pending_since_last_boot": ("being rolled back (state merge_pending)", ["poll"], "to cancel that, unmount va/a"),
-    "begun_at_boot": ("being rolled back (state merging)", ["poll"], "vt/t_s is being merged, which cannot be stopped"),
+    "started_at_boot": (
+        "being rolled back (state merging)",
+        ["poll"],
+        "vt/t_s is being merged, which cannot be stopped",
+    ),
     "merging": ("being rolled back (state merging)", ["poll"], "is being merged, which cannot be stopped"),
     "merged": ("being rolled back (state merging)", ["remember_rollback"], "is being merged"),
     "store_left": (
@@ -54,7 +58,7 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
         ["remove", "remember_rollback"],
         "va/a_s is being merged",
     ),
-    "merged_elsewhere": ([*CREATE, "forget"], "1 of its 2 members are missing", ["forget"]),
+    "removed_by_hand": ([*CREATE, "forget"], "1 of its 2 members are missing", ["forget"]),
     "lost_pending": (
         "1 of its 2 members are missing",
         ACCEPT,
@@ -115,7 +119,7 @@ def test_planned_and_predicted(row: str, state: State, expected: list[str]) -> N
 @pytest.mark.parametrize("accepted", [(), ("s",)])
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
 @pytest.mark.parametrize("row", TABLE)
-def test_no_refusal_names_a_way_that_is_refused(row: str, state: State, accepted: tuple[str, ...]) -> None:
+def test_no_refusal_suggests_a_request_that_is_refused(row: str, state: State, accepted: tuple[str, ...]) -> None:
     request = b.request("va/a", "vt/t", state=state, accept_loss_of=accepted)
     assert administrator.untold(situations.ALL[row](), request) == []
 
@@ -124,32 +128,32 @@ REBOOT = {"pending", "pending_by_hand", "pending_since_last_boot", "partly_reque
 
 
 @pytest.mark.parametrize("row", [row for row, expected in TABLE.items() if not isinstance(expected[1], str)])
-def test_reboot_is_required_for_pending_merges_alone(row: str) -> None:
+def test_reboot_is_required_for_pending_merges_only(row: str) -> None:
     plan = driver.plan(situations.ALL[row](), b.request(state="merged"))
     assert plan.after.reboot_required == (row in REBOOT)
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
-def test_other_members_than_asked_for(state: State) -> None:
+def test_other_members_than_requested(state: State) -> None:
     (reason,) = driver.reasons(situations.active(), b.request("va/a", "va/b", state=state))
     assert "it protects va/a, vt/t, but va/a, va/b was requested" in reason
 
 
-def test_merge_requested_before_the_last_boot_must_have_begun() -> None:
+def test_a_merge_requested_before_the_last_boot_must_have_started() -> None:
     plan = driver.plan(situations.pending_since_last_boot(), b.request(state="merged"))
     assert plan.must_start == (situations.A.key,)
     assert driver.plan(situations.pending(), b.request(state="merged")).must_start == ()
 
 
-def test_the_way_to_cancel_forgets_before_it_removes() -> None:
-    told = driver.reasons(situations.pending(), b.request(state="absent"))[0]
+def test_the_commands_to_cancel_delete_the_outcome_before_the_snapshot() -> None:
+    reason = driver.reasons(situations.pending(), b.request(state="absent"))[0]
     commands = (
         f"lvchange --deltag {situations.pending().volumes[0].tags[0]} va/a",
         "lvchange -an va/a",
         "lvremove va/a_s",
         "lvchange -ay va/a",
     )
-    places = [told.index(command) for command in commands]
+    places = [reason.index(command) for command in commands]
     assert places == sorted(places)
 
 
@@ -158,13 +162,13 @@ def test_unknown_validity_is_a_warning() -> None:
     assert warning == "va/a_s is not active, so it is unknown whether it is still valid"
 
 
-def test_states_of_the_other_set_do_not_matter() -> None:
+def test_the_states_of_another_set_do_not_matter() -> None:
     other = b.member(situations.OTHER, name="z")
     host_state = replace(situations.active(), volumes=(*situations.active().volumes, replace(other, invalid=True)))
     assert driver.step_names(driver.plan(host_state, b.request(state="merged"))) == MERGE
 
 
-def test_two_whole_sets_of_one_name() -> None:
+def test_two_complete_sets_of_one_name() -> None:
     rival = b.member(situations.OTHER, set_id="f" * 32)
     host_state = replace(situations.active(), volumes=(*situations.active().volumes, rival))
     for state in ("present", "merged", "absent"):
@@ -173,7 +177,7 @@ def test_two_whole_sets_of_one_name() -> None:
 
 
 @pytest.mark.parametrize(("state", "then"), [("present", []), ("merged", MERGE), ("absent", [])])
-def test_leftovers_of_the_name_beside_a_whole_set_go(state: State, then: list[str]) -> None:
+def test_leftovers_beside_a_complete_set_are_removed(state: State, then: list[str]) -> None:
     leftover = b.member(situations.OTHER, set_id="f" * 32, sealed=False)
     host_state = replace(situations.active(), volumes=(*situations.active().volumes, leftover))
     plan = driver.plan(host_state, b.request(state=state) if state != "present" else b.request("va/a", "vt/t"))
@@ -182,7 +186,7 @@ def test_leftovers_of_the_name_beside_a_whole_set_go(state: State, then: list[st
     assert removed == (("va/a_s", "vt/t_s", "va/b_s") if state == "absent" else ("va/b_s",))
 
 
-def test_members_whose_removal_lvm_would_refuse_half_way() -> None:
+def test_members_whose_removal_would_fail_half_way() -> None:
     """A lost member does not hide that another one is being merged."""
     origin, snapshot = b.pending(situations.A, b.member(situations.A, count=3), count=3)
     host_state = situations.of(origin, snapshot, situations.T, b.member(situations.T, count=3))
