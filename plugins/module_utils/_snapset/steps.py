@@ -255,7 +255,7 @@ class Extend(LvmStep):
 class Retag(LvmStep):
     """Write tags: the seal on members, or outcomes on origins.
 
-    ``undo`` are the steps that restore the earlier tags of the LVs. Steps that need not be undone have none.
+    ``undo`` are the steps that give the LVs back their earlier tags. Who undoes it can leave out some of the LVs.
     """
 
     purpose: Literal["seal", "remember_merge", "remember_rollback", "accept_loss", "forget", "restored"]

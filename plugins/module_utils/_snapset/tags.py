@@ -193,7 +193,7 @@ class TimerTags:
 
     @property
     def deadline(self) -> int:
-        """When it fires, in seconds since the epoch."""
+        """The time at which it fires at the latest, in seconds since the epoch."""
         return self.armed + self.after
 
 

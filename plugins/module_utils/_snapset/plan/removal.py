@@ -68,7 +68,8 @@ def _merge_problem(instance: Instance, member: Member) -> str | None:
     if member.state == "invalid" and snapshot.merging and not origin.invalid:
         return (
             f"{snapshot.full_name} overflowed while its merge was pending: LVM cannot remove it before "
-            f"{origin.full_name} is next activated, with its new content: reboot, or unmount it, then type {again}"
+            f"{origin.full_name} is next activated, with its new content: reboot, or unmount {origin.full_name}, then "
+            f"type {again}"
         )
     return None
 
