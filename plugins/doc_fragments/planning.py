@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The options that every planning module takes, documented once."""
+"""The options that the modules snapset and snapshot share, documented once."""
 
 from __future__ import annotations
 
@@ -14,49 +14,53 @@ class ModuleDocFragment:
 options:
   size:
     description:
-      - How large each thick snapshot becomes. Thin snapshots have no size of their own, so M(safepoint.lvm.snapset)
-        does without it for thin members, and M(safepoint.lvm.snapshot) of a thin volume refuses it.
-      - V(auto) gives every snapshot its maximum, with which it cannot overflow, when the VG has the room for that.
-        Otherwise it is an estimate from the space that the mounted filesystem uses, shared down fairly.
-      - Absolute sizes are bytes or for example V(10GiB) (KiB, MiB, GiB, TiB, PiB). Relative ones are
-        V(20%ORIGIN) (as C(lvcreate) means it), V(50%USED) of the mounted filesystem, V(30%FREE) of what was free
-        in the VG when the run began, and V(10%VG).
-      - On existing snapshots only absolute sizes, C(%ORIGIN) and C(%VG) act, and only by extension.
-        Nothing ever shrinks.
+      - Size of each thick snapshot. Thin snapshots have no size. So M(safepoint.lvm.snapset) ignores this option for
+        thin members, and M(safepoint.lvm.snapshot) refuses it for a thin volume.
+      - V(auto) gives each snapshot its maximum size, with which it cannot overflow, if the VG has enough space.
+        Otherwise it estimates the size from the used space of the mounted filesystem. If there is not enough space for
+        that either, all snapshots are reduced in proportion.
+      - Absolute sizes are in bytes, or have a unit, for example V(10GiB) (KiB, MiB, GiB, TiB, PiB). Relative sizes are
+        V(20%ORIGIN) (as in C(lvcreate)), V(50%USED) of the mounted filesystem, V(30%FREE) of the space that is free in
+        the VG when the run starts, and V(10%VG).
+      - For existing snapshots, only absolute sizes, C(%ORIGIN) and C(%VG) apply, and they only extend. No snapshot is
+        ever reduced.
     type: str
     default: auto
   min_headroom:
     description:
-      - How much of each thick snapshot has to be free, absolute or in percent of it, for example V(40%).
-      - With O(state=present), snapshots with less are extended.
-      - With O(state=merged), the default is 10% or 256 MiB, whichever is less, because a merge that waits for a
-        reboot keeps recording and can never be extended. Snapshots with less are extended first; V(0) does without.
+      - Minimum free space in each thick snapshot, absolute or in percent of its size, for example V(40%).
+      - With O(state=present), snapshots with less free space are extended.
+      - With O(state=merged), snapshots with less free space are extended before the merge is requested. The default is
+        then 10% or 256 MiB, whichever is less, because a snapshot whose merge waits for a reboot still fills and
+        cannot be extended. V(0) extends none.
     type: str
   reserve:
     description:
-      - What stays free in each VG, absolute or for example V(5%VG).
-      - It does not stand against O(state=merged), which takes what is free for headroom and gives the whole store
-        back.
+      - Space that stays free in each VG, absolute or relative, for example V(5%VG).
+      - Has no effect with O(state=merged). A merge frees the whole snapshot in the end, so all free space can be used
+        to extend it first.
     type: str
     default: 5%VG
   pool_reserve:
     description:
-      - What has to be free in a thin pool before a snapshot is taken in it, absolute or in percent of the pool.
+      - Space that must be free in a thin pool before a snapshot is taken in it, absolute or in percent of the pool.
     type: str
     default: 20%
   accept_loss_of:
     description:
-      - Snapsets, or snapshots without one as C(VG/LV), that a merge may harm.
-      - A thin merge cuts other snapshots of the same origin off from it, and a thick merge writes into its siblings.
-        Without their names here such a merge is refused.
-      - A snapset's own name accepts what it has lost itself (a member that is gone, was split off or has overflowed)
-        once another part of it goes back already. O(state=merged) then goes on with the rest, removes what is left
-        of those members, and counts the set without them from then on. Before anything goes back it means nothing.
+      - Accepts that a merge harms other snapshots. List the names of their snapsets, or C(VG/LV) for snapshots that
+        belong to no snapset.
+      - A thin merge detaches the other snapshots of the same origin from it, so they can never be merged. A thick merge
+        writes into the other snapshots of the same origin, which can overflow. Such a merge is refused unless these
+        snapshots are listed here.
+      - The name of the snapset itself accepts that some of its own members are lost (missing, detached or overflowed).
+        With O(state=merged), the rollback then continues with the other members. What is left of the lost members is
+        removed, and the set no longer counts them. This has an effect only when the rollback has already started.
     type: list
     elements: str
     default: []
   lock_timeout:
-    description: How many seconds to wait for another run on the same host, at most a week (V(604800)).
+    description: Seconds to wait for another run on the same host, at most one week (V(604800)).
     type: int
     default: 60
 """

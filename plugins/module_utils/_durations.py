@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Spans of time, as users write and read them. Values only; private to this collection."""
+"""Durations, as users write and read them. Values only; private to this collection."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Duration:
-    """A span of time in seconds, and the text that it was given as."""
+    """A duration in seconds, and the text that the user wrote."""
 
     seconds: int
     text: str
 
 
 def parse_duration(text: str) -> Duration | None:
-    """The span that ``text`` means: seconds, or a number with s, m, h or d. None when it means none."""
+    """Parse a number of seconds, or a number with s, m, h or d. None if ``text`` is not a valid duration."""
     match = _FORM.fullmatch(text)
     return Duration(int(match[1]) * _SECONDS[match[2]], text) if match else None
 
 
-def in_words(seconds: int) -> str:
-    """How old something is, for messages."""
+def format_age(seconds: int) -> str:
+    """An age in hours and minutes, for messages."""
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"

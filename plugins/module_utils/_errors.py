@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exceptions that reach a user, one for each layer. Private to this collection."""
+"""The exceptions that become error messages, one for each kind of failure. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SafepointError(Exception):
-    """An end of the run that a user has to read: a message, and details for the module's result."""
+    """A failure of the module: a message for the user, and details for the module's result."""
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -21,34 +21,34 @@ class SafepointError(Exception):
 
 
 class Refused(SafepointError):
-    """The plan is refused before anything is touched; ``reasons`` holds every cause that was found."""
+    """The request is refused before anything is changed. ``reasons`` has every reason that was found."""
 
     def __init__(self, summary: str, reasons: Sequence[str]) -> None:
-        # One cause may stand in the way of several things.
+        # One cause may block several things, but is reported once.
         self.reasons = tuple(dict.fromkeys(reasons))
         super().__init__(f"{summary}: {'; '.join(self.reasons)}", reasons=list(self.reasons))
 
 
 class InvalidParameter(SafepointError):
-    """A parameter has a value that cannot be understood."""
+    """A parameter has an invalid value."""
 
 
 class ReportFailed(SafepointError):
-    """LVM's report could not be had or understood."""
+    """LVM gave no report, or one that cannot be parsed."""
 
 
 class HostBusy(SafepointError):
-    """The host lock is held by somebody else."""
+    """Another process holds the host lock."""
 
 
 class CommandFailed(SafepointError):
-    """A modifying LVM command failed; the details say what was undone and what is left."""
+    """An LVM command that changes something failed. The details say what was undone and what is left."""
 
 
 class FilesFailed(SafepointError):
-    """Files or filesystems could not be brought to what was asked for; the message says how they are now."""
+    """Files or filesystems could not be changed as requested. The message says what state they are in."""
 
 
-def sentence_of(error: SafepointError | OSError) -> str:
-    """What an error says, for a message that goes on with what was done about it."""
+def error_text(error: SafepointError | OSError) -> str:
+    """The text of an error, as the first part of a longer message."""
     return error.message if isinstance(error, SafepointError) else f"{error.filename or 'a file'}: {error.strerror}"

@@ -3,7 +3,7 @@
 
 """What is observed on a host, as frozen values. Private to this collection.
 
-Sizes are bytes, percents are exact fractions as LVM printed them, ``None`` means that it could not be known.
+Sizes are in bytes. Percents are the exact values that LVM printed, as fractions. ``None`` means unknown.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 Kind = Literal["thick", "thin"]
 DeviceNumber = tuple[int, int]
 LvKey = tuple[str, str]
-"""The UUIDs of an LV's VG and of the LV. A copy of a VG has a UUID of its own, its LVs do not (vgimportclone(8))."""
+"""The VG's UUID and the LV's UUID. A copy of a VG gets a new UUID, but its LVs keep theirs (vgimportclone(8))."""
 
 SWAP = "[SWAP]"
-"""What stands for the mountpoint of an active swap area."""
+"""The mountpoint that is recorded for an active swap area."""
 
 _MARK_LENGTH = 6
 # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
@@ -33,7 +33,7 @@ _VG_IN_DM_UUID = slice(4, 36)
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended."""
+    """The result of a command."""
 
     argv: tuple[str, ...]
     rc: int
@@ -43,7 +43,7 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class VolumeGroup:
-    """A VG; ``free_extents`` counts what LVM may allocate from: PVs that are present and allocatable."""
+    """A VG. ``free_extents`` counts the free extents on PVs that are present and allocatable."""
 
     name: str
     uuid: str
@@ -58,16 +58,16 @@ class VolumeGroup:
 
     @property
     def pv_marks(self) -> tuple[str, ...]:
-        """What stands for its PVs inside a tag: the beginning of each one's UUID."""
+        """Its PVs as a tag records them: the first six characters of each UUID, sorted."""
         return tuple(sorted(uuid[:_MARK_LENGTH] for uuid in self.pv_uuids))
 
 
 @dataclass(frozen=True)
 class Volume:
-    """An LV, hidden ones included. ``origin`` is a snapshot's origin by name, ``pool`` a thin volume's pool.
+    """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
-    ``copied_tags`` are those of this collection that came with a copy of a VG (``_snapset.copies``); ``tags`` are the
-    others.
+    ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``). ``tags`` are
+    all others.
     """
 
     vg: str
@@ -98,66 +98,66 @@ class Volume:
 
     @property
     def full_name(self) -> str:
-        """VG/LV, as every LVM command takes it."""
+        """VG/LV, as LVM commands accept it."""
         return f"{self.vg}/{self.name}"
 
     @property
     def all_tags(self) -> tuple[str, ...]:
-        """Every tag that it has."""
+        """All its tags, copied ones included."""
         return self.tags + self.copied_tags
 
     @property
     def key(self) -> LvKey:
-        """What it is told by."""
+        """The UUIDs that identify it."""
         return self.vg_uuid, self.uuid
 
     @property
     def hidden(self) -> bool:
-        """Whether LVM keeps the LV to itself (a pool's data, a RAID leg, a merging snapshot).
+        """Whether the LV is internal to LVM (a pool's data, a RAID leg, a merging snapshot).
 
-        A VDO volume that has a thick snapshot gets the role ``private``, and is nothing of that kind (LVM 2.03.31).
+        A VDO volume with a thick snapshot has the role ``private`` too, but is not internal (LVM 2.03.31).
         """
         return "private" in self.roles and not (self.segtype == "vdo" and "thickorigin" in self.roles)
 
     @property
     def is_sparse(self) -> bool:
-        """Whether it is a sparse volume (lvcreate --type snapshot --virtualsize); one of VDO has the same layout."""
+        """Whether it is a sparse volume (lvcreate --type snapshot --virtualsize). VDO volumes have the same layout."""
         return self.origin.endswith("_vorigin") or ("virtual" in self.layout and self.segtype != "vdo")
 
     @property
     def is_thin(self) -> bool:
-        """Whether it is a thin volume (a thin snapshot is one too); its snapshots are thin by nature."""
+        """Whether it is a thin volume; a thin snapshot is one too. Its snapshots are thin unless given a size."""
         return self.segtype == "thin"
 
     @property
     def is_pool(self) -> bool:
-        """Whether it is a pool of any sort (thin, cache, VDO)."""
+        """Whether it is a pool of any type (thin, cache, VDO)."""
         return "pool" in self.layout
 
     @property
     def is_thick_snapshot(self) -> bool:
-        """Whether it is the COW store of a living origin; a sparse volume's hidden origin does not count."""
+        """Whether it is the COW store of an existing origin. The hidden origin of a sparse volume does not count."""
         return "thicksnapshot" in self.roles and bool(self.origin) and not self.origin.endswith("_vorigin")
 
     @property
     def is_thin_snapshot(self) -> bool:
-        """Whether it is a thin volume whose origin still exists as LVM knows it."""
+        """Whether it is a thin volume for which LVM still records an existing origin."""
         return self.is_thin and "thinsnapshot" in self.roles and bool(self.origin)
 
     @property
     def is_snapshot(self) -> bool:
-        """Whether it is a snapshot, thick or thin, of a living origin."""
+        """Whether it is a thick or thin snapshot of an existing origin."""
         return self.is_thick_snapshot or self.is_thin_snapshot
 
     @property
     def snapshot_kind(self) -> Kind:
-        """The kind of snapshot that is made of this LV when it is an origin."""
+        """The kind of snapshot that is created when this LV is the origin."""
         return "thin" if self.is_thin else "thick"
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A mounted filesystem or an active swap area (mountpoint ``[SWAP]``); ``used`` is bytes, if it could be asked."""
+    """A mounted filesystem or an active swap area (mountpoint ``[SWAP]``). ``used`` is in bytes; None if unknown."""
 
     mountpoint: str
     source: str
@@ -168,7 +168,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class BlockDevice:
-    """A block device of the kernel: what it lies on (``slaves``) and what lies on it (``holders``), by number."""
+    """A block device of the kernel: the numbers of the devices below it and the names of those on top of it."""
 
     name: str
     dm_name: str = ""
@@ -179,7 +179,7 @@ class BlockDevice:
 
 @dataclass(frozen=True)
 class FstabEntry:
-    """A line of /etc/fstab; ``device`` is what its first field resolves to now, if anything."""
+    """A line of /etc/fstab. ``device`` is the device that its first field resolves to now, or None."""
 
     spec: str
     mountpoint: str
@@ -188,10 +188,11 @@ class FstabEntry:
 
 @dataclass(frozen=True)
 class Initramfs:
-    """The initramfs that one installed kernel boots with; ``path`` is None when there is none.
+    """The initramfs of one installed kernel. ``path`` is None when there is none.
 
-    ``modules`` are the kernel modules inside it and those built into the kernel, with underscores; None: unreadable.
-    ``leaves_pollers`` when LVM in it may be ending a merge while the real root filesystem takes over.
+    ``modules`` are the names, with underscores, of the kernel modules inside it and of those built into the kernel;
+    None when it cannot be read. ``leaves_pollers`` is true when LVM in it may still be ending a merge while the real
+    root filesystem takes over.
     """
 
     kernel: str
@@ -203,7 +204,7 @@ class Initramfs:
 
 @dataclass(frozen=True)
 class Boot:
-    """What the next boot will use, read only when the root filesystem is to be protected."""
+    """What the next boot will use. Read only when the root filesystem is to be protected."""
 
     running_kernel: str
     initramfs: tuple[Initramfs, ...] = ()
@@ -211,11 +212,12 @@ class Boot:
 
 @dataclass(frozen=True)
 class Host:
-    """The host around LVM: ``now`` in seconds since the epoch, ``uptime`` in seconds since the boot; mounts in order.
+    """The host around LVM. ``now`` is in seconds since the epoch, ``uptime`` in seconds since the boot.
 
-    ``udev_runs`` unless LVM would wait for a udev that is not there; ``can_archive`` unless there is hardly room for
-    LVM's copies of its metadata, or they cannot be written. ``has_devices_file`` when LVM may use only what is in one.
-    ``preview`` is the name and the ID of the snapset that is shown instead of the host, in a preview boot.
+    ``mounts`` are in the order in which they were mounted. ``udev_runs`` is false when LVM would wait for a udev that
+    does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or have almost no space.
+    ``has_devices_file`` is true when there is a devices file, which may restrict LVM to the devices in it. ``preview``
+    is the name and the ID of the snapset that a preview boot shows instead of the host.
     """
 
     now: int
@@ -232,26 +234,26 @@ class Host:
     boot: Boot | None = None
 
     def mount_at(self, mountpoint: str) -> Mount | None:
-        """What is mounted at ``mountpoint``; of several, the last one hides the others."""
+        """The mount at ``mountpoint``. Of several, it is the last one, which hides the others."""
         return next((mount for mount in reversed(self.mounts) if mount.mountpoint == mountpoint), None)
 
 
 @dataclass(frozen=True)
 class HostState:
-    """Everything a plan is made from: one LVM report and the host around it.
+    """Everything that a plan is made from: one LVM report and the host around it.
 
-    ``unread`` is what LVM said when it could not read everything, else empty. ``doubts`` names each set of which nobody
-    can tell whether its members are this host's own or came with a copy of a VG, with a sentence about it.
+    ``unread`` is LVM's error message when it could not read everything, else empty. ``ambiguities`` are the names of
+    sets whose members may be this host's own or may have come with a copy of a VG, each with a sentence for the user.
     """
 
     host: Host
     volume_groups: tuple[VolumeGroup, ...] = ()
     volumes: tuple[Volume, ...] = ()
     unread: str = ""
-    doubts: tuple[tuple[str, str], ...] = ()
+    ambiguities: tuple[tuple[str, str], ...] = ()
 
-    # A host can have hundreds of LVs and mounts, and each is looked up for each: hence the dictionaries.
-    # Should a VG's name be there twice, the first counts.
+    # A host can have hundreds of LVs and mounts, and plans look up each of them often: hence the dictionaries.
+    # If two VGs have the same name, the first one counts.
 
     @cached_property
     def _groups(self) -> Mapping[str, VolumeGroup]:
@@ -289,7 +291,7 @@ class HostState:
 
     @cached_property
     def hidden_devices(self) -> Sequence[str]:
-        """The names of active LVs whose VG LVM does not show: members of a set may be among them."""
+        """The device-mapper names of active LVs whose VG LVM does not report. Members of a set may be among them."""
         known = {group.uuid.replace("-", "") for group in self.volume_groups}
         return sorted(
             device.dm_name
@@ -298,32 +300,32 @@ class HostState:
         )
 
     def group(self, name: str) -> VolumeGroup | None:
-        """The VG of that name."""
+        """The VG with that name."""
         return self._groups.get(name)
 
     def volume(self, vg: str, name: str) -> Volume | None:
-        """The LV of that name, hidden or not."""
+        """The LV with that name, hidden or not."""
         group = self.group(vg)
         return self._volumes_by_name.get((group.uuid, name)) if group else None
 
     def by_key(self, key: LvKey) -> Volume | None:
-        """The LV of those UUIDs."""
+        """The LV with those UUIDs."""
         return self._volumes_by_key.get(key)
 
     def origin_of(self, snapshot: Volume) -> Volume | None:
-        """The living origin of a snapshot."""
+        """The origin of a snapshot, or None if it no longer exists."""
         return self._volumes_by_name.get((snapshot.vg_uuid, snapshot.origin)) if snapshot.is_snapshot else None
 
     def snapshots_of(self, origin: Volume) -> Sequence[Volume]:
-        """Every snapshot of ``origin``, thick and thin, merging ones included."""
+        """All snapshots of ``origin``, thick and thin, merging ones included."""
         return self._snapshots.get(origin.key, ())
 
     def mounts_of(self, volume: Volume) -> Sequence[Mount]:
-        """Where ``volume`` is mounted or swapped on, directly or through one device on top of it (encryption)."""
+        """Where ``volume`` is mounted or used as swap, directly or through devices on top of it (encryption)."""
         return self._mounts.get(volume.key, ())
 
     def lv_below(self, device: DeviceNumber) -> Volume | None:
-        """The LV that ``device`` is, or that it lies on alone."""
+        """The LV that ``device`` is or is built on; None if it is built on no LV or on several devices."""
         found = self.host.devices.get(device)
         while found is not None and not found.dm_uuid.startswith("LVM-"):
             if len(found.slaves) != 1:
@@ -335,7 +337,7 @@ class HostState:
         return self._volumes_by_dm_uuid.get(device.dm_uuid[len("LVM-") :].partition("-")[0])
 
     def device_of(self, volume: Volume) -> BlockDevice | None:
-        """The kernel's device of an active LV."""
+        """The kernel's device of an active LV, or None."""
         for device in self.host.devices.values():
             layered = "-" in device.dm_uuid[len("LVM-") :]
             if device.dm_uuid.startswith("LVM-") and not layered and self._lv_of_device(device) == volume:

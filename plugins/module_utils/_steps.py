@@ -60,7 +60,7 @@ class Step(Protocol):
 
 
 @runtime_checkable
-class Making(Step, Protocol):
+class UndoableStep(Step, Protocol):
     """A step that creates something. When a later step fails, it is removed again."""
 
     @property

@@ -3,21 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Manage a named set of LVM snapshots as one."""
+"""Manage LVM snapshots of several volumes as one named set."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapset
-short_description: Manage a named set of LVM snapshots as one
+short_description: Manage LVM snapshots of several volumes as one named set
 version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
-  - Takes LVM snapshots of several volumes as one named set, merges them back, or removes them. All or nothing.
-  - The set is told by tags on its LVs, never by names. A set that was interrupted, has lost a member or has
-    overflowed is known as such and never passes for a whole one.
-  - Everything that stands against a request is found and told before anything is touched.
+  - Creates LVM snapshots of several volumes as one named set, merges them back, or removes them, all or none of them.
+  - Sets are identified by LVM tags, not by LV names. So a set that is incomplete, has lost a member or has overflowed
+    is never treated as a complete one.
+  - Before anything is changed, all problems are found and reported together.
 requirements:
   - LVM 2.03 or newer on the managed host
   - Python 3.9 or newer on the managed host
@@ -33,35 +33,36 @@ attributes:
     support: full
 options:
   name:
-    description: Name of the set, 1 to 64 characters of C(A-Z a-z 0-9 _ . -), the first not a hyphen.
+    description: Name of the set, 1 to 64 characters of C(A-Z a-z 0-9 _ . -). It cannot begin with a hyphen.
     type: str
     required: true
   state:
     description:
-      - V(present) takes the set if it does not exist, and otherwise extends members that are too small.
-      - V(merged) begins to bring the origins back to what they were, or goes on with it. It never waits. While a
-        volume is in use its merge is pending until the next reboot. Run it again until RV(snapset.state) is
-        C(rolled_back); the role P(safepoint.lvm.rollback#role) does that.
-      - A thick snapshot that overflows after the request makes the set C(invalid) for as long as the snapshot exists.
-        Remove it with V(absent), never with C(lvremove), which would leave an origin that tells of a merge and has no
-        snapshot, as after a rollback.
-      - V(absent) removes the set and what was kept for it. It is refused while a part of the set goes back and the
-        rest can follow; when a member is gone for good, only while LVM cannot let go of another one.
-      - A refusal names the way out of where the set is, with all that stands against that.
+      - V(present) creates the set if it does not exist. If it exists, members that are too small are extended.
+      - V(merged) starts the rollback of the set, or continues it. It never waits. The merge into a volume that is in
+        use is pending until the next reboot. Run the module again until RV(snapset.state) is C(rolled_back); the role
+        P(safepoint.lvm.rollback#role) does that.
+      - If a thick snapshot overflows while its merge is pending, the set is C(invalid) until the snapshot is removed.
+        Remove it with V(absent), not with C(lvremove). After C(lvremove), the volume would look rolled back although it
+        is not.
+      - V(absent) removes the set and everything that was kept for it. Refused while a rollback is in progress and can
+        still be completed. If a member is lost, refused only while LVM cannot remove one of the others.
+      - If a request is refused because of the state of the set, the error says how to get out of that state, and lists
+        what blocks it.
     type: str
     choices: [present, merged, absent]
     default: present
   id:
     description:
-      - The id of the taking, 32 hexadecimal digits, when something has been bound to it before, as by
-        M(safepoint.lvm.boot_backup). By default a new one.
-      - A set that exists must have it.
+      - ID of the set, 32 hexadecimal digits. Needed if something already belongs to this ID, for example a backup by
+        M(safepoint.lvm.boot_backup). By default, a new set gets a new ID.
+      - A set that exists must have this ID.
     type: str
   volumes:
     description:
-      - The LVs to protect.
-      - With O(state=present), this, O(mountpoints) or O(system=true) is required. Otherwise they are optional, and
-        must choose what the set has.
+      - LVs to protect.
+      - With O(state=present), O(volumes), O(mountpoints) or O(system=true) is required. With other states they are
+        optional, and must select the members of the set.
     type: list
     elements: dict
     default: []
@@ -71,52 +72,52 @@ options:
         type: str
         required: true
       lv:
-        description: The LV. Without it every LV of the VG that holds data, but no swap.
+        description: The LV. By default, every LV of the VG that holds data, except swap.
         type: str
       size:
-        description: A size for this one, instead of O(size). Not for thin volumes.
+        description: Size of this snapshot, instead of O(size). Not for thin volumes.
         type: str
   mountpoints:
     description:
-      - Mountpoints whose LVs are to be protected. An LV that is named in two ways is one member.
-      - This and the other lists of names and paths may be given as text, as by C(-e). V(/, /var) and V([/, /var]) mean
-        the same. Blanks and quotes around an item do not count.
+      - Mountpoints whose LVs are to be protected. An LV that is selected in two ways is one member.
+      - This and the other lists of names and paths can also be given as text, for example with C(-e). V(/, /var) and
+        V([/, /var]) mean the same. Blanks and quotes around an item are ignored.
     type: list
     elements: path
     default: []
   system:
     description:
-      - Protect what an upgrade changes, beside O(volumes) and O(mountpoints). This is C(/), and those of C(/usr),
-        C(/var), C(/var/lib), C(/etc) and C(/opt) that are filesystems of their own.
-      - Those in O(ignore_uncovered) are left out.
+      - Protect what an upgrade changes, in addition to O(volumes) and O(mountpoints). This is C(/), and those of
+        C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems.
+      - Mountpoints in O(ignore_uncovered) are left out.
     type: bool
     default: false
   exclude:
     description:
-      - LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes), O(mountpoints) and O(system) choose. Refused
-        without any of them, because a set is merged and removed as a whole.
-      - What has to go back together with C(/) is left out only if O(ignore_uncovered) lists it too.
+      - LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes), O(mountpoints) and O(system) select. Refused
+        without one of these three, because a set is always merged and removed completely.
+      - What must roll back together with C(/) is left out only if O(ignore_uncovered) lists it too.
     type: list
     elements: str
     default: []
   ignore_uncovered:
     description:
-      - Mountpoints that may stay without protection. One of O(mountpoints) that is not on LVM is refused unless it is
-        listed here.
-      - When C(/) is protected, so must be those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are
-        filesystems of their own, unless they are listed here.
-      - A thick C(/) that holds C(/boot) is refused, because a boot loader would read it half merged; listing C(/boot)
-        here says that nothing boots from there.
-      - Without C(/boot) in this list, RV(boot_to_save) names what boots the host and does not roll back with C(/).
+      - Mountpoints that need no protection. One of O(mountpoints) that is not on LVM is refused unless it is listed
+        here.
+      - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems
+        must be protected too, unless they are listed here.
+      - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
+        here if the host does not boot from there.
+      - Unless C(/boot) is listed here, RV(boot_to_save) lists what boots the host and does not roll back with C(/).
     type: list
     elements: path
     default: []
   max_age:
     description:
-      - With O(state=present), how old a set of this name may be that exists already, from V(0s) to V(3650d), for
-        example V(90s), V(30m), V(24h) or V(7d). A number alone means seconds.
-      - An older one is refused, because it was taken for another change, and a rollback to it would lose more than
-        this one. By default any age will do.
+      - Maximum age of an existing set with O(state=present), from V(0s) to V(3650d), for example V(90s), V(30m),
+        V(24h) or V(7d). A number alone is in seconds.
+      - An older set is refused, because it was created for another change. A rollback to it would lose more than this
+        change. By default, any age is accepted.
     type: str
 seealso:
   - module: safepoint.lvm.boot_backup
@@ -125,7 +126,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Take snapshots of the system, unless that was done today
+- name: Create snapshots of the system, or keep those that are at most one day old
   safepoint.lvm.snapset:
     name: patch_2026_11
     system: true
@@ -142,7 +143,7 @@ EXAMPLES = r"""
         lv: files
     min_headroom: 40%
 
-- name: Begin to go back, or go on with it
+- name: Start the rollback, or continue it
   safepoint.lvm.snapset:
     name: patch_2026_11
     state: merged
@@ -155,7 +156,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapset:
-  description: The set as it is after the run. In check mode, as it would be, without what only the real run can know.
+  description: The set after the run. In check mode, as it would be, without what only a real run can know.
   type: dict
   returned: success
   sample:
@@ -182,25 +183,25 @@ snapset:
       type: str
       returned: always
     id:
-      description: One UUID each time that a set is taken; null when there is no set.
+      description: ID of the set; each new set gets a new one. Null if there is no set.
       type: str
       returned: always, but in check mode only when the set exists and stays
     state:
       description:
         - One of C(damaged), C(invalid), C(merge_failed), C(partly_merged), C(merging), C(merge_pending), C(incomplete),
-          C(active), C(rolled_back), C(absent); the first that fits.
+          C(active), C(rolled_back), C(absent); the first one that applies.
       type: str
       returned: always
     created:
-      description: When the set was taken (ISO 8601, UTC); null when no member is left to tell, as after a rollback.
+      description: When the set was created (ISO 8601, UTC); null if no member is left, for example after a rollback.
       type: str
       returned: always, but in check mode only when the set exists and stays
     age:
-      description: Seconds since then; null like RV(snapset.created).
+      description: Age of the set in seconds; null if RV(snapset.created) is null.
       type: int
       returned: always, but in check mode only when the set exists and stays
     rolled_back_at:
-      description: When the last origin was seen to be rolled back (ISO 8601, UTC); null before that.
+      description: When the rollback of the last origin was recorded (ISO 8601, UTC); null before that.
       type: str
       returned: not in check mode
     members:
@@ -218,7 +219,7 @@ snapset:
           type: str
           returned: always
         snapshot:
-          description: The snapshot LV; null when it is gone, into its origin or for good.
+          description: The snapshot LV; null if it no longer exists (merged or lost).
           type: str
           returned: always
         kind:
@@ -231,13 +232,13 @@ snapset:
           elements: str
           returned: always
         size:
-          description: Size of a thick snapshot's store, or of a thin snapshot's volume; null when it is gone.
+          description: Size of a thick snapshot's COW store, or of a thin snapshot; null if it no longer exists.
           type: int
           returned: always
         used_percent:
           description:
-            - How full the store is, or how much of the thin volume is mapped. Null when that cannot be known (inactive)
-              or means something else (merging).
+            - How full the COW store is, or how much of the thin volume is mapped. Null if that is unknown (inactive) or
+              has another meaning (merging).
           type: float
           returned: not in check mode
         state:
@@ -247,40 +248,43 @@ snapset:
           type: str
           returned: always
         merge_percent:
-          description: How far a running merge is; it begins at how much of the store was free. Null before and without.
+          description:
+            - Progress of a merge. It starts at the part of the COW store that was free. Null if no merge has started,
+              or if the progress is unknown.
           type: float
           returned: not in check mode
         auto_basis:
           description:
-            - For thick members, C(cannot_overflow) when the store has its maximum. Otherwise C(estimate), whoever chose
-              the size, which means that it can overflow. Null for thin ones, and when the snapshot is gone.
+            - For thick members, C(cannot_overflow) if the COW store has its maximum size. Otherwise C(estimate), which
+              means that it can overflow, even if a user chose the size. Null for thin members, and if the snapshot no
+              longer exists.
           type: str
           returned: not in check mode
 reboot_required:
-  description: Whether a merge waits for a volume that is in use.
+  description: Whether a merge waits because its volume is in use.
   type: bool
   returned: success
 poll_after:
-  description: Seconds after which it is worth to run this task again; null when nothing is under way.
+  description: Seconds after which it is useful to run this task again; null if no merge is running.
   type: int
   returned: success
 boot_to_save:
   description:
-    - Where what boots the host lies, such as C(/boot) and the ESP, when C(/) is a member of the set and that does not
-      roll back with it. Save it by M(safepoint.lvm.boot_backup) first.
-    - Empty when C(/boot) is in O(ignore_uncovered).
+    - Mountpoints of what boots the host, such as C(/boot) and the ESP, if C(/) is a member of the set and they do not
+      roll back with it. Save them with M(safepoint.lvm.boot_backup) first.
+    - Empty if C(/boot) is in O(ignore_uncovered).
   type: list
   elements: str
   returned: success
   sample: [/boot, /boot/efi]
 boot_ignored:
-  description: The same mountpoints when C(/boot) is in O(ignore_uncovered), otherwise empty.
+  description: The same mountpoints if C(/boot) is in O(ignore_uncovered), otherwise empty.
   type: list
   elements: str
   returned: success
   sample: []
 planned:
-  description: The steps, each of them one LVM command, the same in check mode and in the real run.
+  description: The steps, each of them one LVM command. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
@@ -294,16 +298,16 @@ planned:
     - step: seal
       volumes: [sysvg/root_patch_2026_11]
 commands:
-  description: Every LVM command that was to change something, in order; empty in check mode.
+  description: All LVM commands that were run to change something, in order; empty in check mode.
   type: list
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: How many reports LVM was asked for.
+  description: Number of reports that were requested from LVM.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:
-  description: Every reason why the request was refused, before anything was touched.
+  description: All reasons why the request was refused before anything was changed.
   type: list
   elements: str
   returned: when the request is refused

@@ -3,19 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Show snapsets, what they protect and what they do not."""
+"""Report snapsets, what they protect and what they do not protect."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapset_info
-short_description: Show snapsets, what they protect and what they do not
+short_description: Report snapsets, what they protect and what they do not protect
 version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
-  - Shows all snapsets of a host with their states, snapshots that belong to none, VGs, thin pools, and the coverage,
-    which is every mounted block filesystem and swap area, on which LV it lies or why it cannot be protected.
+  - Reports the snapsets of a host and their states, other snapshots, VGs and thin pools.
+  - Also reports the coverage, which is, for each mounted block filesystem and swap area, the LV below it and the
+    snapsets that protect it, or why it cannot be protected.
   - Runs one LVM process, takes no lock and changes nothing.
 requirements:
   - LVM 2.03 or newer on the managed host
@@ -35,7 +36,7 @@ attributes:
     support: full
 options:
   name:
-    description: List only the snapset of this name. The rest of the result is not affected.
+    description: Reports only the snapset with this name. The rest of the result is not affected.
     type: str
 seealso:
   - module: safepoint.lvm.boot_backup
@@ -43,7 +44,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at everything
+- name: Report everything
   safepoint.lvm.snapset_info:
   register: safepoint
 
@@ -54,28 +55,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapsets:
-  description: The snapsets, each in the form of RV(safepoint.lvm.snapset#module:snapset).
+  description: The snapsets, each in the format of RV(safepoint.lvm.snapset#module:snapset).
   type: list
   elements: dict
   returned: success
 boot_backups:
-  description: The backups of C(/boot), each in the form of RV(safepoint.lvm.boot_backup#module:boot_backup).
+  description: The backups of C(/boot), each in the format of RV(safepoint.lvm.boot_backup#module:boot_backup).
   type: list
   elements: dict
   returned: success
 rollback_timers:
-  description: The rollback timers, each in the form of RV(safepoint.lvm.rollback_timer#module:rollback_timer).
+  description: The rollback timers, each in the format of RV(safepoint.lvm.rollback_timer#module:rollback_timer).
   type: list
   elements: dict
   returned: success
 boot_entries:
-  description: The boot entries, each in the form of RV(safepoint.lvm.boot_entry#module:boot_entry).
+  description: The boot entries, each in the format of RV(safepoint.lvm.boot_entry#module:boot_entry).
   type: list
   elements: dict
   returned: success
 booted_from:
   description:
-    - The snapset that the host shows instead of itself, because it was booted by its boot entry; null as a rule.
+    - The snapset that a preview boot shows instead of the host (M(safepoint.lvm.boot_entry)); null if the host was
+      booted normally.
   type: dict
   returned: success
   sample:
@@ -96,9 +98,9 @@ unmanaged_snapshots:
       state: active
 copies:
   description:
-    - VGs that came with the copy of a disk (C(vgimportclone)), with LVs that bear the tags of a snapset. They belong to
-      no snapset of this host, and are never touched.
-    - A copy is known by the UUID of its VG, which is not the one that was recorded when the snapset was taken. So it is
+    - VGs on a copied disk (C(vgimportclone)) whose LVs have the tags of a snapset. They belong to no snapset of this
+      host and are never touched.
+    - A VG is a copy if its UUID is not the one that was recorded when the snapset was created. This is also the case
       after C(vgsplit), C(vgmerge) and C(vgchange --uuid).
   type: list
   elements: dict
@@ -114,16 +116,16 @@ copies:
       type: str
       returned: always
     original:
-      description: The VG that it was copied from; null when that is not here.
+      description: The VG that it was copied from; null if that is not on this host.
       type: str
       returned: always
     snapsets:
-      description: Names of the snapsets whose tags its LVs bear.
+      description: Names of the snapsets whose tags its LVs have.
       type: list
       elements: str
       returned: always
     volumes:
-      description: These LVs, which are snapshots, origins that remember a rollback, backups of C(/boot) and timers.
+      description: These LVs, which are snapshots, origins that record a rollback, backups of C(/boot), or timers.
       type: list
       elements: str
       returned: always
@@ -150,7 +152,7 @@ volume_groups:
       type: int
       returned: always
     free:
-      description: What LVM may allocate from, which is free on PVs that are present and allocatable.
+      description: Free space on PVs that are present and allocatable.
       type: int
       returned: always
     extent_size:
@@ -166,7 +168,7 @@ volume_groups:
       type: bool
       returned: always
     lock_type:
-      description: Lock type of a shared VG; null for one of this host alone.
+      description: Lock type of a shared VG; null if the VG belongs to this host only.
       type: str
       returned: always
 thin_pools:
@@ -222,42 +224,42 @@ coverage:
       type: str
       returned: always
     vg:
-      description: VG of the LV below it; null when it is not on LVM.
+      description: VG of the LV below it; null if it is not on LVM.
       type: str
       returned: always
     lv:
-      description: The LV below it, also below encryption; null when it is not on LVM.
+      description: The LV below it, even if encryption is in between; null if it is not on LVM.
       type: str
       returned: always
     kind:
-      description: Which kind of snapshot would be taken of it, C(thick) or C(thin).
+      description: The kind of snapshot that would be created, C(thick) or C(thin); null if it is not on LVM.
       type: str
       returned: always
     protectable:
-      description: Whether a snapshot of it could be taken and merged again.
+      description: Whether a snapshot of it can be created and merged later.
       type: bool
       returned: always
     reason:
-      description: Why not.
+      description: Why it cannot be protected; null if it can.
       type: str
       returned: always
     system:
-      description: Whether O(safepoint.lvm.snapset#module:system) chooses it, because an upgrade changes it.
+      description: Whether O(safepoint.lvm.snapset#module:system) selects it, because an upgrade changes it.
       type: bool
       returned: always
     boot:
-      description: Whether it boots the host, so that M(safepoint.lvm.boot_backup) saves it.
+      description: Whether the host boots from it, so that M(safepoint.lvm.boot_backup) saves it.
       type: bool
       returned: always
     snapsets:
       description:
-        - Names of the snapsets that could bring it back. Not of those that were never complete, have lost a member or
-          have overflowed, or whose snapshot of it is being merged.
+        - Names of the snapsets that can roll it back. Snapsets that are incomplete, have lost a member or have
+          overflowed are not listed, nor those whose snapshot of it is being merged.
       type: list
       elements: str
       returned: always
 reads:
-  description: How many reports LVM was asked for.
+  description: Number of reports that were requested from LVM.
   type: int
   returned: success, or when LVM gives no report
 """

@@ -14,10 +14,10 @@ version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
-  - Creates and extends, merges or removes one snapshot of one LV, thick or thin as the origin is.
-  - A snapshot is told by its VG, its name and its origin. One that was made by hand is accepted; a member of a snapset
-    is not, M(safepoint.lvm.snapset) manages that.
-  - It plans and refuses by the same rules as M(safepoint.lvm.snapset).
+  - Creates, extends, merges or removes one snapshot of one LV. It is thick or thin like its origin.
+  - A snapshot is identified by its VG, its name and its origin. It can have been created by hand. Members of a snapset
+    are refused, because M(safepoint.lvm.snapset) manages them.
+  - The rules are those of M(safepoint.lvm.snapset).
 requirements:
   - LVM 2.03 or newer on the managed host
   - Python 3.9 or newer on the managed host
@@ -46,10 +46,11 @@ options:
     required: true
   state:
     description:
-      - V(present) creates the snapshot if it does not exist, and otherwise extends it when it is too small.
-      - V(merged) begins to bring the origin back to what it was, or goes on with it. It never waits; run it again until
-        RV(snapshot.state) is C(rolled_back). Remove a snapshot that overflowed after the request with V(absent), never
-        with C(lvremove), after which its origin would look as after a rollback.
+      - V(present) creates the snapshot if it does not exist. If it exists and is too small, it is extended.
+      - V(merged) starts the rollback of the origin, or continues it. It never waits. Run the module again until
+        RV(snapshot.state) is C(rolled_back).
+      - If the snapshot overflows while its merge is pending, remove it with V(absent), not with C(lvremove). After
+        C(lvremove), the origin would look rolled back although it is not.
       - V(absent) removes the snapshot.
     type: str
     choices: [present, merged, absent]
@@ -66,14 +67,14 @@ EXAMPLES = r"""
     lv: db
     snapshot: db_before_migration
 
-- name: Make sure that half of the snapshot is free
+- name: Extend the snapshot if less than half of it is free
   safepoint.lvm.snapshot:
     vg: data
     lv: db
     snapshot: db_before_migration
     min_headroom: 50%
 
-- name: Go back
+- name: Start the rollback, or continue it
   safepoint.lvm.snapshot:
     vg: data
     lv: db
@@ -91,7 +92,7 @@ EXAMPLES = r"""
 RETURN = r"""
 snapshot:
   description:
-    - The snapshot as it is after the run, in the form of RV(safepoint.lvm.snapset#module:snapset) with one member.
+    - The snapshot after the run, in the format of RV(safepoint.lvm.snapset#module:snapset) with one member.
       In check mode, as it would be.
   type: dict
   returned: success
@@ -119,7 +120,7 @@ snapshot:
       type: str
       returned: always
     id:
-      description: LV UUID of the snapshot; null when there is none and its origin remembers none.
+      description: LV UUID of the snapshot; null if it does not exist and its origin records none.
       type: str
       returned: not in check mode
     state:
@@ -127,15 +128,15 @@ snapshot:
       type: str
       returned: always
     created:
-      description: When the snapshot was made (ISO 8601, UTC); null when it is gone.
+      description: When the snapshot was created (ISO 8601, UTC); null if it no longer exists.
       type: str
       returned: not in check mode
     age:
-      description: Seconds since then; null when it is gone.
+      description: Age of the snapshot in seconds; null if it no longer exists.
       type: int
       returned: not in check mode
     rolled_back_at:
-      description: When the origin was seen to be rolled back (ISO 8601, UTC); null before that.
+      description: When the rollback of the origin was recorded (ISO 8601, UTC); null before that.
       type: str
       returned: not in check mode
     members:
@@ -144,29 +145,29 @@ snapshot:
       elements: dict
       returned: always
 reboot_required:
-  description: Whether the merge waits for a volume that is in use.
+  description: Whether the merge waits because its volume is in use.
   type: bool
   returned: success
 poll_after:
-  description: Seconds after which it is worth to run this task again; null when nothing is under way.
+  description: Seconds after which it is useful to run this task again; null if no merge is running.
   type: int
   returned: success
 planned:
-  description: The steps, each of them one LVM command, the same in check mode and in the real run.
+  description: The steps, each of them one LVM command. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
 commands:
-  description: Every LVM command that was to change something, in order; empty in check mode.
+  description: All LVM commands that were run to change something, in order; empty in check mode.
   type: list
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: How many reports LVM was asked for.
+  description: Number of reports that were requested from LVM.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:
-  description: Every reason why the request was refused, before anything was touched.
+  description: All reasons why the request was refused before anything was changed.
   type: list
   elements: str
   returned: when the request is refused

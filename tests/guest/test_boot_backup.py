@@ -199,7 +199,7 @@ def test_no_room_to_bring_it_back() -> None:
 
 def test_no_room_to_keep_it() -> None:
     lvm.run("lvcreate", "-q", "-y", "-l", "100%FREE", "-n", "full", "other")
-    refused("boot_backup", KEEP, "VG other has 0 bytes free, and")
+    refused("boot_backup", KEEP, "VG other has 0 bytes free, but")
 
 
 def test_while_the_set_goes_back() -> None:

@@ -87,7 +87,7 @@ def test_the_set_first(name: str) -> None:
         refused("snapset", present("s", f"{name}/db"), "protects data/db, data/t")
         _there_and_back(commands=4)
         assert (_all_of(name), storage.seqnos()[f"{name}.disk"]) == (copy, seqno)
-        refused("snapset", merged("s"), f"there is no such snapset; .*VG {name} has another UUID")
+        refused("snapset", merged("s"), f"it does not exist: .*VG {name} does not have the UUID")
         assert ok("snapset_info", {})["copies"][0]["volumes"] == ["db_s", "t_s"]
 
 

@@ -24,8 +24,8 @@ def test_a_member_is_lost(lost: str) -> None:
     ok("snapset", task)
     lvm.run("lvremove", "-y", f"{lost}_s")
     assert state_of("s")[0] == "damaged"
-    refused("snapset", task, "1 of its 2 members are gone", "protect the wrong state")
-    refused("snapset", merged("s"), "1 of its 2 members are gone")
+    refused("snapset", task, "1 of its 2 members are missing", "protect the wrong state")
+    refused("snapset", merged("s"), "1 of its 2 members are missing")
     four_runs("snapset", absent("s"), commands=3)
     assert lvm.names(lost.split("/", maxsplit=1)[0]) == {
         name.split("/")[1] for name in storage.VOLUMES if name.startswith(lost[:4])
@@ -65,8 +65,8 @@ def split_off(origin: str) -> None:
     ok("snapset", present("s", origin))
     lvm.run("lvconvert", "-y", "--splitsnapshot", f"{origin}_s")
     assert state_of("s") == ("damaged", ["detached"])
-    refused("snapset", present("s", origin), "gone without having been rolled back")
-    refused("snapset", merged("s"), f"{origin}_s is no snapshot of its recorded origin")
+    refused("snapset", present("s", origin), "missing and were not rolled back")
+    refused("snapset", merged("s"), f"{origin}_s is no longer a snapshot of its recorded origin")
 
 
 def test_a_member_was_split_off() -> None:

@@ -31,7 +31,7 @@ def leave_leftovers() -> str:
 
 def test_leftovers_make_room_for_a_new_set() -> None:
     former = leave_leftovers()
-    refused("snapset", merged("s"), "never complete")
+    refused("snapset", merged("s"), "it is incomplete")
     taken = predicted_and_done("snapset", present("s", *ORIGINS), commands=2 + 3 + 1)
     assert verbs(taken["commands"])[0] == "lvremove"
     assert taken["snapset"]["id"] != former
@@ -67,7 +67,7 @@ def two_instances() -> None:
 def test_two_whole_sets_of_one_name() -> None:
     two_instances()
     for task in (present("s", "thick/b"), merged("s"), absent("s")):
-        refused("snapset", task, "two complete sets bear this name")
+        refused("snapset", task, "two complete sets have this name")
 
 
 def test_leftovers_beside_a_whole_set() -> None:

@@ -41,7 +41,7 @@ def test_taking_and_removing(origins: list[str]) -> None:
 
 
 def test_nothing_is_there() -> None:
-    refused("snapset", merged("s"), "no such snapset", "none on this host")
+    refused("snapset", merged("s"), "it does not exist", "there are no snapsets on this host")
     gone = ok("snapset", absent("s"))
     assert (gone["changed"], verbs(gone["commands"]), states(gone)) == (False, [], ("absent", []))
 
@@ -53,7 +53,7 @@ def test_other_members_than_asked_for() -> None:
     refused("snapset", present("s", "thick/b"), *both[:1])
     refused("snapset", {**merged("s"), "volumes": present("", "thick/b", "thick/c")["volumes"]}, *both)
     refused("snapset", {**absent("s"), "volumes": present("", "thick/b", "thick/c")["volumes"]}, *both)
-    refused("snapset", merged("other"), "no such snapset", "these exist: s$")
+    refused("snapset", merged("other"), "it does not exist", "these exist: s$")
     for task in (merged("s"), absent("s")):
         same = {**task, "volumes": present("", "thin/t2", "thick/b")["volumes"]}
         assert ok("snapset", same, check=True)["changed"]

@@ -42,7 +42,7 @@ def test_the_name_belongs_to_another_set() -> None:
 def test_the_name_belongs_to_somebody_else(kind: str) -> None:
     options = ["-s", "thick/b"] if kind == "snapshot" else ["thick"]
     lvm.run("lvcreate", "-q", "-y", "-L", "8m", "-n", "b_s", *options)
-    refused("snapset", present("s", "thick/b"), "thick/b_s is needed and belongs to another LV")
+    refused("snapset", present("s", "thick/b"), "thick/b_s is needed but belongs to another LV")
     assert not ok("snapset", absent("s"))["changed"]
     assert "b_s" in lvm.names("thick")
 

@@ -22,8 +22,8 @@ PROBLEMS = {
     "no VG": ("nowhere/x", "there is no VG nowhere"),
     "no LV": ("thick/nothing", "there is no LV thick/nothing"),
     "pool": ("thin/pool", "thin/pool is a pool"),
-    "hidden": ("thin/pool_tdata", "thin/pool_tdata is an LV that LVM keeps to itself"),
-    "RAID leg": ("odd/raid_rimage_0", "odd/raid_rimage_0 is an LV that LVM keeps to itself"),
+    "hidden": ("thin/pool_tdata", "thin/pool_tdata is an internal LV of LVM"),
+    "RAID leg": ("odd/raid_rimage_0", "odd/raid_rimage_0 is an internal LV of LVM"),
     "thick snapshot": ("thick/taken", "thick/taken is a snapshot"),
     "thin snapshot": ("thin/taken", "thin/taken is a snapshot"),
     "thin with a thick snapshot": ("thin/t1", r"thin/t1 is thin and has a thick snapshot \(thin/thick\)"),
@@ -31,14 +31,14 @@ PROBLEMS = {
     "read-only": ("odd/readonly", "odd/readonly is read-only"),
     "external origin": ("thin/external", "thin/external is the external origin"),
     "integrity": ("odd/checked", "odd/checked is a RAID volume with integrity"),
-    "mirror": ("odd/mirror", "odd/mirror is a mirror of the old type"),
+    "mirror": ("odd/mirror", "odd/mirror is a mirror of the old segment type"),
     "cache pool": ("odd/cachepool", "odd/cachepool is a pool"),
-    "btrfs": ("odd/btrfs", "odd/btrfs holds btrfs"),
+    "btrfs": ("odd/btrfs", "odd/btrfs has btrfs"),
     "suspended": ("odd/asleep", "odd/asleep is suspended"),
 }
 DUPLICATES = {
-    "LV": (volumes("thick/b", "thick/b"), "volumes names thick/b 2 times"),
-    "VG": ([{"vg": "thick"}, {"vg": "thick"}], "volumes names VG thick 2 times"),
+    "LV": (volumes("thick/b", "thick/b"), "volumes lists thick/b 2 times"),
+    "VG": ([{"vg": "thick"}, {"vg": "thick"}], "volumes lists VG thick 2 times"),
 }
 
 

@@ -98,7 +98,7 @@ def test_going_on_without_a_lost_member() -> None:
         told = call("snapset", absent("s"))["msg"]
         lvm.run("umount", str(thick))
         type_as_told(told)
-        refused("snapset", merged("s"), "1 of its 2 members are gone", r"accept_loss_of: \[s\]")
+        refused("snapset", merged("s"), "1 of its 2 members are missing", r"accept_loss_of: \[s\]")
         refused("snapset", absent("s"), r"thin/t1_s waits .*accept_loss_of: \[s\]")
         accepting = {**merged("s"), "accept_loss_of": ["s"]}
         on = predicted_and_done("snapset", accepting, commands=3)
@@ -145,7 +145,7 @@ def test_overflowed_while_pending() -> None:
     four_runs("snapset", absent("s"), commands=4)
     assert lvm.names("thick") == {"a", "a_x", "b", "c"}
     assert not lvm.tags("thick/a")
-    refused("snapset", merged("s"), "no such snapset")
+    refused("snapset", merged("s"), "it does not exist")
 
 
 @pytest.mark.parametrize("remembered", [True, False], ids=["interrupted", "by hand"])
@@ -163,7 +163,7 @@ def test_partly_merged(remembered: bool) -> None:  # noqa: FBT001
             lvm.run("lvconvert", "--merge", "thick/a_s")
         assert states({"snapset": ok("snapset_info", {"name": "s"})["snapsets"][0]})[0] == "partly_merged"
         refused("snapset", present("s", "thick/a", "thin/t2"), "being rolled back")
-        refused("snapset", absent("s"), "half rolled back")
+        refused("snapset", absent("s"), "partly rolled back")
         on = predicted_and_done("snapset", merged("s"), commands=4)
         assert on["reboot_required"]
         lvm.run("umount", str(root))

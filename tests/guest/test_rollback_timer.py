@@ -82,7 +82,7 @@ def test_refusals() -> None:
     refused("rollback_timer", {**ARM, "vg": "nowhere"}, "there is no VG nowhere here")
     refused("rollback_timer", {**ARM, "after": "59s"}, "after: '59s' is not a valid duration: use 60s to 30d")
     lvm.run("lvcreate", "-y", "-q", "-l", "100%FREE", "-n", "full", "other")
-    refused("rollback_timer", ARM, "VG other has 0 bytes free, and .* are needed")
+    refused("rollback_timer", ARM, "VG other has 0 bytes free, but .* are needed")
     lvm.run("lvremove", "-y", "-q", "other/full")
     with storage.mounted("thick/a"):
         ok("snapset", merged("s"))

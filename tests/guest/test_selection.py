@@ -63,8 +63,8 @@ def test_what_is_left_out() -> None:
     refused(
         "snapset",
         {**whole, "exclude": ["thick/nothing", "/nowhere"]},
-        "exclude names thick/nothing",
-        "exclude names /nowhere",
+        "exclude lists thick/nothing",
+        "exclude lists /nowhere",
     )
 
 
@@ -74,7 +74,7 @@ def test_what_is_mounted_on_something_else() -> None:
         refused("snapset", task, "/boot cannot be protected: .* is not on LVM", "nothing is mounted at /nowhere")
         known = ok("snapset", by_mountpoint(root, "/boot", ignore_uncovered=["/boot"]), check=True)
         assert chosen(known) == ["thick/a"]
-        refused("snapset", by_mountpoint(root, root), f"mountpoints names {root} 2 times")
+        refused("snapset", by_mountpoint(root, root), f"mountpoints lists {root} 2 times")
     refused("snapset", {"name": "s"}, "volumes, mountpoints, system: state present needs one of them")
 
 
@@ -128,7 +128,7 @@ def failed_check(task: dict[str, Any]) -> str:
 
 
 def test_root_goes_with_what_belongs_to_it() -> None:
-    assert "/var is a filesystem of its own" in failed_check(by_mountpoint("/"))
+    assert "/var is a separate filesystem" in failed_check(by_mountpoint("/"))
     alone = ok("snapset", by_mountpoint("/", ignore_uncovered=["/var"]), check=True)
     assert chosen(alone) == ["sysvg/root"]
     assert chosen(ok("snapset", by_mountpoint("/", "/var"), check=True)) == ["sysvg/root", "sysvg/var"]

@@ -16,7 +16,7 @@ def test_a_thick_sibling_that_would_overflow() -> None:
     ok("snapset", present("younger", "thick/b"))
     storage.write("thick/b", 4.5, at=20)
     assert ok("snapset", merged("older"), check=True)["changed"], "the younger one has all the room it can need"
-    refused("snapset", merged("younger"), r"into thick/b_older \(older\) beside it, .* would overflow")
+    refused("snapset", merged("younger"), r"into thick/b_older \(older\), .* would overflow")
     refused("snapset", merged("younger", accept_loss_of=["other"]), "thick/b_older")
     ok("snapset", merged("younger", accept_loss_of=["older"]))
     rolled_back("snapset", merged("younger"))
@@ -33,6 +33,6 @@ def test_a_thin_sibling_that_would_be_cut_off() -> None:
     rolled_back("snapset", merged("older"))
     (younger,) = ok("snapset_info", {"name": "younger"})["snapsets"]
     assert states({"snapset": younger}) == ("damaged", ["detached"])
-    refused("snapset", merged("younger"), "thin/t2_younger is no snapshot of its recorded origin any more")
+    refused("snapset", merged("younger"), "thin/t2_younger is no longer a snapshot of its recorded origin")
     ok("snapset", absent("younger"))
     assert lvm.names("thin") == {"pool", "t1", "t2", "z", "by_hand"}

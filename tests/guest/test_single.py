@@ -37,7 +37,7 @@ def test_taking_merging_and_removing(origin: str) -> None:
 
 
 def test_merging_what_is_not_there() -> None:
-    refused("snapshot", single("thick/c", state="merged"), "no such snapshot of c")
+    refused("snapshot", single("thick/c", state="merged"), "no such snapshot of thick/c")
     assert not ok("snapshot", single("thick/c", state="absent"))["changed"]
 
 
@@ -73,8 +73,8 @@ def test_the_same_rules_as_for_a_set() -> None:
     refused("snapshot", single("nowhere/c"), "there is no VG nowhere")
     refused("snapshot", single("thick/nothing"), "there is no LV thick/nothing")
     refused("snapshot", single("thin/pool"), "thin/pool is a pool")
-    refused("snapshot", single("thick/c", "snapshot_c"), "LVM keeps those that begin with snapshot or pvmove")
-    refused("snapshot", single("thick/c", "c_cdata"), "LVM keeps those that contain _cdata")
+    refused("snapshot", single("thick/c", "snapshot_c"), "an LV name cannot begin with snapshot or pvmove")
+    refused("snapshot", single("thick/c", "c_cdata"), "an LV name cannot contain _cdata")
     refused("snapshot", single("thin/t2", size="8MiB"), "thin/t2 is thin")
     refused("snapshot", single("thick/c", reserve="100%VG"), "VG thick has too little space")
 

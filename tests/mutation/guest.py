@@ -145,7 +145,7 @@ BREAKS = {
 
 
 def main() -> int:
-    """Try the breaks that were lookup, or all."""
+    """Try the named breaks, or all."""
     parser = argparse.ArgumentParser(
         prog="tests/mutation guest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -40,8 +40,8 @@ MUTANTS = (
     ),
     Mutant(
         "the seal is never given at creation",
-        "return _written(MEMBER, {",
-        "return (SEALED,) + _written(MEMBER, {",
+        "return _format_tags(MEMBER, {",
+        "return (SEALED,) + _format_tags(MEMBER, {",
     ),
     Mutant(
         "a store at its maximum holds the header too",
@@ -125,13 +125,13 @@ MUTANTS = (
     ),
     Mutant(
         "the outcome of an older set of the name goes with a new instance",
-        "*created, *sealing, *forget(host_state, request)),",
+        "*created, *sealing, *forget_steps(host_state, request)),",
         "*created, *sealing),",
     ),
     Mutant(
         "only what is too small is extended, and a half-done sealing is finished",
-        "steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(allocations)),",
-        "steps=(*removal_steps(leftovers), *forgetting, *extensions(allocations)),",
+        "steps=(*removal_steps(leftovers), *sealing, *forgetting, *extension_steps(allocations)),",
+        "steps=(*removal_steps(leftovers), *forgetting, *extension_steps(allocations)),",
     ),
     Mutant(
         "the outcome is written down before LVM is asked to merge",
@@ -145,13 +145,13 @@ MUTANTS = (
     ),
     Mutant(
         "what is merging is polled to its end",
-        'poll=(*current.those("merging"), *stale),',
+        'poll=(*current.members_in("merging"), *stale),',
         "poll=stale,",
     ),
     Mutant(
         "outcomes are forgotten before the members go",
-        "steps=(*forget(host_state, request), *removal_steps(living)),",
-        "steps=(*removal_steps(living), *forget(host_state, request)),",
+        "steps=(*forget_steps(host_state, request), *removal_steps(existing)),",
+        "steps=(*removal_steps(existing), *forget_steps(host_state, request)),",
     ),
     Mutant(
         "a pending merge is not removed",
@@ -171,7 +171,7 @@ MUTANTS = (
     Mutant(
         "what is lost is only left behind when somebody accepts that",
         "    if current.unrecoverable and not accepted:",
-        "    if current.unrecoverable and not _may_go_on_without(current):",
+        "    if current.unrecoverable and not _can_accept_loss(current):",
     ),
     Mutant(
         "a set that is not whole is no way back before anything goes back",
@@ -185,8 +185,8 @@ MUTANTS = (
     ),
     Mutant(
         "a casualty is forgotten before it is removed",
-        "    return (*_forget(lost.members), *_count_again(host_state, rest), *removal_steps((lost,)))",
-        "    return (*_count_again(host_state, rest), *removal_steps((lost,)))",
+        "    return (*_forget_steps(lost.members), *_recount_steps(host_state, rest), *removal_steps((lost,)))",
+        "    return (*_recount_steps(host_state, rest), *removal_steps((lost,)))",
     ),
     Mutant(
         "a boot loader never reads a store half merged",
@@ -195,7 +195,7 @@ MUTANTS = (
     ),
     Mutant(
         "a devices file that comes back has to name every PV of /",
-        "    if joined:\n",
+        "    if added:\n",
         "    if not membership:\n",
     ),
     Mutant(

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Short ways to say what is on a host: VGs, LVs, snapshots and mounts as the model has them."""
+"""Builders for the values of _model: hosts with VGs, LVs, snapshots and mounts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ EVERY_UNIT: tuple[Unit, ...] = ("bytes", "ORIGIN", "USED", "FREE", "VG", "PERCEN
 
 
 def lvm_uuid(text: str) -> str:
-    """A UUID in LVM's form, always the same for one text."""
+    """A UUID in LVM's format, always the same one for the same text."""
     digits = hashlib.sha256(text.encode()).hexdigest()[:32]
     cuts = (0, 6, 10, 14, 18, 22, 26, 32)
     return "-".join(digits[start:end] for start, end in zip(cuts, cuts[1:]))
@@ -59,7 +59,7 @@ def group(name: str = "vg", *, extents: int = 1000, free: int = 500, **more: Any
 
 
 def volume(full_name: str, size: int = 200 * MIB, **more: Any) -> Volume:
-    """An ordinary, active LV that nobody has open."""
+    """A plain, active LV that is not open."""
     vg, _slash, name = full_name.partition("/")
     facts: dict[str, Any] = {
         "uuid": lvm_uuid(full_name),
@@ -75,7 +75,7 @@ def volume(full_name: str, size: int = 200 * MIB, **more: Any) -> Volume:
 
 
 def inactive(lv: Volume) -> Volume:
-    """The same LV without a device: what only the kernel knows, nobody knows."""
+    """The same LV while it is inactive: what only the kernel knows is None."""
     return replace(lv, active=False, open=None, suspended=None, invalid=None, data_percent=None)
 
 
@@ -112,7 +112,7 @@ def thick_snapshot(origin: Volume, name: str, size: int = 40 * MIB, *, used: Any
 
 
 def thin_snapshot(origin: Volume, name: str, *, thin_id: int = 7, **more: Any) -> Volume:
-    """A thin snapshot, inactive as this collection makes it."""
+    """A thin snapshot, inactive as this collection creates it."""
     facts: dict[str, Any] = {
         "roles": frozenset({"public", "snapshot", "thinsnapshot"}),
         "origin": origin.name,
@@ -127,7 +127,7 @@ def thin_snapshot(origin: Volume, name: str, *, thin_id: int = 7, **more: Any) -
 
 
 def snapshot(origin: Volume, name: str, **more: Any) -> Volume:
-    """A snapshot of the origin's own kind."""
+    """A snapshot of the same kind as its origin."""
     return thin_snapshot(origin, name, **more) if origin.is_thin else thick_snapshot(origin, name, **more)
 
 
@@ -149,7 +149,7 @@ def outcome_tag(
     boot_id: str = BOOT,
     thin_ids: Mapping[LvKey, int] | None = None,
 ) -> str:
-    """What ``origins`` remember; without any, as release 0.1.0 wrote it."""
+    """The tag of an outcome on ``origins``. Without origins, it is in the format of release 0.1.0."""
     boot: dict[str, Any] = {"boot_id": boot_id} if kind == "merging" else {}
     vgs = vg_marks({origin.vg_uuid for origin in origins}, thin_ids or {})
     at = NOW - 60
@@ -157,7 +157,7 @@ def outcome_tag(
 
 
 def member(origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, **more: Any) -> Volume:
-    """The snapshot of ``origin`` that belongs to the set ``name``, sealed unless said otherwise."""
+    """The snapshot of ``origin`` that belongs to the set ``name``; by default it is sealed."""
     tags = member_tags(origin, name=name, set_id=set_id, count=count, sealed=more.pop("sealed", True))
     return snapshot(origin, f"{origin.name}_{name}", tags=tags, **more)
 
@@ -174,7 +174,7 @@ def _thin_ids(origin: Volume, snap: Volume) -> Mapping[LvKey, int]:
 
 
 def merging(origin: Volume, snap: Volume, *, left: Any = 50) -> tuple[Volume, Volume]:
-    """The same while the kernel merges and has ``left`` percent of the store still to write back."""
+    """The same while the kernel merges, with ``left`` percent of the store still to be merged."""
     waiting, hidden = pending(origin, snap)
     return replace(waiting, open=False, data_percent=Fraction(left)), replace(hidden, data_percent=Fraction(left))
 
@@ -189,7 +189,7 @@ def host_state(
     unread: str = "",
     **host: Any,
 ) -> HostState:
-    """A host with those LVs; VGs that are not given are made up. Mounted LVs are open."""
+    """A host with these LVs. VGs that are not given are generated. Mounted LVs are open."""
     mounts, fstypes = mounts or {}, fstypes or {}
     mounted = {lv.full_name for lv in mounts.values()}
     lvs = tuple(replace(lv, open=True) if lv.full_name in mounted else lv for lv in volumes)
@@ -231,7 +231,7 @@ def size(text: str) -> Size:
 
 
 def request(*volumes: str, name: str = "s", state: State = "present", **more: Any) -> Request:
-    """A wish for a set of LVs given as VG/LV or VG/LV=SIZE; sizes and durations in ``more`` are given as text."""
+    """A request for a set of LVs, given as VG/LV or VG/LV=SIZE. Sizes and durations in ``more`` are given as text."""
     texts = {"reserve": "0%VG", "pool_reserve": "0%", **more}
     sizes: dict[str, Any] = {
         key: size(texts.pop(key)) for key in ("size", "min_headroom", "reserve", "pool_reserve") if key in texts
@@ -243,7 +243,7 @@ def request(*volumes: str, name: str = "s", state: State = "present", **more: An
 
 
 def single_request(full_name: str, name: str = "snap", state: State = "present", **more: Any) -> Request:
-    """A wish for one snapshot of the module ``snapshot``."""
+    """A request for one snapshot of the module ``snapshot``."""
     vg, _slash, lv = full_name.partition("/")
     return replace(request(name=name, state=state, **more), single=Single(vg=vg, origin=lv, name=name))
 

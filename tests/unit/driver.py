@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plan and carry out, as the modules do it."""
+"""Make plans and carry them out, as the modules do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ plan = plan_snapshots
 
 
 def reasons(host_state: HostState, request: Request) -> tuple[str, ...]:
-    """Every reason of the refusal; none when it is not refused."""
+    """All reasons why the request is refused; empty if it is not."""
     try:
         plan(host_state, request)
     except Refused as refused:
@@ -49,7 +49,7 @@ def argvs(one: Plan) -> list[str]:
 
 
 def bring_about(model: ModelLvm, request: Request) -> Plan:
-    """Do what a module does: plan, and carry out. Raises what planning and applying raise."""
+    """Do what a module does: make a plan and carry it out. Raises what these two raise."""
     one = plan(model.observe(), request)
     if one.steps:
         carry_out(one, model)
@@ -65,12 +65,12 @@ def view(host_state: HostState, request: Request) -> View:
 
 
 def shown(host_state: HostState, request: Request) -> dict[str, Any]:
-    """The set as check mode and the diff show it: without what differs between two runs."""
+    """The set as check mode and the diff show it, without what differs between two runs."""
     return view(host_state, request).to_prediction()
 
 
 def rollback_script_of(host_state: HostState) -> RollbackScript:
-    """What a rollback timer of the set "s" is told."""
+    """The RollbackScript of a rollback timer for the set "s"."""
     return rollback_script(snapset_context(host_state, "s"), plan(host_state, b.request(state="merged")))
 
 
@@ -78,14 +78,16 @@ def selected(host_state: HostState, request: Request) -> tuple[RequestedOrigin, 
     return select(host_state, request.selector).wanted
 
 
-def told_truly(*, changed: bool, before: HostState, after: HostState) -> bool:
-    """Whether ``changed`` is what happened; a merge that was asked for in vain may be told either way."""
+def reports_truly(*, changed: bool, before: HostState, after: HostState) -> bool:
+    """Whether ``changed`` is correct. Both values are accepted if only the tag of a merge request was written."""
     return before.volumes != after.volumes if changed else _facts(before) == _facts(after)
 
 
 def _facts(host_state: HostState) -> Any:
-    return sorted((lv.full_name, lv.key, lv.size, lv.merging, sorted(_telling(lv.tags))) for lv in host_state.volumes)
+    return sorted(
+        (lv.full_name, lv.key, lv.size, lv.merging, sorted(_relevant_tags(lv.tags))) for lv in host_state.volumes
+    )
 
 
-def _telling(tags: Iterable[str]) -> list[str]:
+def _relevant_tags(tags: Iterable[str]) -> list[str]:
     return [tag for tag in tags if not tag.startswith("safepoint.outcome.merging=")]

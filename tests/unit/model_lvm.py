@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A small LVM in memory, on which plans are carried out.
+"""A small model of LVM in memory, on which plans are carried out.
 
-It is for tests of what this collection does when commands succeed, fail half-way or are never heard of again. It
-decides nothing about LVM itself: whether the real one behaves like this is tested in virtual machines.
+With it, tests check what this collection does if commands succeed, fail half-way or are killed. It proves nothing about
+LVM itself: tests in virtual machines check whether the real LVM behaves like the model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal
 from builders import lvm_uuid
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, HostState, Volume
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import (
     CHUNK_SIZE,
     cow_maximum_extents,
@@ -46,11 +46,11 @@ _THICK_ROLES = frozenset({"public", "snapshot", "thicksnapshot"})
 
 
 class Killed(Exception):
-    """The module is gone: it neither learns how the command ended nor undoes anything."""
+    """The module was killed: it does not see how the command ended, and undoes nothing."""
 
 
 class _CommandError(Exception):
-    """LVM exits with 5 and says this."""
+    """LVM exits with code 5 and this message."""
 
 
 @dataclass(frozen=True)
@@ -91,33 +91,34 @@ def _error_of(act: Callable[[str], None], name: str) -> str:
 
 @dataclass
 class ModelLvm:
-    """A host: ``faults`` says what goes wrong with which of the commands to come, counted from 0.
+    """A host. ``faults`` are the faults of commands, by their number, counted from 0.
 
-    ``came_back`` are the snapshots whose content has really come back into their origins.
+    ``merged`` are the snapshots that were really merged into their origins. ``watched`` are the origins that LVM polls.
+    ``started`` are the thin origins that were activated with their merge.
     """
 
     host_state: HostState
     faults: dict[int, Fault] = field(default_factory=dict)
     commands: list[tuple[str, ...]] = field(default_factory=list)
     watched: set[LvKey] = field(default_factory=set)
-    begun: set[LvKey] = field(default_factory=set)
-    came_back: set[LvKey] = field(default_factory=set)
+    started: set[LvKey] = field(default_factory=set)
+    merged: set[LvKey] = field(default_factory=set)
     _serial: int = 100
-    _asleep: dict[LvKey, dict[str, Any]] = field(default_factory=dict)
+    _inactive: dict[LvKey, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self) -> HostState:
-        """What is there now."""
-        return set_apart(self.host_state)
+        """The host as it is now."""
+        return separate_copied_tags(self.host_state)
 
     def note(self, text: str) -> None:
-        """The journal is of no interest here."""
+        """Ignore what goes to the journal."""
 
     def run_program(self, name: str, *arguments: str) -> None:
         """No plan for snapshots runs another program."""
         raise AssertionError(name, arguments)
 
     def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
-        """Run one command, which says truly which ``vgs`` it changes. Raises Killed for such a fault."""
+        """Run one command, and check that ``vgs`` are those that it changes. Raises Killed if its fault says so."""
         assert [*vgs] == sorted({word.partition("/")[0] for word in _parse(arguments).operands})
         fault = self.faults.pop(len(self.commands), None)
         self.commands.append(tuple(arguments))
@@ -139,20 +140,20 @@ class ModelLvm:
             "lvconvert": self._merge,
             "lvremove": lambda name: self._remove(name, command.all("--select")),
         }
-        # Half a command on several LVs: the first half of them is done.
+        # If a command on several LVs is done by half, it changes the first half of them.
         reached = command.operands[: len(command.operands) // 2] if broken else command.operands
         rc, said = self._each(command, handlers[command.name], reached)
         return (5, said or "half of it was done") if broken else (rc, said)
 
     def _each(self, command: _Command, act: Callable[[str], None], names: Sequence[str]) -> tuple[int, str]:
-        # LVM goes on with the next LV after an error and exits with the worst code.
+        # After an error, LVM continues with the next LV. It exits with the worst code.
         errors = [f"{command.name}: {error}" for name in names if (error := _error_of(act, name))]
         return (5, "\n".join(errors)) if errors else (0, "")
 
-    # What is there
+    # LVs and VGs
 
     def get(self, full_name: str) -> Volume:
-        """The LV of that name; LVM says so when there is none."""
+        """The LV with that name. LVM reports an error if there is none."""
         vg, _slash, name = full_name.partition("/")
         found = self.host_state.volume(vg, name)
         if found is None:
@@ -160,7 +161,7 @@ class ModelLvm:
         return found
 
     def put(self, volume: Volume, **changes: Any) -> Volume:
-        """Let ``volume`` have ``changes``."""
+        """Apply ``changes`` to ``volume``."""
         changed = replace(volume, **changes)
         others = tuple(changed if other.key == volume.key else other for other in self.host_state.volumes)
         self.host_state = replace(self.host_state, volumes=others)
@@ -170,7 +171,7 @@ class ModelLvm:
         self.host_state = replace(self.host_state, volumes=(*self.host_state.volumes, volume))
 
     def drop(self, volume: Volume) -> None:
-        """Let ``volume`` be gone; whatever it took from its VG is free again."""
+        """Delete ``volume`` and free its extents in the VG."""
         self.host_state = replace(
             self.host_state, volumes=tuple(v for v in self.host_state.volumes if v.key != volume.key)
         )
@@ -230,7 +231,7 @@ class ModelLvm:
         self._allocate(origin.vg, extents)
         plain = replace(fresh, size=extents * extent_size, roles=frozenset({"public"}), open=False)
         if broken:
-            # Committed as a plain LV, never attached to its origin.
+            # It is committed as a plain LV, but never attached to its origin.
             self._add(replace(plain, active=False))
             raise _CommandError("Aborting. Manual intervention required")
         known = {"invalid": False, "data_percent": Fraction(0)} if origin.active else {"invalid": None, "open": None}
@@ -283,12 +284,12 @@ class ModelLvm:
             self._start(origin)
 
     def _start(self, origin: Volume, *, even_open: bool = False) -> None:
-        """Start what is pending, if nobody has ``origin`` open; a silent success if somebody has."""
+        """Start the pending merge if ``origin`` is not open; otherwise succeed and do nothing."""
         snapshot = next((snap for snap in self.host_state.snapshots_of(origin) if snap.merging), None)
         if snapshot is None or (origin.open and not even_open):
             return
         if not snapshot.invalid:
-            self.came_back.add(snapshot.key)
+            self.merged.add(snapshot.key)
         if snapshot.is_thin:
             self._replace_origin(origin, snapshot)
         elif origin.active:
@@ -297,8 +298,8 @@ class ModelLvm:
 
     def _poll(self, origin: Volume) -> None:
         self.watched.add(origin.key)
-        if origin.key in self.begun:
-            self.begun.discard(origin.key)
+        if origin.key in self.started:
+            self.started.discard(origin.key)
             self._start(origin, even_open=True)
 
     def _activate(self, origin: Volume, *, active: bool) -> None:
@@ -309,10 +310,10 @@ class ModelLvm:
             raise _CommandError(f"Logical volume {origin.full_name} contains a filesystem in use")
         for volume in (origin, *(snap for snap in self.host_state.snapshots_of(origin) if snap.is_thick_snapshot)):
             if active:
-                self.put(volume, **self._asleep.pop(volume.key))
+                self.put(volume, **self._inactive.pop(volume.key))
             else:
                 unknown = {"active": False, "open": None, "invalid": None, "data_percent": None}
-                self._asleep[volume.key] = {name: getattr(volume, name) for name in unknown}
+                self._inactive[volume.key] = {name: getattr(volume, name) for name in unknown}
                 self.put(volume, **unknown)
         if active:
             self._start(self.get(origin.full_name))
@@ -330,7 +331,7 @@ class ModelLvm:
             return
         origin = self.host_state.origin_of(volume)
         if origin is not None and volume.merging:
-            # An origin that was activated over an overflowed store runs on its new content, and lets the store go.
+            # If the store overflowed before the origin was activated, LVM can remove it.
             if origin.active and not origin.invalid:
                 raise _CommandError(f"Can't remove merging snapshot logical volume {name}")
             self.put(origin, merging=False, invalid=None, data_percent=None)
@@ -341,22 +342,22 @@ class ModelLvm:
                 self.drop(snapshot)
         self.drop(volume)
 
-    # What happens without us
+    # Events outside this collection
 
     def copy(self) -> ModelLvm:
-        """Another host that is just like this one."""
+        """Another host that is equal to this one."""
         return replace(
             self,
             faults=dict(self.faults),
             commands=list(self.commands),
             watched=set(self.watched),
-            begun=set(self.begun),
-            came_back=set(self.came_back),
-            _asleep=dict(self._asleep),
+            started=set(self.started),
+            merged=set(self.merged),
+            _inactive=dict(self._inactive),
         )
 
     def settle(self, *, cut_off: bool = False) -> None:
-        """Let every merge end that somebody watches, or only as far as its first commit."""
+        """End every merge that is polled, or with ``cut_off`` only its first commit."""
         for origin in self.host_state.volumes:
             running = origin.merging and origin.data_percent is not None and not origin.invalid
             if running and origin.key in self.watched:
@@ -369,24 +370,24 @@ class ModelLvm:
                     self.drop(snapshot)
 
     def split(self, snapshot: Volume, name: str) -> None:
-        """Let the store of a thick snapshot be an ordinary LV."""
+        """Make the store of a thick snapshot a plain LV."""
         ordinary = {"roles": frozenset({"public"}), "merging": False, "invalid": None, "data_percent": None}
         self.put(snapshot, name=name, origin="", **ordinary)
 
     def reboot(self, boot_id: str) -> None:
-        """Boot again: pending merges start, and nobody watches them; a thin one is over once LVM is polled."""
+        """Reboot: pending merges start, and LVM does not poll them. A thin one ends when LVM is polled."""
         self.host_state = replace(self.host_state, host=replace(self.host_state.host, boot_id=boot_id))
         for origin in self.host_state.volumes:
             if any(snap.merging for snap in self.host_state.snapshots_of(origin)):
                 if origin.is_thin:
-                    self.begun.add(origin.key)
+                    self.started.add(origin.key)
                 else:
                     self._start(origin, even_open=True)
         self.watched.clear()
 
     def write(self, snapshot: Volume, used: int) -> None:
-        """Let writes to the origin fill the store of a thick snapshot to ``used`` percent; above 100 it is invalid."""
+        """Fill the store of a thick snapshot to ``used`` percent by writes to its origin; above 100 it overflows."""
         origin = self.host_state.origin_of(snapshot)
-        going_back = origin is not None and origin.merging and origin.data_percent is not None
-        if snapshot.is_thick_snapshot and snapshot.active and not snapshot.invalid and not going_back:
+        is_merging = origin is not None and origin.merging and origin.data_percent is not None
+        if snapshot.is_thick_snapshot and snapshot.active and not snapshot.invalid and not is_merging:
             self.put(snapshot, data_percent=Fraction(min(used, 100)), invalid=used > 100)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A stand-in for what Ansible gives to a module."""
+"""A stand-in for AnsibleModule."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.safepoint.lvm.plugins.module_utils._host.mounts import parse_mountinfo, root_argument
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import parse_report
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, HostState
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber
@@ -47,7 +47,7 @@ def host_state(recording: dict[str, Any]) -> HostState:
         devices=MappingProxyType(devices),
         root_argument=root_argument(recording["cmdline"]),
     )
-    return set_apart(HostState(host=host, volume_groups=groups, volumes=volumes))
+    return separate_copied_tags(HostState(host=host, volume_groups=groups, volumes=volumes))
 
 
 def _number(text: str) -> DeviceNumber:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be found of the set ``s`` of va/a (thick) and vt/t (thin), each situation as a picture."""
+"""All situations of the set ``s`` of va/a (thick) and vt/t (thin), each as a HostState."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ T_MEMBER = b.member(T, count=2)
 GROUPS = (b.group("va", free=500), b.group("vt", free=500))
 
 MERGING = b.outcome_tag("merging", A, T, count=2)
-# The same with the thin device id that vt/t must have once its member has gone into it.
+# The same with the thin device ID that vt/t must have after the merge of its member.
 MERGING_THIN = b.outcome_tag("merging", A, T, count=2, thin_ids={T.key: T_MEMBER.thin_id or 0})
 ROLLED_BACK = b.outcome_tag("rolled_back", A, T, count=2)
 
 
 def of(*volumes: Volume, **more: Any) -> HostState:
-    """A host with ``volumes``, vt/pool and va/b, an LV that is in no set."""
+    """A host with ``volumes``, vt/pool and va/b, which is an LV that belongs to no set."""
     return b.host_state((*volumes, OTHER, POOL), groups=GROUPS, **more)
 
 
@@ -59,8 +59,8 @@ def invalid() -> HostState:
     return of(A, T, replace(A_MEMBER, invalid=True), T_MEMBER)
 
 
-def asked_in_vain() -> HostState:
-    """A rollback was written down, but LVM was never asked for it."""
+def recorded_only() -> HostState:
+    """The merge was recorded, but never requested from LVM."""
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,)), A_MEMBER, T_MEMBER)
 
 
@@ -74,7 +74,7 @@ def lost() -> HostState:
 
 
 def detached() -> HostState:
-    """Somebody has split the thick member off and gave it another name."""
+    """Somebody has split off the thick member and renamed it."""
     split = b.volume("va/mine", 40 * b.MIB, tags=A_MEMBER.tags)
     return of(A, T, split, T_MEMBER)
 
@@ -113,8 +113,8 @@ def pending_since_last_boot() -> HostState:
     return of(*waiting, replace(T, tags=(ROLLED_BACK,)))
 
 
-def begun_at_boot() -> HostState:
-    """The thin origin was activated with its merge, and LVM has not been polled since."""
+def started_at_boot() -> HostState:
+    """The thin origin was activated with its merge, and LVM has not been polled since then."""
     begun = b.pending(T, T_MEMBER, boot_id=b.OLD_BOOT, count=2)
     return of(replace(A, tags=(ROLLED_BACK,)), *begun)
 
@@ -125,50 +125,50 @@ def merging() -> HostState:
 
 
 def merged() -> HostState:
-    """Both members have gone into their origins, which nobody has written down yet."""
+    """Both members were merged, but their origins do not record that yet."""
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,), thin_id=T_MEMBER.thin_id))
 
 
 def store_left() -> HostState:
-    """LVM was cut off between the two commits that end a thick merge: its empty store is an ordinary LV."""
+    """LVM was interrupted between the two commits that end a thick merge: the empty store is a plain LV."""
     store = b.volume(A_MEMBER.full_name, A_MEMBER.size, tags=A_MEMBER.tags, uuid=A_MEMBER.uuid)
     return of(replace(A, tags=(MERGING,)), store, replace(T, tags=(ROLLED_BACK,)))
 
 
-def merged_elsewhere() -> HostState:
-    """The thin member is gone, but its origin does not have its device id: somebody removed it."""
+def removed_by_hand() -> HostState:
+    """The thin member is missing and its origin does not have its device ID: somebody removed the member."""
     return of(replace(A, tags=(MERGING_THIN,)), replace(T, tags=(MERGING_THIN,)))
 
 
 def lost_pending() -> HostState:
-    """A member was removed after the merges were requested, and the other one waits."""
+    """One member was removed after the merges were requested, and the other one is pending."""
     return of(A, *b.pending(T, T_MEMBER, count=2))
 
 
 def lost_partly() -> HostState:
-    """Of three members one waits to be merged, one was not asked for yet, and one is gone."""
+    """Of three members, one is pending, the merge of one is not requested yet, and one is missing."""
     asked, waiting = b.pending(A, b.member(A, count=3), count=3)
     return of(asked, waiting, T, b.member(T, count=3))
 
 
 def lost_merging() -> HostState:
-    """The thin merge was carried out at boot and waits for a poll; the other member is gone."""
+    """The thin merge was done at boot and waits for a poll; the other member is missing."""
     return of(A, *b.pending(T, T_MEMBER, boot_id=b.OLD_BOOT, count=2))
 
 
 def detached_pending() -> HostState:
-    """What killed commands left: one member waits, the other is a plain LV under the name that it was given."""
+    """Killed commands left one member pending, and the other one as a plain LV with a generated name."""
     store = b.volume(A_MEMBER.full_name, A_MEMBER.size, tags=A_MEMBER.tags, uuid=A_MEMBER.uuid)
     return of(A, store, *b.pending(T, T_MEMBER, count=2))
 
 
 def invalid_partly() -> HostState:
-    """One origin is back; the other member overflowed before anybody asked for its merge."""
+    """One origin is rolled back; the other member overflowed before its merge was requested."""
     return of(replace(A, open=True), replace(A_MEMBER, invalid=True), replace(T, tags=(ROLLED_BACK,)))
 
 
 def unsealed_pending() -> HostState:
-    """Somebody typed lvconvert --merge for the members of a set that never was complete."""
+    """Somebody typed lvconvert --merge for the members of an incomplete set."""
     origin, snapshot = b.pending(A, b.member(A, count=3, sealed=False))
     thin_origin, thin = b.pending(T, b.member(T, count=3, sealed=False))
     return without_outcomes(of(origin, snapshot, thin_origin, thin))
@@ -181,13 +181,13 @@ def merge_failed() -> HostState:
 
 
 def overflowed_pending() -> HostState:
-    """The store overflowed after the merge was requested, and the host has not been booted since."""
+    """The store overflowed after the merge was requested, and the host has not been booted since then."""
     origin, snapshot = b.pending(A, A_MEMBER, count=2)
     return of(origin, replace(snapshot, invalid=True), replace(T, tags=(ROLLED_BACK,)))
 
 
 def overflowed_after_boot() -> HostState:
-    """The same after the next activation: the origin goes on with its new content."""
+    """The same after the next activation: the origin keeps its new content."""
     origin, snapshot = b.pending(A, A_MEMBER, count=2, boot_id=b.OLD_BOOT)
     return of(replace(origin, invalid=True), replace(snapshot, invalid=True), replace(T, tags=(ROLLED_BACK,)))
 
@@ -201,7 +201,7 @@ def name_taken() -> HostState:
 
 
 def name_of_other_set() -> HostState:
-    """Another set's member has the name that a member of this one would get."""
+    """A member of another set has the name that a member of this set would get."""
     other = b.snapshot(OTHER, "a_s", tags=b.member_tags(OTHER, name="z"))
     return of(A, T, other)
 
@@ -222,7 +222,7 @@ ALL: dict[str, Callable[[], HostState]] = {
         half_sealed,
         unsealed,
         half_made,
-        asked_in_vain,
+        recorded_only,
         invalid,
         unknown,
         lost,
@@ -233,11 +233,11 @@ ALL: dict[str, Callable[[], HostState]] = {
         pending_by_hand,
         pending_closed,
         pending_since_last_boot,
-        begun_at_boot,
+        started_at_boot,
         merging,
         merged,
         store_left,
-        merged_elsewhere,
+        removed_by_hand,
         lost_pending,
         lost_partly,
         lost_merging,

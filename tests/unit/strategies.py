@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Values that LVM and this collection take, for Hypothesis."""
+"""Hypothesis strategies for values that LVM and this collection accept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ansible_collections.safepoint.lvm.plugins.module_utils._names import lv_name_problem
 
 _WORD = string.ascii_letters + string.digits + "_."
-# Pieces that make reserved names and long device names more likely than chance would.
+# Pieces that make reserved names and long device names more likely.
 _PIECES = st.sampled_from(["-", "_t", "-t", "meta", "snapshot", "_pm", "spare", "--------", "a" * 20]) | st.text(
     _WORD + "-", min_size=1, max_size=12
 )

@@ -36,7 +36,7 @@ def test_set_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a" * 65, "-a", "a b", "a/b", "ä", "a:b", "a\n", "a+b", "@a", "a,b"])
-def test_what_is_no_set_name(name: str) -> None:
+def test_invalid_set_names(name: str) -> None:
     problem = _names.set_name_problem(name)
     assert problem is not None
     assert repr(name) in problem
@@ -51,7 +51,7 @@ def test_lv_names(name: str) -> None:
     "name",
     ["", ".", "..", "-a", "a b", "a/b", "ä", "snapshot1", "snapshot_before", "pvmove0", *(f"a{x}b" for x in RESERVED)],
 )
-def test_what_is_no_lv_name(name: str) -> None:
+def test_invalid_lv_names(name: str) -> None:
     problem = _names.lv_name_problem(name)
     assert problem is not None
     assert problem.startswith(repr(name))
@@ -69,12 +69,12 @@ def test_what_is_no_lv_name(name: str) -> None:
         ("v-g", "a" * 119, "-cow", False),
         ("vg", "a" * 119, "-real", True),
         ("vg", "a" * 120, "-real", False),
-        # LVM's own limit for metadata, which has no hyphens to double.
+        # LVM's own limit for metadata, in which hyphens count once.
         ("vg", "a" * 122, "", True),
         ("vg", "a" * 123, "", False),
     ],
 )
-def test_names_that_device_mapper_holds(vg: str, lv: str, suffix: str, fits: bool) -> None:  # noqa: FBT001
+def test_names_that_fit_device_mapper(vg: str, lv: str, suffix: str, fits: bool) -> None:  # noqa: FBT001
     assert _names.fits_device_mapper(vg, lv, suffix) == fits
 
 
@@ -96,7 +96,7 @@ def test_device_path(vg: str, lv: str, path: str) -> None:
 def test_hashed_names_are_always_legal_and_short(origin: str, set_name: str) -> None:
     name = _names.hashed_snapshot_name(origin, set_name)
     assert _names.lv_name_problem(name) is None
-    # 53 bytes leave a VG 69, hyphens counted twice, whatever the names are.
+    # Whatever the names are, 53 bytes leave 69 for the name of the VG, with hyphens counted twice.
     assert len(name) <= 53
     assert "-" not in name
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
-from .._errors import FilesFailed, SafepointError, sentence_of
-from .._steps import Making, StepFailed
+from .._errors import FilesFailed, SafepointError, error_text
+from .._steps import StepFailed, UndoableStep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def take_back(
     _plan: object, step: Step, error: SafepointError | OSError, done: Sequence[Step], runner: Runner
 ) -> SafepointError:
     """The error of a plan that could not be carried out, with what became of what it had made."""
-    started = [one for one in (*done, step) if isinstance(one, Making)]
+    started = [one for one in (*done, step) if isinstance(one, UndoableStep)]
     undone, left = _undo(started, runner)
     told = [_said(step, error)]
     if started:
@@ -51,7 +51,7 @@ def take_back(
     return FilesFailed("; ".join(told), **{**details, "changed": bool(left) or gone or cut_off})
 
 
-def _undo(started: Sequence[Making], runner: Runner) -> tuple[list[str], list[tuple[str, str]]]:
+def _undo(started: Sequence[UndoableStep], runner: Runner) -> tuple[list[str], list[tuple[str, str]]]:
     """Take away what steps have made, the last first; what is gone, and what is left with the reason."""
     undone, left = [], []
     for one in reversed(started):
@@ -63,16 +63,16 @@ def _undo(started: Sequence[Making], runner: Runner) -> tuple[list[str], list[tu
     return undone, left
 
 
-def _undo_one(step: Making, runner: Runner) -> tuple[bool, str]:
+def _undo_one(step: UndoableStep, runner: Runner) -> tuple[bool, str]:
     """Whether there was anything to take away, and why it could not be."""
     try:
         return step.undo(runner), ""
     except (SafepointError, OSError) as error:
-        return True, sentence_of(error)
+        return True, error_text(error)
 
 
 def _said(step: Step, error: SafepointError | OSError) -> str:
-    sentence = sentence_of(error)
+    sentence = error_text(error)
     return f"{step.render()['step']} failed: {sentence}" if isinstance(error, StepFailed) else sentence
 
 

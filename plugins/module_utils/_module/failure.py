@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._errors import CommandFailed, SafepointError
-from .._snapset.steps import Activate, Create, CreateThick, CreateThin, LvmStep, Merge, MergeOne, Remove, Retag
+from .._snapset.steps import Create, CreateThick, CreateThin, LvmStep, MemberMerge, Merge, Remove, Retag, Wake
 from .._steps import StepFailed
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _with_active_origins(outcome: CommandResult, plan: Plan, runner: Runner) -> 
     lost = [one.full_name for one in runner.observe().volumes if one.key in active and not one.active]
     if not lost:
         return outcome
-    again = Activate(tuple(lost)).run(runner)
+    again = Wake(tuple(lost), "activate").run(runner)
     how = "was activated again" if again.rc == 0 else f"could not be activated again: {again.stderr.strip()}"
     return replace(outcome, stderr=f"{outcome.stderr.rstrip()}\n{', '.join(lost)} had become inactive, and {how}\n")
 
@@ -114,7 +114,7 @@ def _forget_refused_merges(step: Merge, outcome: CommandResult, done: Sequence[S
     return _error(step, outcome, told, changed=bool(started or begun_by_hand) or before)
 
 
-def _is_removed(host_state: HostState, one: MergeOne, refused: Sequence[MergeOne]) -> bool:
+def _is_removed(host_state: HostState, one: MemberMerge, refused: Sequence[MemberMerge]) -> bool:
     """Whether a snapshot is gone, and not into its origin.
 
     A thin origin has its id then. A thick one may have been merged at once; but if LVM has nothing else to complain of,
@@ -127,7 +127,7 @@ def _is_removed(host_state: HostState, one: MergeOne, refused: Sequence[MergeOne
     return all(volume.thin_id != one.thin_id for volume in host_state.volumes if volume.full_name == one.origin)
 
 
-def _snapshots(members: Sequence[MergeOne]) -> str:
+def _snapshots(members: Sequence[MemberMerge]) -> str:
     return ", ".join(one.snapshot for one in members) or "none"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._errors import FilesFailed, SafepointError, sentence_of
+from .._errors import FilesFailed, SafepointError, error_text
 from .._host.facts import read_host
 from .._initramfs_hook.installed import read_found
 from .._initramfs_hook.plan import Found, Plan, plan_hook, view_of
@@ -40,7 +40,7 @@ def failure_of(
     kernels = f"; built again for kernel {built or 'none'}, not yet for {missing}" if built or missing else ""
     details = error.details if isinstance(error, SafepointError) else {}
     return FilesFailed(
-        f"{step.render()['step']} failed: {sentence_of(error)}. {script}{kernels}. Correct the cause, then run this "
+        f"{step.render()['step']} failed: {error_text(error)}. {script}{kernels}. Correct the cause, then run this "
         "again",
         **{**details, "changed": bool(done)},
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .._errors import FilesFailed, sentence_of
+from .._errors import FilesFailed, error_text
 from .._steps import FileStep
 from .apply import Failure, apply, take_back
 from .changes import ChangeSession
@@ -125,7 +125,7 @@ def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, change
     try:
         return host_state, case.observe(host_state)
     except OSError as error:
-        raise FilesFailed(sentence_of(error), changed=changed) from error
+        raise FilesFailed(error_text(error), changed=changed) from error
 
 
 def _diff(case: UseCase[Observed, Planned], before: Observed, plan: Planned) -> dict[str, Any] | list[dict[str, Any]]:

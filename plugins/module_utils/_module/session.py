@@ -17,7 +17,7 @@ from .._errors import InvalidParameter, SafepointError
 from .._host.facts import read_host
 from .._lvm.command import Lvm
 from .._model import HostState
-from .._snapset.copies import set_apart
+from .._snapset.copies import separate_copied_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Session:
     def observe(self) -> HostState:
         """What is there now."""
         report = self.lvm.report()
-        return set_apart(
+        return separate_copied_tags(
             HostState(
                 host=read_host(),
                 volume_groups=report.volume_groups,

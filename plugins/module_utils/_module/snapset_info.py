@@ -16,7 +16,7 @@ from .._rollback_timer.timers import timer_view, timers_in
 from .._snapset.checks import kernel_problems, origin_problems, udev_problems, visibility_problems
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
-from .._snapset.coverage import why_not_lvm
+from .._snapset.coverage import not_on_lvm_problem
 from .._snapset.instances import instances
 from .._snapset.result import view_of
 from .._snapset.state import member_state
@@ -111,7 +111,7 @@ def _pools(host_state: HostState) -> Iterator[dict[str, Any]]:
 
 def _coverage(host_state: HostState, mount: Mount, found: tuple[Instance, ...]) -> dict[str, Any]:
     volume = host_state.lv_below(mount.device)
-    reasons = list(origin_problems(host_state, volume)) if volume else [why_not_lvm(host_state, mount)]
+    reasons = list(origin_problems(host_state, volume)) if volume else [not_on_lvm_problem(host_state, mount)]
     return {
         "mountpoint": mount.mountpoint,
         "source": mount.source,
@@ -131,7 +131,7 @@ def _protects(instance: Instance, volume: Volume | None) -> bool:
     # A set that was never complete, has overflowed or goes back already is no way back from a change made now.
     if volume is None or instance.unrecoverable:
         return False
-    return any(member.origin == volume for member in instance.those("active", "unknown"))
+    return any(member.origin == volume for member in instance.members_in("active", "unknown"))
 
 
 def _warnings(host_state: HostState) -> list[str]:
@@ -141,10 +141,10 @@ def _warnings(host_state: HostState) -> list[str]:
         for volume in host_state.volumes
         if volume.segtype == "thin-pool" and volume.health
     )
-    doubts = dict.fromkeys(f"snapset {name}: {doubt}" for name, doubt in host_state.doubts)
+    ambiguities = dict.fromkeys(f"snapset {name}: {sentence}" for name, sentence in host_state.ambiguities)
     return [
         *visibility_problems(host_state),
-        *doubts,
+        *ambiguities,
         *kernel_problems(host_state),
         *udev_problems(host_state.host),
         *partial,

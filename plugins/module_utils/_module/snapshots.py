@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import CommandFailed, Refused
 from .._host.boot import read_boot
-from .._snapset.coverage import boot_beside
+from .._snapset.coverage import boot_outside_set
 from .._snapset.plan.base import Plan, find
 from .._snapset.result import view_of
 from .run import UseCase
@@ -72,9 +72,9 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         """LVM and the host; what the initramfs has only where the root filesystem is to be protected."""
         if self.state != "present":
             return Snapshots(host_state, self._request)
-        from .._snapset.plan.present import takes_root
+        from .._snapset.plan.present import will_protect_root
 
-        if takes_root(host_state, self._request):
+        if will_protect_root(host_state, self._request):
             host_state = replace(host_state, host=replace(host_state.host, boot=read_boot()))
         return Snapshots(host_state, self._request)
 
@@ -122,7 +122,7 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
 def _boot_parts(host_state: HostState, request: Request, view: View) -> dict[str, Any]:
     """What boots the host and does not roll back with the set: to be saved, or given up by the user."""
     origins = [host_state.volume(member.vg, member.origin) for member in view.members]
-    found = list(boot_beside(host_state, [origin for origin in origins if origin is not None]))
+    found = list(boot_outside_set(host_state, [origin for origin in origins if origin is not None]))
     ignored = "/boot" in request.selector.ignore_uncovered
     return {"boot_to_save": [] if ignored else found, "boot_ignored": found if ignored else []}
 
@@ -153,7 +153,7 @@ def _lasting(host_state: HostState) -> set[tuple[object, ...]]:
 def _check_started(plan: Plan, now: Snapshots) -> None:
     """Fail when a merge that should have begun at the last boot is still pending after LVM was asked to look."""
     current = find(now.host_state, now.request).current if plan.must_start else None
-    waiting = current.those("merge_pending") if current else ()
+    waiting = current.members_in("merge_pending") if current else ()
     stuck = [member.label for member in waiting if member.origin_key in plan.must_start]
     if stuck:
         raise CommandFailed(

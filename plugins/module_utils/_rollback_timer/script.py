@@ -13,7 +13,7 @@ from .._boot_files.tree import in_order, is_menu
 from .._errors import Refused
 from .._paths import BOOT_MOUNTPOINTS
 from .._settings import POLL_SECONDS
-from .._snapset.coverage import boot_beside
+from .._snapset.coverage import boot_outside_set
 from .._snapset.steps import Merge, Retag
 from .timers import running_mark
 
@@ -51,7 +51,7 @@ def set_problems(now: SnapsetContext) -> Iterator[str]:
 def boot_problems(now: SnapsetContext) -> Iterator[str]:
     """Why the host might not boot after / has gone back, with nobody there to see it."""
     origins = [one.origin for one in now.instance.members if one.origin] if now.instance else []
-    separate = ", ".join(boot_beside(now.host_state, origins))
+    separate = ", ".join(boot_outside_set(now.host_state, origins))
     if separate and now.bound is None:
         yield (
             f"/ would go back and {separate} would not, because it was not saved for this set (boot_backup): nobody "

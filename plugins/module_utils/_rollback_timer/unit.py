@@ -12,7 +12,7 @@ from pathlib import Path
 from .._errors import FilesFailed
 from .._host.files import write_whole
 from .._host.process import run_tool
-from .._paths import LOOK_MARK, RUN_DIRECTORY
+from .._paths import PREVIEW_MARK, RUN_DIRECTORY
 from .._settings import FILESYSTEM
 from .running import UNITS, WANTED_BY
 from .timers import iso_date, running_mark, unit_name
@@ -38,7 +38,7 @@ def unit(set_name: str, deadline: int, device: str) -> str:
 Description=Go back to the safe point {set_name} at {iso_date(deadline)} unless the change is confirmed
 DefaultDependencies=no
 # Not in a safe point that was taken while this was armed, and is looked at.
-ConditionPathExists=!{LOOK_MARK}
+ConditionPathExists=!{PREVIEW_MARK}
 
 [Service]
 PrivateMounts=yes

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How large each thick snapshot becomes, and whether its VG has the room. Pure; private to this collection."""
+"""The size of each thick snapshot's COW store, and whether its VG has space. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CowAllocation:
-    """A store of ``extents`` extents for one snapshot, ``extra`` of which have still to be allocated."""
+    """A COW store of ``extents`` extents for one snapshot; ``extra`` of them are yet to be allocated."""
 
     vg: str
     origin: str
@@ -44,7 +44,7 @@ class CowAllocation:
 
     @property
     def size(self) -> int:
-        """The size of the store in bytes."""
+        """The size of the COW store in bytes."""
         return self.extents * self.extent_size
 
 
@@ -56,9 +56,10 @@ def size_snapshots(
     reserve: Size,
     freed: Mapping[str, int],
 ) -> tuple[tuple[CowAllocation, ...], tuple[str, ...]]:
-    """The store for each thick member of a new set, and the reasons why some cannot have one.
+    """The COW store of each thick member of a new set, and the reasons why some cannot have one.
 
-    ``freed`` are extents by VG that the plan gives back before it allocates; they are room, but not %FREE.
+    ``freed`` are the extents, by VG, that earlier steps of the plan free. They can be allocated, but %FREE does not
+    count them.
     """
     by_vg: dict[str, list[RequestedOrigin]] = defaultdict(list)
     for item in wanted:
@@ -75,11 +76,14 @@ def size_snapshots(
         known = [allocation for allocation in sized if allocation is not None]
         room = _room_of(group, reserve, freed) - sum(allocation.extra for allocation in known)
         allocations += known + _automatic_allocations(host_state, group, [item.origin for item in automatic], room)
-    return tuple(allocations), (*reasons, *room_problems(host_state, allocations, reserve, freed=freed, less="size"))
+    return tuple(allocations), (
+        *reasons,
+        *room_problems(host_state, allocations, reserve, freed=freed, parameters="size"),
+    )
 
 
 def _room_of(group: VolumeGroup, reserve: Size | None, freed: Mapping[str, int]) -> int:
-    """The extents that may be allocated in a VG when ``reserve`` (bytes or %VG) stays free; may be negative."""
+    """The extents that can be allocated in a VG when ``reserve`` (bytes or %VG) stays free; can be negative."""
     return group.free_extents + freed.get(group.name, 0) - _reserve_extents(group, reserve)
 
 
@@ -96,12 +100,13 @@ def room_problems(
     allocations: Sequence[CowAllocation],
     reserve: Size | None,
     *,
-    less: str,
+    parameters: str,
     freed: Mapping[str, int] | None = None,
 ) -> Iterator[str]:
-    """The shortfall of every VG that has not the room for its ``allocations``, and what helps.
+    """The VGs that have too little space for their ``allocations``, and what helps.
 
-    ``less`` names the parameters by which less can be asked for. Without a ``reserve`` all that is free may be used.
+    ``parameters`` names the parameters with which a user can request less. Without a ``reserve``, all free space can be
+    used.
     """
     for group in host_state.volume_groups:
         mine = [allocation for allocation in allocations if allocation.vg == group.name and allocation.extra > 0]
@@ -111,8 +116,8 @@ def room_problems(
             kept = "" if reserve is None else f", reserve {reserve.text}"
             yield (
                 f"VG {group.name} has too little space: {_extents(needed, group)} are needed for "
-                f"{', '.join(allocation.origin for allocation in mine)}, {_extents(max(0, room), group)} may be used "
-                f"({_extents(group.free_extents, group)} free{kept}); add a PV{lower}, or ask for less ({less})"
+                f"{', '.join(one.origin for one in mine)}, but {_extents(max(0, room), group)} can be used "
+                f"({_extents(group.free_extents, group)} free{kept}): add a PV{lower}, or request less ({parameters})"
             )
 
 
@@ -135,13 +140,13 @@ def _fixed_allocation(
 ) -> CowAllocation | None:
     wanted = _wanted_extents(host_state, group, origin, size)
     if wanted is None:
-        reasons.append(f"{origin.full_name} is not mounted, so {size.text} has no meaning for it: give another size")
+        reasons.append(f"{origin.full_name} is not mounted, so {size.text} cannot be computed: use another size")
         return None
     minimum = cow_minimum_extents(group.extent_size)
     maximum = cow_maximum_extents(origin.size, group.extent_size)
     if wanted < minimum:
         least = format_bytes(minimum * group.extent_size)
-        reasons.append(f"{size.text} is too small a snapshot of {origin.full_name}: LVM needs {least} at least")
+        reasons.append(f"{size.text} is too small for a snapshot of {origin.full_name}: LVM needs at least {least}")
         return None
     return _allocation(group, origin, min(wanted, maximum))
 
@@ -170,7 +175,7 @@ def _automatic_allocations(
     host_state: HostState, group: VolumeGroup, origins: Sequence[Volume], room: int
 ) -> list[CowAllocation]:
     shares = [_share(host_state, group, origin) for origin in origins]
-    # With too little room even for the least, the least is asked for, so that the shortfall is told with the others'.
+    # If not even the minimums fit, they are requested all the same: room_problems then reports the shortfall.
     extents = share_room(room, shares) or tuple(share.minimum for share in shares)
     return [_allocation(group, origin, count) for origin, count in zip(origins, extents)]
 
@@ -194,12 +199,12 @@ def extension_allocation(
     snapshot: Volume,
     size: Size,
     headroom: Size | None,
-    insist: bool = False,
+    require_headroom: bool = False,
 ) -> Iterator[CowAllocation]:
-    """The larger store that an existing thick snapshot needs; nothing when it is large enough.
+    """The larger COW store that an existing thick snapshot needs; nothing if it is large enough.
 
-    Sizes relative to a changing quantity (auto, %FREE, %USED) act at creation only. ``headroom`` acts when given,
-    and by its default when ``insist`` is set. Nothing ever shrinks, and no store grows beyond its maximum.
+    Sizes relative to a changing quantity (auto, %FREE, %USED) apply at creation only. ``headroom`` applies if it is
+    given. If it is not, its default applies when ``require_headroom`` is true. No store shrinks or exceeds its maximum.
     """
     group = host_state.group(origin.vg)
     if group is None:
@@ -208,7 +213,7 @@ def extension_allocation(
     targets = [now]
     if size.unit in ("bytes", "ORIGIN", "VG"):
         targets.append(_wanted_extents(host_state, group, origin, size) or 0)
-    if (headroom is not None or insist) and snapshot.data_percent is not None:
+    if (headroom is not None or require_headroom) and snapshot.data_percent is not None:
         used = used_bytes(snapshot.size, snapshot.data_percent)
         targets.append(extents_with_headroom(used, headroom, size=snapshot.size, extent_size=group.extent_size))
     extents = min(
@@ -230,7 +235,7 @@ def extension_allocation(
 
 
 def freed_extents(host_state: HostState, volumes: Sequence[Volume]) -> dict[str, int]:
-    """What removing ``volumes`` gives back, in extents by VG; thin volumes give nothing back to their VG."""
+    """The extents, by VG, that are free after ``volumes`` are removed. Thin volumes free none in their VG."""
     freed: dict[str, int] = defaultdict(int)
     for volume in volumes:
         group = host_state.group(volume.vg)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host has of one set: the snapset, and the backups of /boot made for it. Pure; private to this collection."""
+"""Everything that a host has of one set: the snapset and its backups of /boot. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ BackupState = Literal["incomplete", "present", "restored"]
 
 @dataclass(frozen=True)
 class BootBackup:
-    """A backup, by the LV that holds it and by its tags."""
+    """A backup of /boot: its LV and its tags."""
 
     volume: Volume
     tags: BootTags
 
     @property
     def state(self) -> BackupState:
-        """What it is good for."""
+        """Whether it is incomplete, complete, or already restored."""
         if not self.tags.manifest:
             return "incomplete"
         return "restored" if self.tags.restored else "present"
 
     @property
     def device(self) -> str:
-        """The path of its LV below /dev/mapper."""
+        """The path of its LV in /dev/mapper."""
         return device_path(self.volume.vg, self.volume.name)
 
     def to_result(self) -> dict[str, Any]:
-        """It as results show it."""
+        """The backup as results show it."""
         return {
             "name": self.tags.set_name,
             "id": self.tags.set_id,
@@ -54,14 +54,14 @@ class BootBackup:
 
 
 def backups_in(host_state: HostState) -> tuple[BootBackup, ...]:
-    """The backups on the host, the youngest last."""
+    """The backups on the host, the newest last."""
     found = [BootBackup(one, tags) for one in host_state.volumes if (tags := parse_boot(one.tags)) is not None]
     return tuple(sorted(found, key=lambda backup: backup.tags.taken))
 
 
 @dataclass(frozen=True)
 class SnapsetContext:
-    """What is there of a set and of its backups."""
+    """One set by its name: the instance that counts, if any, and all backups made for that name."""
 
     host_state: HostState
     name: str
@@ -70,7 +70,7 @@ class SnapsetContext:
 
     @property
     def set_id(self) -> str:
-        """The id of the set as it is; empty while there is none."""
+        """The ID of the instance; empty if there is none."""
         return self.instance.set_id if self.instance else ""
 
     @property
@@ -80,28 +80,28 @@ class SnapsetContext:
 
     @property
     def bound(self) -> BootBackup | None:
-        """The whole backup that belongs to the set as it is."""
+        """The complete backup that belongs to the instance, or None."""
         return next((one for one in self.backups if one.tags.set_id == self.set_id and one.tags.manifest), None)
 
     @property
     def unbound(self) -> BootBackup | None:
-        """The whole backup that was made for a set which is yet to be taken; the youngest."""
+        """The newest complete backup whose instance is not on the host, because it is yet to be created; or None."""
         taken = {instance.set_id for instance in instances(self.host_state)}
         return next((one for one in reversed(self.backups) if one.tags.manifest and one.tags.set_id not in taken), None)
 
     @property
     def is_taken(self) -> bool:
-        """Whether the set exists, whole or on its way back."""
+        """Whether the set is complete or is being rolled back."""
         return bool(self.instance and self.instance.live and self.instance.sealed) or self.set_state == "merging"
 
 
 def snapset_context(host_state: HostState, name: str) -> SnapsetContext:
-    """What ``host_state`` has of the set ``name`` and of its backups."""
+    """The set ``name`` and its backups in ``host_state``."""
     backups = tuple(backup for backup in backups_in(host_state) if backup.tags.set_name == name)
     return SnapsetContext(host_state, name, lookup(instances(host_state), name).current, backups)
 
 
 def host_problems(now: SnapsetContext) -> Iterator[str]:
-    """What stands against any change of what is kept for the set."""
+    """Why nothing that belongs to the set can be changed."""
     yield from kernel_problems(now.host_state)
     yield from ambiguity_problems(now.host_state, now.name)

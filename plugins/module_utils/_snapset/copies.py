@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which tags of this collection are of this host, and which came with a copy of a VG. Pure; private to this collection.
+"""Tell this host's own tags from tags that came with a copy of a VG. Pure; private to this collection.
 
-When the copy of a disk is attached, vgimportclone(8) gives its VG and PVs new UUIDs; its LVs keep theirs, and all tags.
-So tags record the UUID of the VG that they were written in.
+When a copied disk is attached, vgimportclone(8) gives its VG and PVs new UUIDs, but its LVs keep their UUIDs and tags.
+So tags record the UUID of the VG in which they were written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Claim:
-    """Tags of one LV by which it belongs to one taking; ``is_here`` unless they are of another VG, None: who knows."""
+    """The tags by which one LV belongs to one snapset instance.
+
+    ``is_here`` says whether they were written in the VG that the LV is in; None if they do not record a VG.
+    """
 
     volume: Volume
     tags: tuple[str, ...]
@@ -32,27 +35,27 @@ class _Claim:
     is_here: bool | None
 
 
-def set_apart(host_state: HostState) -> HostState:
-    """``host_state`` with the tags that came with a copy apart from all others, so that no plan knows of them.
+def separate_copied_tags(host_state: HostState) -> HostState:
+    """``host_state`` with copied tags moved to ``copied_tags``, so that no plan sees them.
 
-    So are those of which nobody can tell; the sets that they are about are told as doubts.
+    Tags that may be copied or not are moved too, and ``ambiguities`` reports their sets.
     """
     claims = [claim for volume in host_state.volumes for claim in _claims(volume)]
-    alike: dict[tuple[str, str], list[_Claim]] = defaultdict(list)
+    rivals_by_lv: dict[tuple[str, str], list[_Claim]] = defaultdict(list)
     for claim in claims:
-        alike[claim.volume.uuid, claim.set_id].append(claim)
+        rivals_by_lv[claim.volume.uuid, claim.set_id].append(claim)
     groups = _groups(host_state)
     copied: dict[LvKey, set[str]] = defaultdict(set)
-    doubts: dict[tuple[str, str], None] = {}
+    ambiguities: dict[tuple[str, str], None] = {}
     for claim in claims:
-        rivals = alike[claim.volume.uuid, claim.set_id]
+        rivals = rivals_by_lv[claim.volume.uuid, claim.set_id]
         is_own = groups.is_own(claim, rivals)
         if not is_own:
             copied[claim.volume.key].update(claim.tags)
         if is_own is None:
-            doubts[claim.set_name, _doubt(rivals)] = None
+            ambiguities[claim.set_name, _ambiguity(rivals)] = None
     volumes = tuple(_without(volume, copied.get(volume.key)) for volume in host_state.volumes)
-    return replace(host_state, volumes=volumes, doubts=tuple(doubts))
+    return replace(host_state, volumes=volumes, ambiguities=tuple(ambiguities))
 
 
 def _claims(volume: Volume) -> Iterator[_Claim]:
@@ -73,19 +76,19 @@ def _claims(volume: Volume) -> Iterator[_Claim]:
 
 @dataclass(frozen=True)
 class _Groups:
-    """VGs by UUID: those in use, and those of which an LV is in another one too."""
+    """UUIDs of VGs: ``used`` have an active LV, ``copied`` have an LV whose UUID is also in another VG."""
 
     used: frozenset[str]
-    alike: frozenset[str]
+    copied: frozenset[str]
 
     def is_own(self, claim: _Claim, rivals: Sequence[_Claim]) -> bool | None:
-        """Whether tags are of this host; None when that cannot be told.
+        """Whether the tags are this host's own; None if that is unknown.
 
-        Those of release 0.1.0 do not tell their VG. Where there is a copy, the VG counts of which something is active:
-        a safe point is taken of what is in use, and a copy has to be activated by hand.
+        Tags of release 0.1.0 do not record their VG. If there is a copy, they belong to the one VG with active LVs:
+        snapshots are taken of LVs in use, and a copy is not active unless somebody activates it.
         """
         here = claim.volume.vg_uuid
-        if claim.is_here is not None or here not in self.alike:
+        if claim.is_here is not None or here not in self.copied:
             return claim.is_here is not False
         claimed = {rival.volume.vg_uuid for rival in rivals if rival.is_here is None}
         used = claimed & self.used
@@ -98,15 +101,15 @@ def _groups(host_state: HostState) -> _Groups:
         places[volume.uuid].add(volume.vg_uuid)
     return _Groups(
         used=frozenset(volume.vg_uuid for volume in host_state.volumes if volume.active),
-        alike=frozenset(vg for vgs in places.values() if len(vgs) > 1 for vg in vgs),
+        copied=frozenset(vg for vgs in places.values() if len(vgs) > 1 for vg in vgs),
     )
 
 
-def _doubt(alike: Sequence[_Claim]) -> str:
-    names = " and ".join(sorted(claim.volume.full_name for claim in alike if claim.is_here is None))
+def _ambiguity(rivals: Sequence[_Claim]) -> str:
+    names = " and ".join(sorted(claim.volume.full_name for claim in rivals if claim.is_here is None))
     return (
-        f"{names} are copies of each other (vgimportclone), and which of them is this host's own was not recorded when "
-        "the set was taken: deactivate the VG that is the copy (vgchange -an), activate the other one, then run again"
+        f"{names} are copies of each other (vgimportclone), and the set does not record which of them belongs to this "
+        "host: deactivate the VG that is the copy (vgchange -an), activate the other one, then run again"
     )
 
 
@@ -119,7 +122,7 @@ def _without(volume: Volume, copied: set[str] | None) -> Volume:
 
 @dataclass(frozen=True)
 class Copy:
-    """A VG with LVs whose tags came with a copy, and the VG that it was copied from, if that is here."""
+    """A VG with copied tags on its LVs, and the VG that it was copied from, or None if that is not on this host."""
 
     vg: str
     original: str | None
@@ -128,7 +131,7 @@ class Copy:
 
 
 def copies_in(host_state: HostState) -> tuple[Copy, ...]:
-    """The copies among the VGs of ``host_state``, in which they are set apart."""
+    """The copied VGs of ``host_state``, whose copied tags must have been separated."""
     found: dict[str, list[Volume]] = defaultdict(list)
     for volume in host_state.volumes:
         if volume.copied_tags:
@@ -136,11 +139,11 @@ def copies_in(host_state: HostState) -> tuple[Copy, ...]:
     return tuple(_copy(host_state, volumes, known=found) for volumes in found.values())
 
 
-def copies_of(host_state: HostState, name: str) -> Iterator[str]:
-    """Where there are copies of the set of that name, and why they are not it."""
+def copy_problems(host_state: HostState, name: str) -> Iterator[str]:
+    """Why VGs that have a copy of the set of that name do not count."""
     for copy in copies_in(host_state):
         if name in copy.snapsets:
-            yield f"VG {copy.vg} has another UUID than when its set {name} was taken: that is a copy and is left alone"
+            yield f"VG {copy.vg} does not have the UUID that its set {name} records, so it is a copy and is not touched"
 
 
 def _copy(host_state: HostState, volumes: Sequence[Volume], *, known: Collection[str]) -> Copy:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which filesystems a set brings back, and which have to go back together. Pure; private to this collection."""
+"""Which filesystems must be protected and rolled back together. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 def system_mountpoints(host_state: HostState, ignore: Sequence[str]) -> tuple[str, ...]:
-    """/ and those of the system's directories that are filesystems of their own, without those to ignore."""
+    """/ and those of SYSTEM_MOUNTPOINTS that are separate filesystems, without those in ``ignore``."""
     separate = (path for path in SYSTEM_MOUNTPOINTS if path == "/" or host_state.host.mount_at(path) is not None)
     return tuple(path for path in separate if path not in ignore)
 
 
 def boot_mounts(host_state: HostState) -> tuple[Mount, ...]:
-    """The filesystems that boot the host and do not roll back with /."""
+    """The mounted filesystems that boot the host and are separate from /."""
     mounts = {mount.mountpoint: mount for mount in host_state.host.mounts if mount.mountpoint in BOOT_MOUNTPOINTS}
     return tuple(mounts[mountpoint] for mountpoint in sorted(mounts))
 
 
-def boot_beside(host_state: HostState, members: Sequence[Volume]) -> tuple[str, ...]:
-    """Where what boots the host lies when / rolls back with ``members`` and that does not; nothing without /."""
+def boot_outside_set(host_state: HostState, members: Sequence[Volume]) -> tuple[str, ...]:
+    """The mountpoints of what boots the host and is not on ``members``; empty if / is not on ``members``."""
     if not _with_root(host_state, members):
         return ()
     mounts = boot_mounts(host_state)
@@ -39,24 +39,24 @@ def _with_root(host_state: HostState, members: Sequence[Volume]) -> bool:
     return any(mount.mountpoint == "/" for volume in members for mount in host_state.mounts_of(volume))
 
 
-def uncovered_with_root(host_state: HostState, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
-    """Why ``members`` would take / back without filesystems that belong to it; nothing when / is not among them."""
+def uncovered_problems(host_state: HostState, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+    """Which filesystems of the system ``members`` do not protect although they protect /."""
     if not _with_root(host_state, members):
         return
     for mountpoint in system_mountpoints(host_state, ("/", *ignore)):
         mount = host_state.host.mount_at(mountpoint)
         if mount is not None and host_state.lv_below(mount.device) not in members:
             yield (
-                f"/ is protected, but {mountpoint} is a filesystem of its own and is not: "
-                "add it to mountpoints, or name it in ignore_uncovered"
+                f"/ is protected, but {mountpoint} is a separate filesystem and is not: "
+                "add it to mountpoints, or list it in ignore_uncovered"
             )
 
 
-def read_by_boot_loader(host_state: HostState, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
+def boot_loader_problems(host_state: HostState, members: Sequence[Volume], ignore: Sequence[str]) -> Iterator[str]:
     """Why the boot loader could not boot the host while one of ``members`` is merged.
 
-    It reads a thick origin as it lies on the disk: what the change has made of it after the merge was requested, and a
-    mixture while it runs (seen with GRUB 2.12, docs/boot.md). Thin volumes no boot loader can read.
+    It reads the raw blocks of a thick origin. After a merge is requested, these are still the changed ones, and while
+    it runs, a mixture (seen with GRUB 2.12, docs/boot.md). No boot loader can read thin volumes.
     """
     for member in members:
         if member.is_thin:
@@ -64,14 +64,14 @@ def read_by_boot_loader(host_state: HostState, members: Sequence[Volume], ignore
         for mount in host_state.mounts_of(member):
             if mount.mountpoint in BOOT_MOUNTPOINTS:
                 yield (
-                    f"{mount.mountpoint} lies on {member.full_name}, and a boot loader would read it half merged: "
-                    "leave it out; the module boot_backup saves it, and so does the role pre_upgrade"
+                    f"{mount.mountpoint} is on {member.full_name}, and the boot loader would read it half merged: "
+                    "leave it out, and save it with the module boot_backup or the role pre_upgrade"
                 )
             if mount.mountpoint == "/" and _holds_kernels(host_state) and "/boot" not in ignore:
                 yield (
-                    f"/boot lies on / ({member.full_name}), and while that is merged, a boot loader would read it half "
-                    "merged, or as the change has left it: give /boot a filesystem of its own, or name it in "
-                    "ignore_uncovered if the kernel comes from elsewhere"
+                    f"/boot is on / ({member.full_name}), and the boot loader would read it half merged or still "
+                    "changed: put /boot on a separate filesystem, or list it in ignore_uncovered if the kernel comes "
+                    "from elsewhere"
                 )
 
 
@@ -80,11 +80,11 @@ def _holds_kernels(host_state: HostState) -> bool:
     return boot is not None and bool(boot.initramfs) and host_state.host.mount_at("/boot") is None
 
 
-def why_not_lvm(host_state: HostState, mount: Mount) -> str:
-    """Why the filesystem of ``mount`` cannot be protected, when no LV is below it."""
+def not_on_lvm_problem(host_state: HostState, mount: Mount) -> str:
+    """Why the filesystem of ``mount``, which is not on an LV, cannot be protected."""
     device = host_state.host.devices.get(mount.device)
     if device is None:
         return f"{mount.source} is not a block device of this host"
     if len(device.slaves) > 1:
-        return f"{mount.source} lies on several devices"
+        return f"{mount.source} is on several devices"
     return f"{mount.source} is not on LVM"

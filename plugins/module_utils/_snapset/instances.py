@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which snapsets a host has: found by the tags of LVs, never by their names. Pure; private to this collection."""
+"""Find the snapsets of a host. LVM tags identify them, LV names do not. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def instances(host_state: HostState) -> tuple[Instance, ...]:
-    """Every taking of every snapset on the host, by name and id."""
+    """All snapset instances on the host, sorted by name and ID."""
     tagged = [(volume, tags) for volume in host_state.volumes if (tags := parse_member(volume.tags))]
     outcomes = [(v, o) for v in host_state.volumes for o in outcomes_of(v.tags) if not is_single_name(o.set_name)]
     keys = {(tags.set_name, tags.set_id) for _volume, tags in tagged}
@@ -37,7 +37,7 @@ def instances(host_state: HostState) -> tuple[Instance, ...]:
 
 
 def _superseded(instance: Instance) -> bool:
-    # A later rollback of some of its origins has taken the place of what they remembered of this one.
+    # Some of its origins were rolled back again later, and now record only that rollback.
     return not instance.live and {member.state for member in instance.members} == {
         "rolled_back",
         "lost",
@@ -52,14 +52,14 @@ def _instance(
     outcomes: Sequence[tuple[Volume, Outcome]],
 ) -> Instance:
     by_origin = {volume.key: outcome for volume, outcome in outcomes}
-    living = [_living_member(host_state, volume, tags, by_origin) for volume, tags in tagged]
-    known = {member.origin_key for member in living}
+    existing = [_existing_member(host_state, volume, tags, by_origin) for volume, tags in tagged]
+    known = {member.origin_key for member in existing}
     gone = [_gone_member(volume, outcome) for volume, outcome in outcomes if volume.key not in known]
-    # Members that somebody accepted to lose are no longer counted by the outcomes.
+    # The count in outcomes leaves out members whose loss a user has accepted.
     count = min((outcome.count for _volume, outcome in outcomes), default=0) or max(t.count for _volume, t in tagged)
     sealed_ones = [tags.sealed for _volume, tags in tagged]
-    lost = [Member(state="lost")] * max(0, count - len(living) - len(gone))
-    members = sorted(living + gone, key=lambda member: member.label)
+    lost = [Member(state="lost")] * max(0, count - len(existing) - len(gone))
+    members = sorted(existing + gone, key=lambda member: member.label)
     return Instance(
         name=name,
         set_id=tagged[0][1].set_id if tagged else outcomes[0][1].set_id,
@@ -71,7 +71,7 @@ def _instance(
     )
 
 
-def _living_member(
+def _existing_member(
     host_state: HostState,
     volume: Volume,
     tags: MemberTags,
@@ -82,22 +82,24 @@ def _living_member(
     recorded, outcome = host_state.by_key(key), outcomes.get(key)
     state: MemberState = "detached"
     if recorded is not None and host_state.origin_of(volume) == recorded:
-        state = _since_boot(host_state, recorded, outcome, member_state(recorded, volume))
-    elif recorded is not None and outcome is not None and _left_by_merge(recorded, volume, outcome):
+        state = _state_since_boot(host_state, recorded, outcome, member_state(recorded, volume))
+    elif recorded is not None and outcome is not None and _is_merge_leftover(recorded, volume, outcome):
         state = "merged"
     return Member(state=state, origin=recorded, snapshot=volume, origin_key=key, outcome=outcome)
 
 
-def _left_by_merge(origin: Volume, volume: Volume, outcome: Outcome) -> bool:
-    # LVM ends a thick merge in two commits: it detaches the drained store, then removes it. A host that is cut off in
-    # between has a plain LV with the member's tags. (A merging snapshot cannot be split off by hand.)
+def _is_merge_leftover(origin: Volume, volume: Volume, outcome: Outcome) -> bool:
+    # LVM ends a thick merge in two commits: it detaches the empty COW store, then removes it. If the host loses power
+    # in between, the store is left as a plain LV with the member's tags. (Nobody can split off a merging snapshot.)
     plain = not (volume.is_snapshot or volume.is_thin or "origin" in volume.roles or volume.open)
     return outcome.kind == "merging" and plain and not origin.merging
 
 
-def _since_boot(host_state: HostState, origin: Volume, outcome: Outcome | None, state: MemberState) -> MemberState:
-    # A thin origin that is active in a later boot than the request's was activated with its merge: what is left is
-    # to take the snapshot out of the metadata, which LVM does when it is polled.
+def _state_since_boot(
+    host_state: HostState, origin: Volume, outcome: Outcome | None, state: MemberState
+) -> MemberState:
+    # A thin origin that is active in a later boot than that of the request was activated with its merge. Only the
+    # snapshot is still in the metadata, and LVM removes it when it is polled.
     requested_before = outcome is not None and outcome.boot_id not in ("", host_state.host.boot_id)
     if state == "merge_pending" and origin.is_thin and origin.active and requested_before:
         return "merging"
@@ -105,19 +107,19 @@ def _since_boot(host_state: HostState, origin: Volume, outcome: Outcome | None, 
 
 
 def _gone_member(origin: Volume, outcome: Outcome) -> Member:
-    # Whether a thick member was still valid when it went is not recorded: removed by hand it looks like merged.
+    # Nothing records whether a thick member was merged or removed by hand: both count as merged.
     state: MemberState = "merged"
     if outcome.kind == "rolled_back":
         state = "rolled_back"
     elif (thin_id := outcome.thin_id_of(origin.key)) is not None and thin_id != origin.thin_id:
-        # The member went another way than into its origin: somebody removed it after the request was written down.
+        # The origin does not have the member's device ID, so the member was removed by hand, not merged.
         state = "lost"
     return Member(state=state, origin=origin, origin_key=origin.key, outcome=outcome)
 
 
 @dataclass(frozen=True)
 class SnapsetLookup:
-    """All takings of one name: the one that counts, leftovers of interrupted ones, and more than one sealed."""
+    """All instances of one name: the current one, leftovers of interrupted ones, and further sealed ones (rivals)."""
 
     current: Instance | None
     leftovers: tuple[Instance, ...] = ()
@@ -125,27 +127,28 @@ class SnapsetLookup:
 
 
 def lookup(found: Iterable[Instance], name: str) -> SnapsetLookup:
-    """What there is under ``name``.
+    """All instances with this ``name``.
 
-    A sealed taking with living members counts first, then an unsealed one, then what origins remember of a rollback.
+    The current one is a sealed instance with existing members, else an unsealed one, else the rollback that origins
+    record.
     """
     mine = [instance for instance in found if instance.name == name]
     sealed = [instance for instance in mine if instance.live and instance.sealed]
     unsealed = [instance for instance in mine if instance.live and not instance.sealed]
-    remembered = [instance for instance in mine if not instance.live]
+    recorded = [instance for instance in mine if not instance.live]
     if sealed:
         return SnapsetLookup(current=sealed[0], leftovers=tuple(unsealed), rivals=tuple(sealed[1:]))
     if unsealed:
         return SnapsetLookup(current=unsealed[0], leftovers=tuple(unsealed[1:]))
-    # Old outcomes are deleted with each new taking; should several be there, the youngest is what happened last.
-    remembered.sort(key=lambda instance: max((m.outcome.at for m in instance.members if m.outcome), default=0))
-    return SnapsetLookup(current=remembered[-1] if remembered else None)
+    # A new instance deletes old outcomes. If there are several all the same, the newest one is what happened last.
+    recorded.sort(key=lambda instance: max((m.outcome.at for m in instance.members if m.outcome), default=0))
+    return SnapsetLookup(current=recorded[-1] if recorded else None)
 
 
 def single_instance(host_state: HostState, *, origin: Volume, name: str) -> Instance | None:
-    """The snapshot ``name`` of ``origin`` (made by hand or by the module) as a taking of one, or None.
+    """The snapshot ``name`` of ``origin`` as an instance with one member, or None. It may have been created by hand.
 
-    Its id is the snapshot's LV UUID. When the snapshot is gone, the origin's outcome of that name is what is left.
+    Its ID is the snapshot's LV UUID. If the snapshot is gone, the outcome that the origin records is used.
     """
     outcome = next(
         (o for o in outcomes_of(origin.tags) if o.set_name == single_outcome_name(name)),
@@ -155,7 +158,7 @@ def single_instance(host_state: HostState, *, origin: Volume, name: str) -> Inst
     if snapshot is not None:
         state: MemberState = "detached"
         if host_state.origin_of(snapshot) == origin:
-            state = _since_boot(host_state, origin, outcome, member_state(origin, snapshot))
+            state = _state_since_boot(host_state, origin, outcome, member_state(origin, snapshot))
         member = Member(
             state=state,
             origin=origin,

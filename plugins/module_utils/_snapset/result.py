@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A set as a result shows it: what is there, or what a plan would leave there. Pure; private to this collection."""
+"""A set in a module's result: as it is, or as a plan would leave it. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FAST_BYTES = 256 * 1024**2
 
 @dataclass(frozen=True)
 class MemberView:
-    """A member; sizes in bytes, percents as LVM prints them. In a prediction what cannot be known is None."""
+    """A member. Sizes are in bytes, percents as LVM prints them. In a prediction, None means unknown."""
 
     vg: str
     origin: str
@@ -36,11 +36,11 @@ class MemberView:
 
     @property
     def public_state(self) -> str:
-        """The state as documented: a snapshot gone into its origin is merging until that is written down."""
+        """The documented state: a merged snapshot counts as merging until its origin records the rollback."""
         return "merging" if self.state == "merged" else self.state
 
     def to_result(self) -> dict[str, Any]:
-        """All that is known, for the module's result."""
+        """Everything that is known, for the module's result."""
         return {
             **self.to_stable(),
             "snapshot": self.snapshot,
@@ -51,7 +51,7 @@ class MemberView:
         }
 
     def to_stable(self) -> dict[str, Any]:
-        """What a prediction and the real run have in common; how long a merging snapshot exists nobody can know."""
+        """What a prediction and the real run have in common. Nobody can predict how long a merging snapshot exists."""
         merging = self.public_state == "merging"
         return {
             "vg": self.vg,
@@ -66,7 +66,7 @@ class MemberView:
 
 @dataclass(frozen=True)
 class View:
-    """A set, or a single snapshot; ``created`` and ``rolled_back_at`` in seconds since the epoch."""
+    """A set or a single snapshot. ``created`` and ``rolled_back_at`` are in seconds since the epoch."""
 
     name: str
     state: SetState
@@ -77,12 +77,12 @@ class View:
 
     @property
     def reboot_required(self) -> bool:
-        """Whether a merge waits for an origin that is in use, so that only a reboot (or an unmount) starts it."""
+        """Whether a merge waits because its origin is in use: only a reboot or an unmount starts it."""
         return any(member.state == "merge_pending" and member.origin_open for member in self.members)
 
     @property
     def poll_after(self) -> int | None:
-        """After how many seconds a further look is worth it; None when nothing is under way."""
+        """The seconds after which it is useful to check again; None if no merge is running."""
         running = [member for member in self.members if member.public_state == "merging"]
         if not running:
             return None
@@ -90,7 +90,7 @@ class View:
         return max(2, min(30, int(left / _FAST_BYTES)))
 
     def to_result(self, now: int) -> dict[str, Any]:
-        """The set as a module returns it; ``now`` in seconds since the epoch gives the age."""
+        """The set as a module returns it. The age is computed from ``now``, in seconds since the epoch."""
         return {
             "name": self.name,
             "id": self.set_id,
@@ -102,13 +102,13 @@ class View:
         }
 
     def to_check_result(self, now: int) -> dict[str, Any]:
-        """The set as check mode returns it: of one that stays also what a new one would get only in the real run."""
+        """The set as check mode returns it. ID, creation time and age are known only if the set exists and is kept."""
         stays = self.set_id is not None and self.state == "active"
         known = self.to_result(now)
         return {**self.to_prediction(), **({key: known[key] for key in ("id", "created", "age")} if stays else {})}
 
     def to_prediction(self) -> dict[str, Any]:
-        """What a prediction and the real run have in common: nothing that only the real run can know."""
+        """What a prediction and the real run have in common."""
         return {
             "name": self.name,
             "state": self.state,
@@ -121,7 +121,7 @@ def _iso(epoch: int | None) -> str | None:
 
 
 def view_of(host_state: HostState, instance: Instance | None, *, name: str) -> View:
-    """What is there now under ``name``."""
+    """The set ``name`` as it is now."""
     if instance is None:
         return View(name=name, state="absent")
     members = [
@@ -159,7 +159,7 @@ def _member_view(host_state: HostState, member: Member, witness: Volume) -> Memb
 
 
 def mountpoints_of(host_state: HostState, volume: Volume | None) -> tuple[str, ...]:
-    """Where ``volume`` is mounted, each mountpoint once; swap is not mounted anywhere."""
+    """Where ``volume`` is mounted, each mountpoint once. Swap does not count."""
     mounts = host_state.mounts_of(volume) if volume else ()
     return tuple(dict.fromkeys(mount.mountpoint for mount in mounts if mount.mountpoint != SWAP))
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which LVs a request means: by VG and LV, by mountpoint, or both. Pure; private to this collection."""
+"""Which LVs a request selects, by VG and LV, by mountpoint, or both. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._model import SWAP
-from .coverage import system_mountpoints, why_not_lvm
+from .coverage import not_on_lvm_problem, system_mountpoints
 from .tags import is_auxiliary
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VolumeSpec:
-    """An item of ``volumes``: one LV, or with ``lv`` None every LV of the VG that can be an origin."""
+    """An item of ``volumes``: one LV, or if ``lv`` is None, every LV of the VG that holds data."""
 
     vg: str
     lv: str | None = None
@@ -31,7 +31,7 @@ class VolumeSpec:
 
 @dataclass(frozen=True)
 class Selector:
-    """What a user chose; every path is normalised. ``system`` means / and what has to roll back with it."""
+    """What the user selects. All paths are normalised. ``system`` means / and what must roll back with it."""
 
     volumes: tuple[VolumeSpec, ...] = ()
     mountpoints: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Selector:
 
     @property
     def given(self) -> bool:
-        """Whether anything was chosen at all."""
+        """Whether the user selects anything at all."""
         return bool(self.volumes or self.mountpoints or self.system)
 
 
@@ -50,7 +50,7 @@ NOTHING_CHOSEN = Selector()
 
 @dataclass(frozen=True)
 class RequestedOrigin:
-    """One origin to protect; ``size`` is what its own item of ``volumes`` says, if it says anything."""
+    """One origin to protect. ``size`` is the size in its item of ``volumes``, or None."""
 
     origin: Volume
     size: Size | None = None
@@ -58,17 +58,17 @@ class RequestedOrigin:
 
 @dataclass(frozen=True)
 class Selection:
-    """The origins that were meant, each once, and why the rest of the request cannot be understood."""
+    """The selected origins, each once, and the reasons why the request is not valid."""
 
     wanted: tuple[RequestedOrigin, ...]
     reasons: tuple[str, ...] = ()
 
 
 def select(host_state: HostState, selector: Selector) -> Selection:
-    """The origins that ``selector`` means on the host in ``host_state``."""
+    """The origins that ``selector`` selects on the host in ``host_state``."""
     reasons = [*_duplicates(selector), *_unknown_excludes(host_state, selector)]
     chosen: dict[LvKey, RequestedOrigin] = {}
-    # A whole VG first, so that what is said of one of its LVs stands.
+    # Whole VGs first, so that an item for one LV overrides the item for its VG.
     for spec in sorted(selector.volumes, key=lambda item: item.lv is not None):
         for volume in _volumes_of(host_state, spec, reasons):
             chosen[volume.key] = RequestedOrigin(origin=volume, size=spec.size)
@@ -85,7 +85,7 @@ def select(host_state: HostState, selector: Selector) -> Selection:
         )
     )
     if selector.given and not wanted and not reasons:
-        reasons.append("nothing is left to protect: what is chosen has no LV that exclude leaves")
+        reasons.append("nothing is left to protect: choose an LV that exclude and ignore_uncovered do not leave out")
     return Selection(wanted=wanted, reasons=tuple(reasons))
 
 
@@ -93,18 +93,18 @@ def _duplicates(selector: Selector) -> Iterator[str]:
     names = Counter((spec.vg, spec.lv) for spec in selector.volumes)
     for (vg, lv), times in names.items():
         if times > 1:
-            yield (f"volumes names {vg}/{lv} {times} times" if lv else f"volumes names VG {vg} {times} times")
+            yield (f"volumes lists {vg}/{lv} {times} times" if lv else f"volumes lists VG {vg} {times} times")
     for mountpoint, times in Counter(selector.mountpoints).items():
         if times > 1:
-            yield f"mountpoints names {mountpoint} {times} times"
+            yield f"mountpoints lists {mountpoint} {times} times"
 
 
 def _volumes_of(host_state: HostState, spec: VolumeSpec, reasons: list[str]) -> Iterator[Volume]:
     if host_state.group(spec.vg) is None:
         known = ", ".join(group.name for group in host_state.volume_groups) or "none"
-        reasons.append(f"there is no VG {spec.vg} here (a foreign one is not visible); VGs of this host: {known}")
+        reasons.append(f"there is no VG {spec.vg} here (LVM hides foreign VGs); VGs of this host: {known}")
     elif spec.lv is None:
-        yield from (volume for volume in host_state.volumes if volume.vg == spec.vg and _fits_all(host_state, volume))
+        yield from (volume for volume in host_state.volumes if volume.vg == spec.vg and _holds_data(host_state, volume))
     else:
         volume = host_state.volume(spec.vg, spec.lv)
         if volume is None:
@@ -113,8 +113,8 @@ def _volumes_of(host_state: HostState, spec: VolumeSpec, reasons: list[str]) -> 
             yield volume
 
 
-def _fits_all(host_state: HostState, volume: Volume) -> bool:
-    # A whole VG means its data: no pools, no snapshots, nothing hidden, no swap, nothing that we keep there.
+def _holds_data(host_state: HostState, volume: Volume) -> bool:
+    # A whole VG means its data: no pools, snapshots, hidden LVs, swap or auxiliary LVs.
     swapped = any(mount.mountpoint == SWAP for mount in host_state.mounts_of(volume))
     return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or is_auxiliary(volume.all_tags))
 
@@ -122,14 +122,14 @@ def _fits_all(host_state: HostState, volume: Volume) -> bool:
 def _volume_below(host_state: HostState, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:
     mount = host_state.host.mount_at(mountpoint)
     if mount is None:
-        # The root filesystem is there, but may lie on no block device, as of a network or in memory.
+        # The root filesystem always exists, but may not be on a block device (network, memory).
         reasons.append("/ is not on a block device" if mountpoint == "/" else f"nothing is mounted at {mountpoint}")
         return None
     volume = host_state.lv_below(mount.device)
     if volume is None and mountpoint not in selector.ignore_uncovered:
         reasons.append(
-            f"{mountpoint} cannot be protected: {why_not_lvm(host_state, mount)}; "
-            "leave it out, or name it in ignore_uncovered"
+            f"{mountpoint} cannot be protected: {not_on_lvm_problem(host_state, mount)}; "
+            "leave it out, or list it in ignore_uncovered"
         )
     return volume
 
@@ -137,7 +137,7 @@ def _volume_below(host_state: HostState, mountpoint: str, selector: Selector, re
 def _unknown_excludes(host_state: HostState, selector: Selector) -> Iterator[str]:
     for item in selector.exclude:
         if not list(_matching(host_state, item)):
-            yield f"exclude names {item}, which is neither an LV (VG/LV) nor a mountpoint on LVM here"
+            yield f"exclude lists {item}, which is neither an LV (VG/LV) nor a mountpoint on LVM here"
 
 
 def _excluded(host_state: HostState, selector: Selector) -> Iterator[Volume]:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sizes as a person writes them, and LVM's arithmetic of extents and COW stores. Pure; private.
+"""Sizes as users write them, and LVM's arithmetic of extents and COW stores. Pure; private.
 
-Everything here is exact: integers and fractions, no floats. Bytes unless a name says extents.
+All arithmetic is exact, with integers and fractions. Sizes are in bytes unless a name says extents.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Unit = Literal["bytes", "ORIGIN", "USED", "FREE", "VG", "PERCENT", "auto"]
 
 CHUNK_SIZE = 4096
-"""Bytes in a chunk of every thick snapshot made here: what lvcreate(8) takes by default, given explicitly."""
+"""The chunk size, in bytes, of every thick snapshot that this collection creates: the default of lvcreate(8)."""
 
 _EXCEPTION_BYTES = 16
 _MINIMUM_CHUNKS = 3
@@ -34,13 +34,13 @@ _POWERS = {
     **{prefix: power for power, prefix in enumerate(_PREFIXES, start=1)},
     **{f"{prefix}IB": power for power, prefix in enumerate(_PREFIXES, start=1)},
 }
-# More digits than anybody needs, and few enough for every arithmetic.
+# More digits than anybody needs, and few enough for fast arithmetic.
 _SIZE = re.compile(r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?) *(?P<unit>[A-Za-z%]*)")
 
 
 @dataclass(frozen=True)
 class Size:
-    """A size expression: ``amount`` is bytes, or percent of what ``unit`` names; ``text`` is what the user wrote."""
+    """A size: ``amount`` is in bytes, or in percent of what ``unit`` names. ``text`` is what the user wrote."""
 
     unit: Unit
     amount: Fraction
@@ -51,11 +51,11 @@ AUTO = Size(unit="auto", amount=Fraction(0), text="auto")
 
 
 def parse_size(text: str, *, parameter: str, units: Sequence[Unit]) -> Size:
-    """The size that ``text`` expresses, if its unit is among ``units``.
+    """Parse ``text`` as a size with one of ``units``.
 
-    Absolute sizes are bytes, or K, M, G, T, P with or without "iB", all of them powers of 1024.
+    Absolute sizes are in bytes, or in K, M, G, T or P, with or without "iB"; all are powers of 1024.
 
-    Raises InvalidParameter, naming ``parameter`` and what it takes, for anything else.
+    Raises InvalidParameter, with ``parameter`` and what it accepts, if ``text`` is anything else.
     """
     stripped = text.strip()
     if stripped.lower() == "auto" and "auto" in units:
@@ -63,12 +63,12 @@ def parse_size(text: str, *, parameter: str, units: Sequence[Unit]) -> Size:
     match = _SIZE.fullmatch(stripped)
     size = _from_match(match, stripped) if match else None
     if size is None or size.unit not in units:
-        expected = f"{_expected(units)}, of at most 18 digits"
-        raise InvalidParameter(f"{parameter}: {text!r} is not a size here: expected {expected}")
+        accepted = f"{_examples(units)}, with at most 18 digits"
+        raise InvalidParameter(f"{parameter}: {text!r} is not a valid size: use {accepted}")
     if size.unit == "PERCENT" and size.amount >= _WHOLE:
-        raise InvalidParameter(f"{parameter}: {text!r} leaves nothing over: expected less than {_WHOLE}%")
+        raise InvalidParameter(f"{parameter}: {text!r} would leave no space: use less than {_WHOLE}%")
     if size.unit in ("FREE", "VG") and size.amount > _WHOLE:
-        raise InvalidParameter(f"{parameter}: {text!r} is more than there can be: expected at most {_WHOLE}%")
+        raise InvalidParameter(f"{parameter}: {text!r} is too much: use at most {_WHOLE}%")
     return size
 
 
@@ -88,7 +88,7 @@ def _from_match(match: re.Match[str], text: str) -> Size | None:
     return None if power is None else Size(unit="bytes", amount=number * 1024**power, text=text)
 
 
-def _expected(units: Sequence[Unit]) -> str:
+def _examples(units: Sequence[Unit]) -> str:
     examples: dict[Unit, str] = {
         "auto": "auto",
         "bytes": "bytes or 10GiB (KiB, MiB, GiB, TiB, PiB)",
@@ -102,26 +102,26 @@ def _expected(units: Sequence[Unit]) -> str:
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
-    """The quotient of two whole numbers, rounded up."""
+    """The quotient of two integers, rounded up."""
     return -(-numerator // denominator)
 
 
 def ceil_fraction(value: Fraction) -> int:
-    """The least whole number that is not less than ``value``."""
+    """The smallest integer that is not less than ``value``."""
     return ceil_div(value.numerator, value.denominator)
 
 
 def extents_for(size: int | Fraction, extent_size: int) -> int:
-    """How many whole extents hold ``size`` bytes; LVM rounds every size up (lvcreate(8), -L)."""
+    """The number of whole extents that hold ``size`` bytes. LVM rounds sizes up (lvcreate(8), -L)."""
     return ceil_fraction(Fraction(size) / extent_size)
 
 
 def cow_maximum_extents(origin_size: int, extent_size: int, chunk_size: int = CHUNK_SIZE) -> int:
-    """The extents of a COW store that can never overflow; LVM cuts anything larger down to it.
+    """The extents of a COW store that cannot overflow. LVM reduces larger sizes to this maximum.
 
     From lib/metadata/snapshot_manip.c (cow_max_extents) of LVM 2.03: one chunk for the header, one for each chunk of
-    the origin and one for each full or begun area of exceptions, an exception being 16 bytes. Valid for kernels whose
-    snapshot target is 1.12 or newer, which is every kernel that LVM 2.03 runs on here.
+    the origin, and one for each area of exceptions, even if it is only partly used. An exception has 16 bytes. This is
+    valid for kernels with snapshot target 1.12 or newer, as are all on which this collection runs LVM 2.03.
     """
     origin_chunks = ceil_div(origin_size, chunk_size)
     per_area = chunk_size // _EXCEPTION_BYTES
@@ -130,14 +130,14 @@ def cow_maximum_extents(origin_size: int, extent_size: int, chunk_size: int = CH
 
 
 def cow_minimum_extents(extent_size: int, chunk_size: int = CHUNK_SIZE) -> int:
-    """The least extents that LVM accepts for a COW store: three chunks (lib/metadata/snapshot_manip.c)."""
+    """The smallest number of extents that LVM accepts for a COW store: three chunks (lib/metadata/snapshot_manip.c)."""
     return extents_for(_MINIMUM_CHUNKS * chunk_size, extent_size)
 
 
 def origin_percent_extents(percent: Fraction, origin_size: int, extent_size: int, chunk_size: int = CHUNK_SIZE) -> int:
-    """What ``lvcreate -l P%ORIGIN`` allocates: P% of the origin and all of the metadata of a full store.
+    """The extents that ``lvcreate -l P%ORIGIN`` allocates: P% of the origin, and the metadata of a full store.
 
-    From tools/lvcreate.c (_determine_snapshot_size) of LVM 2.03; ``lvextend`` means another size by the same words.
+    From tools/lvcreate.c (_determine_snapshot_size) of LVM 2.03. ``lvextend`` computes %ORIGIN differently.
     """
     origin_extents = extents_for(origin_size, extent_size)
     maximum = cow_maximum_extents(origin_size, extent_size, chunk_size)
@@ -146,24 +146,24 @@ def origin_percent_extents(percent: Fraction, origin_size: int, extent_size: int
 
 
 def percent_floor(percent: Fraction, extents: int) -> int:
-    """Whole extents in a percentage of ``extents``; LVM rounds %FREE and %VG down (lvcreate(8))."""
+    """A percentage of ``extents`` in whole extents. LVM rounds %FREE and %VG down (lvcreate(8))."""
     return int(percent * extents / 100)
 
 
 def used_bytes(size: int, used_percent: Fraction) -> int:
-    """The most that a store of ``size`` bytes can hold when LVM reports ``used_percent`` (two decimals, cut off)."""
+    """The most bytes that can be in use in a store of ``size`` bytes. LVM cuts ``used_percent`` to two decimals."""
     return min(size, ceil_fraction(size * (used_percent + Fraction(1, 100)) / 100))
 
 
 def default_headroom(size: int) -> int:
-    """What has to be free in a store of ``size`` bytes before a merge when nobody says otherwise: 10% or 256 MiB."""
+    """The bytes that must by default be free in a store of ``size`` bytes before a merge: 10%, at most 256 MiB."""
     return min(ceil_div(size, 10), _DEFAULT_HEADROOM_BYTES)
 
 
 def extents_with_headroom(used: int, headroom: Size | None, *, size: int, extent_size: int) -> int:
-    """The extents of a store that has ``used`` bytes taken and ``headroom`` (bytes or PERCENT of it) free.
+    """The extents of a store with ``used`` bytes in use and ``headroom`` free (bytes, or PERCENT of the store).
 
-    ``size`` is what the store has now; without a ``headroom`` the default for that size counts.
+    ``size`` is the present size of the store. Without ``headroom``, the default for that size applies.
     """
     if headroom is None:
         return extents_for(used + default_headroom(size), extent_size)
@@ -174,7 +174,7 @@ def extents_with_headroom(used: int, headroom: Size | None, *, size: int, extent
 
 @dataclass(frozen=True)
 class Share:
-    """One automatic member's claim on the room of its VG, in extents: minimum <= estimate <= maximum."""
+    """The space that one member with automatic size wants, in extents: minimum <= estimate <= maximum."""
 
     minimum: int
     estimate: int
@@ -182,10 +182,10 @@ class Share:
 
 
 def share_room(room: int, shares: Sequence[Share]) -> tuple[int, ...] | None:
-    """Extents for each of ``shares`` out of ``room`` extents, or None when not even the minimums fit.
+    """Divide ``room`` extents among ``shares``; None if not even the minimums fit.
 
-    All of them get their maximum when that fits. Otherwise each gets its estimate; if that does not fit either, what
-    is left above the minimums is divided in proportion to what each would want above its own.
+    If they fit, all get their maximums, or else their estimates. Otherwise each gets its minimum, and the rest is
+    divided in proportion to the difference between estimate and minimum.
     """
     if sum(share.maximum for share in shares) <= room:
         return tuple(share.maximum for share in shares)
@@ -199,7 +199,7 @@ def share_room(room: int, shares: Sequence[Share]) -> tuple[int, ...] | None:
 
 
 def format_bytes(size: int) -> str:
-    """``size`` for people: in the largest binary unit that it fills, with at most one decimal."""
+    """``size`` in bytes as text for users: in the largest binary unit not above it, with at most one decimal."""
     for unit, power in (("TiB", 4), ("GiB", 3), ("MiB", 2), ("KiB", 1)):
         if size >= 1024**power:
             return f"{size / 1024**power:.1f}".removesuffix(".0") + f" {unit}"

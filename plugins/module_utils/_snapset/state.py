@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a snapset is, and the states of its members and of the whole. Pure; private to this collection.
+"""Snapset instances, their members, and the states of both. Pure; private to this collection.
 
-The package ``_snapset`` knows what a snapset is, by tags and by LVM's report, and the steps that change one. It must
-not know how anything is read or run: all of it is pure.
+The package ``_snapset`` knows what a snapset is, from tags and LVM's report, and which steps change one. It must not
+know how anything is read or run: all of it is pure.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ SetState = Literal[
 ]
 
 ROLLING_BACK: frozenset[MemberState] = frozenset({"merge_pending", "merging", "merge_failed", "merged", "rolled_back"})
-"""States of a member whose origin has begun to go back."""
+"""States of a member whose rollback has started."""
 
 LOST_MEMBERS: frozenset[MemberState] = frozenset({"lost", "detached", "invalid"})
-"""States of a member by which its origin can never go back."""
+"""States of a member that can never be rolled back."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One snapshot of a taking with its origin, as far as each still exists.
+    """One snapshot of an instance and its origin. Each is None if it no longer exists.
 
-    ``merged`` means: the snapshot is gone into its origin, but the outcome is not yet written down; its empty store
-    may still be there, as ``snapshot``.
-    ``detached`` means: an LV carries the member's tags and is not a snapshot of the recorded origin.
+    In the state ``merged`` the snapshot has been merged, but its origin does not record that yet. Its empty COW store
+    may still exist, as ``snapshot``. In the state ``detached`` an LV has the member's tags but is not a snapshot of the
+    recorded origin.
     """
 
     state: MemberState
@@ -68,20 +68,20 @@ class Member:
 
     @property
     def kind(self) -> Kind:
-        """Thick or thin, by the snapshot while there is one."""
+        """Thick or thin: that of the snapshot if it exists, else that of the origin."""
         witness = self.snapshot or self.origin
         return "thin" if witness is not None and witness.is_thin else "thick"
 
     @property
     def label(self) -> str:
-        """The member for messages: its snapshot if it exists, else its origin."""
+        """The member's name in messages: its snapshot if it exists, else its origin."""
         witness = self.snapshot or self.origin
-        return witness.full_name if witness else "a member that is gone"
+        return witness.full_name if witness else "a missing member"
 
 
 @dataclass(frozen=True)
 class Instance:
-    """All that is left of one taking of a set, told by one id. ``single`` is a snapshot of the module ``snapshot``."""
+    """One snapset instance, identified by its ID. ``single``: it is one snapshot of the module ``snapshot``."""
 
     name: str
     set_id: str
@@ -97,23 +97,23 @@ class Instance:
         """The members whose snapshot still exists."""
         return tuple(member for member in self.members if member.snapshot is not None)
 
-    def those(self, *states: MemberState) -> tuple[Member, ...]:
+    def members_in(self, *states: MemberState) -> tuple[Member, ...]:
         """The members in one of ``states``."""
         return tuple(member for member in self.members if member.state in states)
 
     @property
     def rollback_started(self) -> bool:
-        """Whether a part of it goes back or has gone back already."""
-        return bool(self.those(*ROLLING_BACK))
+        """Whether at least one member is being rolled back or has been."""
+        return bool(self.members_in(*ROLLING_BACK))
 
     @property
     def unrecoverable(self) -> bool:
-        """Whether it can never go back whole: it never was complete, or a member is gone for good."""
-        return not self.sealed or bool(self.those(*LOST_MEMBERS))
+        """Whether it can never be rolled back completely: it is incomplete, or a member is lost."""
+        return not self.sealed or bool(self.members_in(*LOST_MEMBERS))
 
     @property
     def state(self) -> SetState:
-        """The first that fits of the states of a set."""
+        """The state of the set: the first one that applies."""
         states = {member.state for member in self.members}
         checks: tuple[tuple[bool, SetState], ...] = (
             (self.sealed and bool(states & {"lost", "detached"}), "damaged"),
@@ -133,22 +133,22 @@ class Instance:
 
     @property
     def rolled_back_at(self) -> int | None:
-        """When the last origin was seen to be rolled back, in seconds since the epoch."""
+        """When the rollback of the last origin was recorded, in seconds since the epoch; None before that."""
         if self.state != "rolled_back":
             return None
         return max(member.outcome.at for member in self.members if member.outcome)
 
     @property
     def outcome_name(self) -> str:
-        """The name under which origins remember the taking."""
+        """The name under which origins record what becomes of the instance."""
         return single_outcome_name(self.name) if self.single else self.name
 
 
 def member_state(origin: Volume | None, snapshot: Volume) -> MemberState:
-    """The state of a living snapshot of ``origin``, from what LVM reports of both.
+    """The state of an existing snapshot of ``origin``, from what LVM reports about both.
 
-    A thick merge is pending until the origin's table is ``snapshot-merge``, which LVM shows by giving the origin a
-    data_percent (lib/activate/dev_manager.c); a thin one is pending as long as the snapshot exists.
+    A thick merge is pending until the origin's table is ``snapshot-merge``. From then on LVM reports a data_percent for
+    the origin (lib/activate/dev_manager.c). A thin merge is pending as long as the snapshot exists.
     """
     if not snapshot.is_snapshot or origin is None:
         return "detached"
@@ -163,16 +163,16 @@ def _thick_state(origin: Volume, snapshot: Volume) -> MemberState:
     if snapshot.invalid or (snapshot.merging and origin.invalid):
         return "invalid"
     if snapshot.merging:
-        # A thin origin always has a data_percent; whether it is in use is the next best witness.
+        # A thin origin always has a data_percent, so the best sign is whether it is in use.
         pending = bool(origin.open) if origin.is_thin else origin.data_percent is None
         return "merge_pending" if pending else "merging"
     return "unknown" if snapshot.invalid is None or not snapshot.active else "active"
 
 
 def merge_percent(member: Member) -> Fraction | None:
-    """How far a merge is, in percent as lvconvert(8) counts it, or None when none is running.
+    """The progress of a merge in percent, as lvconvert(8) counts it; None if none is running.
 
-    The kernel reports how full the store still is, so a merge of a store that was a quarter full begins at 75.
+    The kernel reports how full the store still is. So the merge of a store that was 25% full begins at 75%.
     """
     if member.state == "merging" and member.origin and member.origin.data_percent is not None:
         return 100 - member.origin.data_percent
@@ -180,7 +180,7 @@ def merge_percent(member: Member) -> Fraction | None:
 
 
 def cannot_overflow(host_state: HostState, origin: Volume, snapshot: Volume) -> bool:
-    """Whether the store of a thick snapshot has its maximum."""
+    """Whether the COW store of a thick snapshot has its maximum size."""
     group = host_state.group(origin.vg)
     if group is None:
         return False
@@ -192,10 +192,10 @@ _SINGLE_MARK = "/"
 
 
 def single_outcome_name(snapshot: str) -> str:
-    """The name under which an origin remembers a single snapshot: one that no snapset can have."""
+    """The name under which an origin records a single snapshot. No snapset can have it."""
     return f"{_SINGLE_MARK}{snapshot}"
 
 
 def is_single_name(name: str) -> bool:
-    """Whether origins remember a single snapshot by that name."""
+    """Whether ``name`` is a name under which origins record a single snapshot."""
     return name.startswith(_SINGLE_MARK)

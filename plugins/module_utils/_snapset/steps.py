@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of plans that are exactly one LVM command. Pure; private to this collection.
+"""Steps of plans that are one LVM command. Pure; private to this collection.
 
-Every step names its LVs. None chooses them by a tag: one on an origin would reach the origin and its snapshots.
+Every step names its LVs. None selects them by tag: a tag on an origin would select its snapshots too.
 """
 
 from __future__ import annotations
@@ -25,19 +25,27 @@ if TYPE_CHECKING:
 class LvmStep:
     """A step that is one LVM command."""
 
-    changes = True
+    @property
+    def changes(self) -> bool:
+        """Whether the command changes the host."""
+        return True
 
-    def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
-        raise NotImplementedError
-
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
+    @property
+    def lvs(self) -> tuple[str, ...]:
+        """The LVs that the command names, as VG/LV."""
         raise NotImplementedError
 
     @property
     def vgs(self) -> tuple[str, ...]:
         """The names of the VGs that the command changes."""
+        return tuple(sorted({name.partition("/")[0] for name in self.lvs}))
+
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments of ``lvm``."""
+        raise NotImplementedError
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
         raise NotImplementedError
 
     def run(self, runner: Runner) -> CommandResult:
@@ -45,15 +53,36 @@ class LvmStep:
         return runner.run(self.arguments(), vgs=self.vgs)
 
     def carry_out(self, runner: Runner) -> None:
-        """Run the command. Raises StepFailed with LVM's message."""
+        """Run the command. Raises StepFailed if LVM reports an error."""
         result = self.run(runner)
         if result.rc != 0:
             raise StepFailed(result)
 
 
 @dataclass(frozen=True)
+class _VolumesStep(LvmStep):
+    """A command on LVs that exist; ``volumes`` are VG/LV."""
+
+    volumes: tuple[str, ...]
+
+    @property
+    def lvs(self) -> tuple[str, ...]:
+        """The LVs."""
+        return self.volumes
+
+    @property
+    def name(self) -> str:
+        """The name of the step in ``planned``."""
+        raise NotImplementedError
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": self.name, "volumes": list(self.volumes)}
+
+
+@dataclass(frozen=True)
 class CreateThick(LvmStep):
-    """Make a thick snapshot with a store of ``extents`` extents, ``size`` bytes."""
+    """Create a thick snapshot with a COW store of ``extents`` extents, which are ``size`` bytes."""
 
     vg: str
     origin: str
@@ -63,45 +92,25 @@ class CreateThick(LvmStep):
     tags: tuple[str, ...]
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VG of its LVs."""
-        return (self.vg,)
+    def lvs(self) -> tuple[str, ...]:
+        """The origin."""
+        return (f"{self.vg}/{self.origin}",)
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; the chunk size is given because the size was computed for it."""
+        """The arguments of ``lvm``. The chunk size is explicit because the size was computed for it."""
         return (
-            *(
-                "lvcreate",
-                "--yes",
-                "--snapshot",
-                "--extents",
-                str(self.extents),
-                "--chunksize",
-                f"{CHUNK_SIZE}b",
-            ),
-            *(
-                "--name",
-                self.name,
-                *_tag_options("--addtag", self.tags),
-                f"{self.vg}/{self.origin}",
-            ),
+            *("lvcreate", "--yes", "--snapshot", "--extents", str(self.extents), "--chunksize", f"{CHUNK_SIZE}b"),
+            *("--name", self.name, *_tag_options("--addtag", self.tags), *self.lvs),
         )
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {
-            "step": "create",
-            "vg": self.vg,
-            "origin": self.origin,
-            "snapshot": self.name,
-            "kind": "thick",
-            "size": self.size,
-        }
+        return {**_created(self), "kind": "thick", "size": self.size}
 
 
 @dataclass(frozen=True)
 class CreateThin(LvmStep):
-    """Make a thin snapshot; it stays inactive, so that the host never sees its filesystem twice."""
+    """Create a thin snapshot. It stays inactive, so the host never sees its filesystem twice."""
 
     vg: str
     origin: str
@@ -109,36 +118,28 @@ class CreateThin(LvmStep):
     tags: tuple[str, ...]
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VG of its LVs."""
-        return (self.vg,)
+    def lvs(self) -> tuple[str, ...]:
+        """The origin."""
+        return (f"{self.vg}/{self.origin}",)
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; without a size, or LVM would make a thick one (lvcreate(8))."""
+        """The arguments of ``lvm``. There is no size: with one, LVM would create a thick snapshot (lvcreate(8))."""
         return (
             *("lvcreate", "--yes", "--snapshot", "--setactivationskip", "y"),
-            *(
-                "--name",
-                self.name,
-                *_tag_options("--addtag", self.tags),
-                f"{self.vg}/{self.origin}",
-            ),
+            *("--name", self.name, *_tag_options("--addtag", self.tags), *self.lvs),
         )
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {
-            "step": "create",
-            "vg": self.vg,
-            "origin": self.origin,
-            "snapshot": self.name,
-            "kind": "thin",
-        }
+        return {**_created(self), "kind": "thin"}
+
+
+Create = Union[CreateThick, CreateThin]
 
 
 @dataclass(frozen=True)
 class CreateVolume(LvmStep):
-    """Make an auxiliary LV, that is neither origin nor snapshot, of ``extents`` extents, ``size`` bytes."""
+    """Create an auxiliary LV of ``extents`` extents, which are ``size`` bytes."""
 
     purpose: Literal["backup", "timer"]
     vg: str
@@ -148,24 +149,24 @@ class CreateVolume(LvmStep):
     tags: tuple[str, ...]
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VG of its LVs."""
-        return (self.vg,)
+    def makes(self) -> str:
+        """The LV, for messages."""
+        return f"{self.vg}/{self.name}"
+
+    @property
+    def lvs(self) -> tuple[str, ...]:
+        """The LV."""
+        return (self.makes,)
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
+        """The arguments of ``lvm``."""
         return (
             *("lvcreate", "--yes", "--type", "linear", "--extents", str(self.extents), "--wipesignatures", "y"),
             *("--name", self.name, *_tag_options("--addtag", self.tags), self.vg),
         )
 
-    @property
-    def makes(self) -> str:
-        """The LV."""
-        return f"{self.vg}/{self.name}"
-
     def undo(self, runner: Runner) -> bool:
-        """Remove the LV, which its tags tell from one that others have made there."""
+        """Remove the LV, if its tags show that this step created it."""
         made = runner.observe().volume(self.vg, self.name)
         if made is None or not set(self.tags) <= set(made.tags):
             return False
@@ -179,7 +180,7 @@ class CreateVolume(LvmStep):
 
 @dataclass(frozen=True)
 class Extend(LvmStep):
-    """Make the store of a thick snapshot ``extents`` extents, ``size`` bytes, large."""
+    """Extend the COW store of a thick snapshot to ``extents`` extents, which are ``size`` bytes."""
 
     vg: str
     snapshot: str
@@ -187,50 +188,38 @@ class Extend(LvmStep):
     size: int
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VG of its LVs."""
-        return (self.vg,)
+    def lvs(self) -> tuple[str, ...]:
+        """The snapshot."""
+        return (f"{self.vg}/{self.snapshot}",)
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
-        return (
-            "lvextend",
-            "--yes",
-            "--extents",
-            str(self.extents),
-            f"{self.vg}/{self.snapshot}",
-        )
+        """The arguments of ``lvm``."""
+        return ("lvextend", "--yes", "--extents", str(self.extents), *self.lvs)
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {
-            "step": "extend",
-            "vg": self.vg,
-            "snapshot": self.snapshot,
-            "size": self.size,
-        }
+        return {"step": "extend", "vg": self.vg, "snapshot": self.snapshot, "size": self.size}
 
 
 @dataclass(frozen=True)
-class Retag(LvmStep):
-    """Write tags: the seal on members, or what origins remember.
+class Retag(_VolumesStep):
+    """Write tags: the seal on members, or outcomes on origins.
 
-    ``undo`` are the steps that give each of the LVs what it had before; LVs that no longer need that are left out.
+    ``undo`` are the steps that give the LVs back their earlier tags. Who undoes it can leave out some of the LVs.
     """
 
     purpose: Literal["seal", "remember_merge", "remember_rollback", "accept_loss", "forget", "restored"]
-    volumes: tuple[str, ...]
     add: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
     undo: tuple[Retag, ...] = ()
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VGs of its LVs."""
-        return _vgs_of(self.volumes)
+    def name(self) -> str:
+        """What the tags are for."""
+        return self.purpose
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; adding a tag that is there or deleting one that is not does no harm (LVM 2.03)."""
+        """The arguments of ``lvm``. Adding an existing tag or deleting a missing one is no error (LVM 2.03)."""
         return (
             *("lvchange", "--yes"),
             *_tag_options("--deltag", self.delete),
@@ -238,14 +227,10 @@ class Retag(LvmStep):
             *self.volumes,
         )
 
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-        return {"step": self.purpose, "volumes": list(self.volumes)}
-
 
 @dataclass(frozen=True)
-class MergeOne:
-    """A snapshot and its origin, as VG/LV, and what tells afterwards whether the one has gone into the other."""
+class MemberMerge:
+    """A snapshot and its origin, as VG/LV. ``key`` and ``thin_id`` of the snapshot show later whether it was merged."""
 
     snapshot: str
     origin: str
@@ -255,98 +240,56 @@ class MergeOne:
 
 @dataclass(frozen=True)
 class Merge(LvmStep):
-    """Ask LVM to merge snapshots into their origins, in the background."""
+    """Request the merge of snapshots into their origins, in the background."""
 
-    members: tuple[MergeOne, ...]
+    members: tuple[MemberMerge, ...]
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VGs of its LVs."""
-        return _vgs_of(member.origin for member in self.members)
+    def lvs(self) -> tuple[str, ...]:
+        """The snapshots."""
+        return tuple(member.snapshot for member in self.members)
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; plain --merge because one command takes thick and thin ones."""
-        return (
-            "lvconvert",
-            "--yes",
-            "--merge",
-            "--background",
-            "--interval",
-            str(POLL_SECONDS),
-            *(member.snapshot for member in self.members),
-        )
+        """The arguments of ``lvm``. Plain --merge accepts thick and thin snapshots in one command."""
+        return ("lvconvert", "--yes", "--merge", "--background", "--interval", str(POLL_SECONDS), *self.lvs)
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {"step": "merge", "volumes": [member.snapshot for member in self.members]}
+        return {"step": "merge", "volumes": list(self.lvs)}
+
+
+_WAYS = {"start": ("--refresh",), "poll": ("--poll", "y"), "activate": ("--activate", "y")}
 
 
 @dataclass(frozen=True)
-class Start(LvmStep):
-    """Start pending merges into origins that nobody has open any more."""
+class Wake(_VolumesStep):
+    """Make LVM continue with LVs: one of three ways of lvchange(8).
 
-    origins: tuple[str, ...]
+    ``start`` begins pending merges into origins that are no longer open. ``poll`` makes LVM poll merges until they end;
+    otherwise a finished merge stays in the metadata forever. ``activate`` activates LVs.
+    """
+
+    way: Literal["start", "poll", "activate"]
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VGs of its LVs."""
-        return _vgs_of(self.origins)
-
-    def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
-        return ("lvchange", "--yes", "--refresh", *self.origins)
-
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-        return {"step": "start", "volumes": list(self.origins)}
-
-
-@dataclass(frozen=True)
-class Activate(LvmStep):
-    """Activate LVs."""
-
-    volumes: tuple[str, ...]
+    def changes(self) -> bool:
+        """What LVM ends because it polls is not a change by this collection."""
+        return self.way != "poll"
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VGs of its LVs."""
-        return _vgs_of(self.volumes)
+    def name(self) -> str:
+        """The way."""
+        return self.way
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
-        return ("lvchange", "--yes", "--activate", "y", *self.volumes)
-
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-        return {"step": "activate", "volumes": list(self.volumes)}
+        """The arguments of ``lvm``."""
+        return ("lvchange", "--yes", *_WAYS[self.way], *self.volumes)
 
 
 @dataclass(frozen=True)
-class Poll(LvmStep):
-    """Make somebody watch merges to their end; without that a drained merge stays in the metadata for ever."""
+class Remove(_VolumesStep):
+    """Remove LVs of this collection. By ``keys``, LVM keeps another LV that has got one of the names meanwhile."""
 
-    origins: tuple[str, ...]
-    changes = False
-
-    @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VGs of its LVs."""
-        return _vgs_of(self.origins)
-
-    def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``."""
-        return ("lvchange", "--yes", "--poll", "y", *self.origins)
-
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-        return {"step": "poll", "volumes": list(self.origins)}
-
-
-@dataclass(frozen=True)
-class Remove(LvmStep):
-    """Remove LVs that this collection made; by ``keys`` LVM spares another LV that has got such a name meanwhile."""
-
-    volumes: tuple[str, ...]
     keys: tuple[LvKey, ...]
 
     @classmethod
@@ -356,26 +299,18 @@ class Remove(LvmStep):
         return cls(volumes=tuple(one.full_name for one in found), keys=tuple(one.key for one in found))
 
     @property
-    def vgs(self) -> tuple[str, ...]:
-        """The VGs of its LVs."""
-        return _vgs_of(self.volumes)
+    def name(self) -> str:
+        """The name of the step in ``planned``."""
+        return "remove"
 
     def arguments(self) -> tuple[str, ...]:
-        """What follows ``lvm``; of the LVs that are named, only those that are selected as well go."""
+        """The arguments of ``lvm``. It removes only LVs that are both named and selected."""
         selection = " || ".join(f"(vg_uuid={vg} && lv_uuid={lv})" for vg, lv in self.keys)
         return ("lvremove", "--yes", "--select", selection, *self.volumes)
 
-    def render(self) -> Mapping[str, Any]:
-        """The step for the result ``planned``."""
-        return {"step": "remove", "volumes": list(self.volumes)}
 
-
-Create = Union[CreateThick, CreateThin]
-
-
-def _vgs_of(names: Iterable[str]) -> tuple[str, ...]:
-    """The VGs of LVs that are given as VG/LV."""
-    return tuple(sorted({name.partition("/")[0] for name in names}))
+def _created(step: Create) -> dict[str, Any]:
+    return {"step": "create", "vg": step.vg, "origin": step.origin, "snapshot": step.name}
 
 
 def _tag_options(option: str, tags: tuple[str, ...]) -> tuple[str, ...]:

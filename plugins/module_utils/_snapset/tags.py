@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state of snapsets as LVM tags: how it is written and read. Pure; private to this collection.
+"""The LVM tags that record the state of snapsets: written and parsed. Pure; private to this collection.
 
-LVM takes ``A-Za-z0-9._-+/=!:&#`` in a tag (lib/misc/lvm-string.c, LVM 2.03), so every value here keeps to these.
+LVM accepts ``A-Za-z0-9._-+/=!:&#`` in a tag (lib/misc/lvm-string.c, LVM 2.03). All values here use only these.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ SEALED = f"{MEMBER}sealed"
 
 OutcomeKind = Literal["merging", "rolled_back"]
 _MOST_MEMBERS = 9999
-# The end of the year 9999, the last that has a date.
+# The end of the year 9999, the last one that Python's datetime supports.
 _LAST_SECOND = 253402300799
-# Roles make file names of it.
+# Roles use it in file names.
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _OUTCOME_KINDS: tuple[OutcomeKind, ...] = ("merging", "rolled_back")
 
 
 @dataclass(frozen=True)
 class MemberTags:
-    """What a member carries from the moment ``lvcreate`` makes it.
+    """The tags that a member has from the moment ``lvcreate`` creates it.
 
-    ``set_id`` is one UUID for each taking, ``count`` the number of members, ``origin_uuid`` the origin's LV UUID,
-    ``taken`` seconds since the epoch, ``pvs`` the marks of the VG's PVs (for an LV that holds the root filesystem),
-    ``vg`` the VG's UUID, which release 0.1.0 did not write.
+    ``set_id`` is the ID of the instance, a new UUID for each one. ``count`` is the number of members. ``origin_uuid``
+    is the origin's LV UUID. ``taken`` is in seconds since the epoch. ``pvs`` are the short UUIDs of the VG's PVs, only
+    for an LV with the root filesystem. ``vg`` is the VG's UUID, which release 0.1.0 did not write.
     """
 
     set_name: str
@@ -60,16 +60,16 @@ class MemberTags:
     vg: str = ""
 
     def to_tags(self) -> tuple[str, ...]:
-        """The tags for ``lvcreate --addtag``; the seal is never among them, it comes when the last member exists."""
+        """The tags for ``lvcreate --addtag``. The seal is not among them: it is added when the last member exists."""
         pvs = None if self.pvs is None else ":".join(self.pvs)
         known = {"origin": self.origin_uuid, "taken": self.taken, "pvs": pvs, "vg": self.vg or None}
-        return _written(MEMBER, {"set": self.set_name, "id": self.set_id, "count": self.count, **known})
+        return _format_tags(MEMBER, {"set": self.set_name, "id": self.set_id, "count": self.count, **known})
 
 
 def parse_member(tags: Iterable[str]) -> MemberTags | None:
-    """The membership that ``tags`` describe, or None when they describe none.
+    """Parse the tags of a member. None if ``tags`` are not those of a member.
 
-    Tags that were cut or edited by hand (a part missing, a number or a name that is none) describe none.
+    It is also None if tags were edited by hand and are no longer valid (a part is missing, a number or name is wrong).
     """
     values = dict(_key_values(tags, MEMBER))
     try:
@@ -87,7 +87,7 @@ def parse_member(tags: Iterable[str]) -> MemberTags | None:
         return None
 
 
-def _written(prefix: str, values: Mapping[str, object]) -> tuple[str, ...]:
+def _format_tags(prefix: str, values: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(f"{prefix}{key}={value}" for key, value in values.items() if value is not None)
 
 
@@ -126,11 +126,11 @@ def _key_values(tags: Iterable[str], prefix: str) -> Iterable[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class BootTags:
-    """What the LV of a backup of /boot carries from when ``lvcreate`` makes it, and later.
+    """The tags of the LV of a backup of /boot.
 
-    ``set_id`` is the id of the taking that it belongs to, ``taken`` seconds since the epoch. ``manifest``, the
-    checksum of its manifest (SHA-256, 64 hex digits), comes when all of it is on the disk, ``restored`` when all of it
-    has been brought back. ``vg`` as with MemberTags.
+    ``set_id`` is the ID of the instance that it belongs to. ``taken`` is in seconds since the epoch. ``vg`` is as in
+    MemberTags. Two tags are added later: ``manifest``, the checksum of the backup's manifest (SHA-256, 64 hex digits),
+    when the whole backup is on the disk, and ``restored`` when all of it has been restored.
     """
 
     set_name: str
@@ -141,13 +141,13 @@ class BootTags:
     vg: str = ""
 
     def to_tags(self) -> tuple[str, ...]:
-        """The tags for ``lvcreate --addtag``: none of those that come later."""
+        """The tags for ``lvcreate --addtag``, without those that are added later."""
         known = {"set": self.set_name, "id": self.set_id, "taken": self.taken, "vg": self.vg or None}
-        return _written(BOOT, known)
+        return _format_tags(BOOT, known)
 
 
 def parse_boot(tags: Iterable[str]) -> BootTags | None:
-    """The backup that ``tags`` describe, or None when they describe none."""
+    """Parse the tags of a backup of /boot. None if ``tags`` are not those of a backup."""
     values = dict(_key_values(tags, BOOT))
     try:
         return BootTags(
@@ -163,17 +163,18 @@ def parse_boot(tags: Iterable[str]) -> BootTags | None:
 
 
 def boot_seal(manifest: str) -> str:
-    """The tag that declares a backup whole."""
+    """The tag that marks a backup as complete."""
     return f"{BOOT}manifest={manifest}"
 
 
 @dataclass(frozen=True)
 class TimerTags:
-    """What the LV of a rollback timer carries from when ``lvcreate`` makes it, and later.
+    """The tags of the LV of a rollback timer.
 
-    ``set_id`` is the id of the taking that it belongs to, ``armed`` seconds since the epoch, ``after`` seconds from
-    then, ``boots`` how many failed boots are enough, 0 for any number. ``ready`` comes when all is on the disk and was
-    tried, ``fired``, seconds since the epoch, when the time was over. ``vg`` as with MemberTags.
+    ``set_id`` is the ID of the instance that it belongs to. ``armed`` is in seconds since the epoch, ``after`` in
+    seconds from then. ``boots`` is the number of failed boots after which it fires; with 0 it ignores them. ``vg`` is
+    as in MemberTags. Two tags are added later: ``ready`` when everything is on the disk and was tested, and ``fired``
+    (seconds since the epoch) when it fires.
     """
 
     set_name: str
@@ -186,18 +187,18 @@ class TimerTags:
     vg: str = ""
 
     def to_tags(self) -> tuple[str, ...]:
-        """The tags for ``lvcreate --addtag``: none of those that come later."""
+        """The tags for ``lvcreate --addtag``, without those that are added later."""
         known = {"armed": self.armed, "after": self.after, "boots": self.boots, "vg": self.vg or None}
-        return _written(TIMER, {"set": self.set_name, "id": self.set_id, **known})
+        return _format_tags(TIMER, {"set": self.set_name, "id": self.set_id, **known})
 
     @property
     def deadline(self) -> int:
-        """When the time is over, in seconds since the epoch."""
+        """The time at which it fires at the latest, in seconds since the epoch."""
         return self.armed + self.after
 
 
 def parse_timer(tags: Iterable[str]) -> TimerTags | None:
-    """The timer that ``tags`` describe, or None when they describe none."""
+    """Parse the tags of a rollback timer. None if ``tags`` are not those of a timer."""
     values = dict(_key_values(tags, TIMER))
     try:
         fired = values.get("fired")
@@ -216,7 +217,7 @@ def parse_timer(tags: Iterable[str]) -> TimerTags | None:
 
 
 def is_auxiliary(tags: Iterable[str]) -> bool:
-    """Whether ``tags`` say that their LV is this collection's own, neither origin nor snapshot."""
+    """Whether ``tags`` are those of an auxiliary LV (a backup of /boot or a rollback timer)."""
     return any(tag.startswith((BOOT, TIMER)) for tag in tags)
 
 
@@ -224,26 +225,26 @@ VgMarks = Mapping[str, Mapping[str, int]]
 
 
 def vg_marks(vg_uuids: Iterable[str], thin_ids: Mapping[LvKey, int] = MappingProxyType({})) -> VgMarks:
-    """What stands for those VGs, and for the thin device ids of their LVs, inside an outcome's tag."""
+    """The short UUIDs of VGs for the tag of an outcome, each with the thin device IDs of its LVs by short LV UUID."""
     return {
         _mark(vg): {_mark(lv): thin_id for (group, lv), thin_id in thin_ids.items() if group == vg} for vg in vg_uuids
     }
 
 
 def _mark(uuid: str) -> str:
-    """The part of an LVM UUID that stands for it inside a tag (10 of 32 characters, about 59 bits)."""
+    """The short form of an LVM UUID in a tag: its first 10 of 32 characters, about 59 bits."""
     return uuid.replace("-", "")[:10]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an origin remembers of a merge: ``merging`` from before the request, ``rolled_back`` when it has ended.
+    """What an origin records about a merge: ``merging`` from before the request, ``rolled_back`` when it has ended.
 
-    ``boot_id`` is the kernel's boot id at the request (``merging`` only), ``at`` seconds since the epoch. ``vgs`` has a
-    mark of each VG that was told, and under it the former thin device id of each thin member by its origin's mark
-    (``merging`` only): after a thin merge the origin must have that id, and the member that could tell is gone. One tag
-    holds them all because one ``lvchange`` writes the same tag to every origin. Release 0.1.0 wrote the ids alone: read
-    as those of a VG without a mark.
+    ``boot_id`` is the kernel's boot ID at the request (``merging`` only). ``at`` is in seconds since the epoch. ``vgs``
+    has the short UUID of each VG in which the tag was written. Under it are the thin device IDs of the thin members, by
+    the short UUID of their origin (``merging`` only): after a thin merge the origin has its member's device ID, and the
+    member is gone. One tag has all of them because one ``lvchange`` writes the same tag to every origin. Release 0.1.0
+    wrote only the IDs: they are parsed as those of a VG with an empty name.
     """
 
     kind: OutcomeKind
@@ -255,11 +256,11 @@ class Outcome:
     vgs: VgMarks = field(default_factory=lambda: MappingProxyType({}))
 
     def is_of(self, vg_uuid: str) -> bool | None:
-        """Whether it was written in the VG with that UUID; None when it does not tell."""
+        """Whether it was written in the VG with that UUID; None if it does not record a VG."""
         return _mark(vg_uuid) in self.vgs if any(self.vgs) else None
 
     def thin_id_of(self, origin: LvKey) -> int | None:
-        """The device id that a thin origin must have once its member has gone into it, if that is known."""
+        """The device ID that a thin origin must have after the merge of its member, or None if it is not recorded."""
         vg, lv = map(_mark, origin)
         return self.vgs.get(vg, self.vgs.get("", {})).get(lv)
 
@@ -275,12 +276,12 @@ class Outcome:
 
 
 def parse_outcome(tag: str) -> Outcome | None:
-    """The outcome that one tag describes, or None when it is not one of ours or was cut or edited by hand."""
+    """Parse one tag as an outcome. None if it is another tag, or is not valid because somebody edited it."""
     for kind in _OUTCOME_KINDS:
         start = f"{_OUTCOME}{kind}="
         if tag.startswith(start):
             outcome = _parse_parts(kind, tag[len(start) :].split(":"))
-            # Only what is written back the same can be deleted again.
+            # An outcome can be deleted only if it is formatted back to exactly the same tag.
             return outcome if outcome is not None and outcome.to_tag() == tag else None
     return None
 
@@ -315,21 +316,21 @@ def _parse_vg(text: str) -> tuple[str, Mapping[str, int]]:
 
 
 def outcomes_of(tags: Iterable[str]) -> tuple[Outcome, ...]:
-    """Every outcome among ``tags``."""
+    """All outcomes among ``tags``."""
     parsed = (parse_outcome(tag) for tag in tags)
     return tuple(outcome for outcome in parsed if outcome is not None)
 
 
 def single_tags(origin_uuid: str) -> tuple[str, ...]:
-    """The tags of a snapshot that the module ``snapshot`` makes of the origin with that LV UUID."""
+    """The tags of a snapshot that the module ``snapshot`` creates; the origin has that LV UUID."""
     return (SINGLE, f"{_SINGLE_ORIGIN}{origin_uuid}")
 
 
 def is_single_of(tags: Iterable[str], origin_uuid: str) -> bool:
-    """Whether ``tags`` say that their LV was made as a single snapshot of that origin."""
+    """Whether ``tags`` are those of a single snapshot of that origin."""
     return f"{_SINGLE_ORIGIN}{origin_uuid}" in tags
 
 
 def membership_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Those of ``tags`` that mark an LV as a member or as a single snapshot."""
+    """Those of ``tags`` that mark an LV as a member of a set or as a single snapshot."""
     return tuple(tag for tag in tags if tag.startswith((MEMBER, SINGLE)))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Auxiliary LVs, beside origins and snapshots: where they lie and how large they are. Pure; private."""
+"""Auxiliary LVs: which VG, name and size a new one gets. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from .._model import HostState, Volume, VolumeGroup
 
 ROOM_FOR_ENTRY = 1024
-"""What ext4 takes for an entry besides its content, in bytes: an inode and a place in a directory."""
-# What it takes for its own tables.
+"""The bytes that ext4 needs for a file besides its content: an inode and a directory entry."""
+# The bytes that ext4 needs for its own tables.
 _ROOM_FOR_TABLES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class NewVolume:
-    """An LV that is to be made: ``extents`` extents, ``size`` bytes."""
+    """An LV that is to be created, of ``extents`` extents, which are ``size`` bytes."""
 
     vg: str
     vg_uuid: str
@@ -42,20 +42,21 @@ class NewVolume:
 
     @property
     def device(self) -> str:
-        """Its path below /dev/mapper."""
+        """Its path in /dev/mapper."""
         return device_path(self.vg, self.name)
 
     def step(self, purpose: Literal["backup", "timer"], tags: tuple[str, ...]) -> CreateVolume:
-        """The step that makes it, with ``tags`` from the first moment."""
+        """The step that creates it, with ``tags`` from the first moment."""
         return CreateVolume(purpose, self.vg, self.name, self.extents, self.size, tags)
 
 
 def plan_volume(
     host_state: HostState, title: str, *, names: Sequence[str], vg: str | None, needed: int, going: Sequence[Volume]
 ) -> NewVolume:
-    """An LV with a filesystem for ``needed`` bytes, in ``vg`` or else in the VG of /, with the first free of ``names``.
+    """Plan an LV whose filesystem has space for ``needed`` bytes, with the first free one of ``names``.
 
-    ``title`` is what it is for, ``going`` are LVs that are removed before. Raises Refused.
+    It is created in ``vg``, or if that is None in the VG of /. ``title`` says in messages what it is for. ``going`` are
+    the LVs that are removed before. Raises Refused.
     """
     group = _group(host_state, title, vg)
     extents = -(-(needed + needed // 16 + _ROOM_FOR_TABLES) // group.extent_size)
@@ -63,14 +64,14 @@ def plan_volume(
     problems = list(group_problems(group))
     if group.free_extents + freed < extents:
         problems.append(
-            f"VG {group.name} has {format_bytes(group.free_extents * group.extent_size)} free, and "
-            f"{format_bytes(extents * group.extent_size)} are needed: add a PV, or name another VG (vg)"
+            f"VG {group.name} has {format_bytes(group.free_extents * group.extent_size)} free, but "
+            f"{format_bytes(extents * group.extent_size)} are needed: add a PV, or choose another VG (vg)"
         )
     name = _free_name(host_state, group.name, names, going)
     if name is None:
-        problems.append(f"VG {group.name} has LVs with every name that it could have ({', '.join(names)})")
+        problems.append(f"none of the names {', '.join(names)} is free in VG {group.name}: rename or remove an LV")
     if problems or name is None:
-        raise Refused(f"{title} cannot be made", problems)
+        raise Refused(f"{title} cannot be created", problems)
     return NewVolume(vg=group.name, vg_uuid=group.uuid, name=name, extents=extents, size=extents * group.extent_size)
 
 
@@ -79,12 +80,12 @@ def _group(host_state: HostState, title: str, vg: str | None) -> VolumeGroup:
         root = host_state.host.mount_at("/")
         below = host_state.lv_below(root.device) if root else None
         if below is None:
-            raise Refused(f"{title} cannot be made", ["/ is not on LVM: say which VG shall hold it (vg)"])
+            raise Refused(f"{title} cannot be created", ["/ is not on LVM: choose the VG for it (vg)"])
         vg = below.vg
     group = host_state.group(vg)
     if group is None:
         known = ", ".join(one.name for one in host_state.volume_groups) or "none"
-        raise Refused(f"{title} cannot be made", [f"there is no VG {vg} here; VGs of this host: {known}"])
+        raise Refused(f"{title} cannot be created", [f"there is no VG {vg} here; VGs of this host: {known}"])
     return group
 
 

@@ -253,7 +253,7 @@ def test_the_disk_of_an_origin_is_gone(disk_of_origin: Disk) -> None:
 def told_as_partial(task: Mapping[str, object]) -> None:
     """The VG slow lacks a disk: all tasks say so, and tasks elsewhere are done as ever."""
     for one in (task, merged("s"), absent("s"), present("t", "slow/o")):
-        refused("snapset", one, "VG slow is partial .*bring the PV back")
+        refused("snapset", one, "VG slow is partial .*reconnect the PV")
     shown = ok("snapset_info", {})
     assert "VG slow is partial: a PV is missing" in str(shown["warnings"])
     assert [one["name"] for one in shown["snapsets"]] == ["s"]
@@ -304,7 +304,7 @@ def test_an_origin_cannot_be_written_back(disk_of_origin: Disk) -> None:
     disk_of_origin.refuse_writes()
     call("snapset", merged("s"))
     wait_for_failure()
-    refused("snapset", merged("s"), "the merge of slow/o_s failed .*mend the device")
+    refused("snapset", merged("s"), "the merge of slow/o_s failed .*repair the device")
     assert processes.suspended_for_good() == []
     disk_of_origin.work()
     lvm.run("lvchange", "-an", "slow/o")

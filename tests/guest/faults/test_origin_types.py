@@ -186,7 +186,7 @@ def test_the_external_origin_has_no_snapshot_that_could_be_merged() -> None:
     assert ok("snapset_info", {})["unmanaged_snapshots"] == []
     for state in ("present", "merged", "absent"):
         asked = {"vg": "types", "lv": "outside", "snapshot": "o", "state": state}
-        refused("snapshot", asked, "types/o exists and is not a snapshot: it is never touched")
+        refused("snapshot", asked, "types/o exists and is not a snapshot, so it is not touched")
 
 
 @contextmanager
@@ -208,7 +208,7 @@ def test_a_pv_on_the_origin(active: bool) -> None:  # noqa: FBT001
         refused(
             "snapset",
             present("s", ORIGIN),
-            "types/o is a PV of VG inner, .* duplicate of it: .*; protect the LVs of inner instead",
+            "types/o is a PV of VG inner, .* duplicate of it, .*: protect the LVs of inner instead",
         )
         lvm.run("vgchange", "-ay", "inner")
         storage.write("inner/x", 4)

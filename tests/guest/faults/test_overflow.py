@@ -81,7 +81,7 @@ def test_overflow_does_no_harm_to_a_closed_origin() -> None:
     assert shown()["state"] == "invalid"
     assert storage.checksum("thick/c") == sha256(content).hexdigest()
     refused("snapset", merged("s"), "thick/c_s overflowed and is invalid", r"remove the set \(state: absent\)")
-    refused("snapset", task, r"remove the set \(state: absent\), then take a new one")
+    refused("snapset", task, r"remove the set \(state: absent\), then create a new one")
     four_runs("snapset", absent("s"), commands=3)
     ok("snapset", task)
     write_chunks("thick/c", HELD)
@@ -187,7 +187,7 @@ def test_a_sibling_with_just_enough_room_for_the_merge() -> None:
 
 def test_a_sibling_without_enough_room_for_the_merge() -> None:
     older, younger = two_snapshots(HELD + 1)
-    refused("snapset", merged("older"), r"into thick/c_younger \(younger\) beside it, .* extend or remove it first")
+    refused("snapset", merged("older"), r"into thick/c_younger \(younger\), .* extend or remove it first")
     ok("snapset", present("younger", "thick/c", size="12MiB"))
     ok("snapset", merged("older"))
     rolled_back("snapset", merged("older"))
@@ -339,7 +339,7 @@ def test_a_pool_out_of_metadata() -> None:
     warned = str(ok("snapset_info", {})["warnings"])
     assert "thin pool brim/pool is not healthy (metadata_read_only)" in warned
     for task in (present("t", "brim/v"), present("s", "brim/v"), absent("s"), merged("s")):
-        told = refused("snapset", task, "thin pool brim/pool has no room for metadata")["msg"]
+        told = refused("snapset", task, "thin pool brim/pool has no space for metadata")["msg"]
     assert storage.checksum("brim/v") == changed
     (command,) = re.findall(r"lvextend --poolmetadatasize \+SIZE brim/pool", told)
     lvm.run(*command.replace("SIZE", "1m").split())

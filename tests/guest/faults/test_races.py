@@ -144,7 +144,7 @@ def test_merge_against_absent() -> None:
     back, drop = {**merged("s"), **PATIENT}, {**absent("s"), **PATIENT}
     merging, dropping = at_once([back, drop])
     if merging.get("failed"):
-        assert "there is no such snapset" in merging["msg"]
+        assert "it does not exist" in merging["msg"]
         assert changes([dropping]) == [True]
         assert told() == {}
         return

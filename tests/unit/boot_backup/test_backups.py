@@ -159,7 +159,7 @@ def test_a_name_that_somebody_else_has_is_left_alone() -> None:
 
 def test_the_room_of_the_one_that_is_replaced_counts() -> None:
     full = [b.group(free=0)]
-    with pytest.raises(Refused, match=r"VG vg has 0 bytes free, and 20 MiB are needed"):
+    with pytest.raises(Refused, match=r"VG vg has 0 bytes free, but 20 MiB are needed"):
         plan_new(snapset_context(host(groups=full), "s"), [TREE], None)
     assert plan_new(snapset_context(host(backup(), groups=full), "s"), [TREE], None).place.name == "safepoint_boot_s"
 
@@ -171,5 +171,5 @@ def test_no_such_group() -> None:
 
 def test_root_that_is_not_on_lvm() -> None:
     bare = b.host_state([ROOT])
-    with pytest.raises(Refused, match="/ is not on LVM: say which VG"):
+    with pytest.raises(Refused, match="/ is not on LVM: choose the VG"):
         plan_new(snapset_context(bare, "s"), [TREE], None)

@@ -80,7 +80,7 @@ def test_what_a_timer_does(more: tuple[str, ...], state: str) -> None:
 def test_it_is_no_origin_and_no_data_of_the_group() -> None:
     host_state = b.host_state([ROOT, timer(_tags.TIMER_READY)])
     (reason,) = driver.reasons(host_state, b.request("vg/safepoint_timer_s"))
-    assert "kept by this collection for a snapset" in reason
+    assert "an auxiliary LV of this collection" in reason
     steps = driver.plan(host_state, b.request("vg")).steps
     assert [step.origin for step in steps if isinstance(step, CreateThick)] == ["root"]
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A copy of a disk is attached and imported under another name: same LV UUIDs, same tags, another VG UUID."""
+"""A copied disk is attached and imported under another name: the same LV UUIDs and tags, but another VG UUID."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context imp
     host_problems,
     snapset_context,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import set_apart
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request
 
-# One name sorts before the original's, the other one after it.
+# One name sorts before the original name, the other one after it.
 COPIES = ({"va": "aa", "vt": "at"}, {"va": "va_copy", "vt": "vt_copy"})
 NAMES = pytest.mark.parametrize("names", COPIES, ids=("before", "after"))
 ACTIVE = pytest.mark.parametrize("active", [False, True], ids=("inactive", "active"))
@@ -46,7 +46,7 @@ REQUESTS = (
 
 
 def old(host_state: HostState) -> HostState:
-    """``host_state`` as release 0.1.0 would have left it, whose tags did not tell their VG."""
+    """``host_state`` as release 0.1.0 would have left it: its tags do not record their VG."""
     return replace(host_state, volumes=tuple(replace(one, tags=_old_tags(one.tags)) for one in host_state.volumes))
 
 
@@ -63,7 +63,7 @@ def _old_outcome(tag: str) -> str:
 
 
 def _planned(host_state: HostState, request: Request) -> object:
-    """All that a user sees and LVM gets of a request."""
+    """Everything that a request shows to a user and sends to LVM."""
     reasons = driver.reasons(host_state, request)
     if reasons:
         return reasons
@@ -82,7 +82,7 @@ def test_a_copy_changes_nothing(
 ) -> None:
     monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": "f" * 32}))
     alone = situations.ALL[case]()
-    both = set_apart(b.copied(alone, names, active=active))
+    both = separate_copied_tags(b.copied(alone, names, active=active))
     for request in REQUESTS:
         assert driver.view(both, request) == driver.view(alone, request)
         assert _planned(both, request) == _planned(alone, request)
@@ -90,61 +90,61 @@ def test_a_copy_changes_nothing(
 
 @EACH
 @NAMES
-def test_an_old_set_counts_where_it_is_in_use(
+def test_a_set_of_release_0_1_0_belongs_to_the_active_vg(
     case: str, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": "f" * 32}))
     alone = old(situations.ALL[case]())
-    both = set_apart(b.copied(alone, names, active=False))
-    assert both.doubts == ()
+    both = separate_copied_tags(b.copied(alone, names, active=False))
+    assert both.ambiguities == ()
     for request in REQUESTS:
         assert driver.view(both, request) == driver.view(alone, request)
         assert _planned(both, request) == _planned(alone, request)
 
 
 @NAMES
-def test_an_old_set_that_may_be_either(names: dict[str, str]) -> None:
-    both = set_apart(b.copied(old(situations.active()), names, active=True))
+def test_a_set_of_release_0_1_0_that_is_ambiguous(names: dict[str, str]) -> None:
+    both = separate_copied_tags(b.copied(old(situations.active()), names, active=True))
     for request in REQUESTS[:-1]:
         assert any("are copies of each other" in reason for reason in driver.reasons(both, request)), request
     assert driver.reasons(both, REQUESTS[-1]) == ()
     told = [text for text in host_info(both, None)["warnings"] if text.startswith("snapset s: ")]
-    assert sorted(told) == sorted({f"snapset s: {doubt}" for _name, doubt in both.doubts})
-    assert [*host_problems(snapset_context(both, "s"))] == [doubt for _name, doubt in both.doubts]
+    assert sorted(told) == sorted({f"snapset s: {doubt}" for _name, doubt in both.ambiguities})
+    assert [*host_problems(snapset_context(both, "s"))] == [doubt for _name, doubt in both.ambiguities]
     assert [*host_problems(snapset_context(both, "z"))] == []
 
 
-def test_an_old_set_whose_copy_outlives_it() -> None:
-    """The copy is not in use, and nobody wants to have it instead."""
+def test_a_set_of_release_0_1_0_of_which_only_the_copy_is_left() -> None:
+    """The copy is not in use, so it is not used instead of the set."""
     both = b.copied(old(situations.active()), COPIES[0], active=False)
     left = replace(both, volumes=tuple(v for v in both.volumes if v.vg in COPIES[0].values() or not v.is_snapshot))
-    assert driver.view(set_apart(left), b.request()).state == "absent"
-    assert set_apart(left).doubts == ()
+    assert driver.view(separate_copied_tags(left), b.request()).state == "absent"
+    assert separate_copied_tags(left).ambiguities == ()
 
 
-def test_an_old_set_beside_a_vg_of_the_same_template() -> None:
-    """Two disks were copied from one long before: both are this host's own."""
+def test_a_set_of_release_0_1_0_beside_a_vg_of_the_same_template() -> None:
+    """Two disks are old copies of the same disk: both belong to this host."""
     host = b.copied(old(situations.nothing()), COPIES[1], active=True)
     member = replace(situations.A_MEMBER, tags=_old_tags(b.member(situations.A).tags))
-    own = set_apart(replace(host, volumes=(*host.volumes, member)))
+    own = separate_copied_tags(replace(host, volumes=(*host.volumes, member)))
     assert driver.view(own, b.request()).state == "active"
 
 
 @NAMES
 @ACTIVE
-def test_there_and_back_beside_a_copy(names: dict[str, str], active: bool) -> None:  # noqa: FBT001
-    """The copy was attached first, and what is done to the one is not done to the other."""
+def test_all_states_beside_a_copy(names: dict[str, str], active: bool) -> None:  # noqa: FBT001
+    """The copy was attached first, and nothing that is done to the original is done to it."""
     model = ModelLvm(b.copied(situations.nothing(), names, active=active))
     before = [volume for volume in model.host_state.volumes if volume.vg in names.values()]
     driver.bring_about(model, b.request("va/a", "vt/t", size="40MiB"))
     assert driver.view(model.observe(), b.request()).state == "active"
-    _go_back(model, members=2)
+    _roll_back(model, members=2)
     assert [volume for volume in model.host_state.volumes if volume.vg in names.values()] == before
 
 
 @NAMES
 def test_the_original_and_the_copy_in_one_set(names: dict[str, str]) -> None:
-    """Both are VGs of this host like any other."""
+    """Both are normal VGs of this host."""
     model = ModelLvm(b.copied(situations.nothing(), names, active=True))
     request = b.request(*names, *names.values(), size="40MiB", exclude=["va/b", f"{names['va']}/b"])
     driver.bring_about(model, request)
@@ -157,21 +157,21 @@ def test_the_original_and_the_copy_in_one_set(names: dict[str, str]) -> None:
         (names["vt"], "t"),
     }
     assert driver.plan(model.observe(), request).steps == ()
-    _go_back(model, members=4)
+    _roll_back(model, members=4)
 
 
-def _go_back(model: ModelLvm, *, members: int) -> None:
+def _roll_back(model: ModelLvm, *, members: int) -> None:
     driver.bring_about(model, b.request(state="merged"))
     model.settle()
     driver.bring_about(model, b.request(state="merged"))
     view = driver.view(model.observe(), b.request())
-    assert (view.state, len(view.members), len(model.came_back)) == ("rolled_back", members, members)
+    assert (view.state, len(view.members), len(model.merged)) == ("rolled_back", members, members)
     driver.bring_about(model, b.request(state="absent"))
     assert driver.view(model.observe(), b.request()).state == "absent"
 
 
-def test_one_thin_member_of_a_copy_went_another_way() -> None:
-    """What its origin must have become is told for it alone."""
+def test_one_thin_member_of_a_copy_was_removed() -> None:
+    """The recorded device IDs of the two origins are distinct."""
     names = {"vt": "vt_copy"}
     model = ModelLvm(b.copied(situations.nothing(), names, active=True))
     driver.bring_about(model, b.request("vt/t", "vt_copy/t"))
@@ -190,8 +190,8 @@ def test_a_set_of_which_only_the_copy_is_left(names: dict[str, str]) -> None:
     assert driver.plan(left.observe(), b.request(state="absent")).steps == ()
     reasons = "; ".join(driver.reasons(left.observe(), b.request(state="merged")))
     for name in names.values():
-        assert f"VG {name} has another UUID than when its set s was taken" in reasons
-    # Its names do not stand in the way of a set of the copy itself.
+        assert f"VG {name} does not have the UUID that its set s records" in reasons
+    # LV names of the copied set do not prevent a set of the copy itself.
     driver.bring_about(left, b.request(f"{names['va']}/a", size="40MiB"))
     (member,) = driver.view(left.observe(), b.request()).members
     assert (member.vg, member.origin, member.state) == (names["va"], "a", "active")
@@ -199,7 +199,7 @@ def test_a_set_of_which_only_the_copy_is_left(names: dict[str, str]) -> None:
 
 
 def test_copies_are_shown_as_such() -> None:
-    both = set_apart(b.copied(situations.active(), COPIES[1], active=False))
+    both = separate_copied_tags(b.copied(situations.active(), COPIES[1], active=False))
     info = host_info(both, None)
     assert info["copies"] == [
         {"vg": "va_copy", "original": "va", "snapsets": ("s",), "volumes": ("a_s",)},
@@ -217,13 +217,13 @@ def test_a_copy_without_its_original() -> None:
         volume_groups=tuple(group for group in both.volume_groups if group.name == "copy"),
         volumes=tuple(volume for volume in both.volumes if volume.vg == "copy"),
     )
-    info = host_info(set_apart(alone), None)
+    info = host_info(separate_copied_tags(alone), None)
     assert info["snapsets"] == []
     assert info["copies"] == [{"vg": "copy", "original": None, "snapsets": ("s",), "volumes": ("a",)}]
 
 
 def _kept(vg: str) -> list[Volume]:
-    """What this collection keeps beside a set."""
+    """The auxiliary LVs of a set."""
     uuid = b.lvm_uuid(vg)
     backup = _tags.BootTags(set_name="s", set_id=b.SET_ID, taken=b.NOW, vg=uuid)
     timer = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=60, boots=0, vg=uuid)
@@ -233,18 +233,18 @@ def _kept(vg: str) -> list[Volume]:
 
 @NAMES
 @pytest.mark.parametrize("as_old", [False, True])
-def test_what_is_kept_beside_a_set(names: dict[str, str], as_old: bool) -> None:  # noqa: FBT001
+def test_auxiliary_lvs_of_a_copy(names: dict[str, str], as_old: bool) -> None:  # noqa: FBT001
     alone = situations.of(situations.A, situations.T, *_kept("va"))
     alone = old(alone) if as_old else alone
-    both = set_apart(b.copied(alone, names, active=False))
+    both = separate_copied_tags(b.copied(alone, names, active=False))
     assert [backup.volume.vg for backup in backups_in(both)] == ["va"]
     assert [timer.volume.vg for timer in timers_in(both)] == ["va"]
-    # Nor is it data of the copy.
+    # A whole VG does not select them either.
     chosen = driver.selected(both, b.request(names["va"]))
     assert b.labels([wanted.origin for wanted in chosen]) == [f"{names['va']}/a", f"{names['va']}/b"]
 
 
-def test_what_is_mounted_is_mounted_from_one_of_them() -> None:
+def test_a_mount_belongs_to_one_of_them() -> None:
     host = situations.of(situations.A, situations.T, mounts={"/srv": situations.A})
     both = b.copied(host, COPIES[0], active=True)
     mounted = {volume.full_name for volume in both.volumes if both.mounts_of(volume)}
@@ -254,7 +254,7 @@ def test_what_is_mounted_is_mounted_from_one_of_them() -> None:
 
 
 def test_two_groups_of_one_name() -> None:
-    """A foreign disk came with the same name; LVM shows both."""
+    """A disk of another host has a VG with the same name, and LVM shows both."""
     strange = replace(b.volume("va/a"), uuid=b.lvm_uuid("strange"), vg_uuid=b.lvm_uuid("strange group"))
     member = replace(b.thick_snapshot(strange, "x"), vg_uuid=strange.vg_uuid)
     groups = [*situations.GROUPS, replace(b.group("va"), uuid=strange.vg_uuid)]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What modules return of a set."""
+"""What modules return about a set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ A, T = situations.A, situations.T
 
 
 def _host() -> HostState:
-    """An active set with an origin that is mounted twice, and a daily snapshot that nobody here made."""
+    """An active set with an origin that is mounted twice, and a snapshot that belongs to no set."""
     thick = replace(situations.A_MEMBER, data_percent=Fraction("12.34"))
     daily = b.thick_snapshot(situations.OTHER, "daily", 64 * b.MIB, used=3)
     host_state = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
@@ -71,7 +71,7 @@ def test_a_set_in_full() -> None:
     }
 
 
-def test_a_prediction_has_nothing_that_cannot_be_known() -> None:
+def test_a_prediction_has_only_what_is_known() -> None:
     prediction = driver.view(_host(), b.request()).to_prediction()
     assert prediction == {"name": "s", "state": "active", "members": [THICK, THIN]}
 
@@ -86,13 +86,13 @@ def test_a_set_that_is_rolled_back() -> None:
     ]
 
 
-def test_a_member_that_has_gone_into_its_origin_is_shown_as_merging() -> None:
+def test_a_merged_member_is_shown_as_merging() -> None:
     result = driver.view(situations.merged(), b.request()).to_result(b.NOW)
     assert [(member["state"], member["merge_percent"]) for member in result["members"]] == [("merging", 100.0)] * 2
 
 
 @pytest.mark.parametrize(("size", "basis"), [(200, "estimate"), (204, "cannot_overflow"), (300, "cannot_overflow")])
-def test_basis_of_a_store(size: int, basis: str) -> None:
+def test_auto_basis(size: int, basis: str) -> None:
     host_state = b.host_state([A, b.member(A, size=size * b.MIB)])
     assert [member.auto_basis for member in driver.view(host_state, b.request()).members] == [basis]
 
@@ -109,7 +109,7 @@ def test_basis_of_a_store(size: int, basis: str) -> None:
         ("merged", None, 100.0, 2),
     ],
 )
-def test_when_to_look_again(state: Any, size: int | None, percent: float | None, seconds: int | None) -> None:
+def test_poll_after(state: Any, size: int | None, percent: float | None, seconds: int | None) -> None:
     member = MemberView("vg", "a", "s", "thick", state, size=size, merge_percent=percent)
     assert View(name="s", state="merging", members=(member,)).poll_after == seconds
 

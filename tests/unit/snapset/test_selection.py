@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which LVs are meant by volumes, mountpoints and exclude."""
+"""Which LVs volumes, mountpoints and exclude select."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ HIDDEN = b.volume("data/pool_tdata", roles=frozenset({"private", "thin", "pool",
 OLD = b.thick_snapshot(VAR, "var_old")
 ALL = (ROOT, VAR, SWAP, OLD, DATA, POOL, THIN, HIDDEN)
 MOUNTS = {"/": ROOT, "/var": VAR, "/srv": DATA, "/srv/again": DATA, "[SWAP]": SWAP}
-# Numbers of devices that are no LVs.
+# Numbers of devices that are not LVs.
 PLAIN, RAID, CRYPT, BTRFS = (8, 1), (9, 0), (252, 0), (0, 40)
 
 
 def _host(*volumes: Volume) -> HostState:
-    """The LVs above and a plain partition, an array of two disks, an encrypted LV and a btrfs of two devices."""
+    """The LVs above, a partition, a RAID array of two disks, an encrypted LV and btrfs on two devices."""
     host_state = b.host_state((*ALL, *volumes), mounts=MOUNTS)
     number = next(number for number, device in host_state.host.devices.items() if device.dm_name == "data-thin")
     devices = {
@@ -81,7 +81,7 @@ def test_chosen(volumes: list[str], more: dict[str, Any], chosen: list[str]) -> 
 
 
 def test_each_mount_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host can have hundreds of LVs and of mounts."""
+    """A host can have hundreds of LVs and mounts."""
     origins = [b.volume(f"vg/lv{number}") for number in range(20)]
     host_state = b.host_state(origins, mounts={f"/{number}/{lv.name}": lv for number in range(5) for lv in origins})
     looked: list[object] = []
@@ -100,7 +100,7 @@ def test_each_mount_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("volumes", [["vg/var=40MiB"], ["vg/var=40MiB", "vg"], ["vg", "vg/var=40MiB"]])
-def test_an_own_size_stays_with_its_volume(volumes: list[str]) -> None:
+def test_the_size_of_one_lv_applies_to_this_lv_only(volumes: list[str]) -> None:
     places: tuple[dict[str, Any], ...] = ({}, {"mountpoints": ["/var"]})
     for more in places:
         wanted = driver.selected(_host(), b.request(*volumes, **more))
@@ -108,7 +108,7 @@ def test_an_own_size_stays_with_its_volume(volumes: list[str]) -> None:
         assert sizes == {"vg/var": "40MiB"}
 
 
-def test_a_size_of_a_whole_group_is_that_of_each() -> None:
+def test_the_size_of_a_whole_group_applies_to_each_lv() -> None:
     wanted = driver.selected(_host(), b.request("vg=40MiB"))
     assert [item.size.text for item in wanted if item.size] == ["40MiB", "40MiB"]
 
@@ -117,19 +117,19 @@ REASONS: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "unknown group": (
         ["no/x"],
         {},
-        "there is no VG no here (a foreign one is not visible); VGs of this host: vg, data",
+        "there is no VG no here (LVM hides foreign VGs); VGs of this host: vg, data",
     ),
     "unknown volume": (["vg/x"], {}, "there is no LV vg/x"),
     "unknown mountpoint": ([], {"mountpoints": ["/x"]}, "nothing is mounted at /x"),
-    "volume twice": (["vg/var", "vg/var"], {}, "volumes names vg/var 2 times"),
-    "group twice": (["vg", "vg"], {}, "volumes names VG vg 2 times"),
-    "mountpoint twice": ([], {"mountpoints": ["/var", "/var"]}, "mountpoints names /var 2 times"),
+    "volume twice": (["vg/var", "vg/var"], {}, "volumes lists vg/var 2 times"),
+    "group twice": (["vg", "vg"], {}, "volumes lists VG vg 2 times"),
+    "mountpoint twice": ([], {"mountpoints": ["/var", "/var"]}, "mountpoints lists /var 2 times"),
     "partition": (
         [],
         {"mountpoints": ["/boot"]},
-        "/boot cannot be protected: /dev/sda1 is not on LVM; leave it out, or name it in ignore_uncovered",
+        "/boot cannot be protected: /dev/sda1 is not on LVM; leave it out, or list it in ignore_uncovered",
     ),
-    "array": ([], {"mountpoints": ["/raid"]}, "/raid cannot be protected: /dev/md0 lies on several devices;"),
+    "array": ([], {"mountpoints": ["/raid"]}, "/raid cannot be protected: /dev/md0 is on several devices;"),
     "btrfs": (
         [],
         {"mountpoints": ["/btrfs"]},
@@ -138,7 +138,7 @@ REASONS: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "unknown exclude": (
         ["vg"],
         {"exclude": ["/x"]},
-        "exclude names /x, which is neither an LV (VG/LV) nor a mountpoint",
+        "exclude lists /x, which is neither an LV (VG/LV) nor a mountpoint",
     ),
     "nothing left": (["vg/var"], {"exclude": ["/var"]}, "nothing is left to protect"),
     "nothing but ignored": (
@@ -150,7 +150,7 @@ REASONS: dict[str, tuple[list[str], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REASONS)
-def test_what_cannot_be_understood(case: str) -> None:
+def test_invalid_requests(case: str) -> None:
     volumes, more, expected = REASONS[case]
     (reason,) = select(_host(), b.request(*volumes, **more).selector).reasons
     assert reason.startswith(expected)
@@ -161,7 +161,7 @@ def test_a_host_without_groups() -> None:
     assert reason.endswith("VGs of this host: none")
 
 
-def test_of_two_mounts_at_one_place_the_last_counts() -> None:
+def test_of_two_mounts_at_one_mountpoint_the_last_one_counts() -> None:
     host_state = _host()
     over = Mount("/var", "/dev/mapper/data-var", "ext4", host_state.host.mounts[2].device)
     host_state = replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, over)))
@@ -170,12 +170,12 @@ def test_of_two_mounts_at_one_place_the_last_counts() -> None:
 
 
 @pytest.mark.parametrize(("state", "given"), [("merged", []), ("merged", ["vg/var"]), ("absent", ["vg/var"])])
-def test_what_is_chosen_may_be_left_out_once_the_set_is_there(state: Any, given: list[str]) -> None:
+def test_an_existing_set_needs_no_selection(state: Any, given: list[str]) -> None:
     assert driver.reasons(_host(b.member(VAR)), b.request(*given, state=state)) == ()
 
 
-def test_hidden_devices_of_an_lv_count_as_the_lv() -> None:
-    """An origin with a thick snapshot is mounted from a device, whose data is in one with a suffix in its UUID."""
+def test_hidden_devices_of_an_lv_belong_to_the_lv() -> None:
+    """The data of an origin with a thick snapshot is on a hidden device, whose UUID has a suffix."""
     host_state = _host()
     lv_uuid = (b.group("vg").uuid + VAR.uuid).replace("-", "")
     devices = {(253, 99): BlockDevice("dm-99", dm_name="vg-var-real", dm_uuid=f"LVM-{lv_uuid}-real")}
@@ -187,7 +187,7 @@ def test_hidden_devices_of_an_lv_count_as_the_lv() -> None:
 
 
 @pytest.mark.parametrize("path", ["/usr", "/var", "/var/lib", "/etc", "/opt"])
-def test_the_system_has_what_an_upgrade_changes(path: str) -> None:
+def test_the_system_is_what_an_upgrade_changes(path: str) -> None:
     own = b.volume("vg/own")
     host_state = b.host_state(
         [ROOT, own, DATA], mounts={"/": ROOT, path: own, "/home": DATA, "/srv": DATA, "/var/log": DATA}
@@ -200,16 +200,16 @@ def test_the_system_has_what_an_upgrade_changes(path: str) -> None:
     assert chosen.reasons == ()
 
 
-def test_a_part_of_the_system_that_cannot_be_protected_is_not_passed_over() -> None:
+def test_a_part_of_the_system_that_cannot_be_protected_is_reported() -> None:
     host_state = _host()
     opt = Mount("/opt", "/dev/sda1", "ext4", PLAIN)
     host_state = replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, opt)))
     (reason,) = select(host_state, b.request(system=True).selector).reasons
-    assert reason == "/opt cannot be protected: /dev/sda1 is not on LVM; leave it out, or name it in ignore_uncovered"
+    assert reason == "/opt cannot be protected: /dev/sda1 is not on LVM; leave it out, or list it in ignore_uncovered"
     assert select(host_state, b.request(system=True, ignore_uncovered=["/opt"]).selector).reasons == ()
 
 
-def test_a_root_filesystem_without_a_disk_is_not_passed_over() -> None:
-    """The rest of the system alone would be half of it."""
+def test_a_root_filesystem_without_a_disk_is_reported() -> None:
+    """The rest of the system without / would be inconsistent."""
     host_state = b.host_state([VAR], mounts={"/var": VAR})
     assert select(host_state, b.request(system=True).selector).reasons == ("/ is not on a block device",)

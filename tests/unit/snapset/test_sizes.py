@@ -16,12 +16,12 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import size
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import AUTO, Share, Unit, parse_size
 
 BYTES = st.integers(1, 2**50)
-# LVM takes powers of two from 1 KiB, and chunks from 4 to 512 KiB.
+# LVM accepts powers of two from 1 KiB, and chunks from 4 to 512 KiB.
 EXTENT_SIZES = st.integers(12, 30).map(lambda power: 2**power)
 CHUNK_SIZES = st.integers(12, 19).map(lambda power: 2**power)
 PERCENTS = st.fractions(0, 200, max_denominator=100)
 
-# Sizes as they are written
+# Sizes as users write them
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_auto(text: str) -> None:
         "100%",
     ],
 )
-def test_what_is_no_size(text: str) -> None:
+def test_invalid_sizes(text: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^min_headroom: '") as caught:
         parse_size(text, parameter="min_headroom", units=b.EVERY_UNIT)
     assert repr(text) in caught.value.message
@@ -84,20 +84,20 @@ def test_what_is_no_size(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "units", "expected"),
     [
-        ("5%VG", ("bytes", "PERCENT"), "expected bytes or 10GiB (KiB, MiB, GiB, TiB, PiB), 20%"),
-        ("20%", ("bytes", "VG"), "expected bytes or 10GiB (KiB, MiB, GiB, TiB, PiB), 5%VG"),
-        ("auto", ("bytes", "VG"), "expected bytes or"),
-        ("10GiB", ("auto", "USED", "FREE", "ORIGIN"), "expected auto, 50%USED, 30%FREE, 20%ORIGIN"),
+        ("5%VG", ("bytes", "PERCENT"), "use bytes or 10GiB (KiB, MiB, GiB, TiB, PiB), 20%"),
+        ("20%", ("bytes", "VG"), "use bytes or 10GiB (KiB, MiB, GiB, TiB, PiB), 5%VG"),
+        ("auto", ("bytes", "VG"), "use bytes or"),
+        ("10GiB", ("auto", "USED", "FREE", "ORIGIN"), "use auto, 50%USED, 30%FREE, 20%ORIGIN"),
     ],
 )
-def test_units_that_a_parameter_does_not_take(text: str, units: tuple[Unit, ...], expected: str) -> None:
+def test_units_that_a_parameter_does_not_accept(text: str, units: tuple[Unit, ...], expected: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         parse_size(text, parameter="reserve", units=units)
     assert expected in caught.value.message
 
 
 @given(st.text("0123456789.,eE+-% kKmMgGtTpPiIbBauto%ORIGINUSEDFREEVG\n٣", max_size=12))
-def test_any_text_is_a_size_or_a_sentence(text: str) -> None:
+def test_any_text_is_a_size_or_an_error(text: str) -> None:
     try:
         size = parse_size(text, parameter="size", units=b.EVERY_UNIT)
     except InvalidParameter:
@@ -123,10 +123,10 @@ def test_format(size: int, text: str) -> None:
 
 
 @given(BYTES)
-def test_what_is_printed_can_be_typed(size: int) -> None:
+def test_formatted_sizes_can_be_parsed(size: int) -> None:
     text = _sizes.format_bytes(size).replace(" bytes", "")
     parsed = parse_size(text, parameter="size", units=("bytes",)).amount
-    # One decimal of the unit that is filled: within 5% of it.
+    # With one decimal, the error is at most 5%.
     assert abs(parsed - size) <= size / 20
 
 
@@ -138,7 +138,7 @@ def test_what_is_printed_can_be_typed(size: int) -> None:
     # Seen with lvcreate -l P%ORIGIN on an origin of 200 MiB in extents of 4 MiB; its store is at most 204 MiB.
     [(100, 51), (50, 26), (150, 51), (25, 14), (0, 1)],
 )
-def test_percent_of_origin_as_lvcreate_has_it(percent: int, extents: int) -> None:
+def test_percent_of_origin_is_that_of_lvcreate(percent: int, extents: int) -> None:
     assert _sizes.origin_percent_extents(Fraction(percent), 200 * b.MIB, b.EXTENT) == extents
 
 
@@ -162,7 +162,7 @@ def test_cow_maximum(origin: int, chunk: int, extents: int) -> None:
 def test_cow_maximum_holds_all_of_the_origin(origin: int, more: int, extent: int, chunk: int) -> None:
     maximum = _sizes.cow_maximum_extents(origin, extent, chunk)
     chunks = -(-origin // chunk)
-    # A header, each chunk, and 16 bytes for each; no more than one area and one extent on top of that.
+    # A header, each chunk, and 16 bytes for each; and not more than one area and one extent in addition.
     least = chunk * (1 + chunks) + 16 * chunks
     assert least <= maximum * extent <= least + 2 * chunk + extent
     assert maximum <= _sizes.cow_maximum_extents(origin + more, extent, chunk)
@@ -194,11 +194,11 @@ def test_percents_of_a_group_are_rounded_down(percent: Fraction, extents: int) -
     assert found <= percent * extents / 100 < found + 1
 
 
-# What is used, and what has to be free
+# Used space and headroom
 
 
 @given(size=BYTES, used=st.integers(0, 10000))
-def test_used_bytes_cover_what_two_decimals_hide(size: int, used: int) -> None:
+def test_used_bytes_cover_the_decimals_that_lvm_cuts_off(size: int, used: int) -> None:
     reported = Fraction(used, 100)
     found = _sizes.used_bytes(size, reported)
     assert found <= size
@@ -218,7 +218,7 @@ def test_default_headroom(size: int, headroom: int) -> None:
     extent=EXTENT_SIZES,
     headroom=st.sampled_from([None, "10%", "50%", "99.99%", "1MiB", "10GiB"]),
 )
-def test_headroom_is_there_afterwards(size: int, part: Fraction, extent: int, headroom: str | None) -> None:
+def test_the_new_size_has_the_headroom(size: int, part: Fraction, extent: int, headroom: str | None) -> None:
     used = int(part * size)
     wanted = None if headroom is None else b.size(headroom)
     store = _sizes.extents_with_headroom(used, wanted, size=size, extent_size=extent) * extent
@@ -227,11 +227,11 @@ def test_headroom_is_there_afterwards(size: int, part: Fraction, extent: int, he
     else:
         least = wanted.amount if wanted.unit == "bytes" else store * wanted.amount / 100
     assert store - used >= least
-    # And not an extent more than that.
+    # One extent less would not be enough.
     assert store - extent - used < (least if wanted is None or wanted.unit == "bytes" else least + extent)
 
 
-# Room for automatic members
+# Space for members with automatic sizes
 
 
 @st.composite
@@ -254,13 +254,13 @@ def test_room_is_never_exceeded(room: int, claims: list[Share]) -> None:
 
 
 @given(claims=SHARES, more=st.integers(0, 100))
-def test_everybody_has_the_maximum_when_that_fits(claims: list[Share], more: int) -> None:
+def test_all_get_the_maximum_if_it_fits(claims: list[Share], more: int) -> None:
     maximums = tuple(claim.maximum for claim in claims)
     assert _sizes.share_room(sum(maximums) + more, claims) == maximums
 
 
 @given(claims=SHARES)
-def test_everybody_has_the_estimate_when_that_fits(claims: list[Share]) -> None:
+def test_all_get_the_estimate_if_it_fits(claims: list[Share]) -> None:
     estimates = tuple(claim.estimate for claim in claims)
     assume(estimates != tuple(claim.maximum for claim in claims))
     assert _sizes.share_room(sum(estimates), claims) == estimates
@@ -274,7 +274,7 @@ def test_the_shortage_is_shared_fairly(room: int, claims: list[Share]) -> None:
     wanted = [claim.estimate - claim.minimum for claim in claims]
     given_ = [extents - claim.minimum for extents, claim in zip(found, claims)]
     if sum(claim.estimate for claim in claims) > room:
-        # Each gets the same part of what it wants, to within one extent, and little is left over.
+        # Each gets the same part of what it wants, within one extent, and only little is left.
         assert all(
             abs(got * sum(wanted) - want * sum(given_)) <= len(claims) * sum(wanted)
             for got, want in zip(given_, wanted)

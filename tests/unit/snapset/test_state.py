@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What tags and LVs together say of a set."""
+"""States of sets and members, from tags and LVs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STATES: dict[str, SetState] = {
     "unsealed": "incomplete",
     "half_made": "incomplete",
     "active": "active",
-    "asked_in_vain": "active",
+    "recorded_only": "active",
     "half_sealed": "active",
     "invalid": "invalid",
     "unknown": "active",
@@ -47,11 +47,11 @@ STATES: dict[str, SetState] = {
     "pending_by_hand": "merge_pending",
     "pending_closed": "merge_pending",
     "pending_since_last_boot": "merge_pending",
-    "begun_at_boot": "merging",
+    "started_at_boot": "merging",
     "merging": "merging",
     "merged": "merging",
     "store_left": "merging",
-    "merged_elsewhere": "damaged",
+    "removed_by_hand": "damaged",
     "lost_pending": "damaged",
     "lost_partly": "damaged",
     "lost_merging": "damaged",
@@ -74,7 +74,7 @@ def test_state_of_the_set(situation: str) -> None:
     assert driver.view(situations.ALL[situation](), b.request()).state == STATES[situation]
 
 
-# The order of docs/architecture.md: the first that fits.
+# The first state that applies is the state of the set.
 ORDER: tuple[tuple[SetState, tuple[MemberState, ...]], ...] = (
     ("damaged", ("lost", "detached")),
     ("invalid", ("invalid",)),
@@ -97,56 +97,59 @@ MEMBER_STATES: tuple[MemberState, ...] = (
 
 
 def _expected(states: set[MemberState]) -> SetState:
-    for state, telling in ORDER[:3]:
-        if states & set(telling):
+    for state, matching in ORDER[:3]:
+        if states & set(matching):
             return state
     back = states - {"active", "unknown"}
     if back and back != states:
         return "partly_merged"
-    for state, telling in ORDER[3:]:
-        if states & set(telling):
+    for state, matching in ORDER[3:]:
+        if states & set(matching):
             return state
     return "rolled_back" if back else "active"
 
 
 @given(st.sets(st.sampled_from(MEMBER_STATES), min_size=1, max_size=4))
-def test_the_first_state_that_fits(states: set[MemberState]) -> None:
+def test_the_first_state_that_applies(states: set[MemberState]) -> None:
     members = tuple(Member(state=state) for state in states)
     instance = Instance(name="s", set_id="1", count=len(members), created=0, members=members)
     assert instance.state == _expected(states)
 
 
-def _taken(origin: Volume, set_id: str, *, sealed: bool = True, name: str = "s") -> Volume:
+def _instance_on(origin: Volume, set_id: str, *, sealed: bool = True, name: str = "s") -> Volume:
     tags = b.member_tags(origin, name=name, set_id=set_id * 32, sealed=sealed)
     return b.snapshot(origin, f"{origin.name}_{set_id}", tags=tags)
 
 
-def _remembering(origin: Volume, set_id: str, *, at: int, name: str = "s") -> Volume:
+def _with_outcome(origin: Volume, set_id: str, *, at: int, name: str = "s") -> Volume:
     tag = f"safepoint.outcome.rolled_back={name}:{set_id * 32}:1:{at}"
     return replace(origin, tags=(*origin.tags, tag))
 
 
 NAMED: dict[str, tuple[HostState, tuple[str | None, str, str]]] = {
     "sealed before unsealed": (
-        b.host_state([A, B, _taken(A, "1", sealed=False), _taken(B, "2")]),
+        b.host_state([A, B, _instance_on(A, "1", sealed=False), _instance_on(B, "2")]),
         ("2", "1", ""),
     ),
-    "two unsealed": (b.host_state([A, B, _taken(A, "1", sealed=False), _taken(B, "2", sealed=False)]), ("1", "2", "")),
-    "two sealed": (b.host_state([A, B, _taken(A, "1"), _taken(B, "2")]), ("1", "", "2")),
-    "living before remembered": (
-        b.host_state([_remembering(A, "1", at=b.NOW), B, _taken(B, "2", sealed=False)]),
+    "two unsealed": (
+        b.host_state([A, B, _instance_on(A, "1", sealed=False), _instance_on(B, "2", sealed=False)]),
+        ("1", "2", ""),
+    ),
+    "two sealed": (b.host_state([A, B, _instance_on(A, "1"), _instance_on(B, "2")]), ("1", "", "2")),
+    "existing before rolled back": (
+        b.host_state([_with_outcome(A, "1", at=b.NOW), B, _instance_on(B, "2", sealed=False)]),
         ("2", "", ""),
     ),
-    "the youngest that is remembered": (
-        b.host_state([_remembering(A, "1", at=200), _remembering(B, "2", at=100)]),
+    "the newest rollback": (
+        b.host_state([_with_outcome(A, "1", at=200), _with_outcome(B, "2", at=100)]),
         ("1", "", ""),
     ),
-    "another name": (b.host_state([A, _taken(A, "1", name="z")]), (None, "", "")),
+    "another name": (b.host_state([A, _instance_on(A, "1", name="z")]), (None, "", "")),
 }
 
 
 @pytest.mark.parametrize("case", NAMED)
-def test_of_several_takings_with_one_name(case: str) -> None:
+def test_several_instances_with_one_name(case: str) -> None:
     host_state, (current, leftovers, rivals) = NAMED[case]
     found = lookup(instances(host_state), "s")
     assert (found.current.set_id[0] if found.current else None) == current
@@ -154,15 +157,15 @@ def test_of_several_takings_with_one_name(case: str) -> None:
     assert "".join(instance.set_id[0] for instance in found.rivals) == rivals
 
 
-def test_a_rollback_that_a_later_one_took_the_place_of_is_forgotten() -> None:
-    """Two origins were rolled back; one of them once more, by another set."""
+def test_a_rollback_that_a_later_one_replaced_does_not_count() -> None:
+    """Two origins were rolled back, and later one of them again, by another set."""
     first = b.outcome_tag("rolled_back", name="first", count=2)
     later = b.outcome_tag("rolled_back", name="later", set_id="f" * 32)
     host_state = b.host_state([replace(A, tags=(later,)), replace(B, tags=(first,))])
     assert [instance.name for instance in instances(host_state)] == ["later"]
 
 
-def test_what_a_set_tells_of_itself() -> None:
+def test_properties_of_a_set() -> None:
     (instance,) = instances(situations.active())
     assert (instance.name, instance.set_id, instance.count, instance.created) == ("s", b.SET_ID, 2, b.NOW - 3600)
     assert [member.kind for member in instance.members] == ["thick", "thin"]
@@ -171,14 +174,14 @@ def test_what_a_set_tells_of_itself() -> None:
 
 
 @pytest.mark.parametrize(("left", "percent"), [(50, 50), (Fraction("24.50"), Fraction("75.50")), (0, 100)])
-def test_how_far_a_merge_is(left: Fraction, percent: Fraction) -> None:
+def test_progress_of_a_merge(left: Fraction, percent: Fraction) -> None:
     origin, snapshot = b.merging(A, b.member(A), left=left)
     (instance,) = instances(b.host_state([origin, snapshot]))
     assert merge_percent(instance.members[0]) == percent
 
 
 @pytest.mark.parametrize(("situation", "percents"), [("merged", [100, 100]), ("pending", [None, None])])
-def test_how_far_it_is_before_and_after(situation: str, percents: list[int | None]) -> None:
+def test_progress_before_and_after_a_merge(situation: str, percents: list[int | None]) -> None:
     (instance,) = instances(situations.ALL[situation]())
     assert [merge_percent(member) for member in instance.members] == percents
 
@@ -188,17 +191,17 @@ THIN_MEMBER = b.member(T)
 WAITING, HIDDEN = b.pending(A, b.member(A))
 THIN_WAITING, THIN_HIDDEN = b.pending(T, THIN_MEMBER, boot_id=b.OLD_BOOT)
 MEMBERS: dict[str, tuple[MemberState, Volume, Volume]] = {
-    "the origin tells of the failure": ("merge_failed", replace(A, merge_failed=True), b.member(A)),
-    "the snapshot tells of the failure": ("merge_failed", A, b.member(A, merge_failed=True)),
+    "the origin reports the failure": ("merge_failed", replace(A, merge_failed=True), b.member(A)),
+    "the snapshot reports the failure": ("merge_failed", A, b.member(A, merge_failed=True)),
     "overflowed": ("invalid", A, b.member(A, invalid=True)),
     "overflowed before its merge": ("invalid", replace(WAITING, invalid=True), HIDDEN),
     "another snapshot overflows in its merge": ("active", replace(A, invalid=True), b.member(A)),
     "inactive": ("unknown", A, b.member(A, active=False)),
     "of unknown validity": ("unknown", A, b.member(A, invalid=None)),
-    "no snapshot": ("detached", A, replace(b.member(A), roles=frozenset({"public"}))),
+    "not a snapshot": ("detached", A, replace(b.member(A), roles=frozenset({"public"}))),
     "thin, begun at the last boot": ("merging", THIN_WAITING, THIN_HIDDEN),
     "thin, not activated since": ("merge_pending", replace(THIN_WAITING, active=False), THIN_HIDDEN),
-    "thin, asked for in vain before the boot": ("active", THIN_WAITING, THIN_MEMBER),
+    "thin, recorded before the boot but not requested": ("active", THIN_WAITING, THIN_MEMBER),
 }
 
 
@@ -218,8 +221,8 @@ STORES: dict[str, tuple[MemberState, Volume, Volume]] = {
     "thin": ("detached", REMEMBERING, replace(LEFT, segtype="thin")),
     "a snapshot of another": ("detached", REMEMBERING, b.thick_snapshot(B, "a_s", tags=LEFT.tags)),
     "of a merge that still runs": ("detached", replace(REMEMBERING, merging=True), LEFT),
-    "of a merge that is told to have ended": ("detached", replace(A, tags=(b.outcome_tag("rolled_back"),)), LEFT),
-    "of a merge that nobody asked for": ("detached", A, LEFT),
+    "of a merge that is recorded as ended": ("detached", replace(A, tags=(b.outcome_tag("rolled_back"),)), LEFT),
+    "of a merge that was not requested": ("detached", A, LEFT),
 }
 
 
@@ -230,27 +233,27 @@ def test_a_plain_lv_with_the_tags_of_a_member(case: str) -> None:
     assert [member.state for member in instance.members] == [state]
 
 
-def test_a_set_with_a_living_member_is_not_forgotten() -> None:
-    """However little is left of it, and whatever its origins remember."""
+def test_a_set_with_an_existing_member_counts() -> None:
+    """However little is left of it, and whatever its origins record."""
     back = replace(A, tags=(b.outcome_tag("rolled_back", count=3),))
     (instance,) = instances(b.host_state([back, B, b.member(B, count=3)]))
     assert sorted(member.state for member in instance.members) == ["active", "lost", "rolled_back"]
 
 
-def test_a_merge_of_which_the_kernel_tells_nothing() -> None:
+def test_a_merge_without_progress() -> None:
     assert merge_percent(Member(state="merging", origin=THIN_WAITING, outcome=None)) is not None
     assert merge_percent(Member(state="merging", origin=b.inactive(THIN_WAITING), outcome=None)) is None
     assert merge_percent(Member(state="merging")) is None
 
 
-def test_a_sparse_volumes_store_is_no_snapshot() -> None:
+def test_a_sparse_volumes_store_is_not_a_snapshot() -> None:
     sparse = b.thick_snapshot(b.volume("vg/x_vorigin"), "x")
     assert not sparse.is_snapshot
     assert instances(b.host_state([sparse])) == ()
 
 
-def test_a_member_of_an_origin_in_another_group_is_none() -> None:
-    """A VG was copied whole: the same tags and names, but another origin."""
-    copy = replace(_taken(b.volume("copy/a"), "1"), tags=_taken(A, "1").tags)
+def test_a_member_of_an_origin_in_another_group_is_detached() -> None:
+    """A VG was copied: the tags and names are the same, but the origin is another LV."""
+    copy = replace(_instance_on(b.volume("copy/a"), "1"), tags=_instance_on(A, "1").tags)
     (instance,) = instances(b.host_state([b.volume("copy/a"), copy]))
     assert [member.state for member in instance.members] == ["detached"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 # lib/misc/lvm-string.c of LVM 2.03.
-LVM_TAKES = re.compile(r"[A-Za-z0-9._\-+/=!:&#]+")
+VALID_TAG = re.compile(r"[A-Za-z0-9._\-+/=!:&#]+")
 HEX = st.text("0123456789abcdef", min_size=32, max_size=32)
 BOOT_IDS = st.uuids().map(str)
 SINGLE_NAMES = strategies.lv_names.map(lambda name: f"/{name}")
@@ -49,7 +49,7 @@ MERGING = st.builds(
     vgs=VGS | OLD_VGS,
 )
 OUTCOMES = MERGING | st.builds(lambda o, vgs: replace(o, kind="rolled_back", boot_id="", vgs=vgs), MERGING, VGS)
-# What somebody may have done to a tag of ours, and anything else.
+# Tags of this collection that were edited by hand, and any other tags.
 PARTS = st.sampled_from(
     ["safepoint.member.", "safepoint.outcome.", "merging=", "rolled_back=", "count=", "id=", ":", "="]
 )
@@ -59,7 +59,7 @@ ANY_TAGS = st.lists(PARTS | st.text(string.printable, max_size=6), max_size=8).m
 @given(MEMBERS)
 def test_members_are_read_as_they_were_written(member: _tags.MemberTags) -> None:
     tags = member.to_tags()
-    assert all(LVM_TAKES.fullmatch(tag) for tag in tags)
+    assert all(VALID_TAG.fullmatch(tag) for tag in tags)
     assert _tags.parse_member(["another", *reversed(tags)]) == member
     assert _tags.membership_tags(["another", *tags]) == tags
     assert _tags.parse_member([*tags, _tags.SEALED]) == replace(member, sealed=True)
@@ -71,14 +71,14 @@ def test_the_seal_is_never_given_at_creation(member: _tags.MemberTags) -> None:
 
 
 @given(MEMBERS, st.integers(0, 4))
-def test_a_membership_with_a_part_missing_is_none(member: _tags.MemberTags, missing: int) -> None:
+def test_a_membership_with_a_part_missing_is_not_valid(member: _tags.MemberTags, missing: int) -> None:
     tags = list(member.to_tags())
     del tags[missing]
     assert _tags.parse_member(tags) is None
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "x", "", "99999999999"])
-def test_a_membership_with_a_strange_count_is_none(count: str) -> None:
+def test_a_membership_with_an_invalid_count_is_not_valid(count: str) -> None:
     member = _tags.MemberTags(set_name="s", set_id="1", count=1, origin_uuid="u", taken=0)
     tags = [f"safepoint.member.count={count}" if ".count=" in tag else tag for tag in member.to_tags()]
     assert _tags.parse_member(tags) is None
@@ -87,23 +87,23 @@ def test_a_membership_with_a_strange_count_is_none(count: str) -> None:
 @given(OUTCOMES)
 def test_outcomes_are_read_as_they_were_written(outcome: _tags.Outcome) -> None:
     tag = outcome.to_tag()
-    assert LVM_TAKES.fullmatch(tag)
+    assert VALID_TAG.fullmatch(tag)
     assert _tags.outcomes_of(["another", tag]) == (outcome,)
     assert _tags.membership_tags([tag]) == ()
 
 
 @given(OUTCOMES, st.data())
-def test_a_cut_outcome_is_none_or_means_what_it_says(outcome: _tags.Outcome, data: st.DataObject) -> None:
+def test_a_cut_outcome_is_invalid_or_formats_to_itself(outcome: _tags.Outcome, data: st.DataObject) -> None:
     cut = outcome.to_tag()[: data.draw(st.integers(0, 60))]
     parsed = _tags.parse_outcome(cut)
     assert parsed is None or parsed.to_tag() == cut
 
 
 @given(st.lists(ANY_TAGS, max_size=5))
-def test_no_tag_is_too_strange_to_be_read(tags: list[str]) -> None:
+def test_any_tag_can_be_parsed(tags: list[str]) -> None:
     _tags.parse_member(tags)
     for outcome in _tags.outcomes_of(tags):
-        # Whatever is understood can also be deleted again.
+        # Every outcome that is parsed can also be deleted.
         assert outcome.to_tag() in tags
 
 
@@ -120,7 +120,7 @@ def test_no_tag_is_too_strange_to_be_read(tags: list[str]) -> None:
         "safepoint.outcome.done=s:id:1:100",
     ],
 )
-def test_outcomes_that_nobody_here_wrote(tag: str) -> None:
+def test_invalid_outcomes(tag: str) -> None:
     assert _tags.parse_outcome(tag) is None
 
 
@@ -134,7 +134,7 @@ def test_single_snapshots() -> None:
 
 
 def test_exact_tags() -> None:
-    """What is written on hosts; a change of any of them makes older sets unreadable."""
+    """The tags on hosts. If any of them changes, older sets cannot be parsed."""
     member = _tags.MemberTags(set_name="s", set_id="1f", count=2, origin_uuid="a-b", taken=5, pvs=("c0", "d1"))
     prefix = "safepoint.member."
     values = ("set=s", "id=1f", "count=2", "origin=a-b", "taken=5", "pvs=c0:d1")

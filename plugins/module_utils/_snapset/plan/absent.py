@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan for ``state: absent``: let go of a set and of all that was kept for it. Pure; private."""
+"""The plan for ``state: absent``: remove a set, and what origins record about it. Pure; private."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..._errors import Refused
 from ..result import View
 from ..selection import NOTHING_CHOSEN
 from ..state import ROLLING_BACK, Instance
-from .base import Plan, Request, common_problems, find, forget, mismatch_problems, refusals
+from .base import Plan, Request, common_problems, find, forget_steps, mismatch_problems, refusal_reasons
 from .merged import plan_merged
 from .removal import FINISH, removal_problems, removal_steps
 
@@ -23,48 +23,48 @@ if TYPE_CHECKING:
 
 
 def plan_absent(host_state: HostState, request: Request) -> Plan:
-    """The plan that leaves nothing of the set of ``request``.
+    """The plan that removes everything of the set in ``request``.
 
     Raises Refused with every reason that was found.
     """
     found = find(host_state, request)
     reasons = list(common_problems(host_state, request, found, ()))
-    living = [instance for instance in (found.current, *found.leftovers) if instance is not None]
-    for instance in living:
+    existing = [instance for instance in (found.current, *found.leftovers) if instance is not None]
+    for instance in existing:
         reasons += removal_problems(host_state, instance)
-        reasons += _still_going_back(instance)
+        reasons += _rollback_problems(instance)
     if any(FINISH in reason for reason in reasons):
-        reasons += refusals(plan_merged, host_state, _going_on(request, found.current))
+        reasons += refusal_reasons(plan_merged, host_state, _finishing_request(request, found.current))
     reasons += _mismatch_problems(host_state, request, found.current)
     if reasons:
-        raise Refused(f"{request.title} cannot be absent", reasons)
-    # Forgotten first: between the two, origins that remember a merge but have no member would tell of a rollback.
+        raise Refused(request.refusal, reasons)
+    # Outcomes go first: an origin that records a merge and has no member would look rolled back.
     return Plan(
-        steps=(*forget(host_state, request), *removal_steps(living)),
+        steps=(*forget_steps(host_state, request), *removal_steps(existing)),
         after=View(name=request.name, state="absent"),
         instance=found.current,
     )
 
 
 def _mismatch_problems(host_state: HostState, request: Request, current: Instance | None) -> Iterator[str]:
-    # What is left of a set that is not whole goes, whatever it was meant to be.
-    if current is not None and current.live and current.sealed and not current.those("lost", "detached"):
+    # If the set is not complete, what is left of it is removed, whichever LVs the request selects.
+    if current is not None and current.live and current.sealed and not current.members_in("lost", "detached"):
         yield from mismatch_problems(host_state, request, current)
 
 
-def _still_going_back(instance: Instance) -> Iterator[str]:
+def _rollback_problems(instance: Instance) -> Iterator[str]:
     if instance.unrecoverable:
-        # Nothing can finish the rollback of the whole, so what is already merged is let go.
+        # Nothing can complete this rollback, so nothing has to wait for it.
         return
-    for member in instance.those("merged"):
+    for member in instance.members_in("merged"):
         yield f"{member.label} is being merged, which cannot be stopped: {FINISH}"
     if instance.state == "partly_merged":
-        back = ", ".join(member.label for member in instance.those(*ROLLING_BACK))
-        yield f"it is half rolled back ({back}): {FINISH}"
+        back = ", ".join(member.label for member in instance.members_in(*ROLLING_BACK))
+        yield f"it is partly rolled back ({back}): {FINISH}"
 
 
-def _going_on(request: Request, current: Instance | None) -> Request:
-    """The request that finishes the rollback, as the reasons name it: what stands against that is told as well."""
+def _finishing_request(request: Request, current: Instance | None) -> Request:
+    """The request that finishes the rollback, as the reasons suggest: its own problems are reported too."""
     accepted = (request.name,) if current is not None and current.unrecoverable else ()
     return replace(
         request,

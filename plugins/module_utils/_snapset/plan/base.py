@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the three plans share: the request, the plan itself, and looking up what it is about. Pure; private.
+"""What the three plans share: the request, the plan itself, and finding the set. Pure; private.
 
-The package ``_snapset.plan`` knows which steps bring a set to a state, or every reason why none do. It must not know
-how a step is carried out.
+The package ``_snapset.plan`` knows which steps bring a set to a state, or all reasons why that is refused. It must not
+know how a step is carried out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ State = Literal["present", "merged", "absent"]
 
 @dataclass(frozen=True)
 class Single:
-    """What the module ``snapshot`` is about: the snapshot ``name`` of one origin."""
+    """The snapshot ``name`` of one origin, for the module ``snapshot``."""
 
     vg: str
     origin: str
@@ -44,10 +44,10 @@ class Single:
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for. ``name`` is a snapset's, or for a ``single`` that of the snapshot.
+    """What a user requests. ``name`` is the name of the snapset, or of the snapshot if ``single`` is given.
 
-    ``set_id`` is the id that a taking is to have, when something else has been bound to it already; ``max_age`` how old
-    one that exists may be.
+    ``set_id`` is the ID that the instance must have, because something else already belongs to it. ``max_age`` is the
+    maximum age of an existing instance.
     """
 
     name: str
@@ -64,21 +64,27 @@ class Request:
 
     @property
     def title(self) -> str:
-        """The wish for messages."""
+        """The set or snapshot, for messages."""
         return f"snapshot {self.name}" if self.single else f"snapset {self.name}"
 
     @property
+    def refusal(self) -> str:
+        """How the message begins when the request is refused."""
+        verb = {"present": "create", "merged": "merge", "absent": "remove"}[self.state]
+        return f"cannot {verb} {self.title}"
+
+    @property
     def outcome_name(self) -> str:
-        """The name under which origins remember what became of it."""
+        """The name under which origins record what becomes of it."""
         return single_outcome_name(self.name) if self.single else self.name
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered steps, each one LVM command, and the set as it will be after them.
+    """Ordered steps, each one LVM command, and the set as it will be ``after`` them.
 
-    ``instance`` is what the steps act on. ``must_start`` names the origins whose merge was requested
-    before the last boot: if it is still pending after the steps, that is an error.
+    ``instance`` is what the steps act on. ``must_start`` are the origins whose merge was requested before the last
+    boot: it is an error if such a merge is still pending after the steps.
     """
 
     steps: tuple[LvmStep, ...]
@@ -89,61 +95,60 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        """Whether anything on the host will be different."""
+        """Whether any step changes the host."""
         return any(step.changes for step in self.steps)
 
     @property
     def subject(self) -> str:
-        """The id of what the steps act on, for the journal."""
+        """The ID of the instance, for the journal."""
         return self.instance.set_id if self.instance else "(new)"
 
 
 def find(host_state: HostState, request: Request) -> SnapsetLookup:
-    """Everything that exists under the name of ``request``.
+    """Find all instances with the name in ``request``.
 
-    Raises Refused when a snapshot for the module ``snapshot`` cannot be looked up, or belongs to a set.
+    Raises Refused if a snapshot for the module ``snapshot`` cannot be looked up, or belongs to a set.
     """
     if request.single is None:
         return lookup(instances(host_state), request.name)
     single = request.single
-    summary = f"{request.title} cannot be {request.state}"
     if host_state.group(single.vg) is None:
         raise Refused(
-            summary,
-            [f"there is no VG {single.vg} here (a foreign one is not visible)", *visibility_problems(host_state)],
+            request.refusal,
+            [f"there is no VG {single.vg} here (LVM hides foreign VGs)", *visibility_problems(host_state)],
         )
     origin, holder = (
         host_state.volume(single.vg, single.origin),
         host_state.volume(single.vg, single.name),
     )
     if holder is not None:
-        reason = _not_single(host_state, holder, origin)
+        reason = _foreign_snapshot_problem(host_state, holder, origin)
         if reason is not None:
-            raise Refused(summary, [reason])
+            raise Refused(request.refusal, [reason])
     if origin is None:
         if request.state == "absent":
             return SnapsetLookup(current=None)
-        raise Refused(summary, [f"there is no LV {single.vg}/{single.origin}"])
+        raise Refused(request.refusal, [f"there is no LV {single.vg}/{single.origin}"])
     instance = single_instance(host_state, origin=origin, name=single.name)
     return SnapsetLookup(current=instance)
 
 
-def _not_single(host_state: HostState, holder: Volume, origin: Volume | None) -> str | None:
+def _foreign_snapshot_problem(host_state: HostState, holder: Volume, origin: Volume | None) -> str | None:
     membership = parse_member(holder.tags)
     if membership is not None:
         return f"{holder.full_name} belongs to snapset {membership.set_name}: use the module snapset for it"
     if origin is None or (host_state.origin_of(holder) != origin and not is_single_of(holder.tags, origin.uuid)):
         what = f"a snapshot of {holder.vg}/{holder.origin}" if holder.is_snapshot else "not a snapshot"
-        return f"{holder.full_name} exists and is {what}: it is never touched; choose another name"
+        return f"{holder.full_name} exists and is {what}, so it is not touched: choose another name"
     return None
 
 
 def common_problems(
     host_state: HostState, request: Request, found: SnapsetLookup, volumes: Iterable[Volume]
 ) -> Iterator[str]:
-    """What stands against any step: unfit VGs and pools, a blind LVM, and two whole sets of one name.
+    """What prevents all steps: unusable VGs and pools, VGs that LVM does not show, two complete sets of one name.
 
-    ``volumes`` are the LVs that the request is about, besides those of what was found.
+    ``volumes`` are the LVs that the request selects. Those of the instances in ``found`` are checked too.
     """
     concerned = list(volumes)
     for instance in (found.current, *found.leftovers, *found.rivals):
@@ -158,47 +163,47 @@ def common_problems(
     for volume in host_state.volumes:
         if (volume.vg, volume.name) in pools:
             yield from pool_failure_problems(volume)
-    # A single snapshot is beside its origin, so nothing of it can be hidden in a VG that is not its own.
-    hiding = request.single is None and (found.current is None or bool(found.current.those("lost")))
-    if hiding:
-        yield from (f"members may be hidden from us: {spot}" for spot in visibility_problems(host_state))
+    # A single snapshot is in the VG of its origin, so it cannot be hidden in another VG.
+    can_be_hidden = request.single is None and (found.current is None or bool(found.current.members_in("lost")))
+    if can_be_hidden:
+        yield from (f"members may be hidden: {problem}" for problem in visibility_problems(host_state))
     if request.single is None:
         yield from ambiguity_problems(host_state, request.name)
     if found.rivals and found.current is not None:
         ids = ", ".join(instance.set_id for instance in (found.current, *found.rivals))
         yield (
-            f"two complete sets bear this name (ids {ids}): remove the members of one by hand, "
-            "lvs -o lv_full_name,lv_tags shows which is which"
+            f"two complete sets have this name (IDs {ids}): remove the members of one of them by hand, "
+            "lvs -o lv_full_name,lv_tags shows their IDs"
         )
 
 
-def differing(current: Instance, selection: Selection) -> str | None:
-    """Why what was chosen is not what the set has, or None when it is the same."""
+def mismatch_problem(current: Instance, selection: Selection) -> str | None:
+    """How the selected LVs differ from the members of the set, or None if they do not."""
     chosen = {wanted.origin.key: wanted.origin.full_name for wanted in selection.wanted}
     has = {m.origin_key: m.origin.full_name if m.origin else m.label for m in current.members if m.origin_key}
     if chosen.keys() == has.keys():
         return None
     return (
         f"it protects {', '.join(sorted(has.values()))}, but {', '.join(sorted(chosen.values())) or 'nothing'} "
-        "was asked for: a set is one moment and never gets or loses members"
+        "was requested: members cannot be added to a set or removed from it; choose another name"
     )
 
 
 def mismatch_problems(host_state: HostState, request: Request, current: Instance) -> Iterator[str]:
-    """Why what ``request`` chooses, if it chooses anything, is not what the set has."""
+    """How the LVs that ``request`` selects, if any, differ from the members of the set."""
     if not request.selector.given:
         return
     selection = select(host_state, request.selector)
     yield from selection.reasons
-    difference = differing(current, selection)
+    difference = mismatch_problem(current, selection)
     if difference is not None and not selection.reasons:
         yield difference
 
 
-def forget(host_state: HostState, request: Request, *, but: str = "") -> tuple[LvmStep, ...]:
-    """The step that deletes what origins remember of ``request``, but for the taking with the id ``but``.
+def forget_steps(host_state: HostState, request: Request, *, but: str = "") -> tuple[LvmStep, ...]:
+    """The step, if one is needed, that deletes what origins record under the name in ``request``.
 
-    None when there is nothing to delete. A single snapshot's name means something only on its own origin.
+    Outcomes of the instance with the ID ``but`` are kept. For a single snapshot, only its own origin counts.
     """
     single = request.single
     stale = {
@@ -212,24 +217,26 @@ def forget(host_state: HostState, request: Request, *, but: str = "") -> tuple[L
     return (Retag(purpose="forget", volumes=names, delete=tuple(sorted(tags))),) if tags else ()
 
 
-def seal(members: Iterable[str]) -> LvmStep:
-    """The step that declares a set whole, all of whose ``members`` (as VG/LV) exist."""
+def seal_step(members: Iterable[str]) -> LvmStep:
+    """The step that marks a set as complete. ``members`` are all its members, as VG/LV."""
     return Retag(purpose="seal", volumes=tuple(members), add=(SEALED,))
 
 
-def extensions(allocations: Iterable[CowAllocation]) -> tuple[LvmStep, ...]:
-    """The steps that give existing snapshots the stores in ``allocations``."""
+def extension_steps(allocations: Iterable[CowAllocation]) -> tuple[LvmStep, ...]:
+    """The steps that extend existing snapshots to the sizes in ``allocations``."""
     return tuple(Extend(vg=d.vg, snapshot=d.snapshot, extents=d.extents, size=d.size) for d in allocations)
 
 
-def grown(member: MemberView, allocations: Iterable[CowAllocation]) -> MemberView:
-    """``member`` after these extensions."""
+def extended(member: MemberView, allocations: Iterable[CowAllocation]) -> MemberView:
+    """``member`` as it is after the extensions in ``allocations``."""
     sizes = {(allocation.vg, allocation.snapshot): allocation.size for allocation in allocations}
     return replace(member, size=sizes.get((member.vg, member.snapshot or ""), member.size))
 
 
-def refusals(planner: Callable[[HostState, Request], Plan], host_state: HostState, request: Request) -> tuple[str, ...]:
-    """Every reason that ``planner`` has against ``request``; none when it has a plan."""
+def refusal_reasons(
+    planner: Callable[[HostState, Request], Plan], host_state: HostState, request: Request
+) -> tuple[str, ...]:
+    """All reasons for which ``planner`` refuses ``request``; empty if it makes a plan."""
     try:
         planner(host_state, request)
     except Refused as refused:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan for a set that is to be made. Pure; private to this collection."""
+"""The plan that creates a set. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..._errors import Refused
 from ..._names import COW_SUFFIX, fits_device_mapper, generated_names, lv_name_problem
 from ..allocation import CowAllocation, freed_extents, size_snapshots
 from ..checks import boot_problems, boot_warnings, origin_problems, pool_problems, thin_size_problem
-from ..coverage import read_by_boot_loader, uncovered_with_root
+from ..coverage import boot_loader_problems, uncovered_problems
 from ..instances import instances
 from ..result import MemberView, View, mountpoints_of
 from ..steps import Create, CreateThick, CreateThin
 from ..tags import MemberTags, membership_tags, single_tags
-from .base import Plan, Request, forget, seal
+from .base import Plan, Request, forget_steps, seal_step
 from .removal import removal_problems, removal_steps
 
 # A tag has room for 1024 characters (validate_tag, lib/metadata/metadata.c of LVM 2.03).
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _NewMember:
-    """A member to be made: its origin, its name, and for a thick one its store."""
+    """A member to be created: its origin, its name, and the COW store of a thick one."""
 
     origin: Volume
     name: str
     store: CowAllocation | None
 
     def step(self, tags: tuple[str, ...]) -> Create:
-        """The step that makes it, with ``tags`` from the first moment."""
+        """The step that creates it, with ``tags`` from the first moment."""
         vg, origin = self.origin.vg, self.origin.name
         if self.store is None:
             return CreateThin(vg=vg, origin=origin, name=self.name, tags=tags)
@@ -49,7 +49,7 @@ class _NewMember:
         return CreateThick(vg=vg, origin=origin, name=self.name, extents=extents, size=size, tags=tags)
 
     def view(self, host_state: HostState) -> MemberView:
-        """It as it will be."""
+        """The member as it will be."""
         return MemberView(
             vg=self.origin.vg,
             origin=self.origin.name,
@@ -64,15 +64,15 @@ class _NewMember:
 def plan_creation(
     host_state: HostState, request: Request, leftovers: Sequence[Instance], selection: Selection, reasons: Sequence[str]
 ) -> Plan:
-    """The plan that removes ``leftovers`` of interrupted takings and takes the set afresh.
+    """The plan that removes ``leftovers`` of interrupted creations and creates the set.
 
-    Raises Refused with ``reasons`` and all that is found besides.
+    Raises Refused with ``reasons`` and all further reasons that are found.
     """
     removed = [member.snapshot for instance in leftovers for member in instance.live if member.snapshot]
     found = [*reasons, *(problem for instance in leftovers for problem in removal_problems(host_state, instance))]
     found += _protection_problems(host_state, request, selection, removed)
     found += [
-        f"id: {one.set_id} is that of another taking" for one in instances(host_state) if one.set_id == request.set_id
+        f"id: {one.set_id} belongs to another snapset" for one in instances(host_state) if one.set_id == request.set_id
     ]
     stores, shortfalls = size_snapshots(
         host_state,
@@ -84,11 +84,11 @@ def plan_creation(
     found += shortfalls
     members = [_new_member(host_state, request, item.origin, stores, removed, found) for item in selection.wanted]
     if found:
-        raise Refused(f"{request.title} cannot be present", found)
+        raise Refused(request.refusal, found)
     created = tuple(_create_steps(host_state, request, members))
-    sealing = () if request.single else (seal(f"{step.vg}/{step.name}" for step in created),)
+    sealing = () if request.single else (seal_step(f"{step.vg}/{step.name}" for step in created),)
     return Plan(
-        steps=(*removal_steps(leftovers), *created, *sealing, *forget(host_state, request)),
+        steps=(*removal_steps(leftovers), *created, *sealing, *forget_steps(host_state, request)),
         after=View(name=request.name, state="active", members=tuple(member.view(host_state) for member in members)),
         warnings=boot_warnings(host_state.host),
     )
@@ -98,15 +98,15 @@ def _protection_problems(
     host_state: HostState, request: Request, selection: Selection, removed: Sequence[Volume]
 ) -> Iterator[str]:
     origins = [item.origin for item in selection.wanted]
-    staying = replace(host_state, volumes=tuple(volume for volume in host_state.volumes if volume not in removed))
+    remaining = replace(host_state, volumes=tuple(volume for volume in host_state.volumes if volume not in removed))
     for item in selection.wanted:
-        yield from origin_problems(staying, item.origin)
+        yield from origin_problems(remaining, item.origin)
         if item.origin.is_thin and item.size is not None:
             yield thin_size_problem(item.origin)
     for pool in _pools_of(host_state, origins):
         yield from pool_problems(pool, request.pool_reserve)
-    yield from uncovered_with_root(host_state, origins, request.selector.ignore_uncovered)
-    yield from read_by_boot_loader(host_state, origins, request.selector.ignore_uncovered)
+    yield from uncovered_problems(host_state, origins, request.selector.ignore_uncovered)
+    yield from boot_loader_problems(host_state, origins, request.selector.ignore_uncovered)
     roots = [origin for origin in origins if is_root(host_state, origin)]
     if roots:
         yield from boot_problems(host_state.host, thick=not roots[0].is_thin)
@@ -142,12 +142,14 @@ def _new_member(
 def _free_name(
     host_state: HostState, origin: Volume, candidates: Sequence[str], removed: Sequence[Volume]
 ) -> tuple[str, str | None]:
-    """The first of ``candidates`` that a snapshot of ``origin`` can have, or the last one and why it cannot."""
+    """The first of ``candidates`` that is valid and free, and None; or the last one, and why it cannot be used."""
     problem: str | None = None
     for name in candidates:
         holder = host_state.volume(origin.vg, name)
         if holder is not None and holder not in removed:
-            problem = f"the name {holder.full_name} is needed and belongs to another LV: rename that, or this set"
+            problem = (
+                f"the name {holder.full_name} is needed but belongs to another LV: rename that LV, or use another name"
+            )
             if not membership_tags(holder.all_tags):
                 break
             continue
@@ -160,7 +162,7 @@ def _free_name(
 def _name_problem(origin: Volume, name: str) -> str | None:
     suffix = "" if origin.is_thin else COW_SUFFIX
     if not fits_device_mapper(origin.vg, name, suffix):
-        return f"{origin.vg}/{name} is too long a name: device-mapper holds 127 bytes, hyphens count twice"
+        return f"the name {origin.vg}/{name} is too long: device-mapper allows 127 bytes, hyphens count twice"
     return lv_name_problem(name)
 
 

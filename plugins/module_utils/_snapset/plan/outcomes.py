@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps by which origins remember what becomes of a taking. Pure; private to this collection."""
+"""The steps that record on origins what becomes of an instance. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..state import Instance, Member
 
 
-def remember_merge(host_state: HostState, instance: Instance, members: Sequence[Member]) -> Retag:
-    """The step that is carried out before ``members`` are merged: the last of them that can tell their ids."""
+def record_merge(host_state: HostState, instance: Instance, members: Sequence[Member]) -> Retag:
+    """The step to carry out before ``members`` are merged. Later, nothing else can show their thin device IDs."""
     thin_ids = {
         member.origin.key: member.snapshot.thin_id
         for member in members
@@ -32,12 +32,12 @@ def remember_merge(host_state: HostState, instance: Instance, members: Sequence[
         volumes=origins_of(members),
         add=(outcome.to_tag(),),
         delete=_old_outcomes(members),
-        undo=tuple(_forget_again(outcome, members)),
+        undo=tuple(_undo_steps(outcome, members)),
     )
 
 
-def _forget_again(outcome: Outcome, members: Sequence[Member]) -> Iterator[Retag]:
-    # What an origin remembers of another set is still true when LVM refuses the merge.
+def _undo_steps(outcome: Outcome, members: Sequence[Member]) -> Iterator[Retag]:
+    # If LVM refuses the merge, what an origin recorded about another set is still true.
     groups: dict[tuple[str, ...], list[Member]] = defaultdict(list)
     for member in members:
         known = outcomes_of(member.origin.tags) if member.origin else ()
@@ -46,8 +46,8 @@ def _forget_again(outcome: Outcome, members: Sequence[Member]) -> Iterator[Retag
         yield Retag(purpose="forget", volumes=origins_of(mine), add=others, delete=(outcome.to_tag(),))
 
 
-def remember_rollback(host_state: HostState, instance: Instance, members: Sequence[Member]) -> Retag:
-    """The step that is carried out once ``members`` have gone into their origins."""
+def record_rollback(host_state: HostState, instance: Instance, members: Sequence[Member]) -> Retag:
+    """The step to carry out after ``members`` have been merged into their origins."""
     return Retag(
         purpose="remember_rollback",
         volumes=origins_of(members),
@@ -57,7 +57,7 @@ def remember_rollback(host_state: HostState, instance: Instance, members: Sequen
 
 
 def origins_of(members: Sequence[Member]) -> tuple[str, ...]:
-    """The origins of ``members`` that exist, as VG/LV."""
+    """The existing origins of ``members``, as VG/LV."""
     return tuple(member.origin.full_name for member in members if member.origin)
 
 
@@ -80,6 +80,6 @@ def _vgs_of(members: Sequence[Member]) -> set[str]:
 
 
 def _old_outcomes(members: Sequence[Member]) -> tuple[str, ...]:
-    # Whatever an origin remembers of another set is older than this merge: one outcome per origin, never a heap.
+    # An outcome of another set is older than this merge, so it is replaced: each origin has one outcome at most.
     tags = {o.to_tag() for member in members if member.origin for o in outcomes_of(member.origin.tags)}
     return tuple(sorted(tags))

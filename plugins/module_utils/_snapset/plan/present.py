@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan for ``state: present``: create a set, or keep it and extend what is too small. Pure; private."""
+"""The plan for ``state: present``: create a set, or keep it and extend snapshots that are too small. Pure; private."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..._durations import in_words
+from ..._durations import format_age
 from ..._errors import Refused
 from ..allocation import CowAllocation, extension_allocation, room_problems
 from ..checks import thin_size_problem
@@ -16,7 +16,18 @@ from ..result import view_of
 from ..selection import NOTHING_CHOSEN, RequestedOrigin, Selection, select
 from ..sizes import AUTO
 from .absent import plan_absent
-from .base import Plan, Request, common_problems, differing, extensions, find, forget, grown, refusals, seal
+from .base import (
+    Plan,
+    Request,
+    common_problems,
+    extended,
+    extension_steps,
+    find,
+    forget_steps,
+    mismatch_problem,
+    refusal_reasons,
+    seal_step,
+)
 from .create import is_root, plan_creation
 from .merged import plan_merged
 from .removal import FINISH, removal_problems, removal_steps
@@ -29,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def plan_present(host_state: HostState, request: Request) -> Plan:
-    """The plan that makes the set of ``request`` exist, whole and large enough.
+    """The plan after which the set in ``request`` exists, complete and large enough.
 
     Raises Refused with every reason that was found.
     """
@@ -38,21 +49,21 @@ def plan_present(host_state: HostState, request: Request) -> Plan:
     wanted = [item.origin for item in selection.wanted]
     reasons = [*selection.reasons, *common_problems(host_state, request, found, wanted)]
     current = found.current
-    if current is not None and _stays(current):
-        return _keep(host_state, request, current, found.leftovers, selection, reasons)
+    if current is not None and _is_kept(current):
+        return _plan_kept(host_state, request, current, found.leftovers, selection, reasons)
     leftovers = [instance for instance in (current, *found.leftovers) if instance is not None and instance.live]
     return plan_creation(host_state, request, leftovers, selection, reasons)
 
 
-def takes_root(host_state: HostState, request: Request) -> bool:
-    """Whether the root filesystem is going to be protected, so that the plan needs to know how the host boots."""
+def will_protect_root(host_state: HostState, request: Request) -> bool:
+    """Whether the plan will snapshot the root filesystem, so that it needs to know how the host boots."""
     current = find(host_state, request).current
-    if current is not None and _stays(current):
+    if current is not None and _is_kept(current):
         return False
     return any(is_root(host_state, item.origin) for item in _selection(host_state, request).wanted)
 
 
-def _stays(current: Instance) -> bool:
+def _is_kept(current: Instance) -> bool:
     return current.sealed and (bool(current.live) or current.state == "merging")
 
 
@@ -64,7 +75,7 @@ def _selection(host_state: HostState, request: Request) -> Selection:
     return Selection(wanted=(RequestedOrigin(origin=origin, size=size),) if origin else ())
 
 
-def _keep(
+def _plan_kept(
     host_state: HostState,
     request: Request,
     current: Instance,
@@ -74,64 +85,66 @@ def _keep(
 ) -> Plan:
     reasons += _blocking_problems(host_state, request, current)
     reasons += _age_problems(host_state, request, current)
-    difference = differing(current, selection)
+    difference = mismatch_problem(current, selection)
     if difference is not None and not selection.reasons:
         reasons.append(difference)
     if request.set_id not in (None, current.set_id):
-        reasons.append(f"its id is {current.set_id}, and {request.set_id} was asked for: it is another taking")
+        reasons.append(
+            f"its ID is {current.set_id}, but {request.set_id} was requested: it is another snapset of the same name"
+        )
     reasons += [problem for instance in leftovers for problem in removal_problems(host_state, instance)]
     allocations = [] if reasons else list(_size_problems(host_state, request, current, selection, reasons))
-    reasons += room_problems(host_state, allocations, request.reserve, less="size, min_headroom")
+    reasons += room_problems(host_state, allocations, request.reserve, parameters="size, min_headroom")
     if reasons:
-        raise Refused(f"{request.title} cannot be present", reasons)
+        raise Refused(request.refusal, reasons)
     view = view_of(host_state, current, name=request.name)
-    sealing = (seal(member.label for member in current.live),) if current.half_sealed else ()
-    # A taking that was cut off after its seal has left what origins remember of the one before.
-    forgetting = forget(host_state, request, but=current.set_id)
+    sealing = (seal_step(member.label for member in current.live),) if current.half_sealed else ()
+    # If creation was interrupted after the seal, origins still record outcomes of an older instance.
+    forgetting = forget_steps(host_state, request, but=current.set_id)
     return Plan(
-        steps=(*removal_steps(leftovers), *sealing, *forgetting, *extensions(allocations)),
-        after=replace(view, members=tuple(grown(member, allocations) for member in view.members)),
-        warnings=tuple(_unknown_validity(current)),
+        steps=(*removal_steps(leftovers), *sealing, *forgetting, *extension_steps(allocations)),
+        after=replace(view, members=tuple(extended(member, allocations) for member in view.members)),
+        warnings=tuple(_validity_warnings(current)),
         instance=current,
     )
 
 
 def _blocking_problems(host_state: HostState, request: Request, current: Instance) -> Iterator[str]:
-    """Why the set cannot stay as it is, with what stands against the way out that is named."""
-    invalid = ", ".join(member.label for member in current.those("invalid"))
+    """Why the set cannot be kept as it is, how to get out of that, and what blocks the way out."""
+    invalid = ", ".join(member.label for member in current.members_in("invalid"))
     if invalid:
-        yield f"{invalid} overflowed and is invalid: what it held is lost"
-    missing = len(current.those("lost", "detached"))
+        yield f"{invalid} overflowed and is invalid: its content is lost"
+    missing = len(current.members_in("lost", "detached"))
     if missing:
         yield (
-            f"{missing} of its {current.count} members are gone without having been rolled back: taking them again "
-            "now would protect the wrong state"
+            f"{missing} of its {current.count} members are missing and were not rolled back: new snapshots would "
+            "protect the wrong state"
         )
     other = replace(request, selector=NOTHING_CHOSEN)
     if current.unrecoverable:
-        yield "remove the set (state: absent), then take a new one"
-        yield from refusals(plan_absent, host_state, replace(other, state="absent"))
+        yield "remove the set (state: absent), then create a new one"
+        yield from refusal_reasons(plan_absent, host_state, replace(other, state="absent"))
     elif current.rollback_started:
         yield f"it is being rolled back (state {current.state}): {FINISH}"
-        yield from refusals(plan_merged, host_state, replace(other, state="merged"))
+        yield from refusal_reasons(plan_merged, host_state, replace(other, state="merged"))
 
 
 def _age_problems(host_state: HostState, request: Request, current: Instance) -> Iterator[str]:
-    """Why a set that is sound cannot be the one that was meant: going back to it would lose more than this change."""
+    """Why an active set is too old: a rollback to it would lose more than the planned change."""
     if request.max_age is None or current.state != "active" or current.created is None:
         return
     age = host_state.host.now - current.created
     if age > request.max_age.seconds:
         yield (
-            f"it exists already and is {in_words(age)} old, more than max_age ({request.max_age.text}) allows, so it "
-            "was taken for something else: choose another name, or remove it: ansible-playbook safepoint.lvm.commit "
+            f"it already exists and is {format_age(age)} old, more than max_age ({request.max_age.text}) allows, so it "
+            "was created for another change: use another name, or remove it with ansible-playbook safepoint.lvm.commit "
             f"-e snapset={request.name}"
         )
 
 
-def _unknown_validity(current: Instance) -> Iterator[str]:
-    for member in current.those("unknown"):
-        yield f"{member.label} is not active, so whether it is still valid cannot be known"
+def _validity_warnings(current: Instance) -> Iterator[str]:
+    for member in current.members_in("unknown"):
+        yield f"{member.label} is not active, so it is unknown whether it is still valid"
 
 
 def _size_problems(
@@ -142,7 +155,7 @@ def _size_problems(
     reasons: list[str],
 ) -> Iterator[CowAllocation]:
     sizes = {item.origin.key: item.size for item in selection.wanted}
-    for member in current.those("active"):
+    for member in current.members_in("active"):
         origin, snapshot = member.origin, member.snapshot
         if origin is None or snapshot is None:
             continue

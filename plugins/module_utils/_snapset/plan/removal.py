@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands against removing what is left of a taking, and the step that removes it. Pure; private."""
+"""What prevents the removal of an instance, and the step that removes it. Pure; private."""
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..._names import generated_names
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from ..state import Instance, Member
 
 
-FINISH = "finish with state: merged"
+FINISH = "finish the rollback with state: merged"
 
 
 def open_problem(host_state: HostState, member: Member) -> str | None:
-    """Why a member's snapshot cannot be taken away, or None when nobody has it open."""
+    """Why a member's snapshot cannot be removed or merged: it is open. None if it is not."""
     snapshot = member.snapshot
     if snapshot is None or not (snapshot.open or host_state.mounts_of(snapshot)):
         return None
@@ -30,72 +31,74 @@ def open_problem(host_state: HostState, member: Member) -> str | None:
 
 
 def removal_problems(host_state: HostState, instance: Instance) -> Iterator[str]:
-    """Why what is left of ``instance`` cannot be removed whole; LVM would refuse some of it half-way."""
+    """Why not all members of ``instance`` can be removed: LVM would fail half-way."""
     for member in instance.live:
         problem = open_problem(host_state, member)
         if problem is None and member.state == "detached":
             problem = _detached_problem(instance, member)
         if problem is None:
-            problem = _held_by_lvm(instance, member)
+            problem = _merge_problem(instance, member)
         if problem is not None:
             yield problem
 
 
 def removal_steps(instances_to_remove: Sequence[Instance]) -> tuple[LvmStep, ...]:
-    """The step that removes all that is left of these takings; none when nothing is."""
+    """The step that removes all existing members of these instances; empty if there are none."""
     snapshots = [member.snapshot for instance in instances_to_remove for member in instance.live if member.snapshot]
     return (Remove.of(snapshots),) if snapshots else ()
 
 
 def running_merge_problem(origin: Volume, member: Member) -> str:
-    """That the merge of ``member`` into ``origin`` waits or runs, and what ends it by hand."""
-    return f"{_merge_fact(origin, member)}: {_merge_by_hand(origin, member)}"
+    """The message that a merge of ``member`` into ``origin`` is pending or running, and how to finish it by hand."""
+    return f"{_merge_status(origin, member)}: {_manual_merge(origin, member)}"
 
 
-def _held_by_lvm(instance: Instance, member: Member) -> str | None:
-    """Why LVM would not remove the member's snapshot, and what to do; None when it would."""
+def _merge_problem(instance: Instance, member: Member) -> str | None:
+    """Why LVM would not remove the member's snapshot because of its merge, and what to do; None if it would."""
     origin, snapshot = member.origin, member.snapshot
     if origin is None or snapshot is None:
         return None
     if member.state in ("merge_pending", "merging"):
-        return f"{_merge_fact(origin, member)}: {_merge_ways(instance, origin, member)}"
+        return f"{_merge_status(origin, member)}: {_merge_options(instance, origin, member)}"
     again = f"lvchange -an {origin.full_name}; lvchange -ay {origin.full_name}"
     if member.state == "merge_failed":
-        return merge_failure(origin, snapshot)
-    # An origin that was activated over an overflowed store is itself invalid as a merge target, runs on its new
-    # content, and LVM lets the snapshot go; before that nothing removes it.
+        return merge_failure_problem(origin, snapshot)
+    # If the store overflowed before the origin was activated, LVM then activates the origin with its new content and
+    # reports it as invalid. From then on LVM can remove the snapshot, but not before.
     if member.state == "invalid" and snapshot.merging and not origin.invalid:
         return (
             f"{snapshot.full_name} overflowed while its merge was pending: LVM cannot remove it before "
-            f"{origin.full_name} is next activated, with its new content: reboot, or unmount it, then {again}"
+            f"{origin.full_name} is next activated, with its new content: reboot, or unmount {origin.full_name}, then "
+            f"type {again}"
         )
     return None
 
 
-def merge_failure(origin: Volume, snapshot: Volume) -> str:
-    """That a merge failed, and how it goes on."""
+def merge_failure_problem(origin: Volume, snapshot: Volume) -> str:
+    """The message that a merge failed, and how to continue it."""
     return (
-        f"the merge of {snapshot.full_name} failed and {origin.full_name} is in between, see the kernel's log: "
-        f"mend the device, then lvchange -an {origin.full_name}; lvchange -ay {origin.full_name} goes on with it"
+        f"the merge of {snapshot.full_name} failed and {origin.full_name} is only partly merged: see the kernel log, "
+        f"repair the device, then continue with lvchange -an {origin.full_name}; lvchange -ay {origin.full_name}"
     )
 
 
-def _merge_fact(origin: Volume, member: Member) -> str:
+def _merge_status(origin: Volume, member: Member) -> str:
     if member.state == "merging":
         return f"{member.label} is being merged, which cannot be stopped"
     waits = f"{member.label} waits to be merged into {origin.full_name}"
-    return f"{waits}, and LVM has no way to cancel a pending thin merge" if member.kind == "thin" else waits
+    return f"{waits}, and LVM cannot cancel a pending thin merge" if member.kind == "thin" else waits
 
 
-def _merge_ways(instance: Instance, origin: Volume, member: Member) -> str:
+def _merge_options(instance: Instance, origin: Volume, member: Member) -> str:
     cancel = ""
     if member.state == "merge_pending" and member.kind == "thick":
-        forgetting = f"lvchange --deltag {member.outcome.to_tag()} {origin.full_name}; " if member.outcome else ""
+        tag = quote(member.outcome.to_tag()) if member.outcome else ""
+        forgetting = f"lvchange --deltag {tag} {origin.full_name}; " if tag else ""
         cancel = (
-            f"to cancel that, unmount it, then {forgetting}lvchange -an {origin.full_name}; "
+            f"to cancel that, unmount {origin.full_name}, then type {forgetting}lvchange -an {origin.full_name}; "
             f"lvremove {member.label}; lvchange -ay {origin.full_name}, or "
         )
-    by_hand = _merge_by_hand(origin, member)
+    by_hand = _manual_merge(origin, member)
     if not instance.sealed:
         return cancel + by_hand
     if instance.unrecoverable:
@@ -103,16 +106,19 @@ def _merge_ways(instance: Instance, origin: Volume, member: Member) -> str:
     return cancel + FINISH
 
 
-def _merge_by_hand(origin: Volume, member: Member) -> str:
+def _manual_merge(origin: Volume, member: Member) -> str:
     poll = f"lvchange --poll y {origin.full_name}"
     if member.state == "merging":
-        return f"have it watched to its end ({poll}) and run again"
-    # Whether a thin merge has begun at the last boot cannot always be known, so the way ends with a poll.
-    return f"to let it happen, reboot or unmount it, then lvchange --refresh {origin.full_name}; {poll}, and run again"
+        return f"let LVM finish it ({poll}) and run again"
+    # It is not always known whether a thin merge started at the last boot, so a poll is needed in any case.
+    return (
+        f"to let it run, reboot or unmount {origin.full_name}, then type lvchange --refresh {origin.full_name}; "
+        f"{poll}, and run again"
+    )
 
 
 def _holders_of(host_state: HostState, volume: Volume) -> str:
-    """Who keeps ``volume`` open, in words."""
+    """What keeps ``volume`` open, for messages."""
     mounts = [mount.mountpoint for mount in host_state.mounts_of(volume)]
     if mounts:
         return f"mounted at {', '.join(mounts)}"
@@ -124,15 +130,15 @@ def _detached_problem(instance: Instance, member: Member) -> str | None:
     volume = member.snapshot
     if volume is None or _is_leftover(instance, member, volume):
         return None
-    tags = " ".join(f"--deltag {tag}" for tag in membership_tags(volume.tags))
+    tags = " ".join(f"--deltag {quote(tag)}" for tag in membership_tags(volume.tags))
     return (
-        f"{volume.full_name} has the tags of a member but is no snapshot of its recorded origin any more, "
-        f"so it is not ours to remove: if it is to stay, type: lvchange {tags} {volume.full_name}"
+        f"{volume.full_name} has the tags of a member but is no longer a snapshot of its recorded origin, "
+        f"so it is not removed: if you want to keep it, type lvchange {tags} {volume.full_name}"
     )
 
 
 def _is_leftover(instance: Instance, member: Member, volume: Volume) -> bool:
-    # What a killed lvcreate leaves: a plain LV under the name that we gave, beside its recorded origin.
+    # A killed lvcreate leaves a plain LV with a generated name, in the VG of its recorded origin.
     if member.origin is None or volume.is_snapshot or "origin" in volume.roles:
         return False
     return instance.single or volume.name in generated_names(member.origin.name, instance.name)

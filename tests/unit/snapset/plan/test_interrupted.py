@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every command of every plan goes wrong in every way, and the same request is made once more."""
+"""Every command of every plan fails in every way, and the same request is made again."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LARGER = b.request("va/a=100MiB", "vt/t")
 ACCEPTING = b.request(state="merged", accept_loss_of=("s",))
 
 
-def _begun() -> list[tuple[str, Request, int]]:
-    """Every situation, every wish that is not refused there, and every one of its steps."""
+def _all_steps() -> list[tuple[str, Request, int]]:
+    """All situations, all requests that are not refused in them, and all their steps."""
     found = []
     for situation, build in situations.ALL.items():
         for request in (*(b.request("va/a", "vt/t", state=state) for state in STATES), LARGER, ACCEPTING):
@@ -40,20 +40,20 @@ CASES = [
     pytest.param(
         situation, request, place, fault, id=f"{situation}-{request.state}-{request.size.text}-{place}-{fault}"
     )
-    for situation, request, place in _begun()
+    for situation, request, place in _all_steps()
     for fault in FAULTS
 ]
 
 
 def _finish(model: ModelLvm, request: Request) -> dict[str, Any]:
-    """Ask until nothing is left to do, with LVM going on in between; the set as it is then."""
+    """Repeat the request until nothing is left to do, while LVM continues its merges. Return the set as it is then."""
     for _round in range(6):
         before = model.observe()
         driver.bring_about(model, request)
         model.settle()
         if model.observe() == before:
             return driver.shown(before, request)
-    pytest.fail("no end")
+    pytest.fail("it does not end")
 
 
 def _ids(host_state: HostState) -> set[str]:
@@ -61,7 +61,7 @@ def _ids(host_state: HostState) -> set[str]:
 
 
 @pytest.mark.parametrize(("situation", "request_", "place", "fault"), CASES)
-def test_once_more(situation: str, request_: Request, place: int, fault: Fault) -> None:
+def test_the_same_request_again(situation: str, request_: Request, place: int, fault: Fault) -> None:
     start = situations.ALL[situation]()
     undisturbed = _finish(ModelLvm(start), request_)
     model = ModelLvm(start, faults={place: fault})
@@ -69,7 +69,7 @@ def test_once_more(situation: str, request_: Request, place: int, fault: Fault) 
         driver.bring_about(model, request_)
     after = model.observe()
     if isinstance(caught.value, CommandFailed):
-        assert driver.told_truly(changed=caught.value.details["changed"], before=start, after=after)
+        assert driver.reports_truly(changed=caught.value.details["changed"], before=start, after=after)
         whole = driver.view(after, request_).state == "active"
         if request_.state == "present" and not whole:
             assert _ids(after) <= _ids(start), "something of this run is left"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Any sequence of wishes, faults and events ends in what was planned or in nothing, and never in a dead end."""
+"""Any sequence of requests, faults and events ends as planned or changes nothing, and there is always a way out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SIZES = st.sampled_from(["auto", "40MiB", "80MiB", "100%ORIGIN"])
 FAULT = st.sampled_from([None, None, None, *FAULTS])
 ACCEPTED = st.sampled_from([(), ("s",), ("z",), SETS])
 PLACE = st.integers(0, 2)
-WHOLE = ("active", "partly_merged", "merge_pending", "merging", "rolled_back")
+COMPLETE = ("active", "partly_merged", "merge_pending", "merging", "rolled_back")
 
 
 def _host() -> HostState:
@@ -54,42 +54,42 @@ def _host() -> HostState:
 
 
 class SafePoints(RuleBasedStateMachine):
-    """A host with a thick origin in use, one that is not, and a thin one in use; two names of sets."""
+    """A host with a thick origin in use, a thick one that is not, and a thin one in use; there are two set names."""
 
     def __init__(self) -> None:
         super().__init__()
         self.model = ModelLvm(_host())
         self.boots = 0
-        # The snapshots of each taking that was ever seen, by their origins.
-        self.taken: dict[str, dict[LvKey | None, LvKey]] = defaultdict(dict)
+        # The snapshots of each instance that ever existed, by their origins.
+        self.snapshots: dict[str, dict[LvKey | None, LvKey]] = defaultdict(dict)
         self.copies: list[Volume] = []
 
     @initialize(first=CHOICES, second=CHOICES, both=st.booleans())
     def begin(self, *, first: tuple[str, ...], second: tuple[str, ...], both: bool) -> None:
-        self._wish(b.request(*first, name="s", size="80MiB"))
+        self._make_request(b.request(*first, name="s", size="80MiB"))
         if both:
-            self._wish(b.request(*second, name="z", size="80MiB"))
+            self._make_request(b.request(*second, name="z", size="80MiB"))
 
     @rule(chosen=CHOICES, name=st.sampled_from(SETS), size=SIZES, fault=FAULT, place=PLACE)
-    def take(self, *, chosen: tuple[str, ...], name: str, size: str, fault: Fault | None, place: int) -> None:
-        self._wish(b.request(*chosen, name=name, size=size), fault, place)
+    def create(self, *, chosen: tuple[str, ...], name: str, size: str, fault: Fault | None, place: int) -> None:
+        self._make_request(b.request(*chosen, name=name, size=size), fault, place)
 
     @rule(name=st.sampled_from(SETS), accept=ACCEPTED, fault=FAULT, place=PLACE)
-    def go_back(self, *, name: str, accept: tuple[str, ...], fault: Fault | None, place: int) -> None:
-        self._wish(b.request(name=name, state="merged", accept_loss_of=accept), fault, place)
+    def merge(self, *, name: str, accept: tuple[str, ...], fault: Fault | None, place: int) -> None:
+        self._make_request(b.request(name=name, state="merged", accept_loss_of=accept), fault, place)
 
     @rule(name=st.sampled_from(SETS))
-    def go_back_to_the_end(self, *, name: str) -> None:
-        """As the role does it."""
+    def roll_back(self, *, name: str) -> None:
+        """As the role rollback does it."""
         for _round in range(3):
-            self._wish(b.request(name=name, state="merged", accept_loss_of=_others(name)))
+            self._make_request(b.request(name=name, state="merged", accept_loss_of=_others(name)))
             self.model.settle()
 
     @rule(name=st.sampled_from(SETS), fault=FAULT, place=PLACE)
-    def let_go(self, *, name: str, fault: Fault | None, place: int) -> None:
-        self._wish(b.request(name=name, state="absent"), fault, place)
+    def remove(self, *, name: str, fault: Fault | None, place: int) -> None:
+        self._make_request(b.request(name=name, state="absent"), fault, place)
 
-    def _wish(self, request: Request, fault: Fault | None = None, place: int = 0) -> None:
+    def _make_request(self, request: Request, fault: Fault | None = None, place: int = 0) -> None:
         before = self.model.observe()
         self.model.faults = {} if fault is None else {len(self.model.commands) + place: fault}
         plan, error = self._tried(request)
@@ -97,20 +97,20 @@ class SafePoints(RuleBasedStateMachine):
         now = self.model.observe()
         if plan is not None:
             self._is_as_planned(plan, request)
-            # What LVM ends because it is polled is no change of ours.
+            # A merge that LVM ends because it is polled is not a change by the module.
             polled = "poll" in driver.step_names(plan)
-            assert polled or driver.told_truly(changed=plan.changes, before=before, after=now)
+            assert polled or driver.reports_truly(changed=plan.changes, before=before, after=now)
         elif isinstance(error, Refused):
             assert now == before
         else:
-            assert fault is not None, f"planned what cannot be done: {error}"
+            assert fault is not None, f"the plan cannot be carried out: {error}"
             if isinstance(error, CommandFailed):
                 self._is_undone(before, now, request, changed=error.details["changed"])
 
     def _is_undone(self, before: HostState, now: HostState, request: Request, *, changed: bool) -> None:
-        assert driver.told_truly(changed=changed, before=before, after=now)
+        assert driver.reports_truly(changed=changed, before=before, after=now)
         fresh = {instance.set_id for instance in instances(now)} - {instance.set_id for instance in instances(before)}
-        assert not fresh or driver.view(now, request).state == "active", "a half-made set is left"
+        assert not fresh or driver.view(now, request).state == "active", "an incomplete set is left"
 
     def _tried(self, request: Request) -> tuple[Plan, None] | tuple[None, Refused | CommandFailed | Killed]:
         try:
@@ -128,12 +128,12 @@ class SafePoints(RuleBasedStateMachine):
     @precondition(lambda self: not self.copies)
     @rule(names=st.sampled_from([("aa", "at"), ("va2", "vt2")]))
     def attach_a_copy(self, *, names: tuple[str, str]) -> None:
-        """Somebody wants to have a file back from a copy of the disks."""
+        """Somebody attaches a copy of the disks, for example to get back a file."""
         self.model.host_state = b.copied(self.model.host_state, dict(zip(("va", "vt"), names)), active=False)
         self.copies = [volume for volume in self.model.host_state.volumes if volume.vg in names]
 
     @invariant()
-    def nothing_happens_to_a_copy(self) -> None:
+    def a_copy_is_never_changed(self) -> None:
         vgs = {volume.vg for volume in self.copies}
         assert [volume for volume in self.model.host_state.volumes if volume.vg in vgs] == self.copies
 
@@ -143,7 +143,7 @@ class SafePoints(RuleBasedStateMachine):
         self.model.put(origin, open=not origin.open)
 
     @rule(cut_off=st.booleans())
-    def go_on(self, *, cut_off: bool) -> None:
+    def continue_merges(self, *, cut_off: bool) -> None:
         self.model.settle(cut_off=cut_off)
 
     @rule()
@@ -163,7 +163,8 @@ class SafePoints(RuleBasedStateMachine):
     @rule(name=ORIGIN)
     def somebody_removes_a_member(self, *, name: str) -> None:
         if _tags.outcomes_of(self.model.get(name).tags):
-            # Asked for in vain, then removed by hand: a thick one then looks merged (the role's canary would tell).
+            # A thick member looks merged if its merge was recorded, not requested, and it was then removed by hand.
+            # (The canaries of the role rollback would detect that.)
             return
         for snapshot in self._snapshots(name):
             if snapshot.full_name != FOREIGN and not snapshot.merging:
@@ -173,7 +174,7 @@ class SafePoints(RuleBasedStateMachine):
     @rule(name=st.sampled_from(("va/a", "va/b")), renamed=st.booleans())
     def somebody_splits_a_member(self, *, name: str, renamed: bool) -> None:
         if _tags.outcomes_of(self.model.get(name).tags):
-            # Asked for in vain, then split by hand: it looks like the store that a finished merge leaves.
+            # If its merge was recorded but not requested, it looks like the store that a finished merge leaves.
             return
         for snapshot in self._snapshots(name):
             if snapshot.full_name != FOREIGN and not snapshot.merging:
@@ -189,44 +190,44 @@ class SafePoints(RuleBasedStateMachine):
                 return
 
     @invariant()
-    def origins_and_foreign_snapshots_are_there(self) -> None:
+    def origins_and_foreign_snapshots_exist(self) -> None:
         for name in (*ORIGINS, FOREIGN, "vt/pool"):
             assert self.model.get(name).uuid == b.lvm_uuid(name)
 
     @invariant()
-    def nobody_claims_a_rollback_that_never_was(self) -> None:
-        self._came_back(self.model)
+    def no_rollback_is_reported_that_did_not_happen(self) -> None:
+        self._check_rollbacks(self.model)
 
-    def _came_back(self, model: ModelLvm) -> None:
+    def _check_rollbacks(self, model: ModelLvm) -> None:
         for instance in instances(model.observe()):
-            snapshots = self.taken[instance.set_id]
+            snapshots = self.snapshots[instance.set_id]
             snapshots.update({m.origin_key: m.snapshot.key for m in instance.live if m.snapshot})
-            for member in instance.those("merged", "rolled_back"):
-                assert snapshots[member.origin_key] in model.came_back
+            for member in instance.members_in("merged", "rolled_back"):
+                assert snapshots[member.origin_key] in model.merged
 
     @invariant()
-    def no_origin_remembers_two_outcomes(self) -> None:
+    def no_origin_records_two_outcomes(self) -> None:
         for name in ORIGINS:
             assert len(_tags.outcomes_of(self.model.get(name).tags)) <= 1
 
     @invariant()
-    def everything_can_be_told(self) -> None:
+    def everything_can_be_reported(self) -> None:
         assert host_info(self.model.observe(), None)["coverage"] == []
 
     @invariant()
-    def every_way_that_a_refusal_names_is_open(self) -> None:
+    def every_suggested_way_out_is_open(self) -> None:
         host_state = self.model.observe()
         for name in SETS:
-            wishes = [
+            requests = [
                 b.request(*ORIGINS, name=name),
                 *(b.request(name=name, state="absent", accept_loss_of=accepted) for accepted in ((), _others(name))),
                 *(b.request(name=name, state="merged", accept_loss_of=accepted) for accepted in ((), SETS)),
             ]
-            for request in wishes:
+            for request in requests:
                 assert not administrator.untold(host_state, request)
 
     def teardown(self) -> None:
-        """From wherever the host is, doing as told lets go of each set, whichever of the ways is taken."""
+        """From every state, doing what the messages suggest removes each set, whichever suggestion is followed."""
         for way in administrator.WAYS:
             somebody = Administrator(self.model.copy(), way)
             for name in SETS:
@@ -234,20 +235,20 @@ class SafePoints(RuleBasedStateMachine):
             for volume in somebody.model.observe().volumes:
                 assert not _tags.membership_tags(volume.tags), volume
                 assert not _tags.outcomes_of(volume.tags), volume
-        self._whole_sets_go_back()
+        self._roll_back_complete_sets()
 
-    def _whole_sets_go_back(self) -> None:
+    def _roll_back_complete_sets(self) -> None:
         somebody = Administrator(self.model.copy(), "modules")
         for name in SETS:
-            # One set's merge may have to wait for the other's.
+            # The merge of one set may have to wait for that of the other.
             somebody.bring(b.request(name=name, state="merged", accept_loss_of=_others(name)))
         for name in SETS:
             request = b.request(name=name, state="merged", accept_loss_of=_others(name))
             current = find(somebody.model.observe(), request).current
-            if current is not None and current.sealed and current.state in WHOLE:
+            if current is not None and current.sealed and current.state in COMPLETE:
                 assert somebody.bring(request), "\n".join(somebody.log)
                 assert driver.view(somebody.model.observe(), request).state == "rolled_back"
-            self._came_back(somebody.model)
+            self._check_rollbacks(somebody.model)
 
 
 def _others(name: str) -> tuple[str, ...]:
@@ -255,7 +256,7 @@ def _others(name: str) -> tuple[str, ...]:
 
 
 def test_any_sequence() -> None:
-    # The same sequences each time, and quickly; the profile "deep" of conftest.py looks for new ones.
+    # By default the sequences are few and always the same. The profile "deep" of conftest.py looks for new ones.
     examples = settings().max_examples
     few = examples == settings.get_profile("safepoint").max_examples
     how = settings(max_examples=80 if few else examples, stateful_step_count=15, derandomize=few)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans of state merged: the commands, what would be harmed, and how far back the origins are."""
+"""Plans of state merged: the commands, the snapshots that would be harmed, and the progress of the rollback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MERGED = b.request(state="merged")
 A = situations.A
 FULL = 204 * b.MIB
-# What stands for two VGs and the thin origin inside a tag.
+# The short UUIDs of two VGs and of the thin origin in a tag.
 VA, VT, T = (uuid.replace("-", "")[:10] for uuid in (b.lvm_uuid("va"), b.lvm_uuid("vt"), situations.T.uuid))
 
 
@@ -54,7 +54,7 @@ def test_exact_commands_of_a_rollback() -> None:
     [
         ("pending_closed", ["lvchange --yes --refresh va/a vt/t"]),
         ("pending_since_last_boot", ["lvchange --yes --poll y va/a"]),
-        ("begun_at_boot", ["lvchange --yes --poll y vt/t"]),
+        ("started_at_boot", ["lvchange --yes --poll y vt/t"]),
         ("merging", ["lvchange --yes --poll y va/a"]),
     ],
 )
@@ -71,7 +71,7 @@ def test_exact_command_that_concludes() -> None:
     assert plan.after.state == "rolled_back"
 
 
-def test_only_the_origins_of_this_merge_are_written_to() -> None:
+def test_only_the_origins_of_this_merge_are_tagged() -> None:
     plan = driver.plan(situations.partly_done(), MERGED)
     assert [step.volumes for step in plan.steps if isinstance(step, Retag)] == [("vt/t",)]
     assert driver.argvs(plan)[-1].endswith("--interval 2 vt/t_s")
@@ -80,7 +80,7 @@ def test_only_the_origins_of_this_merge_are_written_to() -> None:
 def test_an_unknown_set_names_those_that_exist() -> None:
     volumes = [A, b.member(A, name="y"), replace(situations.OTHER, tags=(b.outcome_tag("rolled_back", name="x"),))]
     (reason,) = driver.reasons(b.host_state(volumes), MERGED)
-    assert reason == "there is no such snapset; these exist: x, y"
+    assert reason == "it does not exist: create it first, or check the name; these exist: x, y"
 
 
 # From the request to the end
@@ -108,7 +108,7 @@ def test_rollback_through_a_reboot() -> None:
     assert driver.bring_about(model, MERGED).after.reboot_required
     model.reboot("next")
     plan = driver.bring_about(model, MERGED)
-    # Both began when they were activated, and neither ends before somebody looks.
+    # Both started when they were activated, and neither ends before LVM polls it.
     assert driver.argvs(plan) == ["lvchange --yes --poll y va/a vt/t"]
     assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
     model.settle()
@@ -128,7 +128,7 @@ def test_a_pending_merge_starts_once_the_origin_is_closed() -> None:
 
 
 def test_a_pending_merge_into_an_origin_that_is_not_active_is_refused() -> None:
-    """There is nothing to refresh, and whether the store is still valid cannot be known."""
+    """There is nothing to refresh, and it is unknown whether the store is still valid."""
     origin, snapshot = b.pending(A, b.member(A))
     host_state = b.host_state([b.inactive(origin), b.inactive(snapshot)])
     reasons = driver.reasons(host_state, MERGED)
@@ -160,7 +160,7 @@ def _headroom(*, store: int = 40, used: int = 0, free: int = 500, **wish: Any) -
         ({"used": 80, "size": "1GiB"}, []),
     ],
 )
-def test_room_for_what_is_written_until_the_merge_begins(case: dict[str, Any], extents: list[int]) -> None:
+def test_headroom_for_writes_before_the_merge_starts(case: dict[str, Any], extents: list[int]) -> None:
     assert _headroom(**case) == extents
 
 
@@ -177,12 +177,12 @@ def test_no_room_for_headroom() -> None:
     host_state = b.host_state([A, snapshot], groups=[b.group("va", free=0)])
     (reason,) = driver.reasons(host_state, MERGED)
     assert reason.startswith("VG va has too little space")
-    assert reason.endswith("(0 bytes (0 extents) free); add a PV, or ask for less (min_headroom)")
+    assert reason.endswith("(0 bytes (0 extents) free): add a PV, or request less (min_headroom)")
 
 
 @pytest.mark.parametrize("reserve", ["5%VG", "100%VG", "1GiB"])
-def test_the_reserve_does_not_stand_against_going_back(reserve: str) -> None:
-    """As a set with shared estimates ends: all that is free but the reserve is in its stores, and they fill."""
+def test_the_reserve_does_not_block_a_rollback(reserve: str) -> None:
+    """With shared estimates, the stores have all free space except the reserve. Then they fill."""
     assert _headroom(used=95, free=50, reserve=reserve) == [11]
 
 
@@ -195,13 +195,13 @@ def test_the_reserve_does_not_stand_against_going_back(reserve: str) -> None:
         ("/srv", ["/dev/new"], True, False),
     ],
 )
-def test_a_pv_that_joined_the_group_of_root(
+def test_a_pv_that_was_added_to_the_vg_of_root(
     mountpoint: str,
     pvs: list[str],
     devices_file: bool,  # noqa: FBT001
     refused: bool,  # noqa: FBT001
 ) -> None:
-    """The devices file that comes back does not name it."""
+    """The devices file that is restored does not list it."""
     model = ModelLvm(b.host_state([A], mounts={mountpoint: A}))
     driver.bring_about(model, b.request("va/a"))
     now = model.observe()
@@ -211,7 +211,7 @@ def test_a_pv_that_joined_the_group_of_root(
     )
     now = replace(now, volume_groups=groups, host=replace(now.host, has_devices_file=devices_file))
     if refused:
-        with pytest.raises(Refused, match="s cannot be merged: /dev/new joined VG va after va/a_s was taken"):
+        with pytest.raises(Refused, match="cannot merge snapset s: /dev/new was added to VG va after va/a_s was"):
             driver.plan(now, MERGED)
     else:
         driver.plan(now, MERGED)
@@ -241,7 +241,7 @@ SIBLINGS: dict[str, tuple[HostState, str | None]] = {
     ),
     "thick of a set without room": (
         _with_sibling(b.member(A, name="z", used=10)),
-        "into va/a_z (z) beside it, which has 36 MiB left",
+        "into va/a_z (z), which has 36 MiB left",
     ),
     "invalid": (_with_sibling(b.thick_snapshot(A, "daily", 20 * b.MIB, invalid=True)), None),
     "at its maximum": (_with_sibling(b.thick_snapshot(A, "daily", FULL, used=90)), None),
@@ -258,12 +258,12 @@ def test_siblings_that_the_merge_would_harm(case: str) -> None:
 
 @pytest.mark.parametrize("case", SIBLINGS)
 def test_a_loss_that_is_accepted(case: str) -> None:
-    host_state, _expected = SIBLINGS[case]
+    host_state, _reason = SIBLINGS[case]
     assert driver.reasons(host_state, b.request(state="merged", accept_loss_of=("z", "vt/daily", "va/daily"))) == ()
 
 
 def test_a_loss_of_others_is_not_accepted() -> None:
-    host_state, _expected = SIBLINGS["thin of a set"]
+    host_state, _reason = SIBLINGS["thin of a set"]
     assert driver.reasons(host_state, b.request(state="merged", accept_loss_of=("s", "vt/daily")))
 
 
@@ -282,8 +282,8 @@ def test_siblings_matter_for_merging_alone(state: Any, used: int) -> None:
     assert driver.reasons(host_state, b.request("vt/t", state=state)) == ()
 
 
-def test_a_thin_origin_that_went_another_way_is_not_rolled_back() -> None:
-    """The outcome is believed only when the origin has the device that the member had."""
+def test_a_thin_origin_without_its_members_device_is_not_rolled_back() -> None:
+    """The outcome counts only if the origin has the device ID of its member."""
     for thin_id, state in ((situations.T_MEMBER.thin_id, "merging"), (5, "damaged")):
         origin = replace(situations.T, tags=(situations.MERGING_THIN,), thin_id=thin_id)
         host_state = situations.of(replace(A, tags=(situations.MERGING_THIN,)), origin)
@@ -291,7 +291,7 @@ def test_a_thin_origin_that_went_another_way_is_not_rolled_back() -> None:
 
 
 def test_an_interrupted_request_is_made_again() -> None:
-    """The tag was written, LVM was never asked: the member is active, and is asked for."""
+    """The tag was written, but LVM was not called: the member is active, and its merge is requested now."""
     tag = b.outcome_tag("merging")
     plan = driver.plan(situations.of(replace(A, tags=(tag,)), b.member(A)), MERGED)
     (retag,) = (step for step in plan.steps if isinstance(step, Retag))
@@ -300,7 +300,7 @@ def test_an_interrupted_request_is_made_again() -> None:
 
 
 def test_the_empty_store_that_a_finished_merge_left_is_removed() -> None:
-    """The host was cut off between the two commits by which LVM ends a thick merge."""
+    """The host lost power between the two commits by which LVM ends a thick merge."""
     member = b.member(A)
     plain = replace(member, origin="", roles=frozenset({"public"}))
     origin = replace(A, tags=(b.outcome_tag("merging"),))
@@ -314,8 +314,8 @@ def test_the_empty_store_that_a_finished_merge_left_is_removed() -> None:
 
 
 @pytest.mark.parametrize("origin", [A, situations.T])
-def test_a_leftover_of_the_same_name_does_not_stand_against_its_own_merge(origin: Volume) -> None:
-    """It is removed before the merge could harm it."""
+def test_a_leftover_of_the_same_name_does_not_block_the_merge(origin: Volume) -> None:
+    """It is removed before the merge."""
     leftover = replace(b.member(origin, set_id="f" * 32, count=2, sealed=False), name=f"{origin.name}_spa")
     leftover = replace(leftover, uuid=b.lvm_uuid(leftover.full_name), size=4 * b.MIB)
     mine = b.member(origin, used=50) if not origin.is_thin else b.member(origin)
@@ -325,13 +325,13 @@ def test_a_leftover_of_the_same_name_does_not_stand_against_its_own_merge(origin
     assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
 
 
-# Going on without what is gone for good
+# Accepted losses
 
 ACCEPTING = b.request(state="merged", accept_loss_of=("s",))
 
 
 @pytest.mark.parametrize("situation", ["lost", "detached", "invalid", "unsealed", "half_made", "overflowed_after_boot"])
-def test_nothing_is_accepted_before_a_part_of_it_goes_back(situation: str) -> None:
+def test_a_loss_is_not_accepted_before_the_rollback_has_started(situation: str) -> None:
     host_state = situations.ALL[situation]()
     host_state = replace(
         host_state, volumes=tuple(lv for lv in host_state.volumes if lv.tags != (situations.ROLLED_BACK,))
@@ -339,8 +339,8 @@ def test_nothing_is_accepted_before_a_part_of_it_goes_back(situation: str) -> No
     assert driver.reasons(host_state, ACCEPTING) == driver.reasons(host_state, MERGED) != ()
 
 
-def test_an_accepted_loss_is_written_down_once() -> None:
-    """What was pending keeps the time and the boot of its request, which tell how far it is."""
+def test_an_accepted_loss_is_recorded_once() -> None:
+    """Pending members keep the time and the boot ID of their request, which show their progress."""
     model = ModelLvm(situations.lost_partly())
     before = model.get("va/a").tags[0]
     counted = before.replace(":3:", ":2:")
@@ -355,7 +355,7 @@ def test_an_accepted_loss_is_written_down_once() -> None:
     assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
     model.reboot("next")
     for _round in range(3):
-        # Nobody needs to accept it again.
+        # It need not be accepted again.
         plan = driver.bring_about(model, MERGED)
         assert plan.after.to_prediction() == driver.shown(model.observe(), MERGED)
         model.settle()
@@ -364,21 +364,21 @@ def test_an_accepted_loss_is_written_down_once() -> None:
     assert driver.step_names(driver.bring_about(model, b.request(state="absent"))) == ["forget"]
 
 
-def test_a_merge_by_hand_is_remembered_with_the_accepted_loss() -> None:
+def test_a_merge_by_hand_is_recorded_with_the_accepted_loss() -> None:
     model = ModelLvm(situations.without_outcomes(situations.lost_pending()))
     assert driver.step_names(driver.bring_about(model, ACCEPTING)) == ["remember_merge"]
     assert driver.view(model.observe(), MERGED).state == "merge_pending"
 
 
-def test_what_holds_nothing_any_more_is_removed_with_the_loss() -> None:
+def test_lost_members_are_removed() -> None:
     plan = driver.plan(situations.detached_pending(), ACCEPTING)
     assert driver.step_names(plan) == ["accept_loss", "remove"]
     assert driver.argvs(plan)[1].endswith(" va/a_s")
     assert driver.step_names(driver.plan(situations.invalid_partly(), ACCEPTING)) == ["accept_loss", "remove"]
 
 
-def test_a_casualty_is_forgotten_before_it_is_removed() -> None:
-    """Otherwise its origin would remember a merge without a member: a rollback that never was."""
+def test_the_outcome_of_a_lost_member_is_deleted_before_the_member() -> None:
+    """Otherwise its origin would look rolled back: it would record a merge and have no member."""
     plan = driver.plan(situations.overflowed_after_boot(), ACCEPTING)
     assert driver.step_names(plan) == ["forget", "accept_loss", "remove"]
     assert [step.volumes for step in plan.steps if isinstance(step, Retag)] == [("va/a",), ("vt/t",)]
@@ -386,13 +386,13 @@ def test_a_casualty_is_forgotten_before_it_is_removed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("situation", "told"),
+    ("situation", "expected"),
     [
         ("overflowed_pending", "LVM cannot remove it before va/a is next activated"),
         ("detached_pending", "lvchange --deltag"),
     ],
 )
-def test_a_loss_that_cannot_be_left_behind_yet(situation: str, told: str) -> None:
+def test_a_loss_that_cannot_be_accepted_yet(situation: str, expected: str) -> None:
     host_state = situations.ALL[situation]()
     split = {"a_s": "mine"} if situation == "detached_pending" else {}
     host_state = replace(
@@ -400,17 +400,17 @@ def test_a_loss_that_cannot_be_left_behind_yet(situation: str, told: str) -> Non
     )
     for request in (MERGED, ACCEPTING):
         reasons = driver.reasons(host_state, request)
-        assert any(told in reason for reason in reasons), reasons
+        assert any(expected in reason for reason in reasons), reasons
 
 
 @pytest.mark.parametrize(
-    ("begun", "told"),
+    ("begun", "expected"),
     [
-        (b.pending, "va/a_z waits to be merged into va/a: to let it happen, reboot or unmount it, then lvchange"),
-        (b.merging, "va/a_z is being merged, which cannot be stopped: have it watched to its end (lvchange --poll y"),
+        (b.pending, "va/a_z waits to be merged into va/a: to let it run, reboot or unmount va/a, then type lvchange"),
+        (b.merging, "va/a_z is being merged, which cannot be stopped: let LVM finish it (lvchange --poll y"),
     ],
 )
-def test_another_sets_merge_is_to_end_first_and_how(begun: Any, told: str) -> None:
+def test_the_merge_of_another_set_must_end_first(begun: Any, expected: str) -> None:
     busy, other = begun(A, b.member(A, name="z", set_id="f" * 32))
     (reason,) = driver.reasons(b.host_state([busy, other, b.member(A)]), MERGED)
-    assert told in reason
+    assert expected in reason

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans of state present: what is made, with which commands, and what is extended."""
+"""Plans of state present: what is created, with which commands, and what is extended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume
 
 
-def test_exact_commands_of_a_taking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_commands_of_a_creation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": b.SET_ID}))
     host_state = situations.of(replace(situations.A, tags=(situations.ROLLED_BACK,)), situations.T)
     plan = driver.plan(host_state, b.request("vt/t", "va/a=30MiB"))
@@ -48,7 +48,7 @@ def test_exact_commands_of_a_taking(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_each_taking_has_an_id_of_its_own() -> None:
+def test_each_instance_has_its_own_id() -> None:
     plans = [driver.plan(situations.nothing(), b.request("va/a")) for _time in range(2)]
     ids = {tags.set_id for plan in plans if (tags := _tags.parse_member(_created(plan.steps[0]).tags))}
     assert len(ids) == 2
@@ -60,7 +60,7 @@ def _created(step: object) -> CreateThick:
 
 
 @pytest.mark.parametrize("mountpoint", ["/", "/srv"])
-def test_only_the_root_volume_remembers_the_physical_volumes(mountpoint: str) -> None:
+def test_only_the_root_volume_records_the_physical_volumes(mountpoint: str) -> None:
     host_state = b.host_state([situations.A], mounts={mountpoint: situations.A})
     tags = _tags.parse_member(_created(driver.plan(host_state, b.request("va/a")).steps[0]).tags)
     assert tags is not None
@@ -94,7 +94,7 @@ def test_members_are_predicted_in_the_order_of_the_result(vgs: tuple[str, str]) 
         pytest.param("a" * 30, "-".join("b" * 32), False, id="too long for its hyphens alone"),
     ],
 )
-def test_names_that_lvm_takes(origin: str, set_name: str, plain: bool) -> None:  # noqa: FBT001
+def test_generated_names_are_valid(origin: str, set_name: str, plain: bool) -> None:  # noqa: FBT001
     plan = driver.plan(b.host_state([b.volume(f"vg/{origin}")]), b.request(f"vg/{origin}", name=set_name))
     name = _created(plan.steps[0]).name
     assert lv_name_problem(name) is None
@@ -111,7 +111,7 @@ def test_both_names_taken() -> None:
     hashed = _created(driver.plan(situations.name_of_other_set(), b.request("va/a")).steps[0]).name
     both = (*situations.name_of_other_set().volumes, b.volume(f"va/{hashed}"))
     (reason,) = driver.reasons(replace(situations.name_of_other_set(), volumes=both), b.request("va/a"))
-    assert reason.startswith(f"the name va/{hashed} is needed and belongs to another LV")
+    assert reason.startswith(f"the name va/{hashed} is needed but belongs to another LV")
 
 
 # Extension
@@ -156,12 +156,12 @@ def test_existing_members_grow_to(wish: dict[str, Any], extents: list[int]) -> N
     assert _extended(**wish) == extents
 
 
-def test_how_full_an_inactive_member_is_nobody_knows() -> None:
+def test_an_inactive_member_is_not_extended() -> None:
     host_state = b.host_state([b.inactive(situations.A), b.inactive(MEMBER)])
     assert driver.plan(host_state, b.request("va/a", min_headroom="90%")).steps == ()
 
 
-def test_a_reserve_that_is_short_stands_against_nothing_that_is_large_enough() -> None:
+def test_a_reserve_does_not_matter_if_no_member_is_extended() -> None:
     host_state = b.host_state([situations.A, MEMBER], groups=[b.group("va", free=1)])
     assert driver.plan(host_state, b.request("va/a", size="40MiB", reserve="50%VG")).steps == ()
 
@@ -175,8 +175,8 @@ def test_an_extension_is_done_once() -> None:
     assert driver.bring_about(model, request).steps == ()
 
 
-def test_what_an_interrupted_taking_did_not_forget_is_forgotten() -> None:
-    """It was cut off after the seal, and an origin still tells of the rollback of an older set of that name."""
+def test_outcomes_that_an_interrupted_creation_left_are_deleted() -> None:
+    """It was interrupted after the seal, and an origin still records the rollback of an older set of that name."""
     older = b.outcome_tag("rolled_back", set_id="f" * 32)
     model = ModelLvm(b.host_state([replace(situations.A, tags=(older, "somebody's")), MEMBER]))
     plan = driver.bring_about(model, b.request("va/a"))
@@ -185,8 +185,8 @@ def test_what_an_interrupted_taking_did_not_forget_is_forgotten() -> None:
     assert driver.bring_about(model, b.request("va/a")).steps == ()
 
 
-def test_what_origins_remember_of_this_or_of_other_sets_stays() -> None:
-    """A merge that was written down and never asked for is no older set."""
+def test_outcomes_of_this_and_of_other_sets_are_kept() -> None:
+    """A merge that was recorded but not requested does not belong to an older set."""
     other = b.outcome_tag("rolled_back", name="z", set_id="f" * 32)
     for tag in (other, b.outcome_tag("merging")):
         host_state = b.host_state([replace(situations.A, tags=(tag,)), MEMBER])
@@ -197,17 +197,17 @@ def test_an_extension_needs_room_beyond_the_reserve() -> None:
     host_state = b.host_state([situations.A, MEMBER], groups=[b.group("va", free=15)])
     assert driver.reasons(host_state, b.request("va/a", size="80MiB", reserve="20MiB")) == ()
     (reason,) = driver.reasons(host_state, b.request("va/a", size="80MiB", reserve="24MiB"))
-    assert reason.startswith("VG va has too little space: 40 MiB (10 extents) are needed for a, 36 MiB (9 extents)")
-    assert reason.endswith("; add a PV, lower reserve, or ask for less (size, min_headroom)")
+    assert reason.startswith("VG va has too little space: 40 MiB (10 extents) are needed for a, but 36 MiB (9 extents)")
+    assert reason.endswith(": add a PV, lower reserve, or request less (size, min_headroom)")
 
 
 def test_a_size_for_a_thin_member_is_refused() -> None:
     (reason,) = driver.reasons(situations.active(), b.request("va/a", "vt/t=1GiB"))
     assert reason.startswith("vt/t")
-    assert "is thin: its snapshots have no size" in reason
+    assert "is thin, and thin snapshots have no size" in reason
 
 
-# Processes: each step is one, and there are two reports unless nothing is to be done.
+# Processes: one for each step, and two for reports unless there is nothing to do.
 
 
 def _many(count: int, *, members: bool, tag: str = "") -> Any:
@@ -235,13 +235,13 @@ def test_process_budgets(count: int) -> None:
     assert steps(_many(count, members=True), b.request(state="merged", min_headroom="60MiB")) + 2 == 4 + count
 
 
-def test_members_on_their_way_back_are_not_told_as_gone() -> None:
+def test_members_that_are_being_rolled_back_are_not_reported_as_missing() -> None:
     reasons = driver.reasons(situations.lost_partly(), b.request("va/a", "va/b", "vt/t"))
-    assert any(reason.startswith("1 of its 3 members are gone") for reason in reasons), reasons
+    assert any(reason.startswith("1 of its 3 members are missing") for reason in reasons), reasons
 
 
-def test_leftovers_that_lvm_would_not_remove_are_told() -> None:
-    """Somebody typed lvconvert --merge for a member of a set that never was complete."""
+def test_leftovers_that_lvm_would_not_remove_are_reported() -> None:
+    """Somebody typed lvconvert --merge for a member of an incomplete set."""
     origin, snapshot = b.pending(situations.A, b.member(situations.A, count=2, sealed=False), count=2)
     host_state = situations.of(replace(origin, tags=()), snapshot, situations.T)
     reasons = driver.reasons(host_state, b.request("va/b", "vt/t"))
@@ -257,17 +257,17 @@ def test_a_set_that_is_young_enough_is_kept(max_age: str) -> None:
     assert driver.plan(host_state, b.request("va/a", max_age=max_age)).steps == ()
 
 
-def test_a_set_that_is_too_old_was_taken_for_something_else() -> None:
+def test_a_set_that_is_too_old_is_refused() -> None:
     host_state = b.host_state([situations.A, b.member(situations.A)])
     (reason,) = driver.reasons(host_state, b.request("va/a", max_age="59m"))
     assert reason == (
-        "it exists already and is 1 h 0 min old, more than max_age (59m) allows, so it was taken for something else: "
-        "choose another name, or remove it: ansible-playbook safepoint.lvm.commit -e snapset=s"
+        "it already exists and is 1 h 0 min old, more than max_age (59m) allows, so it was created for another change: "
+        "use another name, or remove it with ansible-playbook safepoint.lvm.commit -e snapset=s"
     )
 
 
-def test_only_a_sound_set_can_be_too_old() -> None:
-    """Of others the reasons that count are told, or they are made anew."""
+def test_only_an_active_set_can_be_too_old() -> None:
+    """Other sets are refused for more important reasons, or created again."""
     old: dict[str, Any] = {"max_age": "0s"}
     for situation in (situations.nothing(), situations.ALL["unsealed"]()):
         assert driver.reasons(situation, b.request("va/a", **old)) == driver.reasons(situation, b.request("va/a"))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is refused before anything is touched, each with a reason that names the thing."""
+"""What is refused before anything is changed, each with a reason that names the cause."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, FstabEntry, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import takes_root
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import will_protect_root
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
@@ -29,17 +29,17 @@ def _roles(*words: str) -> frozenset[str]:
     return PUBLIC | set(words)
 
 
-# What is wrong with the origin vg/a, and the reason in words that no other refusal has.
+# Problems of the origin vg/a, each with a part of the reason that no other refusal has.
 ORIGINS: dict[str, tuple[dict[str, Any], str]] = {
     "a pool": ({"layout": frozenset({"thin", "pool"})}, "vg/a is a pool, which cannot be an origin"),
-    "hidden": ({"roles": frozenset({"private"})}, "vg/a is an LV that LVM keeps to itself"),
+    "hidden": ({"roles": frozenset({"private"})}, "vg/a is an internal LV of LVM"),
     "sparse": ({"layout": frozenset({"virtual"})}, "vg/a is a sparse volume"),
     "sparse by its origin": ({"origin": "a_vorigin"}, "vg/a is a sparse volume"),
     "external origin": ({"roles": _roles("origin", "extthinorigin")}, "vg/a is the external origin of thin volumes"),
-    "old mirror": ({"layout": frozenset({"mirror"})}, "vg/a is a mirror of the old type"),
-    "read-only": ({"writable": False}, "vg/a is read-only: LVM would never merge into it"),
+    "old mirror": ({"layout": frozenset({"mirror"})}, "vg/a is a mirror of the old segment type"),
+    "read-only": ({"writable": False}, "vg/a is read-only, so LVM could not merge into it: type lvchange"),
     "unhealthy": ({"health": "partial"}, "vg/a is not healthy (partial): repair it first"),
-    "suspended": ({"suspended": True}, "vg/a is suspended: find out why, then dmsetup resume /dev/mapper/vg-a"),
+    "suspended": ({"suspended": True}, "vg/a is suspended: find the cause, then type dmsetup resume /dev/mapper/vg-a"),
 }
 
 
@@ -50,14 +50,14 @@ def test_origin(case: str) -> None:
     assert reason.startswith(expected)
 
 
-def test_raid_with_integrity_is_told_by_its_legs() -> None:
+def test_raid_with_integrity_is_identified_by_its_legs() -> None:
     leg = b.volume("vg/a_rimage_0", roles=frozenset({"private", "raid", "image"}), layout=frozenset({"integrity"}))
     (reason,) = driver.reasons(b.host_state([A, leg]), b.request("vg/a"))
     assert reason.startswith("vg/a is a RAID volume with integrity")
 
 
 def test_a_vdo_volume_that_has_a_snapshot() -> None:
-    """LVM reports it as private and virtual then, which it is not without one (recorded by hand from LVM 2.03.31)."""
+    """Only with a snapshot, LVM reports it as private and virtual (recorded by hand from LVM 2.03.31)."""
     roles, layout = frozenset({"private", "origin", "thickorigin"}), frozenset({"vdo", "sparse", "virtual"})
     origin = b.volume("vg/a", segtype="vdo", pool="vpool0", roles=roles, layout=layout)
     host_state = b.host_state([origin, b.member(origin)])
@@ -66,14 +66,14 @@ def test_a_vdo_volume_that_has_a_snapshot() -> None:
 
 
 @pytest.mark.parametrize("roles", ["private,thin,pool,data", "private,cache,origin,cacheorigin"])
-def test_a_vdo_volume_that_lvm_keeps_to_itself(roles: str) -> None:
+def test_an_internal_vdo_volume(roles: str) -> None:
     hidden = b.volume("vg/x", segtype="vdo", roles=frozenset(roles.split(",")))
     (reason,) = driver.reasons(b.host_state([A, hidden]), b.request("vg/x"))
-    assert reason.startswith("vg/x is an LV that LVM keeps to itself")
+    assert reason.startswith("vg/x is an internal LV of LVM")
 
 
 @pytest.mark.parametrize("layout", ["linear", "striped", "raid,raid1", "cache", "writecache"])
-def test_origins_that_lvm_takes(layout: str) -> None:
+def test_types_of_origins_that_lvm_accepts(layout: str) -> None:
     origin = replace(A, layout=frozenset(layout.split(",")))
     assert driver.reasons(b.host_state([origin]), b.request("vg/a")) == ()
 
@@ -116,12 +116,12 @@ def test_a_name_too_long_for_the_hidden_device() -> None:
     # vg-NAME-real has to fit, while the snapshot gets a short, hashed name.
     for length, refused in ((119, False), (120, True)):
         reasons = driver.reasons(b.host_state([b.volume(f"vg/{'a' * length}")]), b.request(f"vg/{'a' * length}"))
-        assert any("too long a name" in reason for reason in reasons) == refused
+        assert any("is too long" in reason for reason in reasons) == refused
 
 
 GROUPS: dict[str, tuple[dict[str, Any], str]] = {
     "partial": ({"partial": True}, "VG vg is partial (a PV is missing)"),
-    "exported": ({"exported": True}, "VG vg is exported: vgimport vg"),
+    "exported": ({"exported": True}, "VG vg is exported: type vgimport vg"),
     "shared": ({"lock_type": "sanlock"}, "VG vg is shared (lock type sanlock)"),
 }
 
@@ -136,7 +136,7 @@ def test_group(case: str, state: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
-def test_a_sick_group_that_has_nothing_to_do_with_the_set(state: Any) -> None:
+def test_an_unusable_group_without_members_of_the_set(state: Any) -> None:
     volumes = [A, b.member(A)] if state != "present" else [A]
     groups = [b.group(), b.group("sick", partial=True, exported=True, lock_type="dlm")]
     host_state = b.host_state([*volumes, b.volume("sick/x")], groups=groups)
@@ -148,7 +148,7 @@ def test_what_lvm_could_not_read_may_hide_members(state: Any, members: int) -> N
     # One of two members is visible, or none.
     host_state = b.host_state([A, *[b.member(A, count=2)] * members], unread="/dev/sdx: checksum error")
     reasons = driver.reasons(host_state, b.request("vg/a", state=state))
-    expected = "members may be hidden from us: LVM could not read everything: /dev/sdx: checksum error"
+    expected = "members may be hidden: LVM could not read everything: /dev/sdx: checksum error"
     assert expected in reasons
 
 
@@ -158,7 +158,7 @@ def test_active_volumes_that_lvm_does_not_show(state: Any, members: int) -> None
     seen = b.host_state([A, *[b.member(A, count=2)] * members, other])
     host_state = replace(seen, volumes=seen.volumes[:-1], volume_groups=seen.volume_groups[:-1])
     reasons = driver.reasons(host_state, b.request("vg/a", state=state))
-    expected = "members may be hidden from us: LVM does not show the VG of active LVs (else-x)"
+    expected = "members may be hidden: LVM does not show the VG of active LVs (else-x)"
     assert any(reason.startswith(expected) for reason in reasons), reasons
     assert any("does not show the VG of active LVs (else-x)" in one for one in host_info(host_state, None)["warnings"])
     assert not any("members may be hidden" in one for one in driver.reasons(seen, b.request("vg/a", state=state)))
@@ -174,12 +174,12 @@ def test_lvm_does_not_know_what_is_active(state: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
-def test_a_whole_set_has_no_hidden_members(state: Any) -> None:
+def test_a_complete_set_has_no_hidden_members(state: Any) -> None:
     host_state = b.host_state([A, b.member(A)], unread="/dev/sdx: checksum error")
     assert driver.reasons(host_state, b.request("vg/a", state=state)) == ()
 
 
-def test_a_set_of_which_all_that_is_left_is_hidden_has_none_to_merge() -> None:
+def test_a_set_with_hidden_members_only_cannot_be_merged() -> None:
     assert driver.reasons(b.host_state([A], unread="checksum error"), b.request(state="merged"))
 
 
@@ -193,13 +193,13 @@ def test_nothing_can_be_done_in_a_pool_that_cannot_write_its_metadata(health: st
     for volumes in ([T, pool], [T, b.member(T), pool]):
         if len(volumes) > 2 or state == "present":
             reasons = driver.reasons(b.host_state(volumes), b.request("vg/t", state=state))
-            assert any(reason.startswith("thin pool vg/pool has no room for metadata") for reason in reasons), reasons
+            assert any(reason.startswith("thin pool vg/pool has no space for metadata") for reason in reasons), reasons
     (warning,) = host_info(b.host_state([T, pool]), None)["warnings"]
     assert warning.startswith(f"thin pool vg/pool is not healthy ({health})")
 
 
 @pytest.mark.parametrize("state", ["merged", "absent"])
-def test_a_pool_without_room_for_data_lets_go(state: Any) -> None:
+def test_a_pool_without_space_for_data_allows_merge_and_removal(state: Any) -> None:
     pool = replace(b.thin_pool(data=100), health="out_of_data")
     assert driver.reasons(b.host_state([T, b.member(T), pool]), b.request("vg/t", state=state)) == ()
 
@@ -229,7 +229,7 @@ def test_a_pool_that_is_not_active() -> None:
     assert reason.startswith("thin pool vg/pool is not active")
 
 
-def test_a_pool_is_complained_about_once() -> None:
+def test_a_pool_is_reported_once() -> None:
     host_state = b.host_state([T, b.thin("vg/u"), b.thin_pool(data=90)])
     assert len(driver.reasons(host_state, b.request("vg/t", "vg/u"))) == 1
 
@@ -242,18 +242,18 @@ def _mounted(mountpoint: str = "/srv", fstype: str = "ext4", **host: Any) -> Hos
 
 
 @pytest.mark.parametrize("spec", ["UUID=1", "LABEL=x", "/dev/disk/by-uuid/1", "/dev/disk/by-label/x"])
-def test_fstab_that_names_the_content(spec: str) -> None:
+def test_fstab_with_uuid_or_label(spec: str) -> None:
     (reason,) = driver.reasons(_mounted(fstab=(FstabEntry(spec, "/srv"),)), b.request("vg/a"))
     assert reason.startswith(f"/etc/fstab mounts /srv by {spec}")
-    assert "write /dev/mapper/vg-a instead" in reason
+    assert "use /dev/mapper/vg-a there instead" in reason
 
 
-def test_fstab_that_names_the_content_of_an_unmounted_origin() -> None:
+def test_fstab_with_uuid_or_label_of_an_unmounted_origin() -> None:
     host_state = b.host_state([A], fstab=(FstabEntry("UUID=1", "/mnt", device=(253, 0)),))
     assert driver.reasons(host_state, b.request("vg/a"))
 
 
-def test_fstab_that_names_the_content_of_another_swap_area() -> None:
+def test_fstab_with_uuid_or_label_of_another_swap_area() -> None:
     """Every swap area has the same mountpoint."""
     other = b.volume("vg/b")
     mounts = {"[SWAP]": A}
@@ -264,7 +264,7 @@ def test_fstab_that_names_the_content_of_another_swap_area() -> None:
 
 
 @pytest.mark.parametrize("spec", ["/dev/mapper/vg-a", "/dev/vg/a", "PARTUUID=1"])
-def test_fstab_that_names_the_device(spec: str) -> None:
+def test_fstab_with_device_names(spec: str) -> None:
     assert driver.reasons(_mounted(fstab=(FstabEntry(spec, "/srv"),)), b.request("vg/a")) == ()
 
 
@@ -273,20 +273,20 @@ def test_fstab_of_another_filesystem() -> None:
     assert driver.reasons(host_state, b.request("vg/a")) == ()
 
 
-def test_a_thin_snapshot_stays_inactive_so_that_fstab_may_name_the_content() -> None:
+def test_a_thin_origin_can_be_in_fstab_by_uuid() -> None:
     host_state = b.host_state([T, b.thin_pool()], mounts={"/srv": T}, fstab=(FstabEntry("UUID=1", "/srv"),))
     assert driver.reasons(host_state, b.request("vg/t")) == ()
 
 
 @pytest.mark.parametrize(("mountpoint", "refused"), [("/", True), ("/srv", False)])
-def test_root_argument_that_names_the_content(mountpoint: str, refused: bool) -> None:  # noqa: FBT001
+def test_root_argument_with_uuid(mountpoint: str, refused: bool) -> None:  # noqa: FBT001
     reasons = driver.reasons(_mounted(mountpoint, root_argument="UUID=1"), b.request("vg/a"))
     assert [reason.partition(",")[0] for reason in reasons] == ["the kernel was booted with root=UUID=1"] * refused
 
 
 def test_btrfs_is_refused_for_thick_snapshots_alone() -> None:
     (reason,) = driver.reasons(_mounted(fstype="btrfs"), b.request("vg/a"))
-    assert reason.startswith("vg/a holds btrfs at /srv")
+    assert reason.startswith("vg/a has btrfs at /srv")
     host_state = b.host_state([T, b.thin_pool()], mounts={"/srv": T}, fstypes={"/srv": "btrfs"})
     assert driver.reasons(host_state, b.request("vg/t")) == ()
 
@@ -308,7 +308,7 @@ BOOTS: dict[str, tuple[tuple[Initramfs, ...], str | None]] = {
 
 
 @pytest.mark.parametrize("case", BOOTS)
-def test_a_root_host_that_could_not_boot_again(case: str) -> None:
+def test_hosts_that_could_not_boot(case: str) -> None:
     initramfs, expected = BOOTS[case]
     reasons = driver.reasons(_mounted("/", boot=Boot("6.1", initramfs)), b.request("vg/a", ignore_uncovered=["/boot"]))
     assert len(reasons) == (expected is not None)
@@ -316,7 +316,7 @@ def test_a_root_host_that_could_not_boot_again(case: str) -> None:
 
 
 @pytest.mark.parametrize(("leaves_pollers", "warned"), [(True, 1), (False, 0)])
-def test_an_initramfs_that_may_stand_still_is_told(leaves_pollers: bool, warned: int) -> None:  # noqa: FBT001
+def test_an_initramfs_that_may_hang_is_reported(leaves_pollers: bool, warned: int) -> None:  # noqa: FBT001
     boot = Boot("6.1", (replace(GOOD, leaves_pollers=leaves_pollers), replace(GOOD, kernel="6.2")))
     warnings = driver.plan(_mounted("/", boot=boot), b.request("vg/a", ignore_uncovered=["/boot"])).warnings
     assert len(warnings) == warned
@@ -330,15 +330,15 @@ def test_how_the_host_boots_matters_for_root_alone() -> None:
     assert driver.reasons(host_state, b.request("vg/root"))
 
 
-def test_how_the_host_boots_is_asked_only_when_root_is_to_be_taken() -> None:
-    """Looking into every initramfs takes seconds."""
+def test_how_the_host_boots_is_read_only_if_root_will_be_protected() -> None:
+    """It takes seconds to list every initramfs."""
     other = b.volume("vg/b")
     mounts = {"/": A, "/srv": other}
     fresh, taken = (b.host_state([A, other, *more], mounts=mounts) for more in ([], [b.member(A)]))
-    assert takes_root(fresh, b.request("vg/b", "vg/a"))
-    assert takes_root(fresh, b.single_request("vg/a"))
-    assert not takes_root(fresh, b.request("vg/b"))
-    assert not takes_root(taken, b.request("vg/a"))
+    assert will_protect_root(fresh, b.request("vg/b", "vg/a"))
+    assert will_protect_root(fresh, b.single_request("vg/a"))
+    assert not will_protect_root(fresh, b.request("vg/b"))
+    assert not will_protect_root(taken, b.request("vg/a"))
 
 
 def test_a_thin_root_needs_another_module() -> None:
@@ -352,21 +352,21 @@ def test_a_thin_root_needs_another_module() -> None:
 
 
 @pytest.mark.parametrize("separate", ["/usr", "/var", "/var/lib", "/etc", "/opt"])
-def test_what_belongs_to_root_goes_with_it(separate: str) -> None:
+def test_the_system_must_be_protected_with_root(separate: str) -> None:
     other = b.volume("vg/b")
     host_state = b.host_state([A, other], mounts={"/": A, separate: other})
     (reason,) = driver.reasons(host_state, b.request("vg/a"))
-    assert reason.startswith(f"/ is protected, but {separate} is a filesystem of its own and is not")
+    assert reason.startswith(f"/ is protected, but {separate} is a separate filesystem and is not")
     assert driver.reasons(host_state, b.request("vg/a", "vg/b")) == ()
     assert driver.reasons(host_state, b.request("vg/a", ignore_uncovered=[separate])) == ()
     assert driver.reasons(host_state, b.request("vg/b")) == ()
 
 
 @pytest.mark.parametrize("mountpoint", ["/boot", "/boot/efi", "/boot/firmware", "/efi"])
-def test_what_a_boot_loader_reads_is_not_merged(mountpoint: str) -> None:
+def test_boot_filesystems_cannot_be_members(mountpoint: str) -> None:
     host_state = b.host_state([A, T, b.thin_pool()], mounts={mountpoint: A})
     (reason,) = driver.reasons(host_state, b.request("vg/a"))
-    assert reason.startswith(f"{mountpoint} lies on vg/a, and a boot loader would read it half merged: leave it out")
+    assert reason.startswith(f"{mountpoint} is on vg/a, and the boot loader would read it half merged: leave it out")
     thin = b.host_state([T, b.thin_pool()], mounts={mountpoint: T})
     assert driver.reasons(thin, b.request("vg/t")) == ()
 
@@ -374,7 +374,7 @@ def test_what_a_boot_loader_reads_is_not_merged(mountpoint: str) -> None:
 def test_kernels_on_a_root_that_is_merged() -> None:
     kernels = Boot("6.1", (GOOD,))
     (reason,) = driver.reasons(b.host_state([A], mounts={"/": A}, boot=kernels), b.request("vg/a"))
-    assert reason.startswith("/boot lies on / (vg/a), and while that is merged")
+    assert reason.startswith("/boot is on / (vg/a), and the boot loader would read it half merged or still changed")
     assert (
         driver.reasons(b.host_state([A], mounts={"/": A}, boot=kernels), b.request("vg/a", ignore_uncovered=["/boot"]))
         == ()
@@ -388,19 +388,19 @@ def test_kernels_on_a_root_that_is_merged() -> None:
     assert driver.reasons(root, b.request("vg/t")) == ()
 
 
-def test_home_does_not_go_with_root() -> None:
+def test_home_need_not_be_protected_with_root() -> None:
     other = b.volume("vg/b")
     assert driver.reasons(b.host_state([A, other], mounts={"/": A, "/home": other}), b.request("vg/a")) == ()
 
 
 def test_a_size_for_a_thin_volume() -> None:
     (reason,) = driver.reasons(b.host_state([T, b.thin_pool()]), b.request("vg/t=1GiB"))
-    assert reason.startswith("vg/t is thin: its snapshots have no size")
+    assert reason.startswith("vg/t is thin, and thin snapshots have no size")
     assert driver.reasons(b.host_state([T, b.thin_pool()]), b.request("vg/t", size="1GiB")) == ()
 
 
 def test_every_reason_is_found_at_once() -> None:
-    """One refusal of each family, all of them in one answer."""
+    """One reason of each kind, all of them in one refusal."""
     sick = replace(A, health="partial", writable=False)
     host_state = b.host_state(
         [sick, T, b.thin_pool(data=90), b.volume("vg/b"), b.volume("vg/b_s"), b.volume("x/y")],
@@ -411,7 +411,7 @@ def test_every_reason_is_found_at_once() -> None:
     )
     reasons = driver.reasons(host_state, b.request("vg/a", "vg/t=1GiB", "vg/b", "x/y", "vg/no", "no/a", "vg/b"))
     for part in (
-        "volumes names vg/b 2 times",
+        "volumes lists vg/b 2 times",
         "no LV vg/no",
         "no VG no",
         "VG x is exported",

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module snapshot: one snapshot of one origin, by the same planner."""
+"""The module snapshot: one snapshot of one origin, with the same planners."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_snapshot_made_by_hand_is_accepted(state: State) -> None:
         (b.thick_snapshot(b.volume("va/b"), "a_x"), "va/a_x exists and is a snapshot of va/b"),
     ],
 )
-def test_a_name_that_means_something_else(state: State, holder: Any, expected: str) -> None:
+def test_a_name_of_another_lv(state: State, holder: Any, expected: str) -> None:
     host_state = _model(b.volume("va/b"), holder).observe()
     with pytest.raises(Refused) as caught:
         driver.plan(host_state, b.single_request("va/a", name="a_x", state=state))
@@ -98,7 +98,7 @@ def test_a_name_that_means_something_else(state: State, holder: Any, expected: s
         ("no/a", "absent", "there is no VG no here"),
         ("va/no", "present", "there is no LV va/no"),
         ("va/no", "merged", "there is no LV va/no"),
-        ("va/a", "merged", "there is no such snapshot of a"),
+        ("va/a", "merged", "there is no such snapshot of va/a"),
     ],
 )
 def test_unknown(full_name: str, state: State, expected: str) -> None:
@@ -106,7 +106,7 @@ def test_unknown(full_name: str, state: State, expected: str) -> None:
     assert reason.startswith(expected)
 
 
-def test_absent_of_an_origin_that_is_gone() -> None:
+def test_absent_without_its_origin() -> None:
     assert driver.plan(_model().observe(), b.single_request("va/no", state="absent")).steps == ()
 
 
@@ -137,13 +137,13 @@ def test_leftover_of_a_killed_creation() -> None:
     assert driver.reasons(_model(plain).observe(), b.single_request("va/a", state="merged"))
 
 
-def test_a_name_that_lvm_would_leave_half_made() -> None:
+def test_a_name_that_is_too_long() -> None:
     (reason,) = driver.reasons(_model().observe(), b.single_request("va/a", name="x" * 121))
-    assert reason.startswith(f"va/{'x' * 121} is too long a name")
+    assert reason.startswith(f"the name va/{'x' * 121} is too long")
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_what_other_origins_remember_of_that_name_stays(state: State) -> None:
+def test_outcomes_of_that_name_on_other_origins_are_kept(state: State) -> None:
     model = ModelLvm(b.host_state([replace(A, tags=(ROLLED_BACK,)), OTHER]))
     driver.bring_about(model, b.single_request("vb/a", state=state))
     assert model.get("va/a").tags == (ROLLED_BACK,)
@@ -154,19 +154,19 @@ def test_a_size_for_a_thin_origin() -> None:
     """LVM would make a thick snapshot of it."""
     for host_state in (_model().observe(), _model(b.snapshot(T, "snap")).observe()):
         (reason,) = driver.reasons(host_state, b.single_request("vt/t", size="8MiB"))
-        assert reason.startswith("vt/t is thin: its snapshots have no size")
+        assert reason.startswith("vt/t is thin, and thin snapshots have no size")
         assert driver.reasons(host_state, b.single_request("vt/t")) == ()
 
 
 def test_a_thick_snapshot_of_a_thin_origin_is_pending_while_that_is_open() -> None:
-    """A thin origin always has a fill of its own, which tells nothing of a merge."""
+    """A thin origin always has a data_percent, which says nothing about a merge."""
     origin = replace(T, merging=True, open=True)
     waiting = b.thick_snapshot(T, "snap", merging=True)
     host_state = b.host_state([origin, waiting, b.thin_pool("vt/pool")])
     assert driver.view(host_state, b.single_request("vt/t", state="merged")).state == "merge_pending"
 
 
-def test_a_set_and_a_snapshot_do_not_see_each_other() -> None:
+def test_a_set_and_a_snapshot_of_the_same_name_are_independent() -> None:
     model = _model()
     driver.bring_about(model, b.single_request("va/a", name="s"))
     driver.bring_about(model, b.request("vt/t", name="s"))
@@ -175,7 +175,7 @@ def test_a_set_and_a_snapshot_do_not_see_each_other() -> None:
     assert driver.view(model.observe(), b.request()).state == "active"
 
 
-def test_what_is_remembered_of_an_earlier_snapshot_of_that_name_is_forgotten() -> None:
+def test_the_outcome_of_an_earlier_snapshot_of_that_name_is_deleted() -> None:
     model = ModelLvm(b.host_state([replace(A, tags=(b.outcome_tag("rolled_back", name="/snap", set_id="old"),))]))
     model.faults = {1: "killed_before"}
     with pytest.raises(Killed):
@@ -186,7 +186,7 @@ def test_what_is_remembered_of_an_earlier_snapshot_of_that_name_is_forgotten() -
 
 @pytest.mark.parametrize("state", STATES)
 def test_what_lvm_could_not_read_hides_nothing_of_a_snapshot(state: State) -> None:
-    """It is in the VG of its origin, or nowhere."""
+    """It can only be in the VG of its origin."""
     snapshots = [b.thick_snapshot(A, "snap")] if state == "merged" else []
     host_state = replace(_model(*snapshots).observe(), unread="/dev/sdx: checksum error")
     assert driver.reasons(host_state, b.single_request("va/a", state=state)) == ()

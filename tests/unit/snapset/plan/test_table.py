@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What present, merged and absent mean in every situation: the table of docs/architecture.md, row by row."""
+"""What present, merged and absent do in every situation."""
 
 from __future__ import annotations
 
@@ -23,30 +23,34 @@ MERGE = ["remember_merge", "merge"]
 ACCEPT = "state: merged and accept_loss_of: [s]"
 Expected = Union[list[str], str]
 
-# Steps, or the part of the reason that tells this refusal from all others.
+# Steps, or a part of the reason that no other refusal has.
 TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     # found:                 present, merged, absent
-    "nothing": (CREATE, "no such snapset; there is none on this host", []),
-    "unsealed": (["remove", *CREATE], "its taking was interrupted", ["remove"]),
-    "half_made": (["remove", *CREATE], "its taking was interrupted", ["remove"]),
+    "nothing": (CREATE, "it does not exist: create it first, or check the name; there are no snapsets", []),
+    "unsealed": (["remove", *CREATE], "its creation was interrupted", ["remove"]),
+    "half_made": (["remove", *CREATE], "its creation was interrupted", ["remove"]),
     "active": ([], MERGE, ["remove"]),
-    "asked_in_vain": ([], MERGE, ["forget", "remove"]),
+    "recorded_only": ([], MERGE, ["forget", "remove"]),
     "half_sealed": (["seal"], MERGE, ["remove"]),
     "invalid": ("va/a_s overflowed and is invalid", "va/a_s overflowed and is invalid", ["remove"]),
     "unknown": ([], "lvchange -ay va/a, then run again", ["remove"]),
-    "lost": ("1 of its 2 members are gone", "1 of its 2 members are gone", ["remove"]),
-    "detached": ("1 of its 2 members are gone", "va/mine is no snapshot of its recorded origin", "--deltag"),
-    "partly_requested": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
-    "partly_done": ("being rolled back (state partly_merged)", MERGE, "half rolled back"),
+    "lost": ("1 of its 2 members are missing", "1 of its 2 members are missing", ["remove"]),
+    "detached": ("1 of its 2 members are missing", "va/mine is no longer a snapshot of its", "--deltag"),
+    "partly_requested": ("being rolled back (state partly_merged)", MERGE, "partly rolled back"),
+    "partly_done": ("being rolled back (state partly_merged)", MERGE, "partly rolled back"),
     "pending": ("being rolled back (state merge_pending)", [], "va/a_s waits to be merged into va/a: to cancel that"),
     "pending_by_hand": (
         "being rolled back (state merge_pending)",
         ["remember_merge"],
         "va/a_s waits to be merged into va/a: to cancel that",
     ),
-    "pending_closed": ("being rolled back (state merge_pending)", ["start"], "no way to cancel a pending thin merge"),
-    "pending_since_last_boot": ("being rolled back (state merge_pending)", ["poll"], "to cancel that, unmount it"),
-    "begun_at_boot": ("being rolled back (state merging)", ["poll"], "vt/t_s is being merged, which cannot be stopped"),
+    "pending_closed": ("being rolled back (state merge_pending)", ["start"], "LVM cannot cancel a pending thin merge"),
+    "pending_since_last_boot": ("being rolled back (state merge_pending)", ["poll"], "to cancel that, unmount va/a"),
+    "started_at_boot": (
+        "being rolled back (state merging)",
+        ["poll"],
+        "vt/t_s is being merged, which cannot be stopped",
+    ),
     "merging": ("being rolled back (state merging)", ["poll"], "is being merged, which cannot be stopped"),
     "merged": ("being rolled back (state merging)", ["remember_rollback"], "is being merged"),
     "store_left": (
@@ -54,31 +58,31 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
         ["remove", "remember_rollback"],
         "va/a_s is being merged",
     ),
-    "merged_elsewhere": ([*CREATE, "forget"], "1 of its 2 members are gone", ["forget"]),
+    "removed_by_hand": ([*CREATE, "forget"], "1 of its 2 members are missing", ["forget"]),
     "lost_pending": (
-        "1 of its 2 members are gone",
+        "1 of its 2 members are missing",
         ACCEPT,
-        f"no way to cancel a pending thin merge: finish with {ACCEPT}",
+        f"cannot cancel a pending thin merge: finish the rollback with {ACCEPT}",
     ),
-    "lost_partly": ("1 of its 3 members are gone", ACCEPT, f"lvchange -ay va/a, or finish with {ACCEPT}"),
+    "lost_partly": ("1 of its 3 members are missing", ACCEPT, f"-ay va/a, or finish the rollback with {ACCEPT}"),
     "lost_merging": (
-        "1 of its 2 members are gone",
+        "1 of its 2 members are missing",
         ACCEPT,
-        f"vt/t_s is being merged, which cannot be stopped: finish with {ACCEPT}",
+        f"vt/t_s is being merged, which cannot be stopped: finish the rollback with {ACCEPT}",
     ),
-    "detached_pending": ("1 of its 2 members are gone", "va/a_s is no snapshot of its recorded origin", ACCEPT),
+    "detached_pending": ("1 of its 2 members are missing", "va/a_s is no longer a snapshot of its", ACCEPT),
     "invalid_partly": ("va/a_s overflowed", ACCEPT, ["forget", "remove"]),
     "unsealed_pending": (
-        "to let it happen, reboot or unmount it, then lvchange --refresh vt/t",
-        "its taking was interrupted",
-        "to let it happen, reboot or unmount it, then lvchange --refresh vt/t",
+        "to let it run, reboot or unmount vt/t, then type lvchange --refresh vt/t",
+        "its creation was interrupted",
+        "to let it run, reboot or unmount vt/t, then type lvchange --refresh vt/t",
     ),
     "merge_failed": ("the merge of va/a_s failed", "the merge of va/a_s failed", "the merge of va/a_s failed"),
     "overflowed_pending": ("va/a_s overflowed", "the rollback is lost", "before va/a is next activated"),
     "overflowed_after_boot": ("va/a_s overflowed", "the rollback is lost", ["forget", "remove"]),
     "rolled_back": ([*CREATE, "forget"], [], ["forget"]),
-    "name_taken": ("the name va/a_s is needed", "no such snapset", []),
-    "name_of_other_set": (CREATE, "no such snapset; these exist: z", []),
+    "name_taken": ("the name va/a_s is needed", "it does not exist", []),
+    "name_of_other_set": (CREATE, "or check the name; these exist: z", []),
     "snapshot_mounted": ([], "va/a_s itself is mounted at /mnt/old", "va/a_s itself is mounted at /mnt/old"),
     "snapshot_open": ([], "vt/t_s itself is held open by a process", "vt/t_s itself is held open by a process"),
 }
@@ -115,7 +119,7 @@ def test_planned_and_predicted(row: str, state: State, expected: list[str]) -> N
 @pytest.mark.parametrize("accepted", [(), ("s",)])
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
 @pytest.mark.parametrize("row", TABLE)
-def test_no_refusal_names_a_way_that_is_refused(row: str, state: State, accepted: tuple[str, ...]) -> None:
+def test_no_refusal_suggests_a_request_that_is_refused(row: str, state: State, accepted: tuple[str, ...]) -> None:
     request = b.request("va/a", "vt/t", state=state, accept_loss_of=accepted)
     assert administrator.untold(situations.ALL[row](), request) == []
 
@@ -124,47 +128,47 @@ REBOOT = {"pending", "pending_by_hand", "pending_since_last_boot", "partly_reque
 
 
 @pytest.mark.parametrize("row", [row for row, expected in TABLE.items() if not isinstance(expected[1], str)])
-def test_reboot_is_required_for_pending_merges_alone(row: str) -> None:
+def test_reboot_is_required_for_pending_merges_only(row: str) -> None:
     plan = driver.plan(situations.ALL[row](), b.request(state="merged"))
     assert plan.after.reboot_required == (row in REBOOT)
 
 
 @pytest.mark.parametrize("state", ["present", "merged", "absent"])
-def test_other_members_than_asked_for(state: State) -> None:
+def test_other_members_than_requested(state: State) -> None:
     (reason,) = driver.reasons(situations.active(), b.request("va/a", "va/b", state=state))
-    assert "it protects va/a, vt/t, but va/a, va/b was asked for" in reason
+    assert "it protects va/a, vt/t, but va/a, va/b was requested" in reason
 
 
-def test_merge_requested_before_the_last_boot_must_have_begun() -> None:
+def test_a_merge_requested_before_the_last_boot_must_have_started() -> None:
     plan = driver.plan(situations.pending_since_last_boot(), b.request(state="merged"))
     assert plan.must_start == (situations.A.key,)
     assert driver.plan(situations.pending(), b.request(state="merged")).must_start == ()
 
 
-def test_the_way_to_cancel_forgets_before_it_removes() -> None:
-    told = driver.reasons(situations.pending(), b.request(state="absent"))[0]
+def test_the_commands_to_cancel_delete_the_outcome_before_the_snapshot() -> None:
+    reason = driver.reasons(situations.pending(), b.request(state="absent"))[0]
     commands = (
         f"lvchange --deltag {situations.pending().volumes[0].tags[0]} va/a",
         "lvchange -an va/a",
         "lvremove va/a_s",
         "lvchange -ay va/a",
     )
-    places = [told.index(command) for command in commands]
+    places = [reason.index(command) for command in commands]
     assert places == sorted(places)
 
 
 def test_unknown_validity_is_a_warning() -> None:
     (warning,) = driver.plan(situations.unknown(), b.request("va/a", "vt/t")).warnings
-    assert warning == "va/a_s is not active, so whether it is still valid cannot be known"
+    assert warning == "va/a_s is not active, so it is unknown whether it is still valid"
 
 
-def test_states_of_the_other_set_do_not_matter() -> None:
+def test_the_states_of_another_set_do_not_matter() -> None:
     other = b.member(situations.OTHER, name="z")
     host_state = replace(situations.active(), volumes=(*situations.active().volumes, replace(other, invalid=True)))
     assert driver.step_names(driver.plan(host_state, b.request(state="merged"))) == MERGE
 
 
-def test_two_whole_sets_of_one_name() -> None:
+def test_two_complete_sets_of_one_name() -> None:
     rival = b.member(situations.OTHER, set_id="f" * 32)
     host_state = replace(situations.active(), volumes=(*situations.active().volumes, rival))
     for state in ("present", "merged", "absent"):
@@ -173,7 +177,7 @@ def test_two_whole_sets_of_one_name() -> None:
 
 
 @pytest.mark.parametrize(("state", "then"), [("present", []), ("merged", MERGE), ("absent", [])])
-def test_leftovers_of_the_name_beside_a_whole_set_go(state: State, then: list[str]) -> None:
+def test_leftovers_beside_a_complete_set_are_removed(state: State, then: list[str]) -> None:
     leftover = b.member(situations.OTHER, set_id="f" * 32, sealed=False)
     host_state = replace(situations.active(), volumes=(*situations.active().volumes, leftover))
     plan = driver.plan(host_state, b.request(state=state) if state != "present" else b.request("va/a", "vt/t"))
@@ -182,7 +186,7 @@ def test_leftovers_of_the_name_beside_a_whole_set_go(state: State, then: list[st
     assert removed == (("va/a_s", "vt/t_s", "va/b_s") if state == "absent" else ("va/b_s",))
 
 
-def test_members_whose_removal_lvm_would_refuse_half_way() -> None:
+def test_members_whose_removal_would_fail_half_way() -> None:
     """A lost member does not hide that another one is being merged."""
     origin, snapshot = b.pending(situations.A, b.member(situations.A, count=3), count=3)
     host_state = situations.of(origin, snapshot, situations.T, b.member(situations.T, count=3))
