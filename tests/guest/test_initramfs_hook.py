@@ -110,7 +110,7 @@ class TestBuilds:
         monkeypatch.setenv("PATH", f"{broken}:/usr/sbin:/usr/bin:/sbin:/bin")
         result = call("initramfs_hook", PRESENT)
         assert (result["failed"], result["changed"]) == (True, True)
-        assert "failed with 1 and said: no space left" in result["msg"]
+        assert "failed with exit code 1: no space left" in result["msg"]
         assert (
             f"{SCRIPT} is there; built again for kernel none, not yet for {', '.join(sorted(images()))}"
             in result["msg"]

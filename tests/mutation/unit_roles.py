@@ -60,12 +60,12 @@ MUTANTS = (
     ),
     Mutant(
         "no half of a script is where every file is a script",
-        "mode=WANTED.mode, aside=_ASIDE)",
+        "mode=WANTED.mode, directory=_ASIDE)",
         "mode=WANTED.mode)",
     ),
     Mutant(
         "the host is locked until an initramfs is built",
-        "run_tool(*command(step), keeps=(lock,))",
+        "run_tool(*command(step), pass_fds=(lock,))",
         "run_tool(*command(step))",
     ),
 )

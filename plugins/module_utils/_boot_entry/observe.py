@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .._boot_files.manifest import copies_of, read_manifest
 from .._host.boot import list_initramfs
 from .._host.filesystem import mounted
-from .._host.mounts import lasting_name
+from .._host.mounts import persistent_name
 from .._host.reading import read
 from .entries import kernels_in
 from .grub import BOOT
@@ -44,7 +44,7 @@ def observe(now: SnapsetContext, *, state: str, kernel: str | None) -> EntryObse
         bls_files=frozenset(bls_files()),
         boot_free=room.f_bavail * room.f_frsize if room else None,
         boot_read_only=bool(room and room.f_flag & os.ST_RDONLY),
-        boot_device=lasting_name(mount.source) if mount else "",
+        boot_device=persistent_name(mount.source) if mount else "",
         command_line=read("/proc/cmdline"),
     )
     if state == "absent" or seen.is_whole(kernel) or now.bound is None or not now.bound.volume.active:

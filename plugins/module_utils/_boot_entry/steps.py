@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._boot_files.manifest import copies_of, read_manifest
-from .._host.files import sync, write_whole
+from .._host.files import sync, write_atomically
 from .._host.filesystem import mounted
 from .._host.process import run_tool
 from .._host.reading import checksum, read
@@ -82,7 +82,7 @@ class WriteEntry:
             "sums": {name: checksum(self.home / name) for name in (KERNEL, INITRAMFS, LOOK)},
         }
         sync(BOOT)
-        write_whole(self.home / RECORD, json.dumps(record, indent=1))
+        write_atomically(self.home / RECORD, json.dumps(record, indent=1))
 
     def undo(self, _runner: Runner) -> bool:
         """Remove the directory, if it is there. Raises OSError."""
@@ -145,9 +145,9 @@ class AddToMenu:
         """Write it. Raises OSError."""
         # As it is now: what was there before has just been taken out.
         rest = without_entry(read(self.custom), self.set_id)
-        write_whole(self.custom, with_part(rest, self.part))
+        write_atomically(self.custom, with_part(rest, self.part))
         if self.bls is not None:
-            write_whole(*self.bls)
+            write_atomically(*self.bls)
 
     def undo(self, _runner: Runner) -> bool:
         """Take it out again, as far as it is there. Raises OSError."""
@@ -186,7 +186,7 @@ def take_from_custom(custom: Path, set_id: str) -> None:
     # Read again: of several entries, each is taken out of what the one before has left.
     rest = without_entry(read(custom), set_id)
     if rest.strip():
-        write_whole(custom, rest)
+        write_atomically(custom, rest)
     else:
         custom.unlink()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
 from .._host.boot import ends_pollers, list_initramfs
-from .._host.files import sync_directory, write_whole
+from .._host.files import sync_directory, write_atomically
 from .._host.process import run_tool
 from .._paths import INITRAMFS_SCRIPT
 from .installed import BUILDER
@@ -30,12 +30,12 @@ def carry_out(step: Step, *, lock: int) -> None:
     """
     if isinstance(step, WriteScript):
         INITRAMFS_SCRIPT.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(INITRAMFS_SCRIPT, PROGRAM, mode=WANTED.mode, aside=_ASIDE)
+        write_atomically(INITRAMFS_SCRIPT, PROGRAM, mode=WANTED.mode, directory=_ASIDE)
     elif isinstance(step, RemoveScript):
         INITRAMFS_SCRIPT.unlink(missing_ok=True)
         sync_directory(INITRAMFS_SCRIPT.parent)
     else:
-        run_tool(*command(step), keeps=(lock,))
+        run_tool(*command(step), pass_fds=(lock,))
 
 
 def command(step: Build) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .._boot_files.manifest import read_manifest
 from .._host.boot import read_boot
 from .._host.filesystem import NEEDED_TOOLS, mounted
-from .._host.mounts import lasting_name
+from .._host.mounts import persistent_name
 from .._host.process import missing_tools
 from .._settings import FILESYSTEM
 from .._snapset.coverage import boot_mounts
@@ -51,5 +51,5 @@ def observe_for_arming(seen: TimerObserved) -> TimerObserved:
         # Every initramfs that mounts / has what the filesystem of / needs.
         initramfs=() if root is not None and root.fstype == FILESYSTEM else read_boot().initramfs,
         kept=kept,
-        devices={one.mountpoint: lasting_name(one.source) for one in boot_mounts(seen.host_state)} if kept else {},
+        devices={one.mountpoint: persistent_name(one.source) for one in boot_mounts(seen.host_state)} if kept else {},
     )

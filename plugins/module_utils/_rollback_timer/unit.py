@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from .._errors import FilesFailed
-from .._host.files import write_whole
+from .._host.files import write_atomically
 from .._host.process import run_tool
 from .._paths import LOOK_MARK, RUN_DIRECTORY
 from .._settings import FILESYSTEM
@@ -60,7 +60,7 @@ def start(name: str, deadline: int, device: str) -> None:
     Raises FilesFailed, OSError.
     """
     Path(running_mark(name)).unlink(missing_ok=True)
-    write_whole(UNITS / unit_name(name), unit(name, deadline, device))
+    write_atomically(UNITS / unit_name(name), unit(name, deadline, device))
     run_tool("systemctl", "daemon-reload")
     run_tool("systemctl", "enable", "--now", unit_name(name))
     end = time.monotonic() + _PATIENCE
