@@ -13,7 +13,7 @@ from .._errors import Refused
 from .._snapset.sizes import format_bytes
 from .._snapset.steps import Remove, Retag, StepsPlan
 from .._snapset.tags import BOOT_RESTORED, boot_seal
-from .backups import is_final, keep_problems, plan_new, removal_problems, restore_problems
+from .backups import is_rolled_back, plan_new, present_problems, removal_problems, restore_problems
 from .steps import RestoreBoot, SaveBoot, UndoRestore
 
 if TYPE_CHECKING:
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 def plan_backup(seen: BootObserved, *, state: str, vg: str | None) -> StepsPlan:
-    """The steps to ``state``. Raises Refused with every reason why there are none."""
+    """Return the steps to ``state``. Raises Refused with every reason that prevents it."""
     return _PLANNERS[state](seen, vg)
 
 
-def shown(seen: BootObserved) -> dict[str, Any]:
-    """The backup as it is."""
+def backup_view(seen: BootObserved) -> dict[str, Any]:
+    """Return the backup as results show it."""
     now = seen.now
     backup = now.bound or now.unbound or next(iter(now.backups), None)
     if backup is None:
-        return _none(now.name)
+        return _absent_backup(now.name)
     found = backup.to_result()
     return {**found, "state": "restoring"} if seen.restoring_of(backup) else found
 
 
-def _none(name: str) -> dict[str, Any]:
+def _absent_backup(name: str) -> dict[str, Any]:
     return {"name": name, "id": None, "state": "absent", "vg": None, "volume": None, "size": None}
 
 
@@ -51,12 +51,12 @@ def _refuse(now: SnapsetContext, state: str, problems: Iterable[str]) -> None:
 
 def _present(seen: BootObserved, vg: str | None) -> StepsPlan:
     now = seen.now
-    _refuse(now, "present", keep_problems(now))
+    _refuse(now, "present", present_problems(now))
     if now.bound is not None and now.is_taken:
         steps = _undo(seen, now.bound)
-        return StepsPlan(steps, {**shown(seen), "state": "present"} if steps else shown(seen))
-    if now.unbound is not None and _holds(seen):
-        return StepsPlan((), shown(seen))
+        return StepsPlan(steps, {**backup_view(seen), "state": "present"} if steps else backup_view(seen))
+    if now.unbound is not None and _is_up_to_date(seen):
+        return StepsPlan((), backup_view(seen))
     _refuse(now, "present", (*_entry_problems(seen), *_tool_problems(seen)))
     new = plan_new(now, seen.present, vg)
     steps = (
@@ -66,43 +66,43 @@ def _present(seen: BootObserved, vg: str | None) -> StepsPlan:
         Retag(purpose="seal", volumes=(new.place.full_name,), add=(boot_seal(digest_of(seen.present)),)),
     )
     place = {"vg": new.place.vg, "volume": new.place.name, "size": new.place.size}
-    return StepsPlan(steps, {**_none(now.name), "state": "present", **place})
+    return StepsPlan(steps, {**_absent_backup(now.name), "state": "present", **place})
 
 
-def _holds(seen: BootObserved) -> bool:
-    """Whether the backup is of just what is there."""
-    same = bool(seen.kept) and [one.mountpoint for one in seen.kept] == [one.mountpoint for one in seen.present]
-    return same and all(compare(was, now) == Difference() for was, now in zip(seen.kept, seen.present))
+def _is_up_to_date(seen: BootObserved) -> bool:
+    """Whether the backup is identical to the current boot filesystems."""
+    same = bool(seen.saved) and [one.mountpoint for one in seen.saved] == [one.mountpoint for one in seen.present]
+    return same and all(compare(was, now) == Difference() for was, now in zip(seen.saved, seen.present))
 
 
 def _entry_problems(seen: BootObserved) -> Iterator[str]:
     if seen.entries:
         yield (
-            f"the boot menu has an entry to look at {', '.join(seen.entries)}, which would come back with a rollback: "
-            "take it out first (boot_entry, state: absent)"
+            f"the boot menu has entries for preview boots of {', '.join(seen.entries)}, and a rollback would bring "
+            "them back: remove them first (boot_entry, state: absent)"
         )
 
 
 def _tool_problems(seen: BootObserved) -> Iterator[str]:
-    return (f"the program {tool} is needed and not there: install it" for tool in seen.missing_tools)
+    return (f"the program {tool} is missing: install it" for tool in seen.missing_tools)
 
 
 def _undo(seen: BootObserved, backup: BootBackup) -> tuple[Step, ...]:
-    return tuple(UndoRestore(place, backup.tags.set_id) for place in seen.restoring_of(backup))
+    return tuple(UndoRestore(mountpoint, backup.tags.set_id) for mountpoint in seen.restoring_of(backup))
 
 
 def _restored(seen: BootObserved, _vg: str | None) -> StepsPlan:
     now, backup = seen.now, seen.now.bound
     _refuse(now, "restored", restore_problems(now))
     if backup is None or backup.state == "restored":
-        return StepsPlan((), shown(seen))
+        return StepsPlan((), backup_view(seen))
     _refuse(now, "restored", _unreadable_problems(backup))
-    _refuse(now, "restored", (problem for tree in seen.kept for problem in _write_problems(seen, tree)))
+    _refuse(now, "restored", (problem for tree in seen.saved for problem in _write_problems(seen, tree)))
     present = {tree.mountpoint: tree for tree in seen.present}
-    final = is_final(now)
+    final = is_rolled_back(now)
     sites = [
         RestoreBoot(backup.device, backup.tags.set_id, tree, there, compare(tree, there), final)
-        for tree in seen.kept
+        for tree in seen.saved
         for there in [present[tree.mountpoint]]
     ]
     _refuse(now, "restored", (problem for site in sites for problem in _site_problems(seen, site)))
@@ -110,51 +110,51 @@ def _restored(seen: BootObserved, _vg: str | None) -> StepsPlan:
     steps: tuple[Step, ...] = tuple(site for site in sites if _is_needed(site, started))
     if final:
         steps += (Retag(purpose="restored", volumes=(backup.volume.full_name,), add=(BOOT_RESTORED,)),)
-    after = {**shown(seen), "state": "restored" if final else "restoring"} if steps else shown(seen)
-    return StepsPlan(steps, after, warnings=tuple(warning for site in sites for warning in _left(site)))
+    after = {**backup_view(seen), "state": "restored" if final else "restoring"} if steps else backup_view(seen)
+    return StepsPlan(steps, after, warnings=tuple(warning for site in sites for warning in _grub_warnings(site)))
 
 
 def _unreadable_problems(backup: BootBackup) -> Iterator[str]:
     name = backup.volume.full_name
     if not backup.volume.active:
-        yield f"{name}, which holds it, is not active: lvchange -ay {name}"
+        yield f"the backup's LV {name} is not active: lvchange -ay {name}"
 
 
 def _write_problems(seen: BootObserved, tree: Tree) -> Iterator[str]:
     room = (seen.rooms or {}).get(tree.mountpoint)
     if room is None:
-        yield f"nothing is mounted at {tree.mountpoint}, which was a filesystem of its own: mount it"
+        yield f"{tree.mountpoint} was a separate filesystem and is not mounted: mount it"
     elif room.read_only:
         yield f"{tree.mountpoint} is mounted read-only: mount -o remount,rw {tree.mountpoint}"
 
 
 def _site_problems(seen: BootObserved, site: RestoreBoot) -> Iterator[str]:
-    kept, present, difference = site.kept, site.present, site.difference
+    saved, present, difference = site.saved, site.present, site.difference
     for path in difference.extra:
         if present.entries[path].kind == "mountpoint":
-            yield f"something is mounted at {present.absolute(path)}, and nothing was: unmount it"
-    free = (seen.rooms or {})[kept.mountpoint].free
-    needed = sum(kept.entries[path].room for path in (*difference.missing, *difference.changed))
+            yield f"{present.absolute(path)} is a mountpoint and was not one when /boot was saved: unmount it"
+    free = (seen.rooms or {})[saved.mountpoint].free
+    needed = sum(saved.entries[path].room for path in (*difference.missing, *difference.changed))
     if needed > free:
         extra = ", ".join(present.absolute(path) for path in difference.extra)
         yield (
-            f"{kept.mountpoint} has {format_bytes(free)} free, and what is to be brought back needs "
-            f"{format_bytes(needed)}: make room; what the change has added there: {extra or 'nothing'}"
+            f"{saved.mountpoint} has {format_bytes(free)} free, and restoring it needs {format_bytes(needed)}: delete "
+            f"files there; the change has added: {extra or 'nothing'}"
         )
 
 
 def _is_needed(site: RestoreBoot, started: Sequence[str]) -> bool:
     difference = site.difference
     differs = difference.missing or difference.changed or site.removed or site.altered
-    # At the end our own directory goes as well.
-    return bool(differs or (site.final and site.kept.mountpoint in started))
+    # The last restoration also removes the workspace.
+    return bool(differs or (site.final and site.saved.mountpoint in started))
 
 
-def _left(site: RestoreBoot) -> Iterator[str]:
-    if site.difference.left:
+def _grub_warnings(site: RestoreBoot) -> Iterator[str]:
+    if site.difference.untouched:
         yield (
-            f"{site.kept.mountpoint}: GRUB was installed anew since then, and {len(site.difference.left)} of its "
-            "modules stay as they are, because those of the backup would not fit what is in the boot sectors"
+            f"{site.saved.mountpoint}: GRUB was reinstalled after the backup. {len(site.difference.untouched)} of its "
+            "files are not restored, because those of the backup do not fit the new boot sectors"
         )
 
 
@@ -162,14 +162,17 @@ def _absent(seen: BootObserved, _vg: str | None) -> StepsPlan:
     now = seen.now
     _refuse(now, "absent", (*removal_problems(now), *_unfinished_problems(seen)))
     if not now.backups:
-        return StepsPlan((), shown(seen))
+        return StepsPlan((), backup_view(seen))
     undone = [step for backup in now.backups for step in _undo(seen, backup)]
-    return StepsPlan((*undone, Remove.of(backup.volume for backup in now.backups)), _none(now.name))
+    return StepsPlan((*undone, Remove.of(backup.volume for backup in now.backups)), _absent_backup(now.name))
 
 
 def _unfinished_problems(seen: BootObserved) -> Iterator[str]:
-    if is_final(seen.now) and any(seen.restoring_of(backup) for backup in seen.now.backups):
-        yield "the host was rolled back, and /boot only in part: finish that first (state: restored)"
+    if is_rolled_back(seen.now) and any(seen.restoring_of(backup) for backup in seen.now.backups):
+        yield (
+            "the host was rolled back, but /boot was restored only in part: finish the restoration first "
+            "(state: restored)"
+        )
 
 
 _PLANNERS: Mapping[str, Callable[[BootObserved, str | None], StepsPlan]] = {

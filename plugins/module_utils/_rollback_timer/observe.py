@@ -39,10 +39,10 @@ def observe_for_arming(seen: TimerObserved) -> TimerObserved:
     missing = tuple(missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS)))
     root = seen.host_state.host.mount_at("/")
     backup = seen.now.bound
-    kept: tuple[Tree, ...] = ()
+    saved: tuple[Tree, ...] = ()
     if backup is not None and backup.volume.active:
         with mounted(backup.device) as place:
-            kept = read_manifest(place, backup.tags.manifest)
+            saved = read_manifest(place, backup.tags.manifest)
     return replace(
         seen,
         systemd=SYSTEMD.is_dir(),
@@ -50,6 +50,6 @@ def observe_for_arming(seen: TimerObserved) -> TimerObserved:
         tools_size=0 if missing else sum(Path(one).stat().st_size + ROOM_FOR_ENTRY for one, _target in toolbox()),
         # Every initramfs that mounts / has what the filesystem of / needs.
         initramfs=() if root is not None and root.fstype == FILESYSTEM else read_boot().initramfs,
-        kept=kept,
-        devices={one.mountpoint: persistent_name(one.source) for one in boot_mounts(seen.host_state)} if kept else {},
+        saved=saved,
+        devices={one.mountpoint: persistent_name(one.source) for one in boot_mounts(seen.host_state)} if saved else {},
     )

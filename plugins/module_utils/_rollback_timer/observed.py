@@ -25,7 +25,7 @@ class TimerObserved:
 
     ``has_unit`` says whether systemd knows the unit, ``running`` whether the program watches. What is needed to arm a
     timer is only looked at when one is to be armed: ``tools_size`` in bytes with their directory entries, ``initramfs``
-    where / has another filesystem than the timer, ``kept`` from the backup of /boot, ``devices`` by mountpoint.
+    where / has another filesystem than the timer, ``saved`` from the backup of /boot, ``devices`` by mountpoint.
     """
 
     now: SnapsetContext
@@ -35,7 +35,7 @@ class TimerObserved:
     missing_tools: tuple[str, ...] = ()
     tools_size: int = 0
     initramfs: tuple[Initramfs, ...] = ()
-    kept: tuple[Tree, ...] = ()
+    saved: tuple[Tree, ...] = ()
     devices: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -124,13 +124,13 @@ def _rollback_script(seen: TimerObserved) -> RollbackScript:
 
 
 def _write(seen: TimerObserved, place: NewVolume, tags: TimerTags, found: RollbackScript) -> WriteTimer:
-    mounts = boot_mounts(seen.host_state) if seen.kept else ()
+    mounts = boot_mounts(seen.host_state) if seen.saved else ()
     files = {
         "go-back": PROGRAM,
         "facts": facts(tags, place.full_name, found, seen.host_state.host),
         "requests": requests(found, seen.host_state),
-        "boot": boot_list(seen.kept),
-        "menus": menu_directories(seen.kept),
+        "boot": boot_list(seen.saved),
+        "menus": menu_directories(seen.saved),
         "filesystems": filesystems(seen.devices, mounts),
     }
     changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {seen.host_state.host.boot_id}\n"}

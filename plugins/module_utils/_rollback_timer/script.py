@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._boot_files.tree import in_order, is_menu
+from .._boot_files.tree import boot_safe_order, is_menu
 from .._errors import Refused
 from .._paths import BOOT_MOUNTPOINTS
 from .._settings import POLL_SECONDS
@@ -128,7 +128,7 @@ def filesystems(devices: Mapping[str, str], mounts: Sequence[Mount]) -> str:
 def boot_list(trees: Sequence[Tree]) -> str:
     """What is to be brought back of /boot, a line each: what it is, its path, and its checksum or target.
 
-    The order is that of ``in_order``. Raises Refused for names that lines cannot hold.
+    The order is that of ``boot_safe_order``. Raises Refused for names that lines cannot hold.
     """
     lines = [line for tree in trees for line in _boot_lines(tree)]
     if bad := [line for line in lines if "\n" in line or line.count("\t") != _SEPARATORS]:
@@ -140,7 +140,7 @@ def _boot_lines(tree: Tree) -> Iterator[str]:
     directories = [path for path, entry in tree.entries.items() if entry.kind in ("directory", "mountpoint")]
     for path in sorted(directories):
         yield f"directory\t{tree.absolute(path)}\t-"
-    for path in in_order(path for path in tree.entries if path not in directories):
+    for path in boot_safe_order(path for path in tree.entries if path not in directories):
         entry = tree.entries[path]
         yield f"{entry.kind}\t{tree.absolute(path)}\t{entry.sha256 or entry.target}"
 

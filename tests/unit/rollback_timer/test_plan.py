@@ -33,7 +33,13 @@ def timer(*, after: int = 1800, ready: bool = True) -> Any:
 
 
 def seen(*volumes: Any, **more: Any) -> TimerObserved:
-    values = {"has_unit": False, "running": False, "kept": (TREE,), "devices": {"/boot": "/dev/disk/by-uuid/1"}, **more}
+    values = {
+        "has_unit": False,
+        "running": False,
+        "saved": (TREE,),
+        "devices": {"/boot": "/dev/disk/by-uuid/1"},
+        **more,
+    }
     return TimerObserved(snapset_context(host(*(volumes or (taken(), backup()))), "s"), **values)
 
 
@@ -103,7 +109,7 @@ def test_what_prevents_arming(more: dict[str, Any], reason: str) -> None:
 
 def test_without_a_backup_of_boot_root_does_not_go_back_alone() -> None:
     with pytest.raises(Refused, match="/ would go back and /boot would not"):
-        armed(seen(taken(), kept=(), devices={}))
+        armed(seen(taken(), saved=(), devices={}))
 
 
 def test_disarmed_is_without_unit_and_without_volume() -> None:
