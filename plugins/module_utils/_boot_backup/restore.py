@@ -62,7 +62,8 @@ class Site:
 def make_bootable(site: Site, difference: Difference) -> None:
     """Restore all saved files, the boot menu last.
 
-    Files that the change has added stay, except parts of the boot menu. Replaced files are kept for ``undo``. Can be run again after an interruption. Raises FilesFailed, OSError.
+    Files that the change has added stay, except parts of the boot menu. Replaced files are kept for ``undo``. Can be
+    run again after an interruption. Raises FilesFailed, OSError.
     """
     (site.work / _REPLACED).mkdir(mode=0o700, parents=True, exist_ok=True)
     _note_added(site.work, difference.missing)
@@ -77,7 +78,7 @@ def make_bootable(site: Site, difference: Difference) -> None:
 
 
 def make_exact(site: Site, difference: Difference) -> None:
-    """Restore the filesystem to exactly what was saved, and delete what ``undo`` would need. Raises FilesFailed, OSError."""
+    """Restore exactly what was saved, and delete what ``undo`` would need. Raises FilesFailed, OSError."""
     make_bootable(site, difference)
     for path in sorted(difference.extra, reverse=True):
         _remove_one(site.top, path)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host looked at before a boot entry is planned. Private to this collection."""
+"""Read all that the plans for a boot entry depend on. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._host.mounts import persistent_name
 from .._host.reading import read
 from .entries import kernels_in
 from .grub import BOOT
-from .image import kind_of
+from .image import initramfs_kind
 from .installed import bls_files, entries, grub_editor, is_intact, read_grub
 from .observed import EntryObserved, Source
 
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 def observe(now: SnapsetContext, *, state: str, kernel: str | None) -> EntryObserved:
-    """All that the plan for ``state`` depends on. Raises FilesFailed, Refused, OSError."""
+    """Return all that the plan for ``state`` depends on. ``kernel`` is the requested version, None for the newest.
+
+    Raises FilesFailed, Refused, OSError.
+    """
     grub, found = read_grub(), tuple(entries())
     mount = now.host_state.host.mount_at(str(BOOT))
     room = os.statvfs(BOOT) if mount else None
@@ -47,31 +50,31 @@ def observe(now: SnapsetContext, *, state: str, kernel: str | None) -> EntryObse
         boot_device=persistent_name(mount.source) if mount else "",
         command_line=read("/proc/cmdline"),
     )
-    if state == "absent" or seen.is_whole(kernel) or now.bound is None or not now.bound.volume.active:
+    if state == "absent" or seen.is_current(kernel) or now.bound is None or not now.bound.volume.active:
         return seen
-    with mounted(now.bound.device) as place:
-        trees = read_manifest(place, now.bound.tags.manifest)
+    with mounted(now.bound.device) as backup:
+        trees = read_manifest(backup, now.bound.tags.manifest)
         tree = next((one for one in trees if one.mountpoint == str(BOOT)), None)
         if tree is None:
             return seen
-        return _with_source(seen, tree, copies_of(place, tree), kernel)
+        return _with_source(seen, tree, copies_of(backup, tree), kernel)
 
 
 def _with_source(seen: EntryObserved, tree: Tree, copies: Path, kernel: str | None) -> EntryObserved:
     kernels = kernels_in(tree)
-    wanted = [one for one in kernels if kernel in (None, one.version)]
-    if not wanted:
+    matching = [one for one in kernels if kernel in (None, one.version)]
+    if not matching:
         return replace(seen, kernels=kernels)
-    chosen = wanted[-1]
+    chosen = matching[-1]
     size = tree.entries[chosen.kernel].size + tree.entries[chosen.initramfs].size
-    kind = kind_of(list_initramfs(str(copies / chosen.initramfs)) or ())
+    kind = initramfs_kind(list_initramfs(str(copies / chosen.initramfs)) or ())
     return replace(seen, kernels=kernels, source=Source(chosen, kind, size))
 
 
 def _environment_mount(host_state: HostState, grub: Grub | None) -> Mount | None:
-    """The filesystem on which GRUB's environment block lies; the block may be a link into the ESP."""
+    """Return the filesystem with GRUB's environment block, which may be a symbolic link into the ESP."""
     if grub is None:
         return None
-    place = os.path.realpath(grub.environment_path)
-    parents = (str(parent) for parent in Path(place).parents)
+    block = os.path.realpath(grub.environment_path)
+    parents = (str(parent) for parent in Path(block).parents)
     return next((mount for parent in parents if (mount := host_state.host.mount_at(parent)) is not None), None)

@@ -5,7 +5,7 @@
 
 Paths are relative to the mountpoint. Bytes that are not UTF-8 are decoded as by ``os.fsdecode``.
 
-The package ``_boot_files`` treats boot filesystems as trees of files: it reads, compares, copies and records them. It
+The package ``_boot_files`` knows boot filesystems as trees of files: how to read, compare, copy and record them. It
 must not know LVM, or what a snapset is.
 """
 
