@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host looked at before a rollback timer is planned. Private to this collection."""
+"""Read all that the plans for a rollback timer depend on. Private to this collection."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
 
 
 def observe(now: SnapsetContext) -> TimerObserved:
-    """The set, its timers and their unit."""
+    """Return the snapset, its timers and the state of their unit."""
     active = is_active(now.name)
     unit = (UNITS / unit_name(now.name)).exists()
     return TimerObserved(now, has_unit=unit or active, running=is_running(now.name))
 
 
 def observe_for_arming(seen: TimerObserved) -> TimerObserved:
-    """All that arming depends on besides. Raises FilesFailed, OSError."""
+    """Return ``seen`` with everything else that arming depends on. Raises FilesFailed, Refused, OSError."""
     missing = tuple(missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS)))
     root = seen.host_state.host.mount_at("/")
     backup = seen.now.bound
     saved: tuple[Tree, ...] = ()
     if backup is not None and backup.volume.active:
-        with mounted(backup.device) as place:
-            saved = read_manifest(place, backup.tags.manifest)
+        with mounted(backup.device) as mountpoint:
+            saved = read_manifest(mountpoint, backup.tags.manifest)
     return replace(
         seen,
         systemd=SYSTEMD.is_dir(),
         missing_tools=missing,
         tools_size=0 if missing else sum(Path(one).stat().st_size + ROOM_FOR_ENTRY for one, _target in toolbox()),
-        # Every initramfs that mounts / has what the filesystem of / needs.
+        # Every initramfs has the kernel module for the filesystem of /. If the timer uses the same one, skip this.
         initramfs=() if root is not None and root.fstype == FILESYSTEM else read_boot().initramfs,
         saved=saved,
         devices={one.mountpoint: persistent_name(one.source) for one in boot_mounts(seen.host_state)} if saved else {},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from .._errors import Refused
@@ -41,23 +42,23 @@ if TYPE_CHECKING:
     from .script import RollbackScript
 
 
-def timer_shown(seen: TimerObserved) -> dict[str, Any]:
-    """The timer as it is."""
+def set_timer_view(seen: TimerObserved) -> dict[str, Any]:
+    """Return the newest timer of the snapset as results show it."""
     if not seen.timers:
-        return _none(seen.now.name)
+        return _no_timer(seen.now.name)
     found = timer_view(seen.timers[-1])
     return {**found, "running": found["state"] == "armed" and seen.running}
 
 
-def _none(name: str) -> dict[str, Any]:
+def _no_timer(name: str) -> dict[str, Any]:
     nothing = ("id", "after", "deadline", "failed_boots", "fired_at", "vg", "volume")
     return {"name": name, "state": "disarmed", "running": False, **dict.fromkeys(nothing)}
 
 
 def plan_disarmed(seen: TimerObserved) -> StepsPlan:
-    """The steps that end and remove whatever timer there is."""
+    """Return the steps that stop and remove every timer of the snapset."""
     steps = tuple(_removal(seen))
-    return StepsPlan(steps, _none(seen.now.name) if steps else timer_shown(seen))
+    return StepsPlan(steps, _no_timer(seen.now.name) if steps else set_timer_view(seen))
 
 
 def _removal(seen: TimerObserved) -> Iterator[Step]:
@@ -68,12 +69,15 @@ def _removal(seen: TimerObserved) -> Iterator[Step]:
 
 
 def plan_armed(seen: TimerObserved, *, after: int, boots: int, vg: str | None) -> StepsPlan:
-    """The steps to a timer that runs. Raises Refused with every reason why the host could not go back by itself."""
-    if seen.is_wanted(after, boots):
-        return StepsPlan((), timer_shown(seen))
+    """Return the steps to a running timer. Raises Refused with every reason that would prevent its rollback.
+
+    ``after`` is in seconds. ``boots`` is how many failed boots trigger the rollback, 0 for none.
+    """
+    if seen.is_current(after, boots):
+        return StepsPlan((), set_timer_view(seen))
     name, host = seen.now.name, seen.host_state.host
     _refuse(seen, _problems(seen))
-    found = _rollback_script(seen)
+    rollback = _rollback_script(seen)
     place = plan_volume(
         seen.host_state,
         f"the rollback timer of {name}",
@@ -86,12 +90,12 @@ def plan_armed(seen: TimerObserved, *, after: int, boots: int, vg: str | None) -
     steps = (
         *_removal(seen),
         place.step("timer", tags.to_tags()),
-        _write(seen, place, tags, found),
+        _write(seen, place, tags, rollback),
         Retag(purpose="seal", volumes=(place.full_name,), add=(TIMER_READY,)),
         StartUnit(name, tags.deadline, place.device),
     )
     armed = {"state": "armed", "running": True, "id": seen.now.set_id, "after": after, "failed_boots": boots}
-    return StepsPlan(steps, {**_none(name), **armed, "vg": place.vg, "volume": place.name})
+    return StepsPlan(steps, {**_no_timer(name), **armed, "vg": place.vg, "volume": place.name})
 
 
 def _refuse(seen: TimerObserved, problems: Iterable[str]) -> None:
@@ -102,20 +106,20 @@ def _refuse(seen: TimerObserved, problems: Iterable[str]) -> None:
 def _problems(seen: TimerObserved) -> Iterator[str]:
     yield from host_problems(seen.now)
     if not seen.systemd:
-        yield "this host was not booted by systemd, which has to run it"
+        yield "the host was not booted by systemd, which must run the timer"
     for initramfs in seen.initramfs:
         # The change may break the modules on /.
         if initramfs.modules is None or FILESYSTEM not in initramfs.modules:
             yield (
                 f"the initramfs of kernel {initramfs.kernel} has no {FILESYSTEM}, which the timer needs: "
-                f"dracut --force --add-drivers {FILESYSTEM} --kver {initramfs.kernel}, or add it to "
-                "/etc/initramfs-tools/modules and run update-initramfs"
+                f"dracut --force --add-drivers {FILESYSTEM} --kver {shlex.quote(initramfs.kernel)}, or add "
+                f"{FILESYSTEM} to /etc/initramfs-tools/modules and run update-initramfs"
             )
-    yield from (f"the program {name} is needed and not there: install it" for name in seen.missing_tools)
+    yield from (f"the program {name} is missing: install it" for name in seen.missing_tools)
 
 
 def _rollback_script(seen: TimerObserved) -> RollbackScript:
-    """What the program is to do. Raises Refused."""
+    """Return what the program must do. Raises Refused."""
     now = seen.now
     _refuse(seen, set_problems(now))
     plan = plan_merged(now.host_state, Request(name=now.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
@@ -123,12 +127,12 @@ def _rollback_script(seen: TimerObserved) -> RollbackScript:
     return rollback_script(now, plan)
 
 
-def _write(seen: TimerObserved, place: NewVolume, tags: TimerTags, found: RollbackScript) -> WriteTimer:
+def _write(seen: TimerObserved, place: NewVolume, tags: TimerTags, rollback: RollbackScript) -> WriteTimer:
     mounts = boot_mounts(seen.host_state) if seen.saved else ()
     files = {
         "go-back": PROGRAM,
-        "facts": facts(tags, place.full_name, found, seen.host_state.host),
-        "requests": requests(found, seen.host_state),
+        "facts": facts(tags, place.full_name, rollback, seen.host_state.host),
+        "requests": requests(rollback, seen.host_state),
         "boot": boot_list(seen.saved),
         "menus": menu_directories(seen.saved),
         "filesystems": filesystems(seen.devices, mounts),
