@@ -19,7 +19,7 @@ BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
 SYSTEM_MOUNTPOINTS = ("/", "/usr", "/var", "/var/lib", "/etc", "/opt")
 """What an upgrade changes: / and the filesystems that have to roll back with it, or the host is two halves."""
 
-LOOK_MARK = "/run/safepoint-look"
+PREVIEW_MARK = "/run/safepoint-look"
 """In a preview boot the layers are mounted below it; ``set`` in it has the name and the ID of the snapset."""
 
 

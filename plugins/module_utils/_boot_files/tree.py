@@ -5,8 +5,8 @@
 
 Paths are relative to the mountpoint. Bytes that are not UTF-8 are decoded as by ``os.fsdecode``.
 
-The package ``_boot_files`` knows boot filesystems as trees of files, and how to read, compare, copy and record them.
-It must not know LVM, or what a snapset is.
+The package ``_boot_files`` knows boot filesystems as trees of files: how to read, compare and copy them. It must not
+know LVM, or what a snapset is.
 """
 
 from __future__ import annotations

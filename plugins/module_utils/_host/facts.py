@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .._model import BlockDevice, DeviceNumber, Host, Mount
-from .._paths import LOOK_MARK, LVM_ARCHIVE
+from .._paths import LVM_ARCHIVE, PREVIEW_MARK
 from .mounts import parse_fstab, parse_mountinfo, parse_swaps, root_argument
 from .reading import read, unless_gone
 
@@ -56,7 +56,7 @@ def read_host() -> Host:
 
 
 def _preview() -> tuple[str, str] | None:
-    name, _blank, set_id = read(f"{LOOK_MARK}/set").strip().partition(" ")
+    name, _blank, set_id = read(f"{PREVIEW_MARK}/set").strip().partition(" ")
     return (name, set_id) if name else None
 
 

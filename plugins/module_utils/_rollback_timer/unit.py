@@ -12,7 +12,7 @@ from pathlib import Path
 from .._errors import FilesFailed
 from .._host.files import write_atomically
 from .._host.process import run_tool
-from .._paths import LOOK_MARK, RUN_DIRECTORY
+from .._paths import PREVIEW_MARK, RUN_DIRECTORY
 from .._settings import FILESYSTEM
 from .running import UNITS, WANTED_BY
 from .timers import iso_date, running_mark, unit_name
@@ -39,7 +39,7 @@ def unit(set_name: str, deadline: int, device: str) -> str:
 Description=Roll back to the safe point {set_name} at {iso_date(deadline)} unless the change is confirmed
 DefaultDependencies=no
 # Do not run in a preview boot of a safe point that was taken while this timer was armed.
-ConditionPathExists=!{LOOK_MARK}
+ConditionPathExists=!{PREVIEW_MARK}
 
 [Service]
 PrivateMounts=yes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .._model import SWAP
 from .._names import REAL_SUFFIX, device_path, fits_device_mapper
-from .._paths import LOOK_MARK
+from .._paths import PREVIEW_MARK
 from .sizes import Size, format_bytes
 from .tags import is_auxiliary
 
@@ -69,7 +69,7 @@ def visibility_problems(host_state: HostState) -> list[str]:
 
 def preview_problems(host: Host) -> Iterator[str]:
     """Why nothing may be changed in a preview boot: its files and mounts are not those of the host."""
-    if host.preview or any(mount.mountpoint.startswith(f"{LOOK_MARK}/") for mount in host.mounts):
+    if host.preview or any(mount.mountpoint.startswith(f"{PREVIEW_MARK}/") for mount in host.mounts):
         shown = host.preview[0] if host.preview else "a snapset"
         yield f"this is a preview boot of {shown} (boot_entry): reboot, then run again"
 

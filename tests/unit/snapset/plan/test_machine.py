@@ -223,7 +223,7 @@ class SafePoints(RuleBasedStateMachine):
                 *(b.request(name=name, state="merged", accept_loss_of=accepted) for accepted in ((), SETS)),
             ]
             for request in wishes:
-                assert not administrator.untold(host_state, request)
+                assert not administrator.unmentioned_problems(host_state, request)
 
     def teardown(self) -> None:
         """From wherever the host is, doing as told lets go of each set, whichever of the ways is taken."""
