@@ -17,7 +17,7 @@ description:
   - Saves the boot files of a host that are not on its root filesystem, and restores them exactly. These are C(/boot),
     C(/boot/efi), C(/boot/firmware) and C(/efi), if they are separate filesystems.
   - The backup is a separate LV with a small filesystem. It contains the copies, a manifest and a list of checksums. It
-    belongs to one snapset, identified by its ID. A rollback does not change the backup.
+    belongs to one snapset, identified by its ID, but is not part of it: the merges neither change nor need it.
 requirements:
   - LVM 2.03 or newer on the managed host
   - Python 3.9 or newer on the managed host

@@ -16,7 +16,7 @@ from ansible_collections.safepoint.lvm.plugins.action import rollback_wait
 FACTS = {"discovered_interpreter_python": "/usr/local/bin/python3.14", "distribution": "Debian"}
 
 
-def look(state: str, percent: float | None = None, *, reboot: bool = False, changed: bool = False) -> dict[str, Any]:
+def observed(state: str, percent: float | None = None, *, reboot: bool = False, changed: bool = False) -> dict[str, Any]:
     """Return a result of the module snapset during the rollback of one member."""
     member = {
         "vg": "data",
@@ -35,12 +35,12 @@ def look(state: str, percent: float | None = None, *, reboot: bool = False, chan
 
 
 class Played:
-    """The plugin on a host that returns `looks` one after the other. The clock moves only while the plugin waits."""
+    """The plugin on a host that returns `results` one after the other. The clock moves only while the plugin waits."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, *looks: dict[str, Any], check: bool = False, **args: Any
+        self, monkeypatch: pytest.MonkeyPatch, *results: dict[str, Any], check: bool = False, **args: Any
     ) -> None:
-        self.looks = list(looks)
+        self.results = list(results)
         self.asked: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self.said: list[str] = []
         self.now = 1000.0
@@ -67,7 +67,7 @@ class Played:
 
     def _execute(self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         self.asked.append((module_name, module_args, dict(task_vars["ansible_facts"])))
-        return self.looks.pop(0)
+        return self.results.pop(0)
 
     def _reboot_action(self, name: str, *, task: Any, **_more: Any) -> Any:
         assert name == "ansible.builtin.reboot"
@@ -86,7 +86,7 @@ class Played:
 
 
 def test_it_looks_until_all_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, look("merging", 10, changed=True), look("merging", 60), look("rolled_back"))
+    played = Played(monkeypatch, observed("merging", 10, changed=True), observed("merging", 60), observed("rolled_back"))
     result = played.run()
     assert (result.get("failed"), result["changed"]) == (None, True)
     assert result["snapset"]["state"] == "rolled_back"
@@ -99,13 +99,13 @@ def test_it_looks_until_all_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_left_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, look("rolled_back"))
+    played = Played(monkeypatch, observed("rolled_back"))
     assert played.run()["changed"] is False
     assert played.said == ["web1: waiting for the merges"]
 
 
 def test_after_a_reboot_python_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {**look("rolled_back"), "ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}
+    found = {**observed("rolled_back"), "ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}
     played = Played(monkeypatch, found, reboot=True, reboot_timeout=77)
     result = played.run()
     assert played.reboots == [{"reboot_timeout": 77, "msg": "Rollback to patch"}]
@@ -118,7 +118,7 @@ def test_after_a_reboot_python_is_looked_for_again(monkeypatch: pytest.MonkeyPat
 
 def test_the_python_that_was_found_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {"discovered_interpreter_python": "/usr/bin/python3"}
-    played = Played(monkeypatch, {**look("merging", 5), "ansible_facts": facts}, look("rolled_back"), reboot=True)
+    played = Played(monkeypatch, {**observed("merging", 5), "ansible_facts": facts}, observed("rolled_back"), reboot=True)
     assert played.run()["ansible_facts"] == facts
 
 
@@ -140,9 +140,9 @@ def test_a_reboot_that_fails(monkeypatch: pytest.MonkeyPatch, *, down: bool, sen
 @pytest.mark.parametrize(
     ("last", "sentence"),
     [
-        (look("merging", 30), "the rollback to patch did not end within 60 s (timeout): /srv merging 30%"),
+        (observed("merging", 30), "the rollback to patch did not end within 60 s (timeout): /srv merging 30%"),
         (
-            look("merge_pending", reboot=True),
+            observed("merge_pending", reboot=True),
             "the rollback to patch needs another reboot: /srv merge pending",
         ),
     ],
@@ -158,13 +158,13 @@ def test_it_ends_where_waiting_does_not_help(
 
 
 def test_an_error_of_the_module_is_the_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, look("merging", 30, changed=True), {"failed": True, "msg": "LVM says no"})
+    played = Played(monkeypatch, observed("merging", 30, changed=True), {"failed": True, "msg": "LVM says no"})
     result = played.run()
     assert (result["failed"], result["msg"], result["changed"]) == (True, "LVM says no", True)
 
 
 def test_check_mode_only_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    predicted = look("merging", changed=True)
+    predicted = observed("merging", changed=True)
     played = Played(monkeypatch, predicted, check=True, reboot=True, min_headroom="0", accept_loss_of="a, b")
     assert played.run() == predicted
     assert (played.reboots, played.said) == ([], [])
@@ -192,7 +192,7 @@ def test_bad_times(monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], sente
 
 
 def test_it_prints_a_line_during_the_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, look("rolled_back"), reboot=True)
+    played = Played(monkeypatch, observed("rolled_back"), reboot=True)
     monkeypatch.setattr(rollback_wait, "_REPORT_SECONDS", 0.01)
 
     def run(**_variables: Any) -> dict[str, Any]:

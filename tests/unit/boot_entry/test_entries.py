@@ -176,7 +176,7 @@ CMDLINE = (
 
 
 @pytest.mark.parametrize(
-    ("kind", "kept", "added"),
+    ("kind", "taken_over", "added"),
     [
         (
             "initramfs-tools",
@@ -192,13 +192,13 @@ CMDLINE = (
     ],
 )
 def test_the_command_line_is_that_of_the_present_boot_with_another_root(
-    kind: Any, kept: list[str], added: list[str]
+    kind: Any, taken_over: list[str], added: list[str]
 ) -> None:
     host_state = host(ROOT)
     (root,) = entries.preview_mounts(host_state, instance(host_state))
     words = entries.kernel_arguments(f"{CMDLINE}\n", root, kind)
     common = ["root=/dev/mapper/vg-root_s", "ro", "rootfstype=ext4", "rootflags=ro,noload", "panic=10", "noresume"]
-    assert words == [*kept, "rootdelay=9", *common, "fsck.mode=skip", *added]
+    assert words == [*taken_over, "rootdelay=9", *common, "fsck.mode=skip", *added]
 
 
 def test_the_entry_in_the_menu() -> None:
