@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from .._snapset.context import BootBackup, SnapsetContext
 
 
-def observe(now: SnapsetContext, entries: Sequence[str], *, state: str) -> BootObserved:
+def observe(context: SnapsetContext, entries: Sequence[str], *, state: str) -> BootObserved:
     """Return all that the plan for ``state`` depends on; ``entries`` are the names of snapsets with a boot entry.
 
     Raises FilesFailed, Refused, OSError.
     """
-    restoring = {backup.tags.set_id: _restoring(backup) for backup in now.backups}
-    seen = BootObserved(now, restoring=restoring, entries=tuple(entries))
-    backup = _read_from(now, state)
-    if state == "absent" or (state == "present" and now.bound is not None and now.is_taken):
-        return seen
+    restoring = {backup.tags.set_id: _restoring(backup) for backup in context.backups}
+    observed = BootObserved(context, restoring=restoring, entries=tuple(entries))
+    backup = _read_from(context, state)
+    if state == "absent" or (state == "present" and context.bound is not None and context.is_taken):
+        return observed
     if state == "restored" and backup is None:
-        return seen
-    mounts = boot_mounts(now.host_state)
+        return observed
+    mounts = boot_mounts(context.host_state)
     return BootObserved(
-        now,
+        context,
         present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),
         saved=() if backup is None else _saved(backup),
         rooms={one.mountpoint: _room(one.mountpoint) for one in mounts},
@@ -49,9 +49,9 @@ def observe(now: SnapsetContext, entries: Sequence[str], *, state: str) -> BootO
     )
 
 
-def _read_from(now: SnapsetContext, state: str) -> BootBackup | None:
+def _read_from(context: SnapsetContext, state: str) -> BootBackup | None:
     """Return the backup whose content the plan depends on, or None."""
-    backup = now.unbound if state == "present" else now.bound
+    backup = context.unbound if state == "present" else context.bound
     if backup is None or not backup.volume.active or (state == "restored" and backup.state == "restored"):
         return None
     return backup

@@ -34,7 +34,7 @@ class BootObserved:
     have an entry in the boot menu.
     """
 
-    now: SnapsetContext
+    context: SnapsetContext
     present: tuple[Tree, ...] = ()
     saved: tuple[Tree, ...] = ()
     rooms: Mapping[str, Room] | None = None
@@ -45,7 +45,7 @@ class BootObserved:
     @property
     def host_state(self) -> HostState:
         """The state of LVM and of the host."""
-        return self.now.host_state
+        return self.context.host_state
 
     def restoring_of(self, backup: BootBackup) -> tuple[str, ...]:
         """Return the mountpoints on which a restoration from ``backup`` has started, deeper ones first."""

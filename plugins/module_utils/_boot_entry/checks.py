@@ -22,29 +22,29 @@ _GRUB_WRITES_TO = ("ext2", "ext3", "ext4", "xfs", "vfat")
 _SAVED = "${saved_entry}"
 
 
-def entry_problems(now: SnapsetContext) -> Iterator[str]:
+def entry_problems(context: SnapsetContext) -> Iterator[str]:
     """Yield what prevents an entry for the snapset, apart from GRUB."""
-    yield from host_problems(now)
-    if now.instance is None:
-        yield f"snapset {now.name} does not exist: take it first, or check the name"
+    yield from host_problems(context)
+    if context.instance is None:
+        yield f"snapset {context.name} does not exist: take it first, or check the name"
         return
-    if now.set_state != "active":
-        yield f"snapset {now.name} is {now.set_state} and must be active"
+    if context.set_state != "active":
+        yield f"snapset {context.name} is {context.set_state} and must be active"
         return
-    if not any(one.mountpoint == "/" for one in preview_mounts(now.host_state, now.instance)):
+    if not any(one.mountpoint == "/" for one in preview_mounts(context.host_state, context.instance)):
         yield (
-            f"snapset {now.name} has no root filesystem that can be booted: / must be directly on one of its origins, "
-            f"not encrypted, and one of {', '.join(READ_ONLY)}"
+            f"snapset {context.name} has no root filesystem that can be booted: / must be directly on one of its "
+            f"origins, not encrypted, and one of {', '.join(READ_ONLY)}"
         )
-    if now.host_state.host.mount_at("/usr") is not None:
+    if context.host_state.host.mount_at("/usr") is not None:
         yield "/usr is a separate filesystem: the initramfs would mount the current /usr with the / of the snapset"
-    if now.bound is None:
+    if context.bound is None:
         yield (
-            f"snapset {now.name} has no backup of /boot, so no kernel is sure to match it: save /boot (boot_backup) "
-            "before you take a snapset"
+            f"snapset {context.name} has no backup of /boot, so no kernel is sure to match it: save /boot "
+            "(boot_backup) before you take a snapset"
         )
-    elif not now.bound.volume.active:
-        name = now.bound.volume.full_name
+    elif not context.bound.volume.active:
+        name = context.bound.volume.full_name
         yield f"the LV {name} with the backup of /boot is not active: lvchange -ay {name}"
 
 

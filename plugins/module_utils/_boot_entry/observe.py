@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from .grub import Grub
 
 
-def observe(now: SnapsetContext, *, state: str, kernel: str | None) -> EntryObserved:
+def observe(context: SnapsetContext, *, state: str, kernel: str | None) -> EntryObserved:
     """Return all that the plan for ``state`` depends on. ``kernel`` is the requested version, None for the newest.
 
     Raises FilesFailed, Refused, OSError.
     """
     grub, found = read_grub(), tuple(entries())
-    mount = now.host_state.host.mount_at(str(BOOT))
+    mount = context.host_state.host.mount_at(str(BOOT))
     room = os.statvfs(BOOT) if mount else None
-    seen = EntryObserved(
-        now=now,
+    observed = EntryObserved(
+        context=context,
         grub=grub,
         editor=grub_editor(),
-        environment_mount=_environment_mount(now.host_state, grub),
+        environment_mount=_environment_mount(context.host_state, grub),
         found=found,
         intact=frozenset(one.set_id for one in found if is_intact(one)),
         sizes={one.set_id: sum(path.stat().st_size for path in one.place.iterdir()) for one in found},
@@ -50,25 +50,25 @@ def observe(now: SnapsetContext, *, state: str, kernel: str | None) -> EntryObse
         boot_device=persistent_name(mount.source) if mount else "",
         command_line=read("/proc/cmdline"),
     )
-    if state == "absent" or seen.is_current(kernel) or now.bound is None or not now.bound.volume.active:
-        return seen
-    with mounted(now.bound.device) as backup:
-        trees = read_manifest(backup, now.bound.tags.manifest)
+    if state == "absent" or observed.is_current(kernel) or context.bound is None or not context.bound.volume.active:
+        return observed
+    with mounted(context.bound.device) as backup:
+        trees = read_manifest(backup, context.bound.tags.manifest)
         tree = next((one for one in trees if one.mountpoint == str(BOOT)), None)
         if tree is None:
-            return seen
-        return _with_source(seen, tree, copies_of(backup, tree), kernel)
+            return observed
+        return _with_source(observed, tree, copies_of(backup, tree), kernel)
 
 
-def _with_source(seen: EntryObserved, tree: Tree, copies: Path, kernel: str | None) -> EntryObserved:
+def _with_source(observed: EntryObserved, tree: Tree, copies: Path, kernel: str | None) -> EntryObserved:
     kernels = kernels_in(tree)
     matching = [one for one in kernels if kernel in (None, one.version)]
     if not matching:
-        return replace(seen, kernels=kernels)
+        return replace(observed, kernels=kernels)
     chosen = matching[-1]
     size = tree.entries[chosen.kernel].size + tree.entries[chosen.initramfs].size
     kind = initramfs_kind(list_initramfs(str(copies / chosen.initramfs)) or ())
-    return replace(seen, kernels=kernels, source=Source(chosen, kind, size))
+    return replace(observed, kernels=kernels, source=Source(chosen, kind, size))
 
 
 def _environment_mount(host_state: HostState, grub: Grub | None) -> Mount | None:

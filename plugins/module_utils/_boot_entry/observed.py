@@ -41,7 +41,7 @@ class EntryObserved:
     depend on them, or if the backup does not contain /boot. ``source`` is the requested kernel.
     """
 
-    now: SnapsetContext
+    context: SnapsetContext
     grub: Grub | None
     editor: str
     environment_mount: Mount | None
@@ -59,23 +59,23 @@ class EntryObserved:
     @property
     def host_state(self) -> HostState:
         """The state of LVM and of the host."""
-        return self.now.host_state
+        return self.context.host_state
 
     @property
     def set_entry(self) -> InstalledEntry | None:
         """The entry of the current snapset instance, else one of an earlier instance of the same name, else None."""
-        named = [one for one in self.found if one.name == self.now.name]
-        return next((one for one in named if one.set_id == self.now.set_id), next(iter(named), None))
+        named = [one for one in self.found if one.name == self.context.name]
+        return next((one for one in named if one.set_id == self.context.set_id), next(iter(named), None))
 
     @property
     def removable(self) -> list[InstalledEntry]:
         """The entries to remove: those of all instances of the snapset, and those of interrupted runs."""
-        return [one for one in self.found if one.name in (self.now.name, "") or one.set_id == self.now.set_id]
+        return [one for one in self.found if one.name in (self.context.name, "") or one.set_id == self.context.set_id]
 
     @property
     def removable_ids(self) -> list[str]:
         """The snapset IDs of these entries, and of the current instance, whose entry may exist only in part."""
-        return sorted({set_id for set_id in (*(one.set_id for one in self.removable), self.now.set_id) if set_id})
+        return sorted({set_id for set_id in (*(one.set_id for one in self.removable), self.context.set_id) if set_id})
 
     @property
     def is_chosen(self) -> bool:
@@ -85,7 +85,7 @@ class EntryObserved:
 
     def is_current(self, kernel: str | None) -> bool:
         """Whether the entry exists, is in the menu, is intact, and shows the current instance with ``kernel``."""
-        found, instance, grub = self.set_entry, self.now.instance, self.grub
+        found, instance, grub = self.set_entry, self.context.instance, self.grub
         if found is None or instance is None or grub is None or found.set_id != instance.set_id or found.sums is None:
             return False
         name = entry_id(instance.set_id)

@@ -27,29 +27,31 @@ if TYPE_CHECKING:
     from .._snapset.context import SnapsetContext
 
 
-def observe(now: SnapsetContext) -> TimerObserved:
+def observe(context: SnapsetContext) -> TimerObserved:
     """Return the snapset, its timers and the state of their unit."""
-    active = is_active(now.name)
-    unit = (UNITS / unit_name(now.name)).exists()
-    return TimerObserved(now, has_unit=unit or active, running=is_running(now.name))
+    active = is_active(context.name)
+    unit = (UNITS / unit_name(context.name)).exists()
+    return TimerObserved(context, has_unit=unit or active, running=is_running(context.name))
 
 
-def observe_for_arming(seen: TimerObserved) -> TimerObserved:
-    """Return ``seen`` with everything else that arming depends on. Raises FilesFailed, Refused, OSError."""
+def observe_for_arming(observed: TimerObserved) -> TimerObserved:
+    """Return ``observed`` with everything else that arming depends on. Raises FilesFailed, Refused, OSError."""
     missing = tuple(missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS)))
-    root = seen.host_state.host.mount_at("/")
-    backup = seen.now.bound
+    root = observed.host_state.host.mount_at("/")
+    backup = observed.context.bound
     saved: tuple[Tree, ...] = ()
     if backup is not None and backup.volume.active:
         with mounted(backup.device) as mountpoint:
             saved = read_manifest(mountpoint, backup.tags.manifest)
     return replace(
-        seen,
+        observed,
         systemd=SYSTEMD.is_dir(),
         missing_tools=missing,
         tools_size=0 if missing else sum(Path(one).stat().st_size + ROOM_FOR_ENTRY for one, _target in toolbox()),
         # Every initramfs has the kernel module for the filesystem of /. If the timer uses the same one, skip this.
         initramfs=() if root is not None and root.fstype == FILESYSTEM else read_boot().initramfs,
         saved=saved,
-        devices={one.mountpoint: persistent_name(one.source) for one in boot_mounts(seen.host_state)} if saved else {},
+        devices={one.mountpoint: persistent_name(one.source) for one in boot_mounts(observed.host_state)}
+        if saved
+        else {},
     )

@@ -29,7 +29,7 @@ class TimerObserved:
     the timer, ``saved`` is the content of the backup of /boot, ``devices`` are the boot devices by mountpoint.
     """
 
-    now: SnapsetContext
+    context: SnapsetContext
     has_unit: bool
     running: bool
     systemd: bool = True
@@ -42,18 +42,18 @@ class TimerObserved:
     @property
     def host_state(self) -> HostState:
         """The state of LVM and of the host."""
-        return self.now.host_state
+        return self.context.host_state
 
     @property
     def timers(self) -> list[Timer]:
         """The timers of the snapset, the newest last."""
-        return [timer for timer in timers_in(self.host_state) if timer.tags.set_name == self.now.name]
+        return [timer for timer in timers_in(self.host_state) if timer.tags.set_name == self.context.name]
 
     def is_current(self, after: int, boots: int) -> bool:
         """Whether a running timer already has these parameters: ``after`` in seconds, ``boots`` failed boots."""
-        requested = (self.now.set_id, after, boots)
+        requested = (self.context.set_id, after, boots)
         same = any(
             (one.tags.set_id, one.tags.after, one.tags.boots) == requested and one.state == "armed"
             for one in self.timers
         )
-        return same and self.running and self.now.instance is not None
+        return same and self.running and self.context.instance is not None

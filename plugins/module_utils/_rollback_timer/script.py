@@ -46,32 +46,32 @@ class RollbackScript:
     backup: BootBackup | None
 
 
-def set_problems(now: SnapsetContext) -> Iterator[str]:
+def set_problems(context: SnapsetContext) -> Iterator[str]:
     """Yield why the snapset could not be rolled back when the time is over."""
-    if now.instance is None:
-        yield f"snapset {now.name} does not exist: take it first, or check the name"
-    elif now.set_state != "active":
-        yield f"snapset {now.name} is {now.set_state} and must be active"
+    if context.instance is None:
+        yield f"snapset {context.name} does not exist: take it first, or check the name"
+    elif context.set_state != "active":
+        yield f"snapset {context.name} is {context.set_state} and must be active"
 
 
-def boot_problems(now: SnapsetContext) -> Iterator[str]:
+def boot_problems(context: SnapsetContext) -> Iterator[str]:
     """Yield why the host might not boot after / has been rolled back, with nobody there to notice."""
-    origins = [one.origin for one in now.instance.members if one.origin] if now.instance else []
-    separate = ", ".join(boot_beside(now.host_state, origins))
-    if separate and now.bound is None:
+    origins = [one.origin for one in context.instance.members if one.origin] if context.instance else []
+    separate = ", ".join(boot_beside(context.host_state, origins))
+    if separate and context.bound is None:
         yield (
             f"/ would be rolled back without {separate}, so the host might not boot: save /boot (boot_backup) before "
             "you take the snapset"
         )
 
 
-def rollback_script(now: SnapsetContext, plan: Plan) -> RollbackScript:
+def rollback_script(context: SnapsetContext, plan: Plan) -> RollbackScript:
     """Return what the program must do, according to ``plan``, which merges the snapset in its current state."""
-    members = now.instance.live if now.instance else ()
+    members = context.instance.live if context.instance else ()
     return RollbackScript(
         members=tuple(member.snapshot for member in members if member.snapshot),
         steps=tuple(step for step in plan.steps if isinstance(step, (Retag, Merge))),
-        backup=now.bound,
+        backup=context.bound,
     )
 
 

@@ -16,7 +16,9 @@ from ansible_collections.safepoint.lvm.plugins.action import rollback_wait
 FACTS = {"discovered_interpreter_python": "/usr/local/bin/python3.14", "distribution": "Debian"}
 
 
-def observed(state: str, percent: float | None = None, *, reboot: bool = False, changed: bool = False) -> dict[str, Any]:
+def observed(
+    state: str, percent: float | None = None, *, reboot: bool = False, changed: bool = False
+) -> dict[str, Any]:
     """Return a result of the module snapset during the rollback of one member."""
     member = {
         "vg": "data",
@@ -86,7 +88,9 @@ class Played:
 
 
 def test_it_looks_until_all_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, observed("merging", 10, changed=True), observed("merging", 60), observed("rolled_back"))
+    played = Played(
+        monkeypatch, observed("merging", 10, changed=True), observed("merging", 60), observed("rolled_back")
+    )
     result = played.run()
     assert (result.get("failed"), result["changed"]) == (None, True)
     assert result["snapset"]["state"] == "rolled_back"
@@ -118,7 +122,9 @@ def test_after_a_reboot_python_is_looked_for_again(monkeypatch: pytest.MonkeyPat
 
 def test_the_python_that_was_found_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {"discovered_interpreter_python": "/usr/bin/python3"}
-    played = Played(monkeypatch, {**observed("merging", 5), "ansible_facts": facts}, observed("rolled_back"), reboot=True)
+    played = Played(
+        monkeypatch, {**observed("merging", 5), "ansible_facts": facts}, observed("rolled_back"), reboot=True
+    )
     assert played.run()["ansible_facts"] == facts
 
 

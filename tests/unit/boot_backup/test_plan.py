@@ -164,7 +164,7 @@ def rolled_back(present: Tree, **more: Any) -> BootObserved:
         replace(one, tags=(b.outcome_tag("rolled_back"),)) for one in found.host_state.volumes if one.key == ROOT.key
     ]
     others = [one for one in found.host_state.volumes if one.key != ROOT.key]
-    return replace(found, now=snapset_context(replace(found.host_state, volumes=(*tagged, *others)), "s"))
+    return replace(found, context=snapset_context(replace(found.host_state, volumes=(*tagged, *others)), "s"))
 
 
 def test_after_the_merge_it_is_exactly_what_it_was() -> None:

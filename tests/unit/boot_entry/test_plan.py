@@ -72,7 +72,7 @@ def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
 def with_entry(*, chosen: bool = False, intact: bool = True, **more: Any) -> EntryObserved:
     """Return the host of `seen` with the entry of the snapset."""
     plain = seen()
-    instance = plain.now.instance
+    instance = plain.context.instance
     assert instance is not None
     found = InstalledEntry(
         Path("/boot/safepoint.lvm") / b.SET_ID,

@@ -115,5 +115,5 @@ def test_root_is_not_rolled_back_without_boot() -> None:
 def test_disarmed_is_without_unit_and_without_volume() -> None:
     assert names(plan_disarmed(seen(taken(), timer(), has_unit=True))) == ["stop_timer", "remove"]
     assert names(plan_disarmed(seen(taken(), has_unit=True))) == ["stop_timer"]
-    nothing = replace(seen(), now=snapset_context(b.host_state([ROOT]), "s"))
+    nothing = replace(seen(), context=snapset_context(b.host_state([ROOT]), "s"))
     assert plan_disarmed(nothing) == StepsPlan((), set_timer_view(nothing))
