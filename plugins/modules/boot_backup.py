@@ -3,21 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Save /boot for a snapset, and bring it back with it."""
+"""Save /boot for a snapset, and restore it during the rollback."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: boot_backup
-short_description: Save /boot for a snapset, and bring it back with it
+short_description: Save /boot for a snapset, and restore it during the rollback
 version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
-  - Saves what boots a host and lies outside its root filesystem, which is all of C(/boot), C(/boot/efi),
-    C(/boot/firmware) and C(/efi) as far as they are filesystems of their own, and brings it back exactly.
-  - The backup is an LV of its own, with a small filesystem that holds the copies, a manifest and a list of checksums.
-    It is bound to one taking of a snapset by its id, and a rollback neither loses it nor depends on it.
+  - Saves the boot files of a host that are not on its root filesystem, and restores them exactly. These are C(/boot),
+    C(/boot/efi), C(/boot/firmware) and C(/efi), if they are separate filesystems.
+  - The backup is a separate LV with a small filesystem. It contains the copies, a manifest and a list of checksums. It
+    belongs to one snapset, identified by its ID, but is not part of it: the merges neither change nor need it.
 requirements:
   - LVM 2.03 or newer on the managed host
   - Python 3.9 or newer on the managed host
@@ -30,44 +30,45 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Of files it shows size and checksum. It shows text only of what this module writes into menus and units.
+      - For files it shows size and checksum. It shows text only for the boot menu entries and the units that this
+        module writes.
   idempotent:
     support: full
 options:
   name:
-    description: Name of the snapset that the backup belongs to.
+    description: Names the snapset that the backup belongs to.
     type: str
     required: true
   state:
     description:
-      - V(present) saves everything, if the snapset does not exist yet, and otherwise keeps the backup that it has.
-        Where V(restored) has begun and the merges have not, it takes that back, so that C(/boot) is again what the
-        change made of it.
-      - V(restored) brings everything back. As long as the rest of the host has not gone back it leaves in place what
-        the change has added, because the host may still have to boot with it. When the snapset is C(rolled_back) it
-        brings C(/boot) to exactly what it was, verifies that, and does so only once.
+      - V(present) saves the boot files if the snapset does not exist yet. If the snapset exists, its backup is kept. If
+        V(restored) has started but no merge was requested, V(present) undoes the restoration, so C(/boot) has again the
+        content that it had after the change.
+      - V(restored) restores the boot files. Until the rest of the host has been rolled back, files that the change has
+        added stay, because the host may still have to boot with them. When the snapset is C(rolled_back), C(/boot) is
+        restored exactly and verified. This happens only once.
       - V(absent) removes the backup.
     type: str
     choices: [present, restored, absent]
     default: present
   vg:
-    description: The VG that is to hold the backup. The default is the one of the root filesystem.
+    description: Selects the VG for the backup. The default is the VG of the root filesystem.
     type: str
   lock_timeout:
-    description: How many seconds to wait for another run on the same host, at most a week (V(604800)).
+    description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
     default: 60
 notes:
-  - Owners, modes, times, extended attributes and symbolic links are kept where the filesystem has them. Hard links
-    become files of their own.
-  - When the change has installed GRUB anew into the boot sectors of a BIOS host, GRUB's own modules in C(/boot) are
-    left as they are, with a warning. Those of the backup would not fit.
+  - Owners, modes, times, extended attributes and symbolic links are restored if the filesystem supports them. Hard
+    links become separate files.
+  - If the change has reinstalled GRUB into the boot sectors of a BIOS host, GRUB's own modules in C(/boot) are not
+    restored, with a warning. Those of the backup would not fit the boot sectors.
 seealso:
   - module: safepoint.lvm.snapset
 """
 
 EXAMPLES = r"""
-- name: Save what boots the host
+- name: Save the boot files of the host
   safepoint.lvm.boot_backup:
     name: patch_2026_11
   register: boot
@@ -78,12 +79,12 @@ EXAMPLES = r"""
     mountpoints: [/, /var]
     id: "{{ boot.boot_backup.id or omit }}"
 
-- name: Bring it back, before the merges are requested and again after they have ended
+- name: Restore the boot files, before the merges are requested and again after they have ended
   safepoint.lvm.boot_backup:
     name: patch_2026_11
     state: restored
 
-- name: Let go of it
+- name: Remove the backup
   safepoint.lvm.boot_backup:
     name: patch_2026_11
     state: absent
@@ -91,7 +92,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 boot_backup:
-  description: The backup as it is after the run. In check mode, as it would be.
+  description: The backup after the run, or in check mode the predicted one.
   type: dict
   returned: success
   sample:
@@ -107,29 +108,29 @@ boot_backup:
       type: str
       returned: always
     id:
-      description: The id of the taking that it belongs to; null without one, or when only the real run can know it.
+      description: ID of the snapset that it belongs to; null without a backup, or if only the real run can know it.
       type: str
       returned: always
     state:
       description:
-        - C(absent), C(incomplete) (it was interrupted and is of no use), C(present), C(restoring) (what the host needs
-          to boot is back, beside what the change has added) or C(restored).
+        - C(absent), C(incomplete) (the backup was interrupted and cannot be used), C(present), C(restoring) (the boot
+          files are restored, but files that the change has added are still there) or C(restored).
       type: str
       returned: always
     vg:
-      description: The VG that holds it; null without one.
+      description: VG of the backup; null without a backup.
       type: str
       returned: always
     volume:
-      description: The LV that holds it; null without one.
+      description: LV of the backup; null without a backup.
       type: str
       returned: always
     size:
-      description: Size of the LV in bytes; null without one.
+      description: Size of the LV in bytes; null without a backup.
       type: int
       returned: always
 planned:
-  description: The steps, the same in check mode and in the real run.
+  description: The steps to the requested state. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
@@ -141,16 +142,16 @@ planned:
       removed: []
       altered: []
 commands:
-  description: Every LVM command that was to change something, in order; empty in check mode.
+  description: Every LVM command that changes something, in order. Empty in check mode.
   type: list
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: How many reports LVM was asked for.
+  description: How many LVM reports were read.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:
-  description: Every reason why the request was refused, before anything was touched.
+  description: Every reason why the request was refused. Nothing has been changed then.
   type: list
   elements: str
   returned: when the request is refused

@@ -3,22 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Boot a safe point itself, to look at it before anything is decided."""
+"""Add a preview boot of a safe point to the boot menu."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: boot_entry
-short_description: Boot a safe point itself, to look at it before anything is decided
+short_description: Add a preview boot of a safe point to the boot menu
 version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
-  - Puts an entry into GRUB's menu that boots the snapshot of the root filesystem, with the kernel and the initramfs of
-    the backup of C(/boot), and with the snapshots of the other members at their places.
-  - The snapshots are mounted read-only, with everything that is written in memory, so that looking at a safe point
-    changes nothing of it. Filesystems that are no part of it are mounted read-only. The next boot has neither.
-  - The entry is never the default. O(next_boot) has GRUB take it once; a boot into it that fails ends in a reboot.
+  - Adds an entry to GRUB's menu for a preview boot. It boots the snapshot of the root filesystem, with the kernel and
+    the initramfs from the backup of C(/boot), and mounts the snapshots of the other members at their mountpoints.
+  - The snapshots are mounted read-only, and all writes go to memory, so a preview boot does not change the safe point.
+    Other filesystems are mounted read-only. The next boot is a normal boot again.
+  - The entry is never the default. With O(next_boot) GRUB takes it once. If the preview boot fails, the host reboots.
 requirements:
   - LVM 2.03 or newer on the managed host
   - Python 3.9 or newer on the managed host
@@ -34,56 +34,57 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Of files it shows size and checksum. It shows text only of what this module writes into menus and units.
+      - For files it shows size and checksum. It shows text only for the boot menu entries and the units that this
+        module writes.
   idempotent:
     support: full
 options:
   name:
-    description: Name of the snapset. It has to be active, with C(/) among its members and a backup of C(/boot).
+    description: Names the snapset. It must be active, contain C(/), and have a backup of C(/boot).
     type: str
     required: true
   state:
     description:
-      - V(present) makes the entry; it is refused where the host could not boot it or could not come back.
-      - V(absent) removes it, and the choice of the next boot with it.
+      - V(present) adds the entry. It is refused if the host could not boot the entry, or could not boot normally
+        afterwards.
+      - V(absent) removes the entry, and cancels its choice for the next boot.
     type: str
     choices: [present, absent]
     default: present
   next_boot:
     description:
-      - Whether the next boot, and only that one, is to be of the safe point. V(false) leaves an earlier choice as it
-        is.
+      - Makes the next boot, and only that one, a preview boot. V(false) does not change an earlier choice.
     type: bool
     default: false
   kernel:
-    description: Version of the kernel to boot, of those in the backup of C(/boot). The default is the newest.
+    description: Selects the version of the kernel, from the backup of C(/boot). The default is the newest one.
     type: str
   lock_timeout:
-    description: How many seconds to wait for another run on the same host, at most a week (V(604800)).
+    description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
     default: 60
 notes:
-  - It is refused where GRUB could not clear its choice of the next boot, which is when C(grubenv) lies on LVM, RAID, an
-    encrypted disk or a filesystem that GRUB does not write to; and with C(/usr) on a filesystem of its own.
-  - The host that shows a safe point is on the network under its usual name, and its services run on the old data. What
+  - It is refused if GRUB could not clear the choice of the next boot. That is so if C(grubenv) is on LVM, RAID, an
+    encrypted disk, or a filesystem to which GRUB cannot write. It is also refused if C(/usr) is a separate filesystem.
+  - During a preview boot the host is on the network under its usual name, and its services run on the old data. What
     they write is lost.
-  - A rollback timer that is armed does not run meanwhile, and its time goes on.
-  - A boot that comes up, but to nothing of use, does not end by itself; reboot it.
+  - A rollback timer does not run during a preview boot, but its time goes on.
+  - A preview boot that starts but does not work does not end by itself. Reboot the host.
 seealso:
   - module: safepoint.lvm.snapset
   - module: safepoint.lvm.boot_backup
 """
 
 EXAMPLES = r"""
-- name: Boot the safe point once
+- name: Make the next boot a preview boot of the safe point
   safepoint.lvm.boot_entry:
     name: patch_2026_11
     next_boot: true
 
-- name: Reboot into it; the next reboot after that brings the changed system again
+- name: Reboot into the preview; the reboot after that boots the changed system again
   ansible.builtin.reboot:
 
-- name: Take the entry out of the menu again
+- name: Remove the entry from the boot menu
   safepoint.lvm.boot_entry:
     name: patch_2026_11
     state: absent
@@ -91,7 +92,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 boot_entry:
-  description: The entry as it is after the run. In check mode, as it would be.
+  description: The entry after the run, or in check mode the predicted one.
   type: dict
   returned: success
   sample:
@@ -106,7 +107,7 @@ boot_entry:
       type: str
       returned: always
     id:
-      description: The id of the taking that it boots; null without an entry.
+      description: ID of the snapset that it boots; null without an entry.
       type: str
       returned: always
     state:
@@ -118,11 +119,11 @@ boot_entry:
       type: str
       returned: always
     next_boot:
-      description: Whether the next boot is to be of the safe point.
+      description: Whether the next boot is a preview boot of the safe point.
       type: bool
       returned: always
 planned:
-  description: The steps, the same in check mode and in the real run.
+  description: The steps to the requested state. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
@@ -133,18 +134,18 @@ planned:
     - step: add_to_menu
       menu: /boot/grub/custom.cfg
     - step: choose_for_next_boot
-      entry: safepoint-0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
+      entry: Safepoint-0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
 commands:
-  description: Every LVM command that was to change something, in order; empty in check mode.
+  description: Every LVM command that changes something, in order. Empty in check mode.
   type: list
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: How many reports LVM was asked for.
+  description: How many LVM reports were read.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:
-  description: Every reason why the request was refused, before anything was touched.
+  description: Every reason why the request was refused. Nothing has been changed then.
   type: list
   elements: str
   returned: when the request is refused

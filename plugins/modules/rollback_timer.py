@@ -3,23 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Have a host go back by itself unless the change is confirmed in time."""
+"""Roll a host back automatically unless the change is confirmed in time."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollback_timer
-short_description: Have a host go back by itself unless the change is confirmed in time
+short_description: Roll a host back automatically unless the change is confirmed in time
 version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
-  - Arms a timer for a snapset. When its time is over and nobody has disarmed it, the host brings C(/boot) back,
-    requests the merges and reboots, with nobody connected. It needs neither the network nor Ansible nor Python then.
-  - The timer is an LV of its own with copies of all programs that it uses, their libraries and their loader, and a unit
-    of systemd that starts it at every boot, before anything else that could stand still. Time counts over reboots.
-  - It takes the same host lock as the modules, verifies its files and that the set is whole before it begins, fires
-    once, and writes what it does into the kernel's log and into the file C(log) of its LV.
+  - Arms a timer for a snapset. If nobody disarms it in time, the host restores C(/boot), requests the merges and
+    reboots. This needs no connection, no network, no Ansible and no Python.
+  - The timer is a separate LV and a systemd unit. The LV contains copies of all programs that the timer uses, with
+    their libraries and their loader. The unit starts the timer at every boot, before anything that could hang. The time
+    continues over reboots.
+  - The timer takes the same host lock as the modules. Before it starts the rollback, it verifies its files and that the
+    snapset is complete. It fires once. It logs to the kernel's log and to the file C(log) on its LV.
 requirements:
   - LVM 2.03 or newer on the managed host
   - Python 3.9 or newer on the managed host, to arm it
@@ -32,39 +33,41 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Of files it shows size and checksum. It shows text only of what this module writes into menus and units.
+      - For files it shows size and checksum. It shows text only for the boot menu entries and the units that this
+        module writes.
   idempotent:
     support: full
     details:
-      - A timer that runs with the same O(after) keeps its deadline. Disarm it first to begin anew.
+      - A running timer with the same O(after) keeps its deadline. To restart its time, disarm it first.
 options:
   name:
-    description: Name of the snapset to go back to. It has to be active.
+    description: Names the snapset to roll back to. It must be active.
     type: str
     required: true
   state:
     description:
-      - V(armed) makes and starts the timer; it is refused when going back could not be done now.
-      - V(disarmed) ends and removes it, whatever state it is in.
+      - V(armed) creates and starts the timer. It is refused if a rollback would not be possible now.
+      - V(disarmed) stops and removes the timer, in any state.
     type: str
     choices: [armed, disarmed]
     default: armed
   after:
-    description: How long to wait, from V(60s) to V(30d), such as V(90s), V(30m) or V(12h). Needed to arm it.
+    description:
+      - Sets how long the timer waits, from V(60s) to V(30d), for example V(90s), V(30m) or V(12h). Required with
+        O(state=armed).
     type: str
   failed_boots:
     description:
-      - Also roll back after this many failed boots in a row, from V(0) to V(99). V(0) means that failed boots do not
-        count.
-      - A boot has failed when it reached neither C(multi-user.target) nor C(graphical.target). Only boots in which
+      - Also rolls back after this many failed boots in a row, from V(0) to V(99). With V(0) failed boots do not count.
+      - A boot has failed if it reached neither C(multi-user.target) nor C(graphical.target). Only boots in which
         systemd itself starts count.
     type: int
     default: 0
   vg:
-    description: The VG that is to hold the timer. The default is the one of the root filesystem.
+    description: Selects the VG for the timer. The default is the VG of the root filesystem.
     type: str
   lock_timeout:
-    description: How many seconds to wait for another run on the same host, at most a week (V(604800)).
+    description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
     default: 60
 seealso:
@@ -73,18 +76,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Go back in half an hour, unless somebody can still reach the host and says that all is well
+- name: Roll back in half an hour, unless the timer is disarmed until then
   safepoint.lvm.rollback_timer:
     name: patch_2026_11
     after: 30m
 
-- name: Also go back when the host fails to boot twice
+- name: Also roll back if the host fails to boot twice
   safepoint.lvm.rollback_timer:
     name: patch_2026_11
     after: 2h
     failed_boots: 2
 
-- name: All is well
+- name: Confirm the change
   safepoint.lvm.rollback_timer:
     name: patch_2026_11
     state: disarmed
@@ -92,7 +95,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rollback_timer:
-  description: The timer as it is after the run. In check mode, as it would be.
+  description: The timer after the run, or in check mode the predicted one.
   type: dict
   returned: success
   sample:
@@ -112,47 +115,47 @@ rollback_timer:
       type: str
       returned: always
     id:
-      description: The id of the taking that it belongs to; null without a timer.
+      description: ID of the snapset that it belongs to; null without a timer.
       type: str
       returned: always
     state:
       description:
-        - C(disarmed), C(incomplete) (it was interrupted while it was made, and does nothing), C(armed) or C(fired).
+        - C(disarmed), C(incomplete) (arming was interrupted, and the timer does nothing), C(armed) or C(fired).
       type: str
       returned: always
     running:
       description:
-        - Whether its program watches now, and will after the next boot. An armed one that does not run does nothing;
-          arm it again, and see C(log) on its LV.
+        - Whether its program is running, and will be started again at the next boot. An armed timer that is not running
+          does nothing. Arm it again, and read C(log) on its LV.
       type: bool
       returned: always
     after:
-      description: Seconds from the arming to the deadline; null without a timer.
+      description: Seconds from arming to the deadline; null without a timer.
       type: int
       returned: always
     deadline:
-      description: When the host goes back, in UTC; null without a timer, or when only the real run can know it.
+      description: When the host is rolled back, in UTC; null without a timer, or if only the real run can know it.
       type: str
       returned: always
     failed_boots:
       description:
-        - After how many failed boots in a row the host rolls back; 0 when they do not count, null without a timer.
+        - After how many failed boots in a row the host is rolled back; 0 if they do not count, null without a timer.
       type: int
       returned: always
     fired_at:
-      description: When the host went back by itself, in UTC; null when it did not.
+      description: When the timer started the rollback, in UTC; null if it has not.
       type: str
       returned: always
     vg:
-      description: The VG that holds it; null without a timer.
+      description: VG of the timer; null without a timer.
       type: str
       returned: always
     volume:
-      description: The LV that holds it; null without a timer.
+      description: LV of the timer; null without a timer.
       type: str
       returned: always
 planned:
-  description: The steps, the same in check mode and in the real run.
+  description: The steps to the requested state. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
@@ -160,16 +163,16 @@ planned:
     - step: start_timer
       unit: safepoint-lvm-timer-patch_2026_11.service
 commands:
-  description: Every LVM command that was to change something, in order; empty in check mode.
+  description: Every LVM command that changes something, in order. Empty in check mode.
   type: list
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: How many reports LVM was asked for.
+  description: How many LVM reports were read.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:
-  description: Every reason why the request was refused, before anything was touched.
+  description: Every reason why the request was refused. Nothing has been changed then.
   type: list
   elements: str
   returned: when the request is refused

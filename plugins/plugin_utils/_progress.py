@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far a rollback is, in one line for people. Pure; private to this collection.
+"""Describe the progress of a rollback in one line. Pure; private to this collection.
 
-It reads the result `snapset` of the module of that name, and knows nothing of LVM, hosts or connections.
+It reads the result `snapset` of the module of that name. It knows nothing about LVM, hosts or connections.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _MIB = 1024 * 1024
-# Long enough to even out a busy disk, short enough to notice that it is slower now. In seconds.
+# In seconds: long enough to smooth the rate of a busy disk, short enough to notice that it slows down.
 _WINDOW = 120
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What was left to be merged, in bytes, at a moment in seconds of any clock that does not jump."""
+    """The bytes left to merge at a moment, in seconds of a monotonic clock."""
 
     moment: float
     left: float
 
 
 def left_to_merge(snapset: Mapping[str, Any]) -> float:
-    """The bytes that running merges still have to copy.
+    """Return the number of bytes that running merges still have to copy.
 
-    Only thick merges copy anything. Their used percentage falls to 0 (lvs(8)), and `merge_percent` is 100 minus that.
+    Only thick merges copy data. Their used percentage falls to 0 (lvs(8)), and `merge_percent` is 100 minus that.
     """
     running = [one for one in snapset["members"] if one["state"] == "merging" and one["merge_percent"] is not None]
     return float(sum((one["size"] or 0) * (100 - one["merge_percent"]) / 100 for one in running))
 
 
 def rate(samples: Sequence[Sample]) -> float | None:
-    """Bytes per second in the last two minutes; None when nothing was copied in that time."""
+    """Return the bytes per second of the last two minutes; None if nothing was copied in that time."""
     if not samples:
         return None
     last = samples[-1]
@@ -48,7 +48,7 @@ def rate(samples: Sequence[Sample]) -> float | None:
 
 
 def describe(snapset: Mapping[str, Any], samples: Sequence[Sample], now: datetime) -> str:
-    """The state of each member, then how fast it goes and when it should end, in the time zone of `now`."""
+    """Return the state of each member, the rate and the expected end, in the time zone of `now`."""
     parts = [", ".join(_member(one) for one in snapset["members"])]
     if speed := rate(samples):
         seconds = round(samples[-1].left / speed)
@@ -64,7 +64,7 @@ def _member(member: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: int) -> str:
-    """A time for people: `45 s`, `12 min`, `3 h 20 min`."""
+    """Format a number of seconds for people: `45 s`, `12 min`, `3 h 20 min`."""
     if seconds < 2 * 60:
         return f"{seconds} s"
     hours, minutes = divmod(round(seconds / 60), 60)
@@ -72,10 +72,10 @@ def duration(seconds: int) -> str:
 
 
 def pause(*, elapsed: float, remaining: float, least: float, advised: float) -> float:
-    """How many seconds to wait before the next look.
+    """Return how many seconds to wait before the next poll.
 
-    A quarter of the time that has passed, so that a long merge is looked at rarely and a short one often; at most a
-    minute, at least `least` and what the module advised, but not longer than what is left.
+    That is a quarter of the `elapsed` time, so that long merges are polled less often than short ones, but at most a
+    minute. It is at least `least` and `advised`, the value from the module, but never longer than the `remaining` time.
     """
-    wanted = max(least, advised, min(elapsed / 4, 60))
-    return max(1, min(wanted, remaining))
+    seconds = max(least, advised, min(elapsed / 4, 60))
+    return max(1, min(seconds, remaining))

@@ -174,11 +174,11 @@ def test_of_another_moment_it_is_made_anew() -> None:
 
 def test_refusals() -> None:
     refused("boot_backup", {"name": "s", "vg": "nowhere"}, "there is no VG nowhere here")
-    refused("boot_backup", RESTORE, "there is no such set")
+    refused("boot_backup", RESTORE, "snapset .* does not exist")
     assert ok("boot_backup", REMOVE)["changed"] is False
     ok("snapset", present("s", "thick/a"))
-    refused("boot_backup", KEEP, "was taken without a backup")
-    refused("boot_backup", RESTORE, "there is no whole backup")
+    refused("boot_backup", KEEP, "already exists, without a backup of /boot")
+    refused("boot_backup", RESTORE, "no complete backup of /boot")
     ok("snapset", absent("s"))
     take()
     change()
@@ -186,7 +186,7 @@ def test_refusals() -> None:
     refused("boot_backup", RESTORE, "/boot is mounted read-only: mount -o remount,rw /boot")
     lvm.run("mount", "-o", "remount,rw", str(BOOT))
     lvm.run("umount", str(ESP))
-    refused("boot_backup", RESTORE, "nothing is mounted at /boot/efi")
+    refused("boot_backup", RESTORE, "/boot/efi was a separate filesystem and is not mounted")
 
 
 def test_no_room_to_bring_it_back() -> None:
@@ -194,7 +194,7 @@ def test_no_room_to_bring_it_back() -> None:
     change()
     with (BOOT / "full").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, os.statvfs(BOOT).f_bfree * os.statvfs(BOOT).f_bsize - 2**20)
-    refused("boot_backup", RESTORE, "and what is to be brought back needs", "/boot/full")
+    refused("boot_backup", RESTORE, "and restoring it needs", "/boot/full")
 
 
 def test_no_room_to_keep_it() -> None:
@@ -218,12 +218,12 @@ def test_a_damaged_backup_is_not_used() -> None:
         (place / "tree/boot/vmlinuz-1").write_text("kernel ?")
     change()
     result = call("boot_backup", RESTORE)
-    assert "vmlinuz-1 has not the checksum" in result["msg"]
+    assert "vmlinuz-1: its checksum is not the recorded one" in result["msg"]
     assert texts()["grub/grub.cfg"] == "menu of 2"
     with storage.mounted(VOLUME) as place:
         manifest = place / "manifest.json"
         manifest.write_text(manifest.read_text().replace("grubenv", "grubenw"))
-    assert "the manifest of the backup of /boot is damaged" in call("boot_backup", RESTORE)["msg"]
+    assert "the backup of /boot is damaged: the checksum of its manifest" in call("boot_backup", RESTORE)["msg"]
 
 
 @pytest.mark.parametrize("delay", [0.5, 2.0])

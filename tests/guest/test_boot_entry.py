@@ -126,13 +126,15 @@ def test_an_entry_of_an_earlier_taking_goes(set_id: str) -> None:
 
 
 def test_refusals(set_id: str) -> None:
-    refused("boot_entry", {**ENTRY, "name": "other"}, "snapset other is absent")
+    refused("boot_entry", {**ENTRY, "name": "other"}, "snapset other does not exist: take it first, or check the name")
     refused(
-        "boot_entry", {**ENTRY, "kernel": "5"}, f"no kernel 5 with an initramfs, only {re.escape(os.uname().release)}"
+        "boot_entry",
+        {**ENTRY, "kernel": "5"},
+        f"no kernel 5 with an initramfs; it has: {re.escape(os.uname().release)}",
     )
     lvm.run("grub-editenv", str(GRUB / "grubenv"), "set", "next_entry=1>2")
     assert ok("boot_entry", ENTRY)["changed"]
-    refused("boot_entry", CHOSEN, "somebody has chosen '1>2' for the next boot", "grubenv unset next_entry")
+    refused("boot_entry", CHOSEN, "already chosen for the next boot, '1>2'", "grubenv unset next_entry")
     ok("boot_entry", REMOVE)
     assert next_entry() == "1>2"
     lvm.run("mount", "-o", "remount,ro", str(BOOT))
@@ -147,7 +149,7 @@ def test_a_menu_that_does_not_fit() -> None:
     menu = (GRUB / "grub.cfg").read_text()
     try:
         (GRUB / "grub.cfg").write_text(menu.replace("next_entry", "other_entry").replace("custom.cfg", "other.cfg"))
-        refused("boot_entry", ENTRY, "does not look at next_entry", "does not read custom.cfg")
+        refused("boot_entry", ENTRY, "does not use next_entry", "does not read custom.cfg")
     finally:
         (GRUB / "grub.cfg").write_text(menu)
 
@@ -159,7 +161,7 @@ def test_where_grub_reads_files_of_the_boot_loader_specification(set_id: str) ->
     (loader / "entries/machine-6.1.conf").write_text("title of the host\n")
     try:
         (GRUB / "grub.cfg").write_text(menu.replace('set default="0"', 'set default="${saved_entry}"') + "blscfg\n")
-        refused("boot_entry", ENTRY, "grubenv has no saved_entry that is in /boot/loader/entries")
+        refused("boot_entry", ENTRY, "grubenv has no saved_entry from /boot/loader/entries")
         lvm.run("grub-editenv", str(GRUB / "grubenv"), "set", "saved_entry=machine-6.1")
         made = same_twice(dict(CHOSEN))
         file = loader / f"entries/Safepoint-{set_id}.conf"

@@ -160,7 +160,7 @@ class TestBuilds:
         put(tools / "update-initramfs", "#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
         result = call("initramfs_hook", PRESENT)
         assert (result["failed"], result["changed"]) == (True, True)
-        assert "failed with 1 and said: no space left" in result["msg"]
+        assert "failed with exit code 1: no space left" in result["msg"]
         assert (
             f"{SCRIPT} exists; built again for kernel none, not yet for {', '.join(sorted(images()))}" in result["msg"]
         )

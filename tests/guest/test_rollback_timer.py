@@ -97,7 +97,7 @@ def test_damaged_files_are_noticed_before_anything_is_done() -> None:
     with storage.mounted(VOLUME) as place:
         (place / "requests").write_text("request() { :; }\n")
     subprocess.run(["systemctl", "start", UNIT], check=False)
-    wait_for(lambda: "its own files are damaged" in log(), stopped=True)
+    wait_for(lambda: "the files of the timer are damaged" in log(), stopped=True)
     assert ok("rollback_timer", ARM)["changed"]
     assert is_active()
 
@@ -107,7 +107,7 @@ def test_a_set_that_is_gone() -> None:
     ok("rollback_timer", ARM)
     ok("snapset", absent("s"))
     subprocess.run(["systemctl", "restart", UNIT], check=False)
-    wait_for(lambda: log()[-1].endswith("is gone or has overflowed: there is no way back"), stopped=True)
+    wait_for(lambda: log()[-1].endswith("is lost or has overflowed: no rollback possible"), stopped=True)
     assert ok("snapset_info", {})["rollback_timers"][0]["state"] == "armed"
     same_twice(DISARM)
 

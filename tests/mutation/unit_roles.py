@@ -60,12 +60,12 @@ MUTANTS = (
     ),
     Mutant(
         "no half of a script is where every file is a script",
-        "mode=WANTED.mode, aside=_TEMPORARY)",
+        "mode=WANTED.mode, directory=_TEMPORARY)",
         "mode=WANTED.mode)",
     ),
     Mutant(
         "the host is locked until an initramfs is built",
-        "run_tool(*argv, keeps=(self.lock,))",
+        "run_tool(*argv, pass_fds=(self.lock,))",
         "run_tool(*argv)",
     ),
 )

@@ -255,13 +255,13 @@ MUTANTS = (
     ),
     Mutant(
         "a timer fires once",
-        r'*[\ ,]safepoint.timer.fired=*) say "it has fired already"; return 1 ;;',
+        r'*[\ ,]safepoint.timer.fired=*) say "the timer has already fired"; return 1 ;;',
         "*,safepoint.timer.never=*) return 1 ;;",
     ),
     Mutant(
         "a timer goes back only while every member is there",
-        'there is no way back"; return 3 ;;',
-        'there is no way back" ;;',
+        'no rollback possible"; return 3 ;;',
+        'no rollback possible" ;;',
     ),
     Mutant(
         "a timer puts nothing damaged into /boot",

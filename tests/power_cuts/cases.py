@@ -66,7 +66,7 @@ MOMENTS = {
     "merging": Moment("rollback", r"Welcome to .*Debian", 30, ROLLING_BACK, console=True),
     "merging closed": Moment("rollback", _WAIT, 15, ROLLING_BACK, layouts=("data",), closed=1),
     # What rollback_wait says, after the reboot if there was one.
-    "concluding": Moment("rollback", "looks at the merges", 15, ROLLING_BACK, closed=0.5),
+    "concluding": Moment("rollback", "waiting for the merges", 15, ROLLING_BACK, closed=0.5),
     "committing": Moment(
         "commit",
         _task("commit", "Remove the snapset"),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Somebody who does what the messages say, and nothing else."""
+"""A simulated administrator who does exactly what error messages say."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _ROUNDS = 12
 
 
 def named_requests(request: Request, reasons: tuple[str, ...]) -> Iterator[Request]:
-    """The requests that a refusal of ``request`` names as ways out."""
+    """Yield the requests that the refusal of ``request`` suggests."""
     for state, accepted in _NAMED.findall("; ".join(reasons)):
         accept_loss_of = tuple(dict.fromkeys((*request.accept_loss_of, *([accepted] if accepted else []))))
-        named = cast("State", state)
-        yield replace(request, state=named, selector=NOTHING_CHOSEN, accept_loss_of=accept_loss_of)
+        suggested = cast("State", state)
+        yield replace(request, state=suggested, selector=NOTHING_CHOSEN, accept_loss_of=accept_loss_of)
 
 
-def untold(host_state: HostState, request: Request) -> list[str]:
-    """What stands against a way out that the refusal of ``request`` names, and is not told by that refusal."""
+def unmentioned_problems(host_state: HostState, request: Request) -> list[str]:
+    """Return what prevents a request suggested by the refusal of ``request``, if the refusal does not mention it."""
     reasons = driver.reasons(host_state, request)
     return [
-        f"{request.state} names {other.state} ({reasons}), which is refused: {reason}"
+        f"{request.state} suggests {other.state} ({reasons}), which is refused: {reason}"
         for other in named_requests(request, reasons)
         for reason in driver.reasons(host_state, other)
         if reason not in reasons
@@ -51,14 +51,14 @@ def untold(host_state: HostState, request: Request) -> list[str]:
 
 @dataclass
 class Administrator:
-    """Brings ``model`` where a request says; of several ways that a message offers, prefers one kind."""
+    """Brings ``model`` to a requested state. If a message offers several ways, the kind ``prefers`` is taken."""
 
     model: ModelLvm
     prefers: Way
     log: list[str] = field(default_factory=list)
 
     def bring(self, request: Request, *, depth: int = 0) -> bool:
-        """Whether asking again and again, and doing what is told, ends with what was asked for."""
+        """Repeat the request and follow the messages; whether the requested state is reached."""
         for _round in range(_ROUNDS):
             self.log.append(f"state: {request.state} {request.accept_loss_of}")
             try:
@@ -76,7 +76,7 @@ class Administrator:
         return False
 
     def _follow(self, request: Request, refused: Refused, depth: int) -> Request:
-        """What to ask for next, after doing what the refusal says."""
+        """Do what the refusal says, and return the next request."""
         accepted = list(request.accept_loss_of)
         for reason in refused.reasons:
             self.log.append(reason)
@@ -87,15 +87,15 @@ class Administrator:
 
     def _chosen(self, reason: str) -> str:
         ways = reason.split(", or ")
-        liked = {
+        by_kind = {
             "modules": [way for way in ways if _NAMED.search(way)],
             "commands": [way for way in ways if _COMMAND.search(way)],
             "reboot": [way for way in ways if "reboot" in way],
         }
-        return next((found[0] for found in (liked[self.prefers], *liked.values()) if found), reason)
+        return next((found[0] for found in (by_kind[self.prefers], *by_kind.values()) if found), reason)
 
     def _does(self, request: Request, way: str, accepted: list[str], depth: int) -> bool:
-        """Do what is told, and whether that was another state, after which the other reasons are old."""
+        """Follow one message; whether it brought about another state, so that the other messages are outdated."""
         for other in named_requests(request, (way,)):
             accepted += other.accept_loss_of
             if other.state != request.state:

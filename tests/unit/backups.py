@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts that have, or could have, a backup of /boot."""
+"""Hosts with and without a backup of /boot."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading what the kernel unpacks as an initramfs."""
+"""Read a cpio archive, the format of an initramfs."""
 
 from __future__ import annotations
 
 
 def members(archive: bytes) -> dict[str, tuple[int, str]]:
-    """Mode and content of the members of an archive in the format newc of cpio(5), by path; until the trailer."""
+    """Return mode and content of the members of an archive in the newc format of cpio(5), by path."""
     found: dict[str, tuple[int, str]] = {}
     place = 0
     while True:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who imports whom below plugins/module_utils, by the text of the files: also for types alone, and inside functions."""
+"""The imports between files below plugins/module_utils, including imports for types and those inside functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PREFIX = "ansible_collections.safepoint.lvm.plugins.module_utils"
 
 
 def sources() -> dict[str, str]:
-    """The text of each file, by its name below module_utils with dots: ``_snapset.plan.base``."""
+    """Return the text of each file by its dotted name below module_utils, such as ``_snapset.plan.base``."""
     paths = sorted(MODULE_UTILS.rglob("*.py"))
     return {
         ".".join(path.relative_to(MODULE_UTILS).with_suffix("").parts): path.read_text(encoding="utf-8")
@@ -26,12 +26,12 @@ def sources() -> dict[str, str]:
 
 
 def package_of(name: str) -> str:
-    """The package of a file; a file of values at the top is one by itself."""
+    """Return the package of a file. A file at the top level is its own package."""
     return name.rpartition(".")[0] or name
 
 
 def imports_of(name: str, files: Mapping[str, str]) -> set[str]:
-    """What the file ``name`` imports of ``files``, which have texts by name."""
+    """Return which of ``files``, texts by name, the file ``name`` imports."""
     return {found for node in ast.walk(ast.parse(files[name])) for found in _imported(name, node, files)}
 
 
@@ -43,7 +43,7 @@ def _imported(name: str, node: ast.AST, files: Mapping[str, str]) -> Iterator[st
         source = _source(name, node)
         if source is not None:
             for alias in node.names:
-                # Of a package, its files are imported by name.
+                # The alias may be a file of the package.
                 inside = f"{source}.{alias.name}".lstrip(".")
                 yield inside if inside in files else source
 
@@ -56,7 +56,7 @@ def _source(name: str, node: ast.ImportFrom) -> str | None:
 
 
 def outside(text: str) -> set[str]:
-    """The modules of others that a file imports, by their first names."""
+    """Return the first part of the name of each module that a file imports."""
     nodes = list(ast.walk(ast.parse(text)))
     plain = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}

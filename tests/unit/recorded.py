@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What real machines looked like: every file in recordings/ is one moment of one of them (recordings/record.py)."""
+"""Recordings of real machines: each file in recordings/ is the state of one machine (made by recordings/record.py)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def host_state(recording: dict[str, Any]) -> HostState:
-    """The machine as it is understood, a minute after its last LV was made."""
+    """Return the host state of a recording, one minute after its newest LV was created."""
     groups, volumes = parse_report("\n".join(recording["report"]))
     devices = {
         _number(device["dev"]): BlockDevice(

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write out, as they are in use, the shell programs that are no files of their own: for the static check `shell`.
+"""Write the shell programs that are part of Python or YAML files to files, for the static check `shell`.
 
 `python tests/unit/shell_programs.py DIRECTORY`, with the collection on Python's path. Each program gets a directory
-there with what it reads; the program itself is executable.
+with the files that it reads. The program itself is executable.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ ROOT, VAR = b.volume("vg/root"), b.thin("vg/var")
 TIMER = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2)
 BACKUP = _tags.BootTags(set_name="s", set_id=b.SET_ID, taken=b.NOW, manifest="f" * 64)
 IMAGES: dict[InitramfsKind, str] = {"initramfs-tools": "scripts", "dracut": "var/lib/dracut/hooks"}
-# In an argument list of a task: the name of a variable that is a program.
+# In the argument list of a task: the name of a variable that contains a program.
 _GIVEN_TO_SH = re.compile(r"""\bsh'?, '?-c'?, "?(?:\{\{ )?(\w+)""")
 
 
 def timers() -> Iterator[tuple[str, str, bool]]:
-    """The path of each file of a timer, what is in it, and whether it is a program."""
-    kept = b.volume("vg/safepoint_boot_s", tags=(*BACKUP.to_tags(), _tags.boot_seal(BACKUP.manifest)))
+    """Yield each file of a rollback timer: its path, its content, and whether it is a program."""
+    saved = b.volume("vg/safepoint_boot_s", tags=(*BACKUP.to_tags(), _tags.boot_seal(BACKUP.manifest)))
     taken = [ROOT, VAR, b.thin_pool(), b.member(ROOT, count=2), b.member(VAR, count=2)]
     for name, volumes, mounts in (
         ("timer", taken, {"/": ROOT}),
-        ("timer-with-boot", [*taken, kept], {"/": ROOT, "/boot": kept}),
+        ("timer-with-boot", [*taken, saved], {"/": ROOT, "/boot": saved}),
     ):
         host_state = b.host_state(volumes, mounts=mounts)
         found = driver.rollback_script_of(host_state)
@@ -57,24 +57,23 @@ def timers() -> Iterator[tuple[str, str, bool]]:
     yield "timer-unit/stub", stub, True
 
 
-def looks() -> Iterator[tuple[str, str, bool]]:
-    """The same of each kind of initramfs for a look."""
-    shown = [PreviewMount("/", "ext4", ROOT, b.member(ROOT)), PreviewMount("/var", "xfs", VAR, b.member(VAR))]
+def previews() -> Iterator[tuple[str, str, bool]]:
+    """Yield the programs in the small initramfs of a preview boot, for each kind of initramfs."""
+    mounts = [PreviewMount("/", "ext4", ROOT, b.member(ROOT)), PreviewMount("/var", "xfs", VAR, b.member(VAR))]
     for kind, scripts in IMAGES.items():
-        for path, (_mode, text) in members(
-            preview_image(kind, scripts, preview_mounts=shown, name="s", set_id=b.SET_ID)
-        ).items():
+        image = preview_image(kind, scripts, preview_mounts=mounts, name="s", set_id=b.SET_ID)
+        for path, (_mode, text) in members(image).items():
             if text and not path.endswith((".list", ".set")):
-                yield f"look-{kind}/{path}", text, True
+                yield f"preview-{kind}/{path}", text, True
 
 
 def hooks() -> Iterator[tuple[str, str, bool]]:
-    """The same of the script that the module initramfs_hook puts into an initramfs."""
+    """Yield the script that the module initramfs_hook puts into an initramfs."""
     yield "initramfs-hook/safepoint-lvm", HOOK, True
 
 
 def roles() -> Iterator[tuple[str, str, bool]]:
-    """The same of what tasks give to a shell, with words in the place of Jinja's expressions."""
+    """Yield the programs that tasks of roles run in a shell. Jinja expressions are replaced by the word true."""
     for role in sorted(path for path in ROLES.iterdir() if path.is_dir()):
         variables = yaml.safe_load((role / "vars" / "main.yml").read_text(encoding="utf-8"))
         for file in sorted((role / "tasks").glob("*.yml")):
@@ -100,9 +99,9 @@ def _shell_tasks(node: Any) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write all of them below the directory that is the only argument."""
+    """Write all programs below the directory given as the only argument."""
     directory = Path(sys.argv[1])
-    for path, text, is_program in (*timers(), *looks(), *hooks(), *roles()):
+    for path, text, is_program in (*timers(), *previews(), *hooks(), *roles()):
         file = directory / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

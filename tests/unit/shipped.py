@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible sends to a host for each module: `python tests/unit/shipped.py`, with ANSIBLE_COLLECTIONS_PATH set.
+"""Print what Ansible sends to a host for each module of this collection, as JSON.
 
-Prints JSON: for each module the names of this collection's files below module_utils, and how many bytes are sent. It is
-a program of its own because Ansible's loader of collections, once it is there, stays in the process.
+Usage: `python tests/unit/shipped.py PLUGINS/MODULES`, with ANSIBLE_COLLECTIONS_PATH set. For each module it prints the
+names of the files below module_utils, and the number of bytes. It is a separate program because Ansible's collection
+loader cannot be removed from a process.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/=\n]{1000,}")
 
 
 def shipped(path: Path) -> dict[str, Any]:
-    """What is sent for the module in the file ``path``; packages that Ansible makes up are empty, and not counted."""
+    """Return what Ansible sends for the module in the file ``path``, without the empty packages that it adds."""
     built: Any = modify_module(
         module_name=f"safepoint.lvm.{path.stem}",
         module_path=str(path),
@@ -46,7 +47,7 @@ def shipped(path: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     init_plugin_loader()
-    # The module of an action plugin is its documentation, and is not sent.
+    # The module of an action plugin is only documentation. It is never sent.
     actions = Path(sys.argv[1]).with_name("action")
     modules = [path for path in sorted(Path(sys.argv[1]).glob("*.py")) if not (actions / path.name).exists()]
     print(json.dumps({path.stem: shipped(path) for path in modules}, indent=1))

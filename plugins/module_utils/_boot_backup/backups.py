@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups of /boot: what stands against making, using and removing one. Pure; private to this collection.
+"""Backups of /boot: what prevents making, restoring and removing one. Pure; private to this collection.
 
-A backup is an auxiliary LV, outside every snapset, with a filesystem that holds copies and a manifest.
+A backup is an auxiliary LV, outside of every snapset. Its filesystem contains copies of the files and a manifest.
 
-The package ``_boot_backup`` knows how boot filesystems are saved on an LV and brought back. It must not know boot
+The package ``_boot_backup`` knows how boot filesystems are saved on an LV and restored from it. It must not know boot
 entries or rollback timers.
 """
 
@@ -30,76 +30,85 @@ if TYPE_CHECKING:
     from .._snapset.context import SnapsetContext
     from .._snapset.volumes import NewVolume
 
-_STAGE_ONE = ("active", "partly_merged", "merge_pending", "merging")
-_GOES_BACK = ("partly_merged", "merge_pending", "merging", "merge_failed")
+_RESTORABLE_STATES = ("active", "partly_merged", "merge_pending", "merging")
+_ROLLBACK_STATES = ("partly_merged", "merge_pending", "merging", "merge_failed")
 
 
 @dataclass(frozen=True)
 class NewBackup:
-    """A backup that is to be made, with ``inodes`` entries."""
+    """A backup to be made: its LV, the number of inodes of its filesystem, and its tags."""
 
     place: NewVolume
     inodes: int
     tags: BootTags
 
 
-def keep_problems(now: SnapsetContext) -> Iterator[str]:
-    """What stands against making a backup, or against keeping the one that is there."""
-    yield from host_problems(now)
-    if now.instance is not None and now.set_state in _GOES_BACK:
-        yield f"the set is being rolled back (state {now.set_state}): finish that first"
-    elif now.is_taken and now.bound is None:
+def present_problems(context: SnapsetContext) -> Iterator[str]:
+    """Yield what prevents the state ``present``: making a backup, or keeping the existing one."""
+    yield from host_problems(context)
+    if context.instance is not None and context.set_state in _ROLLBACK_STATES:
+        yield f"the snapset is being rolled back (state {context.set_state}): finish the rollback first"
+    elif context.is_taken and context.bound is None:
         yield (
-            "the set exists and was taken without a backup of /boot; one that is made now would be of another moment: "
-            "let go of the set (safepoint.lvm.commit), then take both"
+            "the snapset already exists, without a backup of /boot, and a backup made now would not match it: remove "
+            "the snapset (safepoint.lvm.commit), then save /boot and take the snapset again"
         )
-    if not boot_mounts(now.host_state):
+    if not boot_mounts(context.host_state):
         yield (
-            f"none of {', '.join(BOOT_MOUNTPOINTS)} is a filesystem of its own: what boots this host lies on / and "
-            "goes back with it"
+            f"there is nothing to save: none of {', '.join(BOOT_MOUNTPOINTS)} is a separate filesystem, so the boot "
+            "files are on / and roll back with it"
         )
 
 
-def plan_new(now: SnapsetContext, trees: Sequence[Tree], vg: str | None) -> NewBackup:
-    """The backup of ``trees`` that is to be made, in ``vg`` or else in the VG of /. Raises Refused."""
+def plan_new(context: SnapsetContext, trees: Sequence[Tree], vg: str | None) -> NewBackup:
+    """Plan a new backup of ``trees``, in ``vg`` or, if that is None, in the VG of /. Raises Refused."""
     place = plan_volume(
-        now.host_state,
-        f"the backup of /boot for {now.name}",
-        names=generated_names("safepoint_boot", now.name),
+        context.host_state,
+        f"the backup of /boot for {context.name}",
+        names=generated_names("safepoint_boot", context.name),
         vg=vg,
         needed=sum(entry.room + ROOM_FOR_ENTRY for tree in trees for entry in tree.entries.values()),
-        going=[backup.volume for backup in now.backups],
+        going=[backup.volume for backup in context.backups],
     )
     return NewBackup(
         place=place,
         inodes=sum(len(tree.entries) for tree in trees) + 64,
-        tags=BootTags(set_name=now.name, set_id=uuid.uuid4().hex, taken=now.host_state.host.now, vg=place.vg_uuid),
+        tags=BootTags(
+            set_name=context.name, set_id=uuid.uuid4().hex, taken=context.host_state.host.now, vg=place.vg_uuid
+        ),
     )
 
 
-def restore_problems(now: SnapsetContext) -> Iterator[str]:
-    """What stands against bringing /boot back."""
-    yield from host_problems(now)
-    if now.instance is None:
-        known = sorted({instance.name for instance in instances(now.host_state)})
-        yield f"there is no such set; {'these exist: ' + ', '.join(known) if known else 'there is none'}"
-    elif now.bound is None:
-        whole = [one for one in now.backups if one.tags.manifest]
-        yield "its backup belongs to another taking" if whole else "there is no whole backup of /boot for it"
-    elif now.set_state not in (*_STAGE_ONE, "rolled_back"):
-        yield f"the set is {now.set_state} and cannot go back, and /boot must not go back alone"
+def restore_problems(context: SnapsetContext) -> Iterator[str]:
+    """Yield what prevents restoring /boot."""
+    yield from host_problems(context)
+    if context.instance is None:
+        names = sorted({instance.name for instance in instances(context.host_state)})
+        yield f"snapset {context.name} does not exist: {'use one of ' + ', '.join(names) if names else 'there is none'}"
+    elif context.bound is None:
+        complete = [one for one in context.backups if one.tags.manifest]
+        yield (
+            f"the backup was not made for this snapset, but for an earlier or later one named {context.name}"
+            if complete
+            else "no complete backup of /boot exists for this snapset"
+        )
+    elif context.set_state not in (*_RESTORABLE_STATES, "rolled_back"):
+        yield f"the snapset is {context.set_state} and cannot be rolled back, and /boot must not be restored without it"
 
 
-def is_final(now: SnapsetContext) -> bool:
-    """Whether the rest of the host is back, so that nothing of the change is needed any more."""
-    return now.set_state == "rolled_back"
+def is_rolled_back(context: SnapsetContext) -> bool:
+    """Whether the rest of the host has been rolled back, so that no file of the change is needed any more."""
+    return context.set_state == "rolled_back"
 
 
-def removal_problems(now: SnapsetContext) -> Iterator[str]:
-    """What stands against removing the backups."""
-    yield from host_problems(now)
-    if now.set_state in _GOES_BACK:
-        yield f"the set is being rolled back (state {now.set_state}), and /boot goes back with it: finish that first"
-    for backup in now.backups:
+def removal_problems(context: SnapsetContext) -> Iterator[str]:
+    """Yield what prevents removing the backups."""
+    yield from host_problems(context)
+    if context.set_state in _ROLLBACK_STATES:
+        yield (
+            f"the snapset is being rolled back (state {context.set_state}), and the rollback still needs the backup: "
+            "finish the rollback first"
+        )
+    for backup in context.backups:
         if backup.volume.open:
             yield f"{backup.volume.full_name} is in use: unmount it (findmnt /dev/{backup.volume.full_name})"

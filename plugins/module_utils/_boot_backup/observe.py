@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host looked at before a backup of /boot is planned. Private to this collection."""
+"""Read all that the plans for a backup of /boot depend on. Private to this collection."""
 
 from __future__ import annotations
 
@@ -25,20 +25,23 @@ if TYPE_CHECKING:
     from .._snapset.context import BootBackup, SnapsetContext
 
 
-def observe(now: SnapsetContext, entries: Sequence[str], *, state: str) -> BootObserved:
-    """All that the plan for ``state`` depends on. Raises FilesFailed, Refused, OSError."""
-    restoring = {backup.tags.set_id: _restoring(backup) for backup in now.backups}
-    seen = BootObserved(now, restoring=restoring, entries=tuple(entries))
-    backup = _read_from(now, state)
-    if state == "absent" or (state == "present" and now.bound is not None and now.is_taken):
-        return seen
+def observe(context: SnapsetContext, entries: Sequence[str], *, state: str) -> BootObserved:
+    """Return all that the plan for ``state`` depends on; ``entries`` are the names of snapsets with a boot entry.
+
+    Raises FilesFailed, Refused, OSError.
+    """
+    restoring = {backup.tags.set_id: _restoring(backup) for backup in context.backups}
+    observed = BootObserved(context, restoring=restoring, entries=tuple(entries))
+    backup = _read_from(context, state)
+    if state == "absent" or (state == "present" and context.bound is not None and context.is_taken):
+        return observed
     if state == "restored" and backup is None:
-        return seen
-    mounts = boot_mounts(now.host_state)
+        return observed
+    mounts = boot_mounts(context.host_state)
     return BootObserved(
-        now,
+        context,
         present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),
-        kept=() if backup is None else _kept(backup),
+        saved=() if backup is None else _saved(backup),
         rooms={one.mountpoint: _room(one.mountpoint) for one in mounts},
         restoring=restoring,
         missing_tools=tuple(missing_tools(NEEDED_TOOLS)),
@@ -46,25 +49,25 @@ def observe(now: SnapsetContext, entries: Sequence[str], *, state: str) -> BootO
     )
 
 
-def _read_from(now: SnapsetContext, state: str) -> BootBackup | None:
-    """The backup whose content the plan depends on."""
-    wanted = now.unbound if state == "present" else now.bound
-    if wanted is None or not wanted.volume.active or (state == "restored" and wanted.state == "restored"):
+def _read_from(context: SnapsetContext, state: str) -> BootBackup | None:
+    """Return the backup whose content the plan depends on, or None."""
+    backup = context.unbound if state == "present" else context.bound
+    if backup is None or not backup.volume.active or (state == "restored" and backup.state == "restored"):
         return None
-    return wanted
+    return backup
 
 
-def _kept(backup: BootBackup) -> tuple[Tree, ...]:
-    with mounted(backup.device) as place:
-        return read_manifest(place, backup.tags.manifest)
+def _saved(backup: BootBackup) -> tuple[Tree, ...]:
+    with mounted(backup.device) as mountpoint:
+        return read_manifest(mountpoint, backup.tags.manifest)
 
 
 def _room(mountpoint: str) -> Room:
-    numbers = os.statvfs(mountpoint)
-    return Room(free=numbers.f_bfree * numbers.f_frsize, read_only=bool(numbers.f_flag & os.ST_RDONLY))
+    status = os.statvfs(mountpoint)
+    return Room(free=status.f_bfree * status.f_frsize, read_only=bool(status.f_flag & os.ST_RDONLY))
 
 
 def _restoring(backup: BootBackup) -> tuple[str, ...]:
-    # The ESP lies in /boot, so the deeper one first.
-    places = sorted(BOOT_MOUNTPOINTS, reverse=True)
-    return tuple(place for place in places if workspace(place, backup.tags.set_id).is_dir())
+    # The ESP may be mounted below /boot, so the deeper mountpoint comes first.
+    mountpoints = sorted(BOOT_MOUNTPOINTS, reverse=True)
+    return tuple(one for one in mountpoints if workspace(one, backup.tags.set_id).is_dir())

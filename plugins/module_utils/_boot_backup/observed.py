@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the plans for a backup of /boot depend on: the set, its backups, the boot filesystems. Pure; private."""
+"""What the plans for a backup of /boot depend on, as a value. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Room:
-    """What can be written to a filesystem: ``free`` bytes, unless it is ``read_only``."""
+    """The free space of a filesystem in bytes, and whether it is mounted read-only."""
 
     free: int
     read_only: bool
@@ -26,16 +26,17 @@ class Room:
 
 @dataclass(frozen=True)
 class BootObserved:
-    """What is there of a set, of its backups, and on the boot filesystems of the host.
+    """The snapset, its backups, and the boot filesystems of the host.
 
-    ``present`` is what the boot filesystems hold now, and ``kept`` what the backup that counts holds; both are empty
-    where no plan depends on them. ``restoring`` are the mountpoints on which a restoration has begun, by the backup's
-    id. ``entries`` are the names of sets that have an entry in the boot menu.
+    ``present`` is the current content of the boot filesystems, ``saved`` the content of the backup that the plan uses.
+    Both are empty if the plan does not depend on them. ``rooms`` has the free space by mountpoint. ``restoring`` has,
+    by backup ID, the mountpoints on which a restoration has started. ``entries`` are the names of the snapsets that
+    have an entry in the boot menu.
     """
 
-    now: SnapsetContext
+    context: SnapsetContext
     present: tuple[Tree, ...] = ()
-    kept: tuple[Tree, ...] = ()
+    saved: tuple[Tree, ...] = ()
     rooms: Mapping[str, Room] | None = None
     restoring: Mapping[str, tuple[str, ...]] | None = None
     missing_tools: tuple[str, ...] = ()
@@ -43,9 +44,9 @@ class BootObserved:
 
     @property
     def host_state(self) -> HostState:
-        """LVM, and the host around it."""
-        return self.now.host_state
+        """The state of LVM and of the host."""
+        return self.context.host_state
 
     def restoring_of(self, backup: BootBackup) -> tuple[str, ...]:
-        """The mountpoints on which a restoration from ``backup`` has begun, the deeper first."""
+        """Return the mountpoints on which a restoration from ``backup`` has started, deeper ones first."""
         return (self.restoring or {}).get(backup.tags.set_id, ())

@@ -14,7 +14,7 @@ from .._snapset.sizes import format_bytes
 from .._snapset.steps import Remove, Retag
 from .._snapset.tags import BOOT_RESTORED, boot_seal
 from .._steps import StepsPlan
-from .backups import is_final, keep_problems, plan_new, removal_problems, restore_problems
+from .backups import is_rolled_back, plan_new, present_problems, removal_problems, restore_problems
 from .steps import RestoreBoot, SaveBoot, UndoRestore
 
 if TYPE_CHECKING:
@@ -26,151 +26,156 @@ if TYPE_CHECKING:
     from .observed import BootObserved
 
 
-def plan_backup(seen: BootObserved, *, state: str, vg: str | None) -> StepsPlan:
-    """The steps to ``state``. Raises Refused with every reason why there are none."""
-    return _PLANNERS[state](seen, vg)
+def plan_backup(observed: BootObserved, *, state: str, vg: str | None) -> StepsPlan:
+    """Return the steps to ``state``. Raises Refused with every reason that prevents it."""
+    return _PLANNERS[state](observed, vg)
 
 
-def shown(seen: BootObserved) -> dict[str, Any]:
-    """The backup as it is."""
-    now = seen.now
-    backup = now.bound or now.unbound or next(iter(now.backups), None)
+def backup_view(observed: BootObserved) -> dict[str, Any]:
+    """Return the backup as results show it."""
+    context = observed.context
+    backup = context.bound or context.unbound or next(iter(context.backups), None)
     if backup is None:
-        return _none(now.name)
+        return _absent_backup(context.name)
     found = backup.to_result()
-    return {**found, "state": "restoring"} if seen.restoring_of(backup) else found
+    return {**found, "state": "restoring"} if observed.restoring_of(backup) else found
 
 
-def _none(name: str) -> dict[str, Any]:
+def _absent_backup(name: str) -> dict[str, Any]:
     return {"name": name, "id": None, "state": "absent", "vg": None, "volume": None, "size": None}
 
 
-def _refuse(now: SnapsetContext, state: str, problems: Iterable[str]) -> None:
+def _refuse(context: SnapsetContext, state: str, problems: Iterable[str]) -> None:
     if found := tuple(problems):
-        raise Refused(f"the backup of /boot for {now.name} cannot be {state}", found)
+        raise Refused(f"the backup of /boot for {context.name} cannot be {state}", found)
 
 
-def _present(seen: BootObserved, vg: str | None) -> StepsPlan:
-    now = seen.now
-    _refuse(now, "present", keep_problems(now))
-    if now.bound is not None and now.is_taken:
-        steps = _undo(seen, now.bound)
-        return StepsPlan(steps, {**shown(seen), "state": "present"} if steps else shown(seen))
-    if now.unbound is not None and _holds(seen):
-        return StepsPlan((), shown(seen))
-    _refuse(now, "present", (*_entry_problems(seen), *_tool_problems(seen)))
-    new = plan_new(now, seen.present, vg)
+def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
+    context = observed.context
+    _refuse(context, "present", present_problems(context))
+    if context.bound is not None and context.is_taken:
+        steps = _undo(observed, context.bound)
+        return StepsPlan(steps, {**backup_view(observed), "state": "present"} if steps else backup_view(observed))
+    if context.unbound is not None and _is_up_to_date(observed):
+        return StepsPlan((), backup_view(observed))
+    _refuse(context, "present", (*_entry_problems(observed), *_tool_problems(observed)))
+    new = plan_new(context, observed.present, vg)
     steps = (
-        *([Remove.of(backup.volume for backup in now.backups)] if now.backups else []),
+        *([Remove.of(backup.volume for backup in context.backups)] if context.backups else []),
         new.place.step("backup", new.tags.to_tags()),
-        SaveBoot(new.place.device, seen.present, new.inodes),
-        Retag(purpose="seal", volumes=(new.place.full_name,), add=(boot_seal(digest_of(seen.present)),)),
+        SaveBoot(new.place.device, observed.present, new.inodes),
+        Retag(purpose="seal", volumes=(new.place.full_name,), add=(boot_seal(digest_of(observed.present)),)),
     )
     place = {"vg": new.place.vg, "volume": new.place.name, "size": new.place.size}
-    return StepsPlan(steps, {**_none(now.name), "state": "present", **place})
+    return StepsPlan(steps, {**_absent_backup(context.name), "state": "present", **place})
 
 
-def _holds(seen: BootObserved) -> bool:
-    """Whether the backup is of just what is there."""
-    same = bool(seen.kept) and [one.mountpoint for one in seen.kept] == [one.mountpoint for one in seen.present]
-    return same and all(compare(was, now) == Difference() for was, now in zip(seen.kept, seen.present))
+def _is_up_to_date(observed: BootObserved) -> bool:
+    """Whether the backup is identical to the current boot filesystems."""
+    same = bool(observed.saved) and [one.mountpoint for one in observed.saved] == [
+        one.mountpoint for one in observed.present
+    ]
+    return same and all(compare(was, now) == Difference() for was, now in zip(observed.saved, observed.present))
 
 
-def _entry_problems(seen: BootObserved) -> Iterator[str]:
-    if seen.entries:
+def _entry_problems(observed: BootObserved) -> Iterator[str]:
+    if observed.entries:
         yield (
-            f"the boot menu has an entry to look at {', '.join(seen.entries)}, which would come back with a rollback: "
-            "take it out first (boot_entry, state: absent)"
+            f"the boot menu has entries for preview boots of {', '.join(observed.entries)}, and a rollback would bring "
+            "them back: remove them first (boot_entry, state: absent)"
         )
 
 
-def _tool_problems(seen: BootObserved) -> Iterator[str]:
-    return (f"the program {tool} is needed and not there: install it" for tool in seen.missing_tools)
+def _tool_problems(observed: BootObserved) -> Iterator[str]:
+    return (f"the program {tool} is missing: install it" for tool in observed.missing_tools)
 
 
-def _undo(seen: BootObserved, backup: BootBackup) -> tuple[Step, ...]:
-    return tuple(UndoRestore(place, backup.tags.set_id) for place in seen.restoring_of(backup))
+def _undo(observed: BootObserved, backup: BootBackup) -> tuple[Step, ...]:
+    return tuple(UndoRestore(mountpoint, backup.tags.set_id) for mountpoint in observed.restoring_of(backup))
 
 
-def _restored(seen: BootObserved, _vg: str | None) -> StepsPlan:
-    now, backup = seen.now, seen.now.bound
-    _refuse(now, "restored", restore_problems(now))
+def _restored(observed: BootObserved, _vg: str | None) -> StepsPlan:
+    context, backup = observed.context, observed.context.bound
+    _refuse(context, "restored", restore_problems(context))
     if backup is None or backup.state == "restored":
-        return StepsPlan((), shown(seen))
-    _refuse(now, "restored", _unreadable_problems(backup))
-    _refuse(now, "restored", (problem for tree in seen.kept for problem in _write_problems(seen, tree)))
-    present = {tree.mountpoint: tree for tree in seen.present}
-    final = is_final(now)
+        return StepsPlan((), backup_view(observed))
+    _refuse(context, "restored", _unreadable_problems(backup))
+    _refuse(context, "restored", (problem for tree in observed.saved for problem in _write_problems(observed, tree)))
+    present = {tree.mountpoint: tree for tree in observed.present}
+    final = is_rolled_back(context)
     sites = [
         RestoreBoot(backup.device, backup.tags.set_id, tree, there, compare(tree, there), final)
-        for tree in seen.kept
+        for tree in observed.saved
         for there in [present[tree.mountpoint]]
     ]
-    _refuse(now, "restored", (problem for site in sites for problem in _site_problems(seen, site)))
-    started = seen.restoring_of(backup)
+    _refuse(context, "restored", (problem for site in sites for problem in _site_problems(observed, site)))
+    started = observed.restoring_of(backup)
     steps: tuple[Step, ...] = tuple(site for site in sites if _is_needed(site, started))
     if final:
         steps += (Retag(purpose="restored", volumes=(backup.volume.full_name,), add=(BOOT_RESTORED,)),)
-    after = {**shown(seen), "state": "restored" if final else "restoring"} if steps else shown(seen)
-    return StepsPlan(steps, after, warnings=tuple(warning for site in sites for warning in _left(site)))
+    after = {**backup_view(observed), "state": "restored" if final else "restoring"} if steps else backup_view(observed)
+    return StepsPlan(steps, after, warnings=tuple(warning for site in sites for warning in _grub_warnings(site)))
 
 
 def _unreadable_problems(backup: BootBackup) -> Iterator[str]:
     name = backup.volume.full_name
     if not backup.volume.active:
-        yield f"{name}, which holds it, is not active: lvchange -ay {name}"
+        yield f"the backup's LV {name} is not active: lvchange -ay {name}"
 
 
-def _write_problems(seen: BootObserved, tree: Tree) -> Iterator[str]:
-    room = (seen.rooms or {}).get(tree.mountpoint)
+def _write_problems(observed: BootObserved, tree: Tree) -> Iterator[str]:
+    room = (observed.rooms or {}).get(tree.mountpoint)
     if room is None:
-        yield f"nothing is mounted at {tree.mountpoint}, which was a filesystem of its own: mount it"
+        yield f"{tree.mountpoint} was a separate filesystem and is not mounted: mount it"
     elif room.read_only:
         yield f"{tree.mountpoint} is mounted read-only: mount -o remount,rw {tree.mountpoint}"
 
 
-def _site_problems(seen: BootObserved, site: RestoreBoot) -> Iterator[str]:
-    kept, present, difference = site.kept, site.present, site.difference
+def _site_problems(observed: BootObserved, site: RestoreBoot) -> Iterator[str]:
+    saved, present, difference = site.saved, site.present, site.difference
     for path in difference.extra:
         if present.entries[path].kind == "mountpoint":
-            yield f"something is mounted at {present.absolute(path)}, and nothing was: unmount it"
-    free = (seen.rooms or {})[kept.mountpoint].free
-    needed = sum(kept.entries[path].room for path in (*difference.missing, *difference.changed))
+            yield f"{present.absolute(path)} is a mountpoint and was not one when /boot was saved: unmount it"
+    free = (observed.rooms or {})[saved.mountpoint].free
+    needed = sum(saved.entries[path].room for path in (*difference.missing, *difference.changed))
     if needed > free:
         extra = ", ".join(present.absolute(path) for path in difference.extra)
         yield (
-            f"{kept.mountpoint} has {format_bytes(free)} free, and what is to be brought back needs "
-            f"{format_bytes(needed)}: make room; what the change has added there: {extra or 'nothing'}"
+            f"{saved.mountpoint} has {format_bytes(free)} free, and restoring it needs {format_bytes(needed)}: delete "
+            f"files there; the change has added: {extra or 'nothing'}"
         )
 
 
 def _is_needed(site: RestoreBoot, started: Sequence[str]) -> bool:
     difference = site.difference
     differs = difference.missing or difference.changed or site.removed or site.altered
-    # At the end our own directory goes as well.
-    return bool(differs or (site.final and site.kept.mountpoint in started))
+    # The last restoration also removes the workspace.
+    return bool(differs or (site.final and site.saved.mountpoint in started))
 
 
-def _left(site: RestoreBoot) -> Iterator[str]:
-    if site.difference.left:
+def _grub_warnings(site: RestoreBoot) -> Iterator[str]:
+    if site.difference.untouched:
         yield (
-            f"{site.kept.mountpoint}: GRUB was installed anew since then, and {len(site.difference.left)} of its "
-            "modules stay as they are, because those of the backup would not fit what is in the boot sectors"
+            f"{site.saved.mountpoint}: GRUB was reinstalled after the backup. {len(site.difference.untouched)} of its "
+            "files are not restored, because those of the backup do not fit the new boot sectors"
         )
 
 
-def _absent(seen: BootObserved, _vg: str | None) -> StepsPlan:
-    now = seen.now
-    _refuse(now, "absent", (*removal_problems(now), *_unfinished_problems(seen)))
-    if not now.backups:
-        return StepsPlan((), shown(seen))
-    undone = [step for backup in now.backups for step in _undo(seen, backup)]
-    return StepsPlan((*undone, Remove.of(backup.volume for backup in now.backups)), _none(now.name))
+def _absent(observed: BootObserved, _vg: str | None) -> StepsPlan:
+    context = observed.context
+    _refuse(context, "absent", (*removal_problems(context), *_unfinished_problems(observed)))
+    if not context.backups:
+        return StepsPlan((), backup_view(observed))
+    undone = [step for backup in context.backups for step in _undo(observed, backup)]
+    return StepsPlan((*undone, Remove.of(backup.volume for backup in context.backups)), _absent_backup(context.name))
 
 
-def _unfinished_problems(seen: BootObserved) -> Iterator[str]:
-    if is_final(seen.now) and any(seen.restoring_of(backup) for backup in seen.now.backups):
-        yield "the host was rolled back, and /boot only in part: finish that first (state: restored)"
+def _unfinished_problems(observed: BootObserved) -> Iterator[str]:
+    if is_rolled_back(observed.context) and any(observed.restoring_of(backup) for backup in observed.context.backups):
+        yield (
+            "the host was rolled back, but /boot was restored only in part: finish the restoration first "
+            "(state: restored)"
+        )
 
 
 _PLANNERS: Mapping[str, Callable[[BootObserved, str | None], StepsPlan]] = {

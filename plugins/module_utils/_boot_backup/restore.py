@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Boot filesystems brought back one file after the other, and that taken back again. Private to this collection.
+"""Restore boot filesystems file by file, and undo that. Private to this collection.
 
-Whatever is cut where, each path has its old or its new content, never a part of one: a file is copied beside, synced,
-compared with its checksum and renamed into place. What it takes the place of is kept until the rollback has ended.
+A power cut at any moment leaves each file either old or new, never partly written: a file is copied to the workspace,
+synced, verified by its checksum and renamed into place. Replaced files are kept until the rollback has ended.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._boot_files.copy import copy_one, give_metadata
+from .._boot_files.copy import copy_one, set_metadata
 from .._boot_files.scan import scan
-from .._boot_files.tree import WORKSPACE, in_order, is_menu
+from .._boot_files.tree import WORKSPACE, boot_safe_order, is_menu
 from .._host.files import sync, sync_directory
 
 if TYPE_CHECKING:
@@ -33,42 +33,43 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 
 
 def workspace(mountpoint: str, backup_id: str) -> Path:
-    """Our own directory on a boot filesystem, there from the first change until the rollback has ended."""
+    """Return the workspace on a boot filesystem. It exists from the first change until the rollback has ended."""
     return Path(mountpoint) / f"{WORKSPACE}{backup_id[:12]}"
 
 
 @dataclass(frozen=True)
 class Site:
-    """A boot filesystem that goes back: what was ``kept`` of it, where the ``copies`` lie, and our own directory there.
+    """A boot filesystem to be restored: its ``saved`` tree, the directory of its ``copies``, its workspace ``work``.
 
-    In ``work`` are ``replaced``, with what was replaced or set aside under its path, ``added``, the list of what was
-    added, and ``new``, the one file that is being copied.
+    The workspace contains ``replaced`` (every file that was replaced or moved away, under its path), ``added`` (the
+    list of restored paths that did not exist) and ``new`` (the one file that is being copied).
     """
 
-    kept: Tree
+    saved: Tree
     copies: Path
     work: Path
 
     @property
     def top(self) -> Path:
         """The mountpoint."""
-        return Path(self.kept.mountpoint)
+        return Path(self.saved.mountpoint)
 
     def present(self) -> Tree:
-        """What is there now."""
-        return scan(self.top, mountpoint=self.kept.mountpoint, fstype=self.kept.fstype)
+        """Read the current content."""
+        return scan(self.top, mountpoint=self.saved.mountpoint, fstype=self.saved.fstype)
 
 
 def make_bootable(site: Site, difference: Difference) -> None:
-    """Bring all that was kept back, beside what the change has added; the boot menu comes last.
+    """Restore all saved files, the boot menu last.
 
-    What is replaced is kept, so that ``undo`` can bring it back. Can be run again, whatever was interrupted.
+    Files that the change has added stay, except parts of the boot menu. Replaced files are kept for ``undo``. Can be
+    run again after an interruption. Raises FilesFailed, OSError.
     """
     (site.work / _REPLACED).mkdir(mode=0o700, parents=True, exist_ok=True)
     _note_added(site.work, difference.missing)
-    wanted = (*difference.missing, *difference.changed)
-    files = [path for path in wanted if site.kept.entries[path].kind in ("file", "link")]
-    for path in (*sorted(set(wanted) - set(files)), *in_order(files)):
+    restored = (*difference.missing, *difference.changed)
+    files = [path for path in restored if site.saved.entries[path].kind in ("file", "link")]
+    for path in (*sorted(set(restored) - set(files)), *boot_safe_order(files)):
         _set_aside(site, path, keep=path in files)
         _put(site, path)
     for path in filter(is_menu, difference.extra):
@@ -77,33 +78,33 @@ def make_bootable(site: Site, difference: Difference) -> None:
 
 
 def make_exact(site: Site, difference: Difference) -> None:
-    """Bring the filesystem back to exactly what was kept, and give up what ``undo`` would need."""
+    """Restore exactly what was saved, and delete what ``undo`` would need. Raises FilesFailed, OSError."""
     make_bootable(site, difference)
     for path in sorted(difference.extra, reverse=True):
         _remove_one(site.top, path)
     shutil.rmtree(site.work)
-    if site.kept.has_metadata:
-        # A directory after all that is in it, because of its time.
-        for path in sorted(site.kept.entries, reverse=True):
-            if site.kept.entries[path].kind != "mountpoint" and path not in difference.left:
-                give_metadata(site.kept.entries[path], site.top / path)
+    if site.saved.has_metadata:
+        # Directories after their content: writing into a directory changes its modification time.
+        for path in sorted(site.saved.entries, reverse=True):
+            if site.saved.entries[path].kind != "mountpoint" and path not in difference.untouched:
+                set_metadata(site.saved.entries[path], site.top / path)
     sync(site.top)
 
 
 def undo(work: Path) -> None:
-    """Bring back what ``make_bootable`` has replaced and set aside, and remove what it has added."""
+    """Undo ``make_bootable``: move replaced files back, and remove the files that it added. Raises OSError."""
     added = _added(work)
     _put_back(work / _REPLACED, work.parent)
     for path in sorted(added, reverse=True):
         _remove_one(work.parent, path)
-    # All of it is on the disk before the list of what to do is gone.
+    # Everything must be on disk before the workspace, which lists what to undo, is deleted.
     sync(work.parent)
     shutil.rmtree(work)
     sync(work.parent)
 
 
 def _note_added(work: Path, missing: Sequence[str]) -> None:
-    # What an earlier, interrupted run has moved away is missing as well, and was not added.
+    # A path that an interrupted run has moved away is missing too, but existed before.
     new = [path for path in missing if not os.path.lexists(work / _REPLACED / path)]
     temporary = work / _NEW
     temporary.unlink(missing_ok=True)
@@ -122,22 +123,22 @@ def _added(work: Path) -> list[str]:
 
 
 def _set_aside(site: Site, path: str, *, keep: bool) -> None:
-    """Keep what is at ``path`` for ``undo``; with ``keep`` it also stays there, as a second name of the same file."""
+    """Save what is at ``path`` for ``undo``. With ``keep`` a file also stays at ``path``, by a hard link."""
     place, aside = site.top / path, site.work / _REPLACED / path
     if not _is_there(site.top, path) or os.path.lexists(aside):
         return
     aside.parent.mkdir(parents=True, exist_ok=True)
     if keep and _can_be_renamed_over(place):
-        _second_name(place, aside, site.work / _NEW)
+        _link_or_copy(place, aside, site.work / _NEW)
     else:
         place.rename(aside)
 
 
-def _second_name(place: Path, aside: Path, temporary: Path) -> None:
+def _link_or_copy(place: Path, aside: Path, temporary: Path) -> None:
     try:
         os.link(place, aside, follow_symlinks=False)
     except OSError as error:
-        # vfat has none.
+        # vfat has no hard links.
         if error.errno not in _NO_LINKS:
             raise
         shutil.copyfile(place, temporary, follow_symlinks=False)
@@ -146,22 +147,22 @@ def _second_name(place: Path, aside: Path, temporary: Path) -> None:
 
 
 def _put(site: Site, path: str) -> None:
-    """Bring one path back, whole or not at all."""
-    entry, place = site.kept.entries[path], site.top / path
+    """Restore one path atomically."""
+    entry, place = site.saved.entries[path], site.top / path
     if entry.kind in ("directory", "mountpoint"):
         place.mkdir(exist_ok=True)
         return
     new = site.work / _NEW
     new.unlink(missing_ok=True)
     copy_one(entry, site.copies / path, new)
-    if site.kept.has_metadata:
-        give_metadata(entry, new)
+    if site.saved.has_metadata:
+        set_metadata(entry, new)
     new.replace(place)
     sync_directory(place.parent)
 
 
 def _put_back(asides: Path, top: Path) -> None:
-    """Move what is in the directory ``asides``, if there is one, to where it was below ``top``."""
+    """Move the content of the directory ``asides``, if it exists, back to its place below ``top``."""
     for aside in sorted(asides.iterdir()) if asides.is_dir() else ():
         place = top / aside.name
         if _can_be_renamed_over(aside):
@@ -180,13 +181,13 @@ def _can_be_renamed_over(place: Path) -> bool:
 
 
 def _is_there(top: Path, path: str) -> bool:
-    """Whether there is such a path, and no link on the way leads out of the filesystem to something else."""
-    above = [top / parent for parent in Path(path).parents if parent != Path()]
-    return os.path.lexists(top / path) and not any(parent.is_symlink() for parent in above)
+    """Whether the path exists below ``top``, and no symbolic link on the way leads out of the filesystem."""
+    parents = [top / parent for parent in Path(path).parents if parent != Path()]
+    return os.path.lexists(top / path) and not any(parent.is_symlink() for parent in parents)
 
 
 def _remove_one(top: Path, path: str) -> None:
-    """Remove a file, or a directory unless something is in it."""
+    """Remove a file, or a directory if it is empty."""
     place = top / path
     if not _is_there(top, path):
         return

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of a backup of /boot that are no LVM command: save, restore, take a restoration back. Private."""
+"""The steps of a backup of /boot that are not LVM commands: save, restore, undo a restoration. Private."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SaveBoot:
-    """Copy ``trees`` to the filesystem that is made on ``device``, with room for ``inodes`` entries."""
+    """Create a filesystem with ``inodes`` inodes on ``device``, and copy ``trees`` to it."""
 
     device: str
     trees: tuple[Tree, ...]
@@ -45,22 +45,23 @@ class SaveBoot:
         }
 
     def carry_out(self, _runner: Runner) -> None:
-        """Copy, read it back, and look that nothing has changed meanwhile. Raises FilesFailed, OSError."""
+        """Copy, verify the copies, and check that nothing changed meanwhile. Raises FilesFailed, OSError."""
         write_backup(self.device, self.trees, inodes=self.inodes)
         check_unchanged(self.trees)
 
 
 @dataclass(frozen=True)
 class RestoreBoot:
-    """Bring one boot filesystem back from the backup on ``device``.
+    """Restore one boot filesystem from the backup on ``device``.
 
-    ``kept`` is what it was, ``difference`` how it differs now. When the rest of the host is back (``final``) what the
-    change has added goes as well; before that the host may have to boot with it.
+    ``saved`` is its content in the backup, ``present`` its content now, ``difference`` how they differ. ``final`` says
+    that the rest of the host has been rolled back. Only then what the change has added is removed: until then the host
+    may have to boot with it.
     """
 
     device: str
     backup_id: str
-    kept: Tree
+    saved: Tree
     present: Tree
     difference: Difference
     final: bool
@@ -69,19 +70,19 @@ class RestoreBoot:
 
     @property
     def removed(self) -> tuple[str, ...]:
-        """What goes; before the end only what the boot menu would show."""
+        """The paths to remove: all extra ones if ``final``, otherwise only those of the boot menu."""
         return self.difference.extra if self.final else tuple(filter(is_menu, self.difference.extra))
 
     @property
     def altered(self) -> tuple[str, ...]:
-        """What gets its owners, modes and times back."""
+        """The paths whose owners, modes and times are restored."""
         return self.difference.altered if self.final else ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
         return {
             "step": "restore",
-            "mountpoint": self.kept.mountpoint,
+            "mountpoint": self.saved.mountpoint,
             "added": list(self.difference.missing),
             "replaced": list(self.difference.changed),
             "removed": list(self.removed),
@@ -89,36 +90,36 @@ class RestoreBoot:
         }
 
     def changed_files(self) -> list[FileChange]:
-        """What becomes another file: size and checksum, never what is in it."""
+        """The files that change, for the diff: size and checksum, never their content."""
         paths = sorted({*self.difference.missing, *self.difference.changed, *self.removed})
-        was, will = self.present.entries, {**self.kept.entries}
+        before, after = self.present.entries, self.saved.entries
         return [
             FileChange(
-                self.kept.absolute(path),
-                before=described(was.get(path)),
-                after="" if path in self.removed else described(will.get(path)),
+                self.saved.absolute(path),
+                before=describe_entry(before.get(path)),
+                after="" if path in self.removed else describe_entry(after.get(path)),
             )
             for path in paths
         ]
 
     def carry_out(self, _runner: Runner) -> None:
-        """Bring it back and verify it. Raises FilesFailed, OSError."""
-        with mounted(self.device) as place:
-            site = Site(self.kept, copies_of(place, self.kept), workspace(self.kept.mountpoint, self.backup_id))
+        """Restore and verify. Raises FilesFailed, OSError."""
+        with mounted(self.device) as backup:
+            site = Site(self.saved, copies_of(backup, self.saved), workspace(self.saved.mountpoint, self.backup_id))
             (make_exact if self.final else make_bootable)(site, self.difference)
-            now = compare(site.kept, site.present())
+            now = compare(site.saved, site.present())
         wrong = (*now.missing, *now.changed, *((*now.altered, *now.extra) if self.final else ()))
         if wrong:
             raise FilesFailed(
-                f"{self.kept.mountpoint} was restored, but these differ from the backup: {', '.join(wrong)}. Something "
-                "else writes there: run this again",
+                f"{self.saved.mountpoint} was restored, but these paths still differ from the backup: "
+                f"{', '.join(wrong)}. Another program writes there: stop it, then run this again",
                 changed=True,
             )
 
 
 @dataclass(frozen=True)
 class UndoRestore:
-    """Put back on a boot filesystem what a restoration from a backup has replaced there."""
+    """Undo the restoration of a boot filesystem: bring back the files that it replaced."""
 
     mountpoint: str
     backup_id: str
@@ -130,12 +131,12 @@ class UndoRestore:
         return {"step": "undo_restore", "mountpoint": self.mountpoint}
 
     def carry_out(self, _runner: Runner) -> None:
-        """Put it back. Raises OSError."""
+        """Undo it. Raises OSError."""
         undo(workspace(self.mountpoint, self.backup_id))
 
 
-def described(entry: Entry | None) -> str:
-    """What a file is, for the diff: nothing of what is in it."""
+def describe_entry(entry: Entry | None) -> str:
+    """Describe an entry for the diff, without its content."""
     if entry is None:
         return ""
     if entry.kind == "file":

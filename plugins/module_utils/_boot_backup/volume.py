@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filesystem of a backup of /boot: made, filled and verified. Private to this collection."""
+"""Create, fill and verify the filesystem of a backup of /boot. Private to this collection."""
 
 from __future__ import annotations
 
@@ -24,35 +24,37 @@ if TYPE_CHECKING:
 
 
 def write_backup(device: str, trees: Sequence[Tree], *, inodes: int) -> str:
-    """Make the filesystem on ``device`` and copy ``trees`` into it; the checksum of its manifest.
+    """Create the filesystem on ``device`` and copy ``trees`` into it. Return the checksum of the manifest.
 
-    Everything is read back from the disk. Raises FilesFailed when that, or what was copied, is not as it was.
+    Everything is read back from the disk. Raises FilesFailed if a copy is wrong or a file changed meanwhile, OSError.
     """
-    # Without a journal, which is for writers that are cut off: one that was is never sealed and never used.
+    # It needs no journal: a backup that was interrupted is never sealed and never used.
     make_filesystem(device, inodes=inodes, journal=False)
-    with mounted(device, writable=True) as place:
-        # Parents first: the ESP is mounted on /boot.
+    with mounted(device, writable=True) as backup:
+        # Parents first: the ESP may be mounted below /boot.
         for tree in trees:
-            copy_tree(tree, copies_of(place, tree))
-        checksum = write_manifest(place, trees)
-        sync(place)
-    with mounted(device) as place:
-        for tree in read_manifest(place, checksum):
-            _check_copies(place, tree)
+            copy_tree(tree, copies_of(backup, tree))
+        checksum = write_manifest(backup, trees)
+        sync(backup)
+    with mounted(device) as backup:
+        for tree in read_manifest(backup, checksum):
+            _check_copies(backup, tree)
     return checksum
 
 
-def _check_copies(place: Path, tree: Tree) -> None:
-    copies = copies_of(place, tree)
+def _check_copies(backup: Path, tree: Tree) -> None:
+    copies = copies_of(backup, tree)
     for path, entry in scan(copies, mountpoint=tree.mountpoint, fstype=FILESYSTEM).entries.items():
-        kept = tree.entries.get(path)
-        if kept is not None and kept.kind != "mountpoint" and kept.content != entry.content:
-            raise FilesFailed(f"the copy of {tree.absolute(path)} is not what was copied: the disk is not sound")
+        saved = tree.entries.get(path)
+        if saved is not None and saved.kind != "mountpoint" and saved.content != entry.content:
+            raise FilesFailed(f"the copy of {tree.absolute(path)} differs from the original: check the disk")
 
 
 def check_unchanged(trees: Sequence[Tree]) -> None:
-    """Raise FilesFailed when a tree is not any more what it was when it was read."""
+    """Raise FilesFailed if a boot filesystem no longer matches its tree. Raises OSError."""
     for tree in trees:
         now = scan(Path(tree.mountpoint), mountpoint=tree.mountpoint, fstype=tree.fstype)
-        if not compare(tree, now).nothing:
-            raise FilesFailed(f"{tree.mountpoint} was changed while it was saved: wait until nobody does, run again")
+        if not compare(tree, now).is_empty:
+            raise FilesFailed(
+                f"{tree.mountpoint} changed while it was saved: wait for that to end, then run this again"
+            )

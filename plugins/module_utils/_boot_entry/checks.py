@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands against a boot entry: of the set, and of GRUB. Pure; private to this collection."""
+"""What prevents a boot entry: problems of the snapset, and of GRUB. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -17,44 +17,51 @@ if TYPE_CHECKING:
     from .._snapset.context import SnapsetContext
     from .grub import Grub
 
-# Where GRUB can write its environment block in place (save_env of GRUB 2.12 writes the blocks that the file has).
+# Filesystems on which GRUB can write its environment block (save_env in GRUB 2.12 overwrites the blocks of the file).
 _GRUB_WRITES_TO = ("ext2", "ext3", "ext4", "xfs", "vfat")
 _SAVED = "${saved_entry}"
 
 
-def entry_problems(now: SnapsetContext) -> Iterator[str]:
-    """What stands against an entry for the set, but for what GRUB is."""
-    yield from host_problems(now)
-    if now.instance is None or now.set_state != "active":
-        yield f"snapset {now.name} is {now.set_state}; expected is one that is active"
+def entry_problems(context: SnapsetContext) -> Iterator[str]:
+    """Yield what prevents an entry for the snapset, apart from GRUB."""
+    yield from host_problems(context)
+    if context.instance is None:
+        yield f"snapset {context.name} does not exist: take it first, or check the name"
         return
-    if not any(one.mountpoint == "/" for one in preview_mounts(now.host_state, now.instance)):
+    if context.set_state != "active":
+        yield f"snapset {context.name} is {context.set_state} and must be active"
+        return
+    if not any(one.mountpoint == "/" for one in preview_mounts(context.host_state, context.instance)):
         yield (
-            f"no member of {now.name} is a root filesystem that could be booted: expected is / on one of its origins "
-            f"itself, not encrypted, with {', '.join(READ_ONLY)}"
+            f"snapset {context.name} has no root filesystem that can be booted: / must be directly on one of its "
+            f"origins, not encrypted, and one of {', '.join(READ_ONLY)}"
         )
-    if now.host_state.host.mount_at("/usr") is not None:
-        yield "/usr is a filesystem of its own, and the initramfs would mount the one of the change with the old /"
-    if now.bound is None:
-        yield "there is no backup of /boot for it, and so no kernel that is sure to fit (boot_backup)"
-    elif not now.bound.volume.active:
-        name = now.bound.volume.full_name
-        yield f"{name}, which holds the backup of /boot, is not active: lvchange -ay {name}"
+    if context.host_state.host.mount_at("/usr") is not None:
+        yield "/usr is a separate filesystem: the initramfs would mount the current /usr with the / of the snapset"
+    if context.bound is None:
+        yield (
+            f"snapset {context.name} has no backup of /boot, so no kernel is sure to match it: save /boot "
+            "(boot_backup) before you take a snapset"
+        )
+    elif not context.bound.volume.active:
+        name = context.bound.volume.full_name
+        yield f"the LV {name} with the backup of /boot is not active: lvchange -ay {name}"
 
 
 def grub_problems(grub: Grub | None, host_state: HostState, environment_mount: Mount | None) -> Iterator[str]:
-    """What stands against an entry that GRUB boots once and only once."""
+    """Yield what keeps GRUB from booting an entry exactly once."""
     if grub is None:
-        yield "no grub.cfg is there, in /boot/grub, /boot/grub2 or the ESP: only GRUB is supported"
+        yield "no grub.cfg found in /boot/grub, /boot/grub2 or the ESP: only GRUB is supported"
         return
     if "next_entry" not in grub.menu:
-        yield f"{grub.directory}/grub.cfg does not look at next_entry: make it anew (update-grub, or grub2-mkconfig)"
+        yield f"{grub.directory}/grub.cfg does not use next_entry: generate it again (update-grub or grub2-mkconfig)"
     if "custom.cfg" not in grub.menu:
-        yield f"{grub.directory}/grub.cfg does not read custom.cfg: make it anew, with /etc/grub.d/41_custom"
+        yield f"{grub.directory}/grub.cfg does not read custom.cfg: generate it again, with /etc/grub.d/41_custom"
     if grub.entries is not None and not _has_saved_default(grub):
         yield (
-            f"{grub.environment_path} has no saved_entry that is in /boot/loader/entries, or the menu does not look at "
-            "it, so another entry could become the default: GRUB_DEFAULT=saved, grub2-mkconfig, grub2-set-default ENTRY"
+            f"{grub.environment_path} has no saved_entry from /boot/loader/entries, or grub.cfg does not use it, so "
+            "the new entry could become the default: set GRUB_DEFAULT=saved, then run grub2-mkconfig and "
+            "grub2-set-default ENTRY"
         )
     yield from _clearing_problems(grub, host_state, environment_mount)
 
@@ -64,15 +71,15 @@ def _has_saved_default(grub: Grub) -> bool:
 
 
 def _clearing_problems(grub: Grub, host_state: HostState, mount: Mount | None) -> Iterator[str]:
-    place = f"{grub.environment_path}, in which GRUB has to clear the choice of the next boot,"
+    must = f"GRUB must clear the choice of the next boot in {grub.environment_path}, but"
     if mount is None:
-        yield f"{place} lies on no disk that could be found"
+        yield f"{must} the disk with that file was not found"
         return
     device = host_state.host.devices.get(mount.device)
     if device is None or not _is_plain(device):
-        yield f"{place} lies on {mount.source}, and GRUB cannot write to LVM, RAID or encrypted disks"
+        yield f"{must} it is on {mount.source}, and GRUB cannot write to LVM, RAID or encrypted disks"
     if mount.fstype not in _GRUB_WRITES_TO:
-        yield f"{place} lies on {mount.fstype}, and GRUB can write to {', '.join(_GRUB_WRITES_TO)} only"
+        yield f"{must} it is on {mount.fstype}, and GRUB can write only to {', '.join(_GRUB_WRITES_TO)}"
 
 
 def _is_plain(device: BlockDevice) -> bool:

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a boot entry is made of: filesystems, a kernel and its command line. Pure; private to this collection.
+"""The parts of a boot entry: filesystems, a kernel and its command line. Pure; private to this collection.
 
-An entry boots the kernel and the initramfs of the backup of /boot, with a second, small initramfs beside it. That one
-mounts each snapshot read-only, with whatever is written above it in memory, so looking at a safe point changes nothing.
+An entry boots the kernel and the initramfs from the backup of /boot, plus a second, small initramfs. The second one
+mounts each snapshot read-only below an overlay in memory, so a preview boot does not change the safe point.
 
-The package ``_boot_entry`` knows how the boot menu gets an entry that shows a set, and what boots then. It must not
-know how a backup of /boot is made, or what a rollback timer is.
+The package ``_boot_entry`` knows how to add a preview boot of a snapset to the boot menu, and what that boots. It must
+not know how a backup of /boot is made, or what a rollback timer is.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 InitramfsKind = Literal["initramfs-tools", "dracut"]
 
-# How each filesystem is mounted without a write, a replay of its journal included (ext4(5), xfs(5)). Its journal is
-# empty: LVM freezes a mounted filesystem to take a snapshot of it.
+# Options that mount each filesystem without any write, not even a replay of the journal (ext4(5), xfs(5)). The journal
+# is empty, because LVM freezes a mounted filesystem while it takes the snapshot.
 READ_ONLY = {"ext2": "ro", "ext3": "ro,noload", "ext4": "ro,noload", "xfs": "ro,norecovery,nouuid"}
-# A word of a kernel command line; quotes keep blanks together (kernel-parameters of the kernel's documentation).
+# A word of a kernel command line. Spaces inside quotes do not end it (kernel-parameters in the kernel's documentation).
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _COMMON = (
     r"(BOOT_IMAGE|initrd|root|rootflags|rootfstype|panic|resume|resume_offset|fsck\.mode|systemd\.unit)=.*"
     "|ro|rw|noresume|single|rescue|emergency"
 )
-# For dracut, boot= is where a host with FIPS has its kernel.
-_NOT_OURS: Mapping[InitramfsKind, re.Pattern[str]] = {
+# Arguments of the current boot that the entry does not use. For dracut, boot= is kept: with FIPS it locates the kernel.
+_DROPPED_ARGUMENTS: Mapping[InitramfsKind, re.Pattern[str]] = {
     "initramfs-tools": re.compile(rf"{_COMMON}|boot=.*"),
     "dracut": re.compile(rf"{_COMMON}|rd\.(lvm\.lv|lvm\.vg|shell|emergency|timeout)=.*"),
 }
@@ -50,7 +50,7 @@ _KERNELS = re.compile(r"vmlinuz-(.+)")
 
 @dataclass(frozen=True)
 class PreviewMount:
-    """A filesystem of the safe point: where it is mounted, the origin and its snapshot."""
+    """A filesystem that a preview boot shows: its mountpoint, its type, the origin and the snapshot."""
 
     mountpoint: str
     fstype: str
@@ -59,7 +59,7 @@ class PreviewMount:
 
     @property
     def line(self) -> str:
-        """What the program of the look reads: mountpoint, device, type, options, origin, snapshot."""
+        """A line for the preview's shell program: mountpoint, device, type, options, origin, snapshot."""
         device = device_path(self.snapshot.vg, self.snapshot.name)
         mount = f"{self.mountpoint}\t{device}\t{self.fstype}\t{READ_ONLY[self.fstype]}"
         return f"{mount}\t{self.origin.full_name}\t{self.snapshot.full_name}"
@@ -67,7 +67,7 @@ class PreviewMount:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel of the backup, as paths relative to /boot."""
+    """A kernel in the backup: its version, and its files as paths relative to /boot."""
 
     version: str
     kernel: str
@@ -75,7 +75,7 @@ class Kernel:
 
 
 def preview_mounts(host_state: HostState, instance: Instance) -> tuple[PreviewMount, ...]:
-    """What of ``instance`` can be mounted instead of the present filesystems, parents first."""
+    """Return the filesystems of ``instance`` that a preview boot can mount, parents first."""
     found = [
         PreviewMount(mount.mountpoint, mount.fstype, member.origin, member.snapshot)
         for member in instance.live
@@ -85,46 +85,48 @@ def preview_mounts(host_state: HostState, instance: Instance) -> tuple[PreviewMo
 
 
 def _mount_of(host_state: HostState, origin: Volume) -> Mount | None:
-    """Where an origin itself is mounted; not what lies on it encrypted, and nothing that no line could hold."""
+    """Return the mount of a filesystem directly on ``origin``, or None.
+
+    Encrypted filesystems do not count, nor mountpoints that contain a tab or a line feed.
+    """
     device = host_state.device_of(origin)
     for mount in host_state.mounts_of(origin):
-        plain = device is not None and host_state.host.devices.get(mount.device) == device
-        if plain and mount.fstype in READ_ONLY and mount.mountpoint != SWAP and "\t" not in mount.mountpoint:
+        direct = device is not None and host_state.host.devices.get(mount.device) == device
+        if direct and mount.fstype in READ_ONLY and mount.mountpoint != SWAP and "\t" not in mount.mountpoint:
             return mount if "\n" not in mount.mountpoint else None
     return None
 
 
 def preview_digest(filesystems: Iterable[PreviewMount]) -> str:
-    """What stands for all that is shown (SHA-256)."""
+    """Return a SHA-256 that identifies what a preview boot shows."""
     return hashlib.sha256("".join(one.line for one in filesystems).encode()).hexdigest()
 
 
 def kernels_in(tree: Tree) -> tuple[Kernel, ...]:
-    """The kernels in the backup of /boot that have an initramfs, the newest last."""
+    """Return the kernels in the backup of /boot that have an initramfs, the newest last."""
     files = {path for path, entry in tree.entries.items() if entry.kind == "file"}
     found = []
     for path in files:
         match = _KERNELS.fullmatch(path)
         if match and "rescue" not in path:
             found += [Kernel(match[1], path, name) for name in initramfs_names(match[1]) if name in files][:1]
-    return tuple(sorted(found, key=lambda kernel: _in_order(kernel.version)))
+    return tuple(sorted(found, key=lambda kernel: _version_key(kernel.version)))
 
 
-def _in_order(version: str) -> list[tuple[int, str]]:
-    """A key by which 6.1.0-10 comes after 6.1.0-9."""
+def _version_key(version: str) -> list[tuple[int, str]]:
+    """Return a sort key for kernel versions: 6.1.0-10 comes after 6.1.0-9."""
     parts = _NUMBERS.split(version)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def kernel_arguments(cmdline: str, root: PreviewMount, kind: InitramfsKind) -> list[str]:
-    """The words of the kernel's command line for a look: those of the present boot, with another root.
+    """Return the kernel arguments of a preview boot: those of the current boot, ``cmdline``, with another root.
 
-    Whatever goes wrong ends in a reboot, and so in the default entry (initramfs-tools(7), dracut.cmdline(7)).
+    Every failure leads to a reboot, which takes the default entry (initramfs-tools(7), dracut.cmdline(7)).
     """
-    unwanted = _NOT_OURS[kind]
-    kept = [word for word in _WORD.findall(cmdline) if not unwanted.fullmatch(word)]
+    dropped = _DROPPED_ARGUMENTS[kind]
     common = [
-        *kept,
+        *(word for word in _WORD.findall(cmdline) if not dropped.fullmatch(word)),
         f"root={device_path(root.snapshot.vg, root.snapshot.name)}",
         "ro",
         f"rootfstype={root.fstype}",

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""GRUB as it is installed, and the boot entries that are there, as values. Pure; private to this collection."""
+"""The installed GRUB and the existing boot entries as values. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 DIRECTORY = "safepoint.lvm"
-"""Below /boot; each entry has a directory of its set's id in it."""
+"""Directory below /boot. Each entry has a directory in it, named by the ID of its snapset."""
 BOOT = Path("/boot")
 HOME = BOOT / DIRECTORY
 BLS = BOOT / "loader" / "entries"
 RECORD = "entry.json"
-"""What is known of an entry, in its directory; written when its other files are there."""
+"""File in the directory of an entry that describes it. It is written after all other files."""
 FORMAT = 1
 GRUB_EDITORS = ("grub-editenv", "grub2-editenv")
 
-# In /etc/grub.d/00_header.
+# As /etc/grub.d/00_header writes it.
 _DEFAULT = re.compile(r'^\s*set default="([^"]*)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Grub:
-    """GRUB as it is installed: its directory, what its menu file says, and what is in its environment block.
+    """The installed GRUB: its directory, the texts of grub.cfg (``menu``) and custom.cfg, its environment block.
 
-    ``entries`` are the names of the files in /boot/loader/entries, None where GRUB does not read them (BLS).
+    ``entries`` are the names of the files in /boot/loader/entries (Boot Loader Specification), or None if GRUB does not
+    read them.
     """
 
     directory: str
@@ -42,64 +43,65 @@ class Grub:
 
     @property
     def environment_path(self) -> str:
-        """The environment block."""
+        """Path of the environment block."""
         return f"{self.directory}/grubenv"
 
     @property
     def custom_path(self) -> str:
-        """The file of entries of one's own."""
+        """Path of the file for custom entries."""
         return f"{self.directory}/custom.cfg"
 
     @property
     def default(self) -> str:
-        """What the menu takes when nothing was chosen for one boot."""
-        found = (value for value in _DEFAULT.findall(self.menu) if value != "${next_entry}")
-        return next(found, "0")
+        """The entry that GRUB boots if none was chosen for a single boot."""
+        defaults = (value for value in _DEFAULT.findall(self.menu) if value != "${next_entry}")
+        return next(defaults, "0")
 
     @property
     def chosen(self) -> str:
-        """The entry that the next boot, and only that one, is to take."""
+        """The entry chosen for the next boot only; empty if none."""
         return self.environment.get("next_entry", "")
 
 
 @dataclass(frozen=True)
-class Found:
-    """An entry by its directory; ``kernel`` is its version, ``sums`` the SHA-256 of its files by name.
+class InstalledEntry:
+    """A boot entry in the directory ``place``.
 
-    Without a record, which comes last, it is what an interrupted run has left.
+    ``kernel`` is the kernel's version, ``digest`` identifies what the entry shows, ``sums`` has the SHA-256 of its
+    files by name. If the record is missing (``sums`` is None), an interrupted run has left the directory behind.
     """
 
     place: Path
     name: str = ""
     kernel: str = ""
-    look: str = ""
+    digest: str = ""
     sums: Mapping[str, str] | None = None
 
     @property
     def set_id(self) -> str:
-        """The id of the taking that it is for."""
+        """The ID of its snapset instance."""
         return self.place.name
 
     def to_result(self, grub: Grub | None) -> dict[str, Any]:
-        """It as results show it."""
+        """Return the entry as results show it."""
         chosen = grub is not None and grub.chosen == entry_id(self.set_id)
         return {"name": self.name, "id": self.set_id, "state": "present", "kernel": self.kernel, "next_boot": chosen}
 
 
 def entry_id(set_id: str) -> str:
-    """What GRUB knows an entry by.
+    """Return the ID of an entry in GRUB.
 
-    Files of the Boot Loader Specification are sorted by their names, as rpm sorts versions, and the first is the
-    default where nothing else is: a capital letter comes after every machine id.
+    GRUB sorts the files of the Boot Loader Specification by name, like rpm sorts versions, and the first one is the
+    default if no other is set. A name with a capital letter comes after every machine ID.
     """
     return f"Safepoint-{set_id}"
 
 
 def parse_environment(lines: Iterable[str]) -> dict[str, str]:
-    """What ``grub-editenv list`` prints: NAME=VALUE, a line each."""
+    """Parse the output of ``grub-editenv list``: one NAME=VALUE per line."""
     return {name: value for name, equals, value in (line.partition("=") for line in lines) if equals}
 
 
 def bls_path(set_id: str) -> Path:
-    """The file of an entry where GRUB reads those of the Boot Loader Specification."""
+    """Return the path of an entry's file, for a GRUB that reads files of the Boot Loader Specification."""
     return BLS / f"{entry_id(set_id)}.conf"

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The small initramfs of a boot entry, as bytes. Pure; private to this collection.
+"""Build the small initramfs of a boot entry, as bytes. Pure; private to this collection.
 
-The kernel unpacks it over the initramfs of the backup (initramfs buffer format of the kernel's documentation), so that
-one needs no preparation. Whatever fails ends in a reboot, which is into the default entry.
+The kernel unpacks it over the initramfs of the backup, which needs no preparation (initramfs buffer format in the
+kernel's documentation). Every failure leads to a reboot, which takes the default entry.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ALIGNMENT = 4
 _FILE, _DIRECTORY = 0o100000, 0o040000
 
 
-def kind_of(listing: Iterable[str]) -> tuple[InitramfsKind, str] | None:
-    """Which kind of initramfs has the files in ``listing``, and where it looks for scripts; None for any other kind.
+def initramfs_kind(listing: Iterable[str]) -> tuple[InitramfsKind, str] | None:
+    """Return the kind of the initramfs with the files in ``listing``, and its directory for scripts; None if unknown.
 
-    The lines are those of lsinitramfs(8), or those of lsinitrd(1), which are as ls(1) prints them.
+    The lines are the output of lsinitramfs(8), or of lsinitrd(1), which has the format of ls(1).
     """
     hooks = None
     for line in listing:
@@ -42,7 +42,10 @@ def kind_of(listing: Iterable[str]) -> tuple[InitramfsKind, str] | None:
 def preview_image(
     kind: InitramfsKind, scripts: str, *, preview_mounts: Sequence[PreviewMount], name: str, set_id: str
 ) -> bytes:
-    """The small initramfs of a preview boot that shows ``preview_mounts``; ``scripts`` is what ``kind_of`` returns."""
+    """Return the small initramfs of a preview boot that shows ``preview_mounts``.
+
+    ``kind`` and ``scripts`` are what ``initramfs_kind`` returns.
+    """
     files = {
         _PROGRAM: PROGRAM,
         _LIST: "".join(f"{one.line}\n" for one in preview_mounts),
@@ -55,9 +58,9 @@ def preview_image(
 
 
 def _archive(files: Mapping[str, str]) -> bytes:
-    """An archive in the format newc of cpio(5): directories that may be missing, and the files, all of root.
+    """Return an archive in the newc format of cpio(5), with the files and their directories, all owned by root.
 
-    Directories above the last one are not named: the kernel would put a directory in the place of a link.
+    Parents of these directories are not in the archive: the kernel would replace a symbolic link by a directory.
     """
     directories = sorted({path.rpartition("/")[0] for path in files} - {""})
     members = [_member(path, b"", _DIRECTORY | 0o755) for path in directories]
@@ -67,7 +70,7 @@ def _archive(files: Mapping[str, str]) -> bytes:
 
 def _member(path: str, content: bytes, mode: int) -> bytes:
     name = path.encode() + b"\0"
-    # ino, mode, uid, gid, nlink, mtime, filesize, device, rdevice, namesize, check: eight hexadecimal digits each.
+    # ino, mode, uid, gid, nlink, mtime, filesize, device, rdevice, namesize, check. Each has eight hexadecimal digits.
     numbers = (0, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
     header = b"070701" + b"".join(b"%08x" % number for number in numbers) + name
     return _padded(header) + _padded(content)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The boot entries that a host has, and its GRUB: only read. Private to this collection."""
+"""Read the boot entries of the host and its GRUB. Private to this collection."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import Any
 from .._errors import SafepointError
 from .._host.process import find_tool, run_tool
 from .._host.reading import checksum, read, unless_gone
-from .grub import BLS, BOOT, FORMAT, GRUB_EDITORS, HOME, RECORD, Found, Grub, parse_environment
+from .grub import BLS, BOOT, FORMAT, GRUB_EDITORS, HOME, RECORD, Grub, InstalledEntry, parse_environment
 
 _GRUB_PLACES = ("/boot/grub", "/boot/grub2")
-# Where EL 8 with UEFI has its menu.
+# The menu of EL 8 with UEFI.
 _GRUB_OF_ESP = "efi/EFI/*/grub.cfg"
 
 
 def boot_entries() -> tuple[list[dict[str, Any]], list[str]]:
-    """The entries of the host as results show them, and why they could not be read."""
+    """Return the boot entries of the host as results show them, and warnings if they could not be read."""
     try:
         grub = read_grub()
         return [one.to_result(grub) for one in entries() if one.sums is not None], []
     except (SafepointError, OSError) as error:
-        return [], [f"the boot entries could not be read: {error}"]
+        return [], [f"cannot read the boot entries: {error}"]
 
 
 def read_grub() -> Grub | None:
-    """GRUB as it is installed, or None. Raises FilesFailed when its environment block cannot be read."""
+    """Return the installed GRUB, or None. Raises FilesFailed if its environment block cannot be read."""
     for place in (*map(Path, _GRUB_PLACES), *(path.parent for path in sorted(BOOT.glob(_GRUB_OF_ESP)))):
         menu = read(place / "grub.cfg")
         if menu:
@@ -48,18 +48,18 @@ def read_grub() -> Grub | None:
 
 
 def grub_editor() -> str:
-    """The name of the program that edits GRUB's environment block; empty when there is none."""
+    """Return the name of the program that edits GRUB's environment block; empty if not installed."""
     return next((name for name in GRUB_EDITORS if find_tool(name)), "")
 
 
-def entries() -> list[Found]:
-    """Every entry that has a directory, also what interrupted runs have left. Raises OSError."""
+def entries() -> list[InstalledEntry]:
+    """Return every entry that has a directory, including those of interrupted runs. Raises OSError."""
     places = sorted(HOME.iterdir()) if HOME.is_dir() else []
     return [_read_entry(place) for place in places if place.is_dir() and not place.is_symlink()]
 
 
-def is_intact(found: Found) -> bool:
-    """Whether an entry has its files as they were made. Raises OSError."""
+def is_intact(found: InstalledEntry) -> bool:
+    """Whether no file of an entry is missing or changed. Raises OSError."""
     return all(_sum_of(found.place / name) == digest for name, digest in (found.sums or {}).items())
 
 
@@ -68,14 +68,14 @@ def _sum_of(path: Path) -> str:
 
 
 def bls_files() -> list[str]:
-    """The names of the files there."""
+    """Return the names of the files of the Boot Loader Specification."""
     return sorted(path.name for path in BLS.glob("*.conf"))
 
 
-def _read_entry(place: Path) -> Found:
+def _read_entry(place: Path) -> InstalledEntry:
     text = read(place / RECORD)
     with suppress(ValueError, KeyError, TypeError):
         record = json.loads(text)
         if record["format"] == FORMAT:
-            return Found(place, record["name"], record["kernel"], record["look"], record["sums"])
-    return Found(place)
+            return InstalledEntry(place, record["name"], record["kernel"], record["look"], record["sums"])
+    return InstalledEntry(place)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host looked at before a boot entry is planned. Private to this collection."""
+"""Read all that the plans for a boot entry depend on. Private to this collection."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from .._boot_files.manifest import copies_of, read_manifest
 from .._host.boot import list_initramfs
 from .._host.filesystem import mounted
-from .._host.mounts import lasting_name
+from .._host.mounts import persistent_name
 from .._host.reading import read
 from .entries import kernels_in
 from .grub import BOOT
-from .image import kind_of
+from .image import initramfs_kind
 from .installed import bls_files, entries, grub_editor, is_intact, read_grub
 from .observed import EntryObserved, Source
 
@@ -28,50 +28,53 @@ if TYPE_CHECKING:
     from .grub import Grub
 
 
-def observe(now: SnapsetContext, *, state: str, kernel: str | None) -> EntryObserved:
-    """All that the plan for ``state`` depends on. Raises FilesFailed, Refused, OSError."""
+def observe(context: SnapsetContext, *, state: str, kernel: str | None) -> EntryObserved:
+    """Return all that the plan for ``state`` depends on. ``kernel`` is the requested version, None for the newest.
+
+    Raises FilesFailed, Refused, OSError.
+    """
     grub, found = read_grub(), tuple(entries())
-    mount = now.host_state.host.mount_at(str(BOOT))
+    mount = context.host_state.host.mount_at(str(BOOT))
     room = os.statvfs(BOOT) if mount else None
-    seen = EntryObserved(
-        now=now,
+    observed = EntryObserved(
+        context=context,
         grub=grub,
         editor=grub_editor(),
-        environment_mount=_environment_mount(now.host_state, grub),
+        environment_mount=_environment_mount(context.host_state, grub),
         found=found,
         intact=frozenset(one.set_id for one in found if is_intact(one)),
         sizes={one.set_id: sum(path.stat().st_size for path in one.place.iterdir()) for one in found},
         bls_files=frozenset(bls_files()),
         boot_free=room.f_bavail * room.f_frsize if room else None,
         boot_read_only=bool(room and room.f_flag & os.ST_RDONLY),
-        boot_device=lasting_name(mount.source) if mount else "",
+        boot_device=persistent_name(mount.source) if mount else "",
         command_line=read("/proc/cmdline"),
     )
-    if state == "absent" or seen.is_whole(kernel) or now.bound is None or not now.bound.volume.active:
-        return seen
-    with mounted(now.bound.device) as place:
-        trees = read_manifest(place, now.bound.tags.manifest)
+    if state == "absent" or observed.is_current(kernel) or context.bound is None or not context.bound.volume.active:
+        return observed
+    with mounted(context.bound.device) as backup:
+        trees = read_manifest(backup, context.bound.tags.manifest)
         tree = next((one for one in trees if one.mountpoint == str(BOOT)), None)
         if tree is None:
-            return seen
-        return _with_source(seen, tree, copies_of(place, tree), kernel)
+            return observed
+        return _with_source(observed, tree, copies_of(backup, tree), kernel)
 
 
-def _with_source(seen: EntryObserved, tree: Tree, copies: Path, kernel: str | None) -> EntryObserved:
+def _with_source(observed: EntryObserved, tree: Tree, copies: Path, kernel: str | None) -> EntryObserved:
     kernels = kernels_in(tree)
-    wanted = [one for one in kernels if kernel in (None, one.version)]
-    if not wanted:
-        return replace(seen, kernels=kernels)
-    chosen = wanted[-1]
+    matching = [one for one in kernels if kernel in (None, one.version)]
+    if not matching:
+        return replace(observed, kernels=kernels)
+    chosen = matching[-1]
     size = tree.entries[chosen.kernel].size + tree.entries[chosen.initramfs].size
-    kind = kind_of(list_initramfs(str(copies / chosen.initramfs)) or ())
-    return replace(seen, kernels=kernels, source=Source(chosen, kind, size))
+    kind = initramfs_kind(list_initramfs(str(copies / chosen.initramfs)) or ())
+    return replace(observed, kernels=kernels, source=Source(chosen, kind, size))
 
 
 def _environment_mount(host_state: HostState, grub: Grub | None) -> Mount | None:
-    """The filesystem on which GRUB's environment block lies; the block may be a link into the ESP."""
+    """Return the filesystem with GRUB's environment block, which may be a symbolic link into the ESP."""
     if grub is None:
         return None
-    place = os.path.realpath(grub.environment_path)
-    parents = (str(parent) for parent in Path(place).parents)
+    block = os.path.realpath(grub.environment_path)
+    parents = (str(parent) for parent in Path(block).parents)
     return next((mount for parent in parents if (mount := host_state.host.mount_at(parent)) is not None), None)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the plans for a boot entry depend on: the set, its backup, GRUB, the entries, /boot. Pure; private."""
+"""What the plans for a boot entry depend on, as a value. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from .._model import HostState, Mount
     from .._snapset.context import SnapsetContext
     from .entries import InitramfsKind, Kernel
-    from .grub import Found, Grub
+    from .grub import Grub, InstalledEntry
 
 
 @dataclass(frozen=True)
 class Source:
-    """What an entry is made from: a kernel of the backup, and the kind of its initramfs, None when unknown."""
+    """What an entry is made from: a kernel in the backup, the kind of its initramfs, and their size in bytes.
+
+    ``kind`` is what ``initramfs_kind`` returns, None if unknown.
+    """
 
     kernel: Kernel
     kind: tuple[InitramfsKind, str] | None
@@ -29,18 +32,20 @@ class Source:
 
 @dataclass(frozen=True)
 class EntryObserved:
-    """What is there of a set and of boot entries.
+    """The snapset, its backup, GRUB, the boot entries of the host, and /boot.
 
-    ``found`` are all entries, ``intact`` those whose files are as they were made, ``sizes`` their bytes, each by the id
-    of the set. ``kernels`` are those of the backup, None where no plan depends on them or it has no /boot; ``source``
-    is the one asked for. ``boot_free`` are the bytes free in /boot, None when it is not a filesystem of its own.
+    ``found`` are all entries, ``intact`` the snapset IDs of those with unchanged files, ``sizes`` their sizes in bytes
+    by snapset ID. ``editor`` is the program for GRUB's environment block, empty if missing. ``environment_mount`` is
+    the filesystem with that block. ``boot_free`` is the free space of /boot in bytes, None if /boot is not a separate
+    filesystem. ``boot_device`` is its device. ``kernels`` are those in the backup; they are None if the plan does not
+    depend on them, or if the backup does not contain /boot. ``source`` is the requested kernel.
     """
 
-    now: SnapsetContext
+    context: SnapsetContext
     grub: Grub | None
     editor: str
     environment_mount: Mount | None
-    found: tuple[Found, ...]
+    found: tuple[InstalledEntry, ...]
     intact: frozenset[str]
     sizes: dict[str, int]
     bls_files: frozenset[str]
@@ -53,39 +58,38 @@ class EntryObserved:
 
     @property
     def host_state(self) -> HostState:
-        """LVM, and the host around it."""
-        return self.now.host_state
+        """The state of LVM and of the host."""
+        return self.context.host_state
 
     @property
-    def mine(self) -> Found | None:
-        """The entry of the set, as it is or of an earlier creation."""
-        found = [one for one in self.found if one.name == self.now.name]
-        return next((one for one in found if one.set_id == self.now.set_id), next(iter(found), None))
+    def set_entry(self) -> InstalledEntry | None:
+        """The entry of the current snapset instance, else one of an earlier instance of the same name, else None."""
+        named = [one for one in self.found if one.name == self.context.name]
+        return next((one for one in named if one.set_id == self.context.set_id), next(iter(named), None))
 
     @property
-    def own(self) -> list[Found]:
-        """The entries of the set, whenever it was created, and what interrupted runs have left."""
-        return [one for one in self.found if one.name in (self.now.name, "") or one.set_id == self.now.set_id]
+    def removable(self) -> list[InstalledEntry]:
+        """The entries to remove: those of all instances of the snapset, and those of interrupted runs."""
+        return [one for one in self.found if one.name in (self.context.name, "") or one.set_id == self.context.set_id]
 
     @property
-    def own_set_ids(self) -> list[str]:
-        """The ids of those, and of the set as it is, of which only a part may be there."""
-        return sorted({set_id for set_id in (*(one.set_id for one in self.own), self.now.set_id) if set_id})
+    def removable_ids(self) -> list[str]:
+        """The snapset IDs of these entries, and of the current instance, whose entry may exist only in part."""
+        return sorted({set_id for set_id in (*(one.set_id for one in self.removable), self.context.set_id) if set_id})
 
     @property
-    def own_choice(self) -> bool:
-        """Whether the next boot is to take one of them."""
+    def is_chosen(self) -> bool:
+        """Whether one of these entries is chosen for the next boot."""
         chosen = self.grub.chosen if self.grub else ""
-        return chosen in {entry_id(set_id) for set_id in self.own_set_ids}
+        return chosen in {entry_id(set_id) for set_id in self.removable_ids}
 
-    def is_whole(self, kernel: str | None) -> bool:
-        """Whether the entry is there, in the menu, with its files as they were made, and shows what is asked for."""
-        found, instance, grub = self.mine, self.now.instance, self.grub
+    def is_current(self, kernel: str | None) -> bool:
+        """Whether the entry exists, is in the menu, is intact, and shows the current instance with ``kernel``."""
+        found, instance, grub = self.set_entry, self.context.instance, self.grub
         if found is None or instance is None or grub is None or found.set_id != instance.set_id or found.sums is None:
             return False
         name = entry_id(instance.set_id)
         in_menu = name in grub.custom and (grub.entries is None or name in grub.entries)
-        as_wanted = kernel in (None, found.kernel) and found.look == preview_digest(
-            preview_mounts(self.host_state, instance)
-        )
-        return in_menu and as_wanted and found.set_id in self.intact
+        digest = preview_digest(preview_mounts(self.host_state, instance))
+        as_requested = kernel in (None, found.kernel) and found.digest == digest
+        return in_menu and as_requested and found.set_id in self.intact

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,140 +28,148 @@ if TYPE_CHECKING:
     from .grub import Grub
     from .observed import EntryObserved, Source
 
-# For the menu, the record, and what a filesystem takes for itself.
+# For the menu, the record and the filesystem's own data, in bytes.
 _MARGIN = 4 * 1024 * 1024
 _BY_UUID = "/dev/disk/by-uuid/"
 
 
-def entry_shown(seen: EntryObserved) -> dict[str, Any]:
-    """The entry as it is."""
-    found = seen.mine
-    return _none(seen.now.name) if found is None or found.sums is None else found.to_result(seen.grub)
+def entry_view(observed: EntryObserved) -> dict[str, Any]:
+    """Return the entry as results show it."""
+    found = observed.set_entry
+    return (
+        _absent_entry(observed.context.name) if found is None or found.sums is None else found.to_result(observed.grub)
+    )
 
 
-def _none(name: str) -> dict[str, Any]:
+def _absent_entry(name: str) -> dict[str, Any]:
     return {"name": name, "id": None, "state": "absent", "kernel": None, "next_boot": False}
 
 
-def _refuse(seen: EntryObserved, problems: Iterable[str]) -> None:
+def _refuse(observed: EntryObserved, problems: Iterable[str]) -> None:
     if found := tuple(problems):
-        raise Refused(f"the boot entry of {seen.now.name} cannot be present", found)
+        raise Refused(f"the boot entry of {observed.context.name} cannot be present", found)
 
 
-def plan_entry_absent(seen: EntryObserved) -> StepsPlan:
-    """The steps that remove every entry of the set, and what interrupted runs have left."""
-    steps = tuple(_removal(seen))
-    return StepsPlan(steps, _none(seen.now.name) if steps else entry_shown(seen))
+def plan_entry_absent(observed: EntryObserved) -> StepsPlan:
+    """Return the steps that remove every entry of the snapset, and those of interrupted runs."""
+    steps = tuple(_removal(observed))
+    return StepsPlan(steps, _absent_entry(observed.context.name) if steps else entry_view(observed))
 
 
-def _removal(seen: EntryObserved) -> Iterator[Step]:
-    """The choice first, the files at the end: the menu never names what is not there."""
-    grub = seen.grub
-    if grub is not None and seen.own_choice:
-        yield ChooseNextBoot(seen.editor, grub.environment_path, grub.chosen, takes_back=True)
-    for set_id in seen.own_set_ids:
+def _removal(observed: EntryObserved) -> Iterator[Step]:
+    """Yield the steps that remove entries: the choice first, the files last, so the menu never names missing files."""
+    grub = observed.grub
+    if grub is not None and observed.is_chosen:
+        yield ChooseNextBoot(observed.editor, grub.environment_path, grub.chosen, unset=True)
+    for set_id in observed.removable_ids:
         if grub is not None and without_entry(grub.custom, set_id) != grub.custom:
-            yield TakeFromMenu(set_id, Path(grub.custom_path), is_own=False)
-        if bls_path(set_id).name in seen.bls_files:
-            yield TakeFromMenu(set_id, bls_path(set_id), is_own=True)
-    for one in seen.own:
+            yield TakeFromMenu(set_id, Path(grub.custom_path), remove_file=False)
+        if bls_path(set_id).name in observed.bls_files:
+            yield TakeFromMenu(set_id, bls_path(set_id), remove_file=True)
+    for one in observed.removable:
         yield RemoveEntry(one.place)
 
 
-def plan_entry_present(seen: EntryObserved, *, kernel: str | None, next_boot: bool) -> StepsPlan:
-    """The steps to an entry that shows the set. Raises Refused."""
-    _refuse(seen, _problems(seen, next_boot=next_boot))
-    instance, backup, grub = seen.now.instance, seen.now.bound, seen.grub
+def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot: bool) -> StepsPlan:
+    """Return the steps to an entry that shows the snapset. Raises Refused with every reason that prevents it."""
+    _refuse(observed, _problems(observed, next_boot=next_boot))
+    instance, backup, grub = observed.context.instance, observed.context.bound, observed.grub
     if instance is None or backup is None or grub is None:
-        return StepsPlan((), entry_shown(seen))  # Refused above.
+        return StepsPlan((), entry_view(observed))  # Cannot happen: refused above.
     entry = entry_id(instance.set_id)
-    after = entry_shown(seen)
+    after = entry_view(observed)
     steps: list[Step] = []
     chosen = grub.chosen == entry
-    if not seen.is_whole(kernel):
-        source = _source(seen, kernel)
-        steps += [*_removal(seen), *_creation(seen, instance, backup, grub, source)]
-        after = {**after, "name": seen.now.name, "id": instance.set_id, "kernel": source.kernel.version}
+    if not observed.is_current(kernel):
+        source = _source(observed, kernel)
+        steps += [*_removal(observed), *_creation(observed, instance, backup, grub, source)]
+        after = {**after, "name": observed.context.name, "id": instance.set_id, "kernel": source.kernel.version}
         chosen = False
     if next_boot and not chosen:
-        steps.append(ChooseNextBoot(seen.editor, grub.environment_path, entry))
+        steps.append(ChooseNextBoot(observed.editor, grub.environment_path, entry))
     return StepsPlan(tuple(steps), {**after, "state": "present", "next_boot": next_boot or chosen})
 
 
-def _problems(seen: EntryObserved, *, next_boot: bool) -> Iterator[str]:
-    yield from entry_problems(seen.now)
-    yield from grub_problems(seen.grub, seen.host_state, seen.environment_mount)
-    if seen.boot_free is None:
-        yield f"{BOOT} is not a filesystem of its own: GRUB could not find the files of the entry"
-    elif seen.boot_read_only:
+def _problems(observed: EntryObserved, *, next_boot: bool) -> Iterator[str]:
+    yield from entry_problems(observed.context)
+    yield from grub_problems(observed.grub, observed.host_state, observed.environment_mount)
+    if observed.boot_free is None:
+        yield f"{BOOT} is not a separate filesystem, so GRUB could not find the files of the entry"
+    elif observed.boot_read_only:
         yield f"{BOOT} is mounted read-only: mount -o remount,rw {BOOT}"
-    others = seen.grub.chosen if seen.grub and next_boot else ""
-    if others and not seen.own_choice:
+    others = observed.grub.chosen if observed.grub and next_boot else ""
+    if others and not observed.is_chosen:
+        block = shlex.quote(observed.grub.environment_path) if observed.grub else ""
         yield (
-            f"somebody has chosen {others!r} for the next boot: boot it, or take that back "
-            f"({seen.editor} {seen.grub.environment_path if seen.grub else ''} unset next_entry)"
+            f"another entry is already chosen for the next boot, {others!r}: reboot into it, or undo the choice: "
+            f"{observed.editor} {block} unset next_entry"
         )
-    if not seen.editor:
-        yield f"neither {' nor '.join(GRUB_EDITORS)} is there: install GRUB's tools"
+    if not observed.editor:
+        yield f"neither {' nor '.join(GRUB_EDITORS)} is installed: install GRUB's tools"
 
 
-def _source(seen: EntryObserved, kernel: str | None) -> Source:
-    """What the entry is made from. Raises Refused."""
-    if seen.kernels is None:
-        _refuse(seen, [f"{BOOT} is not in the backup of /boot: its kernel is on /"])
-    source = seen.source
+def _source(observed: EntryObserved, kernel: str | None) -> Source:
+    """Return what the entry is made from. Raises Refused."""
+    if observed.kernels is None:
+        _refuse(observed, [f"the backup does not contain {BOOT}, because it was on /: it has no kernel"])
+    source = observed.source
     if source is None:
-        known = ", ".join(one.version for one in seen.kernels or ()) or "none"
-        wanted = f"no kernel {kernel} with an initramfs, only" if kernel else "no kernel with an initramfs:"
+        known = ", ".join(one.version for one in observed.kernels or ()) or "none"
+        missing = f"kernel {kernel}" if kernel else "kernel"
         raise Refused(
-            f"the boot entry of {seen.now.name} cannot be present", [f"the backup of /boot has {wanted} {known}"]
+            f"the boot entry of {observed.context.name} cannot be present",
+            [f"the backup of /boot has no {missing} with an initramfs; it has: {known}"],
         )
     if source.kind is None:
         initramfs = source.kernel.initramfs
-        _refuse(seen, [f"{initramfs} is none of initramfs-tools or dracut that lsinitramfs or lsinitrd lists"])
+        problem = (
+            f"{initramfs} is not supported: initramfs-tools or dracut must have made it, and lsinitramfs or lsinitrd "
+            "must be able to list it"
+        )
+        _refuse(observed, [problem])
     return source
 
 
 def _creation(
-    seen: EntryObserved, instance: Instance, backup: BootBackup, grub: Grub, source: Source
+    observed: EntryObserved, instance: Instance, backup: BootBackup, grub: Grub, source: Source
 ) -> Iterator[Step]:
     kind, scripts = source.kind or ("dracut", "")
-    filesystems = preview_mounts(seen.host_state, instance)
-    image = preview_image(kind, scripts, preview_mounts=filesystems, name=seen.now.name, set_id=instance.set_id)
-    _refuse(seen, (*_room_problems(seen, source.size + len(image)), *_uuid_problems(seen, grub)))
-    # Without / among them it was refused.
+    filesystems = preview_mounts(observed.host_state, instance)
+    image = preview_image(kind, scripts, preview_mounts=filesystems, name=observed.context.name, set_id=instance.set_id)
+    _refuse(observed, (*_room_problems(observed, source.size + len(image)), *_uuid_problems(observed, grub)))
+    # Refused above if / is not among them.
     (root,) = (one for one in filesystems if one.mountpoint == "/")
-    arguments = kernel_arguments(seen.command_line, root, kind)
+    arguments = kernel_arguments(observed.command_line, root, kind)
     yield WriteEntry(
         set_id=instance.set_id,
-        name=seen.now.name,
+        name=observed.context.name,
         device=backup.device,
         manifest=backup.tags.manifest,
         kernel=source.kernel,
         image=image,
-        shows=preview_digest(filesystems),
+        digest=preview_digest(filesystems),
     )
-    own = None
+    bls = None
     entry = ""
     if grub.entries is None:
-        entry = menu_entry(instance, uuid=Path(seen.boot_device).name, arguments=arguments)
+        entry = menu_entry(instance, uuid=Path(observed.boot_device).name, arguments=arguments)
     else:
-        own = (bls_path(instance.set_id), bls_entry(instance, source.kernel, arguments))
-    yield AddToMenu(instance.set_id, Path(grub.custom_path), custom_part(grub, instance.set_id, entry), own)
+        bls = (bls_path(instance.set_id), bls_entry(instance, source.kernel, arguments))
+    yield AddToMenu(instance.set_id, Path(grub.custom_path), custom_part(grub, instance.set_id, entry), bls)
 
 
-def _room_problems(seen: EntryObserved, size: int) -> Iterator[str]:
+def _room_problems(observed: EntryObserved, size: int) -> Iterator[str]:
     needed = size + _MARGIN
-    # What an earlier entry takes goes before.
-    going = sum(seen.sizes[one.set_id] for one in seen.own)
-    free = (seen.boot_free or 0) + going
+    # Earlier entries are removed first.
+    freed = sum(observed.sizes[one.set_id] for one in observed.removable)
+    free = (observed.boot_free or 0) + freed
     if free < needed:
         yield (
             f"{BOOT} has {format_bytes(free)} free, and the entry needs {format_bytes(needed)} for a kernel and an "
-            "initramfs: make room"
+            "initramfs: delete files there"
         )
 
 
-def _uuid_problems(seen: EntryObserved, grub: Grub) -> Iterator[str]:
-    if grub.entries is None and not seen.boot_device.startswith(_BY_UUID):
-        yield f"the filesystem at {BOOT} has no UUID in {_BY_UUID.rstrip('/')}, by which GRUB could find it"
+def _uuid_problems(observed: EntryObserved, grub: Grub) -> Iterator[str]:
+    if grub.entries is None and not observed.boot_device.startswith(_BY_UUID):
+        yield f"the filesystem at {BOOT} has no UUID in {_BY_UUID.rstrip('/')}, so GRUB could not find it"

@@ -1,14 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The shell programs of a boot entry, which an initramfs runs: their text and nothing else. Pure; private."""
+"""The shell programs of a boot entry, run by an initramfs: only their text. Pure; private to this collection."""
 
 from __future__ import annotations
 
-# dash of klibc, without any tool that an initramfs may lack.
+# Runs in the shell of any initramfs (dash of klibc too), and uses no tool that an initramfs may lack.
 PROGRAM = r"""
 #!/bin/sh
-# activate: activates the snapshots and their origins. show ROOT: mounts them at ROOT, with what is written in memory.
+# activate: activates the snapshots and their origins.
+# show ROOT: mounts the snapshots at ROOT. All writes go to memory.
 LIST=${SAFEPOINT_LOOK-}/safepoint-look.list
 MARK=${SAFEPOINT_LOOK-}/run/safepoint-look
 TAB='	'
@@ -31,10 +32,10 @@ show() {
     rewrite_fstab "$1/etc/fstab" || return
     read -r set <"${SAFEPOINT_LOOK-}/safepoint-look.set"
     echo "$set" >"$MARK/set"
-    echo "This is the safe point ${set% *}. What is written here is gone with the next boot." >>"$1/etc/motd"
+    echo "This is a preview of the safe point ${set% *}. All changes are lost at the next boot." >>"$1/etc/motd"
 }
 
-# The first is /, which has the modules for all.
+# The first one is /. It contains the kernel modules for all of them.
 cover() {
     mkdir "$2" "$2/below" "$2/above" "$2/work" || return
     modprobe -q -d "$MARK/1/below" "$type"
@@ -43,7 +44,7 @@ cover() {
     mount -t overlay -o "lowerdir=$2/below,upperdir=$2/above,workdir=$2/work" overlay "$1"
 }
 
-# What is no part of the safe point can be read, and is not waited for.
+# Other filesystems are mounted read-only, and the boot does not wait for them.
 rewrite_fstab() {
     lines=
     while read -r device mountpoint type options _ || [ -n "$device" ]; do
@@ -69,27 +70,27 @@ is_shown() {
 "$@"
 """.lstrip()
 
-# Read by the initramfs's init for boot=safepoint, after scripts/local, whose functions it uses and which waits as long
-# for / as this does (initramfs-tools(7)).
+# With boot=safepoint, the init of initramfs-tools sources this after scripts/local, and it uses functions from there.
+# It waits for / as long as scripts/local does (initramfs-tools(7)).
 INITRAMFS_TOOLS = r"""
 mountroot() {
     local_top
     tries=0
     until sh /safepoint-look activate; do
         tries=$((tries + 1))
-        [ "$tries" -lt 30 ] || panic "safepoint.lvm: the safe point cannot be activated"
+        [ "$tries" -lt 30 ] || panic "safepoint.lvm: cannot activate the safe point"
         sleep 1
         local_block "${ROOT?}"
     done
-    sh /safepoint-look show "${rootmnt?}" || panic "safepoint.lvm: the safe point cannot be mounted"
+    sh /safepoint-look show "${rootmnt?}" || panic "safepoint.lvm: cannot mount the safe point"
 }
 """.lstrip()
 
-# Hooks of dracut are read by its own shell (dracut.modules(7)). It has waited for the root LV and mounted it.
+# dracut sources its hooks (dracut.modules(7)). At pre-pivot it has already waited for the root LV and mounted it.
 BEFORE_MOUNT = "sh /safepoint-look activate\n"
 BEFORE_PIVOT = r"""
 sh /safepoint-look show "${NEWROOT?}" || {
-    echo "safepoint.lvm: the safe point cannot be mounted" >/dev/kmsg
+    echo "safepoint.lvm: cannot mount the safe point" >/dev/kmsg
     systemctl --no-block --force reboot || reboot -f
 }
 """.lstrip()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of a boot entry: its files, the boot menu, the choice for the next boot. Private to this collection."""
+"""The steps of a boot entry: its files, the boot menu, the choice of the next boot. Private to this collection."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._boot_files.manifest import copies_of, read_manifest
-from .._host.files import sync, write_whole
+from .._host.files import sync, write_atomically
 from .._host.filesystem import mounted
 from .._host.process import run_tool
 from .._host.reading import checksum, read
 from .._steps import FileChange
 from .grub import BOOT, FORMAT, HOME, RECORD
-from .menu import INITRAMFS, KERNEL, LOOK, with_part, without_entry
+from .menu import INITRAMFS, KERNEL, PREVIEW_IMAGE, with_part, without_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WriteEntry:
-    """Make the directory of an entry: kernel and initramfs from the backup on ``device``, and the small initramfs.
+    """Create the directory of an entry, with kernel and initramfs from the backup on ``device``.
 
-    ``manifest`` is the checksum of the backup's manifest, ``shows`` stands for all that the entry is to show.
+    ``manifest`` is the checksum of the backup's manifest, ``image`` the small initramfs of the preview boot. ``digest``
+    identifies what the entry shows (``preview_digest``).
     """
 
     set_id: str
@@ -42,18 +43,18 @@ class WriteEntry:
     manifest: str
     kernel: Kernel
     image: bytes = field(repr=False)
-    shows: str
+    digest: str
     changes = True
     vgs = ()
 
     @property
     def home(self) -> Path:
-        """The directory."""
+        """The directory of the entry."""
         return HOME / self.set_id
 
     @property
     def makes(self) -> str:
-        """The directory."""
+        """What the step creates, for messages."""
         return str(self.home)
 
     def render(self) -> Mapping[str, Any]:
@@ -61,32 +62,35 @@ class WriteEntry:
         return {"step": "write_entry", "directory": str(self.home), "kernel": self.kernel.version}
 
     def changed_files(self) -> list[FileChange]:
-        """Its files: where they come from, never what is in them."""
-        image = f"{len(self.image)} bytes, sha256 {hashlib.sha256(self.image).hexdigest()}"
-        told = {KERNEL: f"copy of {self.kernel.kernel}", INITRAMFS: f"copy of {self.kernel.initramfs}", LOOK: image}
-        return [FileChange(str(self.home / name), after=text) for name, text in told.items()]
+        """The files of the entry, for the diff: their sources, never their content."""
+        sources = {
+            KERNEL: f"copy of {self.kernel.kernel}",
+            INITRAMFS: f"copy of {self.kernel.initramfs}",
+            PREVIEW_IMAGE: f"{len(self.image)} bytes, sha256 {hashlib.sha256(self.image).hexdigest()}",
+        }
+        return [FileChange(str(self.home / name), after=text) for name, text in sources.items()]
 
     def carry_out(self, _runner: Runner) -> None:
-        """Write them; the record comes last, when all else is on the disk. Raises FilesFailed, OSError."""
+        """Write the files. The record comes last, when all others are on disk. Raises FilesFailed, Refused, OSError."""
         self.home.mkdir(mode=0o700, parents=True)
-        with mounted(self.device) as place:
-            tree = next(one for one in read_manifest(place, self.manifest) if one.mountpoint == str(BOOT))
-            copies = copies_of(place, tree)
+        with mounted(self.device) as backup:
+            tree = next(one for one in read_manifest(backup, self.manifest) if one.mountpoint == str(BOOT))
+            copies = copies_of(backup, tree)
             shutil.copyfile(copies / self.kernel.kernel, self.home / KERNEL)
             shutil.copyfile(copies / self.kernel.initramfs, self.home / INITRAMFS)
-        (self.home / LOOK).write_bytes(self.image)
+        (self.home / PREVIEW_IMAGE).write_bytes(self.image)
         record = {
             "format": FORMAT,
             "name": self.name,
             "kernel": self.kernel.version,
-            "look": self.shows,
-            "sums": {name: checksum(self.home / name) for name in (KERNEL, INITRAMFS, LOOK)},
+            "look": self.digest,
+            "sums": {name: checksum(self.home / name) for name in (KERNEL, INITRAMFS, PREVIEW_IMAGE)},
         }
         sync(BOOT)
-        write_whole(self.home / RECORD, json.dumps(record, indent=1))
+        write_atomically(self.home / RECORD, json.dumps(record, indent=1))
 
     def undo(self, _runner: Runner) -> bool:
-        """Remove the directory, if it is there. Raises OSError."""
+        """Remove the directory if it exists; whether it did. Raises OSError."""
         if not self.home.exists():
             return False
         remove_directory(self.home)
@@ -111,7 +115,7 @@ class RemoveEntry:
 
 
 def remove_directory(place: Path) -> None:
-    """Remove the directory of an entry, and the one above when it was the last. Raises OSError."""
+    """Remove the directory of an entry, and its parent if that was the last entry. Raises OSError."""
     sync(BOOT)
     shutil.rmtree(place)
     if not any(HOME.iterdir()):
@@ -121,7 +125,7 @@ def remove_directory(place: Path) -> None:
 
 @dataclass(frozen=True)
 class AddToMenu:
-    """Put an entry into the boot menu: a part of custom.cfg, and with ``bls`` (path, text) a file of its own."""
+    """Add an entry to the boot menu: ``part`` goes into custom.cfg, and ``bls`` (path, text) becomes a file."""
 
     set_id: str
     custom: Path
@@ -132,7 +136,7 @@ class AddToMenu:
 
     @property
     def makes(self) -> str:
-        """The entry in the menu."""
+        """What the step creates, for messages."""
         return f"the entry in {self.bls[0] if self.bls else self.custom}"
 
     def render(self) -> Mapping[str, Any]:
@@ -140,36 +144,36 @@ class AddToMenu:
         return {"step": "add_to_menu", "menu": str(self.bls[0] if self.bls else self.custom)}
 
     def changed_files(self) -> list[FileChange]:
-        """The new part of the menu. The rest of custom.cfg may hold passwords, and is not shown."""
-        own = [FileChange(str(self.bls[0]), after=self.bls[1])] if self.bls else []
-        return [FileChange(f"{self.custom} (part)", after=self.part), *own]
+        """The new part of the menu, for the diff. The rest of custom.cfg may contain passwords and is not shown."""
+        bls = [FileChange(str(self.bls[0]), after=self.bls[1])] if self.bls else []
+        return [FileChange(f"{self.custom} (part)", after=self.part), *bls]
 
     def carry_out(self, _runner: Runner) -> None:
-        """Write it. Raises OSError."""
-        # As it is now: what was there before has just been taken out.
+        """Add the entry. Raises OSError."""
+        # Read again: an earlier step may have removed the old entry.
         rest = without_entry(read(self.custom), self.set_id)
-        write_whole(self.custom, with_part(rest, self.part))
+        write_atomically(self.custom, with_part(rest, self.part))
         if self.bls is not None:
-            write_whole(*self.bls)
+            write_atomically(*self.bls)
 
     def undo(self, _runner: Runner) -> bool:
-        """Take it out again, as far as it is there. Raises OSError."""
-        there = without_entry(read(self.custom), self.set_id) != read(self.custom)
-        if there:
-            take_from_custom(self.custom, self.set_id)
+        """Remove what was added; whether there was anything. Raises OSError."""
+        in_custom = without_entry(read(self.custom), self.set_id) != read(self.custom)
+        if in_custom:
+            remove_from_custom(self.custom, self.set_id)
         if self.bls is not None and self.bls[0].exists():
             self.bls[0].unlink()
             return True
-        return there
+        return in_custom
 
 
 @dataclass(frozen=True)
 class TakeFromMenu:
-    """Take an entry out of the file ``menu``, or remove that file when it ``is_own``, of this entry alone."""
+    """Remove an entry from the file ``menu``, or the whole file with ``remove_file``."""
 
     set_id: str
     menu: Path
-    is_own: bool
+    remove_file: bool
     changes = True
     vgs = ()
 
@@ -178,40 +182,40 @@ class TakeFromMenu:
         return {"step": "take_from_menu", "menu": str(self.menu)}
 
     def carry_out(self, _runner: Runner) -> None:
-        """Take it out. Raises OSError."""
-        if self.is_own:
+        """Remove the entry. Raises OSError."""
+        if self.remove_file:
             self.menu.unlink()
         else:
-            take_from_custom(self.menu, self.set_id)
+            remove_from_custom(self.menu, self.set_id)
 
 
-def take_from_custom(custom: Path, set_id: str) -> None:
-    """Take an entry out of GRUB's custom.cfg, which goes when nothing else is in it. Raises OSError."""
-    # Read again: of several entries, each is taken out of what the one before has left.
+def remove_from_custom(custom: Path, set_id: str) -> None:
+    """Remove an entry from GRUB's custom.cfg, and the file if nothing else is in it. Raises OSError."""
+    # Read again: an earlier step may have removed another entry.
     rest = without_entry(read(custom), set_id)
     if rest.strip():
-        write_whole(custom, rest)
+        write_atomically(custom, rest)
     else:
         custom.unlink()
 
 
 @dataclass(frozen=True)
 class ChooseNextBoot:
-    """Have GRUB take an entry at the next boot, and only then; with no ``entry``, boot as ever."""
+    """Choose an entry for the next boot only, or undo that choice with ``unset``."""
 
     editor: str
     environment: str
     entry: str
-    takes_back: bool = False
+    unset: bool = False
     changes = True
     vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {"step": "take_back_choice" if self.takes_back else "choose_for_next_boot", "entry": self.entry}
+        return {"step": "take_back_choice" if self.unset else "choose_for_next_boot", "entry": self.entry}
 
     def carry_out(self, _runner: Runner) -> None:
-        """Write it into GRUB's environment block. Raises FilesFailed, OSError."""
-        wanted = ("unset", "next_entry") if self.takes_back else ("set", f"next_entry={self.entry}")
-        run_tool(self.editor, self.environment, *wanted)
+        """Write the choice to GRUB's environment block. Raises FilesFailed, OSError."""
+        arguments = ("unset", "next_entry") if self.unset else ("set", f"next_entry={self.entry}")
+        run_tool(self.editor, self.environment, *arguments)
         sync(Path(os.path.realpath(self.environment)).parent)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of a boot filesystem copied with their metadata, each compared with its checksum. Private."""
+"""Copy files of a boot filesystem with their metadata, and verify each checksum. Private to this collection."""
 
 from __future__ import annotations
 
@@ -23,45 +23,48 @@ _BLOCK = 1024 * 1024
 
 
 def copy_tree(tree: Tree, target: Path) -> None:
-    """Copy all of ``tree`` from its mountpoint to ``target``, a directory that is empty but for mountpoints' copies."""
+    """Copy ``tree`` from its mountpoint to the directory ``target``. Raises FilesFailed, OSError.
+
+    ``target`` may already contain the directories where other filesystems are mounted, and must be empty otherwise.
+    """
     for path, entry in tree.entries.items():
-        place = target / path
+        copy = target / path
         if entry.kind in ("directory", "mountpoint"):
-            place.mkdir(parents=True, exist_ok=True)
+            copy.mkdir(parents=True, exist_ok=True)
         else:
-            copy_one(entry, Path(tree.absolute(path)), place)
-            give_metadata(entry, place)
+            copy_one(entry, Path(tree.absolute(path)), copy)
+            set_metadata(entry, copy)
     for path in sorted(tree.entries, reverse=True):
         if tree.entries[path].kind == "directory":
-            give_metadata(tree.entries[path], target / path)
+            set_metadata(tree.entries[path], target / path)
 
 
-def copy_one(entry: Entry, source: Path, place: Path) -> None:
-    """Make at ``place`` what ``entry`` says, of ``source``; on the disk when this returns.
+def copy_one(entry: Entry, source: Path, target: Path) -> None:
+    """Copy the file ``source`` to ``target``, or create the symbolic link of ``entry`` there.
 
-    Raises FilesFailed when ``source`` has another checksum.
+    A file is on disk when this returns. Raises FilesFailed if its checksum differs from that of ``entry``, and OSError.
     """
     if entry.kind == "link":
-        place.symlink_to(entry.target)
+        target.symlink_to(entry.target)
         return
-    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with source.open("rb") as original:
             shutil.copyfileobj(original, file, _BLOCK)
         file.flush()
         os.fsync(file.fileno())
-    if checksum(place) != entry.sha256:
-        place.unlink()
-        raise FilesFailed(f"{source} has not the checksum that was written down for it ({entry.sha256})")
+    if checksum(target) != entry.sha256:
+        target.unlink()
+        raise FilesFailed(f"cannot copy {source}: its checksum is not the recorded one ({entry.sha256})")
 
 
-def give_metadata(entry: Entry, place: Path) -> None:
-    """Give what is at ``place`` the owner, mode, attributes and time of ``entry``. Raises OSError."""
-    os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
+def set_metadata(entry: Entry, path: Path) -> None:
+    """Set owner, mode, extended attributes and modification time of ``path`` to those of ``entry``. Raises OSError."""
+    os.chown(path, entry.uid, entry.gid, follow_symlinks=False)
     if entry.kind != "link":
-        place.chmod(entry.mode)
-    for name in set(xattrs_of(place)) - {*entry.xattrs, SELINUX}:
-        os.removexattr(place, name, follow_symlinks=False)
+        path.chmod(entry.mode)
+    for name in set(xattrs_of(path)) - {*entry.xattrs, SELINUX}:
+        os.removexattr(path, name, follow_symlinks=False)
     for name, value in entry.xattrs.items():
-        os.setxattr(place, name, base64.b64decode(value), follow_symlinks=False)
-    os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
+        os.setxattr(path, name, base64.b64decode(value), follow_symlinks=False)
+    os.utime(path, ns=(entry.mtime, entry.mtime), follow_symlinks=False)

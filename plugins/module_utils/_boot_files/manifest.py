@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was saved of boot filesystems, as the backup has it: copies, checksums and a manifest. Private."""
+"""The layout of a backup: copies of the files, a list of checksums and a manifest. Private to this collection."""
 
 from __future__ import annotations
 
@@ -18,34 +18,40 @@ if TYPE_CHECKING:
 _COPIES, _MANIFEST, _CHECKSUMS = "tree", "manifest.json", "SHA256SUMS"
 
 
-def write_manifest(place: Path, trees: Sequence[Tree]) -> str:
-    """Write down ``trees`` in the backup mounted at ``place``; the checksum of the manifest. Raises OSError."""
+def write_manifest(backup: Path, trees: Sequence[Tree]) -> str:
+    """Write the manifest and the checksums of ``trees`` into the backup that is mounted at ``backup``.
+
+    Returns the checksum of the manifest. Raises OSError.
+    """
     manifest = dump(trees)
-    (place / _CHECKSUMS).write_text(checksums(trees), encoding="utf-8", errors="surrogateescape")
-    (place / _MANIFEST).write_text(manifest, encoding="ascii")
+    (backup / _CHECKSUMS).write_text(checksums(trees), encoding="utf-8", errors="surrogateescape")
+    (backup / _MANIFEST).write_text(manifest, encoding="ascii")
     return digest(manifest)
 
 
-def read_manifest(place: Path, checksum: str) -> tuple[Tree, ...]:
-    """What the backup mounted at ``place`` holds. Raises FilesFailed when its manifest is not the sealed one."""
-    text = (place / _MANIFEST).read_text(encoding="ascii", errors="replace")
+def read_manifest(backup: Path, checksum: str) -> tuple[Tree, ...]:
+    """Return the trees in the backup that is mounted at ``backup``.
+
+    Raises FilesFailed if its manifest does not have ``checksum``, Refused if its format is another one, and OSError.
+    """
+    text = (backup / _MANIFEST).read_text(encoding="ascii", errors="replace")
     if digest(text) != checksum:
-        raise FilesFailed("the manifest of the backup of /boot is damaged: its checksum is not the one in the tag")
+        raise FilesFailed("the backup of /boot is damaged: the checksum of its manifest is not the one in its LVM tag")
     return load(text)
 
 
-def copies_of(place: Path, tree: Tree) -> Path:
-    """Where in the backup mounted at ``place`` the copies of a tree are."""
-    return place / _COPIES / tree.mountpoint.lstrip("/")
+def copies_of(backup: Path, tree: Tree) -> Path:
+    """Return the directory with the copies of ``tree`` in the backup that is mounted at ``backup``."""
+    return backup / _COPIES / tree.mountpoint.lstrip("/")
 
 
 def load(text: str) -> tuple[Tree, ...]:
-    """The trees of a manifest. Raises Refused when it is of a later version of this collection."""
+    """Return the trees of a manifest. Raises Refused if another version of this collection wrote it."""
     document = json.loads(text)
     if document["format"] != FORMAT:
         raise Refused(
-            "the backup of /boot cannot be read",
-            [f"its format is {document['format']}, expected {FORMAT}: use the collection's version that made it"],
+            "cannot read the backup of /boot",
+            [f"its format is {document['format']} and must be {FORMAT}: use the collection's version that made it"],
         )
     return tuple(
         Tree(one["mountpoint"], one["fstype"], {path: Entry(**entry) for path, entry in one["entries"].items()})
@@ -54,7 +60,10 @@ def load(text: str) -> tuple[Tree, ...]:
 
 
 def checksums(trees: Iterable[Tree]) -> str:
-    """A list for ``sha256sum --check`` in the directory of the copies (sha256sum(1), also for how names are quoted)."""
+    """Return the checksums of all files as input for ``sha256sum --check``, run in the directory of the copies.
+
+    sha256sum(1) describes the format, and how it escapes names.
+    """
     lines = []
     for tree in trees:
         for path, entry in sorted(tree.entries.items()):

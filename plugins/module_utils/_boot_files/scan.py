@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A boot filesystem read, with the checksum of every file. Private to this collection."""
+"""Read a boot filesystem, with the checksum of every file. Private to this collection."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ if TYPE_CHECKING:
 _NO_XATTRS = (errno.ENOTSUP, errno.ENODATA, errno.EPERM)
 
 
-def scan(place: Path, *, mountpoint: str, fstype: str) -> Tree:
-    """Everything on the filesystem at ``place``, with checksums; what this collection itself keeps there is left out.
+def scan(top: Path, *, mountpoint: str, fstype: str) -> Tree:
+    """Return everything on the filesystem at ``top``, except this collection's own workspace.
 
-    Raises FilesFailed for what is neither file, directory nor symbolic link: nobody could bring that back.
+    Raises FilesFailed if there is anything but files, directories and symbolic links, because it could not be restored;
+    and OSError.
     """
-    device = place.lstat().st_dev
-    return Tree(mountpoint, fstype, dict(_entries(place, place, device)))
+    device = top.lstat().st_dev
+    return Tree(mountpoint, fstype, dict(_entries(top, top, device)))
 
 
-def _entries(top: Path, place: Path, device: int) -> Iterator[tuple[str, Entry]]:
-    yield str(place.relative_to(top)), _entry(place)
-    for child in sorted(place.iterdir()):
-        if place == top and child.name.startswith(WORKSPACE):
+def _entries(top: Path, directory: Path, device: int) -> Iterator[tuple[str, Entry]]:
+    yield str(directory.relative_to(top)), _entry(directory)
+    for child in sorted(directory.iterdir()):
+        if directory == top and child.name.startswith(WORKSPACE):
             continue
         status = child.lstat()
         if status.st_dev != device:
@@ -50,7 +51,7 @@ def _entry(path: Path) -> Entry:
     kinds: Mapping[int, EntryKind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
     kind = kinds.get(stat.S_IFMT(status.st_mode))
     if kind is None:
-        raise FilesFailed(f"{path} is a device, a socket or a pipe: expected are files; move it elsewhere")
+        raise FilesFailed(f"cannot save {path}: it is a device, a socket or a pipe, not a file. Move it elsewhere")
     return Entry(
         kind=kind,
         mode=0 if kind == "link" else stat.S_IMODE(status.st_mode),
@@ -65,7 +66,10 @@ def _entry(path: Path) -> Entry:
 
 
 def xattrs_of(path: Path) -> dict[str, str]:
-    """The extended attributes of ``path`` itself, in base64 by name; none where the filesystem has none."""
+    """Return the extended attributes of ``path``, encoded in base64, by name.
+
+    Symbolic links are not followed. The result is empty if the filesystem does not support extended attributes.
+    """
     try:
         names = os.listxattr(path, follow_symlinks=False)
         found = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a boot filesystem holds, as values, and which of it is the boot menu. Pure; private to this collection.
+"""The content of a boot filesystem as values, and which files are the boot menu. Pure; private to this collection.
 
-Paths are relative to the mountpoint, with bytes that are no text as ``os.fsdecode`` has them.
+Paths are relative to the mountpoint. Bytes that are not UTF-8 are decoded as by ``os.fsdecode``.
 
-The package ``_boot_files`` knows boot filesystems as trees of files: read, compared, copied and written down. It must
-not know LVM, or what a snapset is.
+The package ``_boot_files`` knows boot filesystems as trees of files: how to read, compare and copy them. It must not
+know LVM, or what a snapset is.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 EntryKind = Literal["file", "directory", "link", "mountpoint"]
 
 FORMAT = 1
-"""Of the manifest of a backup."""
+"""Version of the manifest's format."""
 SELINUX = "security.selinux"
-"""The label of SELinux, which whatever is made gets, and which nobody can remove (security/selinux/hooks.c)."""
+"""SELinux label: the kernel sets it on every new file, and nobody can remove it (security/selinux/hooks.c)."""
 
 WORKSPACE = ".safepoint-"
-"""How a directory that this collection keeps on a boot filesystem begins: no part of what the filesystem holds."""
+"""Prefix of this collection's own directories on a boot filesystem. They are not part of its content."""
 
-# They know neither owners nor modes, and times only to two seconds (vfat, exfat of the kernel).
+# They store no owners or modes, and times only with a resolution of two seconds (vfat and exfat in the kernel).
 _WITHOUT_METADATA = ("vfat", "msdos", "exfat")
-# What a boot loader chooses a kernel by (GRUB, the Boot Loader Specification, systemd-boot, extlinux).
+# Files from which a boot loader chooses a kernel (GRUB, the Boot Loader Specification, systemd-boot, extlinux).
 _MENU = re.compile(
     r"(grub2?/(grub\.cfg|custom\.cfg|user\.cfg|grubenv)|loader/.*|(ext|sys)linux/.*\.c(on)?fg?|EFI/.*\.cfg)"
 )
@@ -42,9 +42,10 @@ _LAST_OF_MENU = "grub.cfg"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file, directory or symbolic link; ``mtime`` in ns, ``size`` in bytes, ``xattrs`` in base64 by name.
+    """A file, directory, symbolic link, or the mountpoint of another filesystem.
 
-    Another filesystem's ``mountpoint`` stands for itself: what is seen of it belongs to the other.
+    ``mtime`` is in nanoseconds, ``size`` in bytes, ``xattrs`` in base64 by name. A ``mountpoint`` has no other values,
+    because they would be those of the other filesystem.
     """
 
     kind: EntryKind
@@ -59,18 +60,18 @@ class Entry:
 
     @property
     def content(self) -> tuple[object, ...]:
-        """What it is, without whose it is and since when."""
+        """Type and content, without metadata."""
         return (self.kind, self.sha256, self.target)
 
     @property
     def room(self) -> int:
-        """Bytes that it takes on a filesystem with blocks of 4 KiB."""
+        """Bytes that it uses on a filesystem with blocks of 4 KiB."""
         return -(-max(self.size, 1) // 4096) * 4096
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Everything on the filesystem at ``mountpoint``; its root directory is the entry ``.``."""
+    """Everything on the filesystem at ``mountpoint``. Its root directory is the entry ``.``."""
 
     mountpoint: str
     fstype: str
@@ -78,41 +79,41 @@ class Tree:
 
     @property
     def files(self) -> int:
-        """How many files and links there are."""
+        """Number of files and symbolic links."""
         return sum(entry.kind in ("file", "link") for entry in self.entries.values())
 
     @property
     def size(self) -> int:
-        """Bytes in all files."""
+        """Total size of all files, in bytes."""
         return sum(entry.size for entry in self.entries.values())
 
     @property
     def has_metadata(self) -> bool:
-        """Whether owners, modes, times and extended attributes can be kept there."""
+        """Whether the filesystem stores owners, modes, exact times and extended attributes."""
         return self.fstype not in _WITHOUT_METADATA
 
     def absolute(self, path: str) -> str:
-        """The path on the host."""
+        """Return the absolute path on the host."""
         return self.mountpoint if path == "." else f"{self.mountpoint.rstrip('/')}/{path}"
 
 
-def in_order(paths: Iterable[str]) -> list[str]:
-    """The paths in the order in which a host stays bootable: first what a menu names, the menu at the end."""
+def boot_safe_order(paths: Iterable[str]) -> list[str]:
+    """Sort paths so that the host can boot at every moment while they are written: the boot menu comes last."""
     return sorted(paths, key=lambda path: (is_menu(path), path.endswith(_LAST_OF_MENU), path))
 
 
 def is_menu(path: str) -> bool:
-    """Whether a boot loader reads in it what can be booted, or what is to be booted."""
+    """Whether a boot loader reads from this file what it can boot, or what it must boot next."""
     return _MENU.fullmatch(path) is not None
 
 
 def digest_of(trees: Sequence[Tree]) -> str:
-    """The checksum that the manifest of ``trees`` has."""
+    """Return the checksum of the manifest of ``trees``."""
     return digest(dump(trees))
 
 
 def dump(trees: Sequence[Tree]) -> str:
-    """The trees as JSON: the manifest."""
+    """Return the manifest of ``trees``, as JSON."""
     return json.dumps({"format": FORMAT, "trees": [_tree_to_json(tree) for tree in trees]}, indent=1)
 
 
@@ -122,5 +123,5 @@ def _tree_to_json(tree: Tree) -> dict[str, Any]:
 
 
 def digest(manifest: str) -> str:
-    """The checksum of a manifest."""
+    """Return the checksum of a manifest."""
     return hashlib.sha256(manifest.encode()).hexdigest()

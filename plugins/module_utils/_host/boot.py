@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the next boot will use: the kernels in /boot and what is in the initramfs of each. Private to this collection.
+"""Read what the host can boot: the kernels in /boot and the contents of each initramfs. Private to this collection.
 
-Looking into an initramfs takes seconds, so this is done only for what needs it.
+Listing an initramfs takes seconds, so only plans that need it call this.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from .reading import read
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# The script of initramfs-tools after which nobody answers LVM, and the one of initramfs_hook that comes before.
+# The script of initramfs-tools that stops udev, and the script of the module initramfs_hook, which runs before it.
+# Without udev, LVM waits for an answer that never comes.
 _STOPS_UDEV = "scripts/init-bottom/udev"
 _ENDS_POLLERS = "/".join(INITRAMFS_SCRIPT.parts[-3:])
 _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 
 def read_boot() -> Boot:
-    """What the host boots with; looks into the initramfs of each kernel, which takes seconds."""
+    """Return the running kernel, and the initramfs of each kernel in /boot except rescue kernels. Takes seconds."""
     boot = Path("/boot")
     kernels = sorted(path.name.partition("-")[2] for path in boot.glob("vmlinuz-*"))
-    wanted = [kernel for kernel in kernels if "rescue" not in kernel]
-    return Boot(running_kernel=os.uname().release, initramfs=tuple(_read_initramfs(boot, kernel) for kernel in wanted))
+    usable = [kernel for kernel in kernels if "rescue" not in kernel]
+    return Boot(running_kernel=os.uname().release, initramfs=tuple(_read_initramfs(boot, kernel) for kernel in usable))
 
 
 def _read_initramfs(boot: Path, kernel: str) -> Initramfs:
@@ -52,7 +53,10 @@ def _read_initramfs(boot: Path, kernel: str) -> Initramfs:
 
 
 def list_initramfs(path: str) -> list[str] | None:
-    """The files in an initramfs, a line each, by lsinitramfs(8) or lsinitrd(1) of dracut; None if neither can."""
+    """List the files in an initramfs, one per line, with lsinitramfs(8) or dracut's lsinitrd(1).
+
+    Returns None if the host has neither program, or if the program fails.
+    """
     tool = next((name for name in ("lsinitramfs", "lsinitrd") if find_tool(name)), None)
     if tool is None:
         return None
@@ -63,24 +67,24 @@ def list_initramfs(path: str) -> list[str] | None:
 
 
 def leaves_pollers(lines: Sequence[str]) -> bool:
-    """Whether LVM may still poll for a merge when the initramfs whose files are named in ``lines`` hands over.
+    """Whether LVM may still poll a merge when this initramfs switches to the real root. ``lines`` lists its files.
 
-    With initramfs-tools it does (docs/lvm.md); dracut activates with --sysinit, which does not poll (dracut, 70lvm).
+    With initramfs-tools it may (docs/lvm.md). dracut activates with --sysinit, which does not poll (dracut, 70lvm).
     """
     return stops_udev(lines) and not ends_pollers(lines)
 
 
 def stops_udev(lines: Sequence[str]) -> bool:
-    """Whether an initramfs stops udev before it hands over, as one of initramfs-tools does."""
+    """Whether this initramfs stops udev before it switches to the real root, as those of initramfs-tools do."""
     return any(line.endswith(_STOPS_UDEV) for line in lines)
 
 
 def ends_pollers(lines: Sequence[str]) -> bool:
-    """Whether the script of the module initramfs_hook is in an initramfs."""
+    """Whether this initramfs contains the script of the module initramfs_hook."""
     return any(line.endswith(_ENDS_POLLERS) for line in lines)
 
 
 def modules_in(lines: Iterable[str]) -> frozenset[str]:
-    """The kernel modules whose files are named in ``lines``, with underscores as the kernel has it."""
+    """Return the names of the kernel modules whose files ``lines`` lists, with underscores as in the kernel."""
     found = (_MODULE_FILE.search(line) for line in lines)
     return frozenset(match[1].replace("-", "_") for match in found if match)

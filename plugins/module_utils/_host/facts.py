@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host around LVM, read from /proc, /sys and /etc. Private to this collection.
+"""Read the state of the host from /proc, /sys and /etc. Private to this collection.
 
-The package ``_host`` knows what a host is besides LVM: what the kernel shows, mounts, programs, files, filesystems and
+The package ``_host`` knows everything about a host except LVM: kernel facts, mounts, programs, files, filesystems and
 the host lock. It must not know LVM's commands, or what a snapset is.
 """
 
@@ -26,22 +26,23 @@ if TYPE_CHECKING:
 _PROC = Path("/proc")
 _UDEV = "/run/udev/control"
 _UDEV_NAMES = ("systemd-udevd", "udevd")
-# Not used while it is not there (lvmdevices(8)), nor with use_devicesfile=0, which only lvmconfig would tell.
+# LVM does not use a devices file that does not exist (lvmdevices(8)), or with use_devicesfile=0. Only lvmconfig could
+# report the latter, so it is not checked.
 _DEVICES_FILE = Path("/etc/lvm/devices/system.devices")
-# ext4 counts up to 4096 clusters as free that not even root gets (ext4_calculate_resv_clusters, fs/ext4/super.c).
+# ext4 reports up to 4096 clusters as free that even root cannot use (ext4_calculate_resv_clusters, fs/ext4/super.c).
 _ARCHIVE_ROOM = 32 * 1024 * 1024
 
 
 def read_host() -> Host:
-    """The host as it is now, without what it boots with."""
+    """Return the current state of the host, without the kernels that it can boot."""
     devices = dict(_block_devices(Path("/sys/class/block")))
-    # Only a line feed ends a line: names may hold whatever else Unicode takes for a line's end or for a space.
+    # Split at line feeds only: names may contain other characters that Unicode treats as line ends or spaces.
     mounts = parse_mountinfo(read("/proc/self/mountinfo").split("\n"), devices)
     swaps = parse_swaps(read("/proc/swaps").split("\n"))
     return Host(
         now=int(time.time()),
         boot_id=read("/proc/sys/kernel/random/boot_id").strip(),
-        # What /proc/uptime shows (proc_uptime(5)); it goes on while the host is suspended.
+        # The same clock as /proc/uptime (proc_uptime(5)). It also counts the time during which the host is suspended.
         uptime=int(time.clock_gettime(time.CLOCK_BOOTTIME)),
         mounts=tuple(_with_used(mount) for mount in mounts) + tuple(swaps),
         devices=MappingProxyType(devices),
@@ -60,35 +61,36 @@ def _preview() -> tuple[str, str] | None:
 
 
 def _udev_runs() -> bool:
-    """Whether udev runs, or LVM does not count on it: there is no socket (udev_queue_get_udev_is_active of libudev).
+    """Whether udev runs, or LVM does not use it because its socket does not exist.
 
-    The socket itself would not tell: systemd listens at it for a udev that nobody may start.
+    LVM checks only the socket (udev_queue_get_udev_is_active of libudev). That is not enough: systemd holds the socket
+    open also while udev does not run.
     """
     names = (read(comm).strip() for comm in _PROC.glob("[0-9]*/comm"))
     return not Path(_UDEV).exists() or any(name in _UDEV_NAMES for name in names)
 
 
 def _can_archive() -> bool:
-    """Whether LVM can write copies of its metadata where it does by default; where nothing is, that is left to LVM."""
-    for place in (LVM_ARCHIVE, LVM_ARCHIVE.parent):
+    """Whether LVM can write its metadata archive to the default directory; true if that and its parent are missing."""
+    for directory in (LVM_ARCHIVE, LVM_ARCHIVE.parent):
         try:
-            numbers = os.statvfs(place)
+            status = os.statvfs(directory)
         except FileNotFoundError:
             continue
         except OSError:
             return False
-        room = numbers.f_bfree * numbers.f_frsize
-        full = room < _ARCHIVE_ROOM or (numbers.f_files > 0 and numbers.f_ffree == 0)
-        return not full and not numbers.f_flag & os.ST_RDONLY
+        free = status.f_bfree * status.f_frsize
+        full = free < _ARCHIVE_ROOM or (status.f_files > 0 and status.f_ffree == 0)
+        return not full and not status.f_flag & os.ST_RDONLY
     return True
 
 
 def _with_used(mount: Mount) -> Mount:
     try:
-        numbers = os.statvfs(mount.mountpoint)
+        status = os.statvfs(mount.mountpoint)
     except OSError:
         return mount
-    used = (numbers.f_blocks - numbers.f_bfree) * numbers.f_frsize
+    used = (status.f_blocks - status.f_bfree) * status.f_frsize
     return Mount(mount.mountpoint, mount.source, mount.fstype, mount.device, used)
 
 

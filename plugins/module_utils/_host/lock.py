@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host lock: one run that changes snapsets at a time. Private to this collection.
+"""The host lock: only one run at a time may change snapsets. Private to this collection.
 
-It is flock(2) on a root-owned file with a public path, so that a shell can take it too (flock(1)).
+It is flock(2) on a file owned by root. The path is documented, so that shell scripts can take the lock too (flock(1)).
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ _RETRY_SECONDS = 0.2
 
 @contextmanager
 def host_lock(purpose: str, *, timeout: int) -> Iterator[int]:
-    """Hold the host lock; yields its file descriptor, which a forked child keeps locked by keeping it open.
+    """Hold the host lock. Yields its file descriptor: a child process that keeps it open keeps the host locked.
 
-    ``purpose`` is what others are told while they wait, ``timeout`` how many seconds to wait for them.
+    ``purpose`` is shown to other runs while they wait for this one. ``timeout`` is how long to wait, in seconds.
 
-    Raises HostBusy, naming the holder, when the time is over; or when the path is not safe to lock.
+    Raises HostBusy if the lock was not free in time, with the name of its holder, or if the lock's path is not safe.
     """
     descriptor = _open_lock()
     try:
         _acquire(descriptor, timeout)
-        # It stays when this process is ended and its LVM command goes on; the next holder writes over it.
+        # The text stays in the file: if this process is killed, its LVM command still holds the lock. The next holder
+        # overwrites the text.
         _write_holder(descriptor, f"{purpose} ({_process(os.getpid())})")
         yield descriptor
     finally:
@@ -47,7 +48,7 @@ def host_lock(purpose: str, *, timeout: int) -> Iterator[int]:
 
 
 def _open_lock() -> int:
-    """The lock file, open; no symbolic link is followed, and nothing that others could have planted is used."""
+    """Open the lock file. Follows no symbolic link, and uses no file that another user could have created."""
     try:
         Path(RUN_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
         directory = os.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -58,18 +59,19 @@ def _open_lock() -> int:
         finally:
             os.close(directory)
     except OSError as error:
-        raise HostBusy(f"the host lock {LOCK_PATH} cannot be used: {error.strerror} ({error.filename})") from error
+        raise HostBusy(f"cannot use the host lock {LOCK_PATH}: {error.strerror} ({error.filename})") from error
     _check_owner(descriptor, LOCK_PATH)
     return descriptor
 
 
 def _check_owner(descriptor: int, path: str) -> None:
     status = os.fstat(descriptor)
-    # A file with a second name may be anybody's, and a pipe could not be written to.
+    # A file with a second hard link may belong to anybody. Writing to a pipe could block.
     plain = stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)
     if not plain or status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise HostBusy(
-            f"{path} is not safe: expected a plain file or directory of root, writable by root alone; remove it"
+            f"{path} is not safe: it must be a regular file or a directory, owned by root and writable only by root; "
+            "remove it"
         )
 
 
@@ -78,7 +80,7 @@ def _acquire(descriptor: int, timeout: int) -> None:
     while not _locked(descriptor):
         if time.monotonic() >= end:
             raise HostBusy(
-                f"the host is busy: {_holder(descriptor)} holds {LOCK_PATH}; waited {timeout} s, "
+                f"the host is busy: {_holder(descriptor)} holds {LOCK_PATH}. Waited {timeout} s: "
                 "try again later or raise lock_timeout"
             )
         time.sleep(_RETRY_SECONDS)
@@ -93,15 +95,15 @@ def _locked(descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    """Who holds the lock, by what a run of ours wrote into it, or by the kernel when somebody else took it."""
+    """Describe the holder of the lock: by the text in the file, or by PID if another program took the lock."""
     written = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
     locker = _locker(descriptor)
     if locker is None or _process(locker) in written:
-        # It may have died: then its running LVM command still keeps the lock.
+        # The process may have ended. Then its LVM command still holds the lock.
         return written or "an unknown process"
-    # A shell has the lock of a flock(1) that has long ended, on a descriptor that it gave to it.
-    heirs = [] if Path(f"/proc/{locker}").exists() else _heirs(descriptor)
-    return ", ".join(_process(pid) for pid in heirs or [locker])
+    # A shell can pass a descriptor to flock(1), which takes the lock and ends. Then the shell holds the lock.
+    inheritors = [] if Path(f"/proc/{locker}").exists() else _inheritors(descriptor)
+    return ", ".join(_process(pid) for pid in inheritors or [locker])
 
 
 def _process(pid: int) -> str:
@@ -109,7 +111,7 @@ def _process(pid: int) -> str:
 
 
 def _locker(descriptor: int) -> int | None:
-    """The PID that took the lock, as proc_locks(5) shows it, or None."""
+    """Return the PID that took the lock, from proc_locks(5), or None."""
     inode = os.fstat(descriptor).st_ino
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
         fields = line.split()
@@ -118,8 +120,8 @@ def _locker(descriptor: int) -> int | None:
     return None
 
 
-def _heirs(descriptor: int) -> list[int]:
-    """The processes that have the lock because they have its descriptor, as proc_pid_fdinfo(5) shows it."""
+def _inheritors(descriptor: int) -> list[int]:
+    """Return the PIDs that hold the lock through an inherited descriptor, from proc_pid_fdinfo(5)."""
     inode = f":{os.fstat(descriptor).st_ino} "
     found = set()
     for file in Path("/proc").glob("[0-9]*/fdinfo/*"):
@@ -131,7 +133,7 @@ def _heirs(descriptor: int) -> list[int]:
 
 
 def _write_holder(descriptor: int, text: str) -> None:
-    # /run may be full; then others are told the PID, which the kernel knows.
+    # If /run is full, other runs show the PID from the kernel instead.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text.encode(), 0)

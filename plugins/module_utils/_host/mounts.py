@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is mounted, and what is to be: mountinfo, swaps, fstab and the kernel's root=. Private to this collection."""
+"""Parse what is mounted and what is configured: mountinfo, swaps, fstab, the kernel's root=. Private."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def parse_mountinfo(lines: Iterable[str], devices: Iterable[DeviceNumber]) -> Iterator[Mount]:
-    """The mounted block filesystems of /proc/self/mountinfo (proc_pid_mountinfo(5)), in its order.
+    """Yield the mounted block filesystems from /proc/self/mountinfo (proc_pid_mountinfo(5)), in the order of the file.
 
-    A filesystem with a device number of its own making (btrfs) is told by its source when that is a block device.
+    Some filesystems (btrfs) have an anonymous device number. They are identified by their source, if that is a block
+    device.
     """
     known = set(devices)
     for line in filter(None, lines):
@@ -39,7 +40,7 @@ def parse_mountinfo(lines: Iterable[str], devices: Iterable[DeviceNumber]) -> It
 
 
 def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
-    """The active swap areas on block devices of /proc/swaps (proc_swaps(5)); swap files belong to their filesystem."""
+    """Yield the active swap areas on block devices from /proc/swaps (proc_swaps(5)). Swap files are skipped."""
     for line in lines:
         words = _BLANKS.split(line)
         if len(words) > 1 and words[1] == "partition":
@@ -49,7 +50,7 @@ def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
 
 
 def parse_fstab(lines: Iterable[str]) -> Iterator[FstabEntry]:
-    """The entries of an fstab(5); swap entries have ``[SWAP]`` as their mountpoint."""
+    """Yield the entries of an fstab(5). Swap entries get the mountpoint ``[SWAP]``."""
     for line in lines:
         words = _BLANKS.split(line.strip(" \t"))
         spec, mountpoint, fstype, *_options = [_unescape(word) for word in words] + [""] * 3
@@ -59,7 +60,7 @@ def parse_fstab(lines: Iterable[str]) -> Iterator[FstabEntry]:
 
 
 def root_argument(cmdline: str) -> str:
-    """What a kernel command line gives as root=; the last one counts (bootparam(7))."""
+    """Return the value of root= from a kernel command line. The last one counts (bootparam(7))."""
     values = [word[len("root=") :] for word in cmdline.split() if word.startswith("root=")]
     return values[-1] if values else ""
 
@@ -77,13 +78,13 @@ def _device_number(path: str) -> DeviceNumber | None:
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
-        # ValueError: no path at all, as zeroes that a power cut left in fstab.
+        # ValueError: not a valid path, for example the NUL bytes that a power cut can leave in fstab.
         return None
     return (os.major(status.st_rdev), os.minor(status.st_rdev)) if status.st_rdev else None
 
 
-def lasting_name(source: str) -> str:
-    """A device's name by its UUID, as others may differ after the next boot; ``source`` itself when it has none."""
+def persistent_name(source: str) -> str:
+    """Return the /dev/disk/by-uuid path of a device, because other names can change at boot; ``source`` if none."""
     device = os.path.realpath(source)
     links = (str(link) for link in sorted(_BY_UUID.glob("*")) if os.path.realpath(link) == device)
     return next(links, source)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of the host that may be gone a moment later: /proc, /sys, and what others write. Private to this collection."""
+"""Read files that may disappear at any moment, in /proc, /sys and elsewhere. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 _BLOCK = 1024 * 1024
-# A device or process that ends between two looks: its directory is gone, or what is open has nothing to tell of. Of a
-# device that is being removed, device-mapper says EINVAL (dm_attr_show, drivers/md/dm-sysfs.c).
+# Errors when a device or process ends while it is read: its directory is gone, or reading an open file fails. For a
+# device that is being removed, device-mapper returns EINVAL (dm_attr_show, drivers/md/dm-sysfs.c).
 _GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ESRCH, errno.EINVAL)
 
 
 def read(path: str | Path) -> str:
-    """What is in a file, with bytes that are not UTF-8 as surrogates; nothing when it is not there."""
-    # Not as text, which would make a carriage return in a name the end of a line.
+    """Return the content of a file; empty if it does not exist. Bytes that are not UTF-8 become surrogates."""
+    # Text mode would turn a carriage return in a name into the end of a line.
     return unless_gone(lambda: Path(path).read_bytes(), b"").decode(errors="surrogateescape")
 
 
-def unless_gone(read_it: Callable[[], _Found], otherwise: _Found) -> _Found:
-    """What ``read_it`` finds, or ``otherwise`` when that is not there or went away meanwhile; OSError for the rest."""
+def unless_gone(reader: Callable[[], _Found], default: _Found) -> _Found:
+    """Return what ``reader`` returns, or ``default`` if the file does not exist (any more). Raises other OSErrors."""
     try:
-        return read_it()
+        return reader()
     except OSError as error:
         if error.errno in _GONE:
-            return otherwise
+            return default
         raise
 
 
 def checksum(path: Path) -> str:
-    """The SHA-256 of a file's content. Raises OSError."""
+    """Return the SHA-256 of a file's content. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(_BLOCK), b""):

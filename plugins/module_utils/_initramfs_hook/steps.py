@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._host.files import sync_directory, write_whole
+from .._host.files import sync_directory, write_atomically
 from .._paths import INITRAMFS_SCRIPT
 from .program import PROGRAM
 from .script import WANTED
@@ -37,7 +37,7 @@ class WriteScript:
     def carry_out(self, _runner: Runner) -> None:
         """Write it at once, so that it is never incomplete. Raises OSError."""
         INITRAMFS_SCRIPT.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(INITRAMFS_SCRIPT, PROGRAM, mode=WANTED.mode, aside=_TEMPORARY)
+        write_atomically(INITRAMFS_SCRIPT, PROGRAM, mode=WANTED.mode, directory=_TEMPORARY)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How LVM is asked: one report, one process. Private to this collection.
+"""Run LVM and read its report. Private to this collection.
 
-The package ``_lvm`` knows how LVM is run and what it prints. It must not know what an LV is for: no tag, no snapset.
+The package ``_lvm`` knows how to run LVM and what LVM prints. It must not know the purpose of an LV: no tags, no
+snapsets.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """The VGs and LVs that LVM could read, and what it said if that was not everything."""
+    """The VGs and LVs that LVM could read.
+
+    ``unread`` is empty if LVM read everything. Otherwise it holds LVM's error output.
+    """
 
     volume_groups: tuple[VolumeGroup, ...]
     volumes: tuple[Volume, ...]
@@ -30,29 +34,33 @@ class Report:
 
 
 class Lvm:
-    """LVM by the path of its program. ``reads`` counts the reports."""
+    """The LVM program at the path ``binary``. ``reads`` counts the reports."""
 
     def __init__(self, binary: str) -> None:
         self.binary = binary
         self.reads = 0
 
     def report(self) -> Report:
-        """One report of everything.
+        """Return one report of all VGs and LVs.
 
-        Raises ReportFailed when LVM gave none. What LVM could not read is missing from the result and told.
+        VGs that LVM could not read are missing from the result; then ``unread`` says why. Raises ReportFailed if LVM
+        printed no valid report.
         """
         argv = [self.binary, *report_arguments()]
         self.reads += 1
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=clean_environment(), check=False)
-        said = text_of(done.stderr).strip()
+        errors = text_of(done.stderr).strip()
         try:
             groups, volumes = parse_report(text_of(done.stdout))
         except ReportFailed as error:
-            details = {"cmd": argv, "rc": done.returncode, "stderr": said}
-            raise ReportFailed(f"{error.message}; LVM said: {said or 'nothing'}", **details) from error
-        return Report(volume_groups=groups, volumes=volumes, unread=said if done.returncode else "")
+            details = {"cmd": argv, "rc": done.returncode, "stderr": errors}
+            raise ReportFailed(f"{error.message}; LVM said: {errors or 'nothing'}", **details) from error
+        return Report(volume_groups=groups, volumes=volumes, unread=errors if done.returncode else "")
 
 
 def text_of(output: bytes) -> str:
-    """What LVM printed; the name of a device can have any bytes."""
+    """Decode what LVM printed.
+
+    The name of a device can contain any bytes, so bytes that are not UTF-8 become surrogates.
+    """
     return output.decode(errors="surrogateescape")

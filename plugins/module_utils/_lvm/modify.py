@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One LVM command that changes something, run to its end. Private to this collection.
+"""Run one LVM command that changes something, and wait until it ends. Private to this collection.
 
-It runs under a supervisor, with its output in files: LVM does not survive SIGPIPE.
+A supervisor runs the command. Its output goes to files, not to pipes, because SIGPIPE kills LVM.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from .supervisor import supervise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Errors belong on stderr, and whoever watches a merge looks at it more often than every 15 seconds (lvm.conf(5)).
+# Print errors on stderr. Poll merges more often than every 15 seconds, which is LVM's default (lvm.conf(5)).
 _CONFIG = f"log{{report_command_log=0}} activation{{polling_interval={POLL_SECONDS}}}"
 _WITHOUT_ARCHIVE = f"{_CONFIG} backup{{archive=0 backup=0}}"
 
 
 def command_line(binary: str, arguments: Sequence[str], *, archive: bool) -> list[str]:
-    """The whole command line for ``arguments``.
+    """The command line of one modifying command.
 
-    Without ``archive`` LVM writes no copies of its metadata into its directory; it refuses to go on when it cannot
+    If ``archive`` is false, LVM does not back up its metadata to /etc/lvm; with archiving on, LVM fails if it cannot
+    write there
     (vgcfgbackup(8)).
     """
     config = _CONFIG if archive else _WITHOUT_ARCHIVE
@@ -47,7 +48,7 @@ def modify(argv: Sequence[str], *, lock: int, vgs: Sequence[str]) -> CommandResu
 
 
 def _output_file() -> IO[bytes]:
-    # Without a name from the start, so that nothing is left behind whoever dies.
+    # The file never has a name, so nothing is left behind when a process is killed.
     return tempfile.TemporaryFile(dir=RUN_DIRECTORY)
 
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One LVM report that shows everything, and its parsing. Private to this collection.
+"""Request and parse one full LVM report. Private to this collection.
 
-``lvm fullreport`` (lvmreport(7), LVM 2.02.158 or newer) gives one consistent object for each VG in one process.
+``lvm fullreport`` (lvmreport(7), LVM 2.02.158 or newer) returns one consistent object for each VG from one process.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .._model import Volume, VolumeGroup
 
 Row = Mapping[str, str]
 
-# Whatever lvm.conf says, the report has to look like this (conf/lvmdbusd.profile of LVM 2.03 is the model); LVM 2.03.26
-# and newer would put errors into the JSON instead of on stderr.
+# Override every setting of lvm.conf that changes the report's format (as conf/lvmdbusd.profile of LVM 2.03 does).
+# Without report_command_log=0, LVM 2.03.26 and newer write errors into the JSON instead of to stderr.
 REPORT_CONFIG = (
     'report{compact_output=0 compact_output_cols="" binary_values_as_numeric=0 mark_hidden_devices=0 '
     'list_item_separator="," prefixes=0 quoted=1 time_format="%s" headings=1} '
@@ -35,15 +35,15 @@ _LV_FIELDS = (
 )
 _SEG_FIELDS = "lv_uuid,segtype,chunk_size,thin_id"
 
-# What LVM prints is not always JSON: control characters stand in it as they are, and until 2.03.32 backslashes too
-# (docs/lvm.md). So a value is what comes before a quote after which it goes on as after a value. A backslash before a
-# quote or before another backslash means that character, in every version; any other means itself.
+# LVM's output is not always valid JSON: control characters are not escaped, and until 2.03.32 backslashes are not
+# escaped either (docs/lvm.md). So a value ends at the first quote that is followed by what can follow a value. In every
+# version a backslash before a quote or a backslash is an escape; any other backslash is literal.
 _VALUE = re.compile(r'":"(.*?)"(?=, "\w+":"|\}(?:,\s+\{"|\s+\]\s))', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
 def report_arguments() -> tuple[str, ...]:
-    """What follows ``lvm`` on the command line."""
+    """Return the arguments that follow ``lvm`` on the command line."""
     return (
         *(
             "fullreport",
@@ -64,10 +64,10 @@ def report_arguments() -> tuple[str, ...]:
 
 
 def parse_report(text: str) -> tuple[tuple[VolumeGroup, ...], tuple[Volume, ...]]:
-    """The VGs and LVs of a report.
+    """Return the VGs and LVs of a report.
 
-    Raises ReportFailed when ``text`` is not such a report. A VG that LVM could not read is simply absent: LVM says
-    so on stderr and with its exit code.
+    A VG that LVM could not read is missing: LVM reports it on stderr and by its exit code. Raises ReportFailed if
+    ``text`` is not such a report.
     """
     try:
         objects = json.loads(_VALUE.sub(_as_json, text))["report"]
@@ -78,7 +78,7 @@ def parse_report(text: str) -> tuple[tuple[VolumeGroup, ...], tuple[Volume, ...]
                 groups.append(_volume_group(row, item.get("pv", [])))
                 volumes.extend(_volumes(row, item))
     except (ValueError, KeyError, TypeError) as error:
-        raise ReportFailed(f"LVM's report could not be understood ({type(error).__name__}: {error})") from error
+        raise ReportFailed(f"cannot parse LVM's report ({type(error).__name__}: {error})") from error
     return tuple(groups), tuple(volumes)
 
 
@@ -133,7 +133,7 @@ def _volume(group: Row, row: Row, segment: Row, external: Mapping[str, str]) -> 
         active=_flag(row["lv_active"]),
         open=_flag(row["lv_device_open"]),
         suspended=_flag(row["lv_suspended"]),
-        # "unknown" when inactive; the kernel's view ("read-only-override") counts as well as the metadata's.
+        # "unknown" if inactive. "read-only-override": read-only in the kernel, although writable in LVM's metadata.
         writable=not row["lv_permissions"].startswith("read-only"),
         merging=bool(row["lv_merging"]),
         merge_failed=_flag(row["lv_merge_failed"]) is True,
@@ -146,10 +146,11 @@ def _volume(group: Row, row: Row, segment: Row, external: Mapping[str, str]) -> 
 
 
 def _origin(row: Row, external: Mapping[str, str]) -> str:
-    # LVM also names the external origin of a thin volume, which is in another pool or in none and never gets it back.
+    # LVM also reports the external origin of a thin LV. It is in another pool or in none, and the thin LV can never be
+    # merged into it, so it does not count.
     name = _plain(row["origin"])
-    clone = name in external and row["pool_lv"] not in ("", external[name])
-    return "" if clone else name
+    is_clone = name in external and row["pool_lv"] not in ("", external[name])
+    return "" if is_clone else name
 
 
 def _plain(name: str) -> str:
@@ -161,7 +162,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _flag(text: str) -> bool | None:
-    # LVM prints a word when it is so, nothing when it is not, "unknown" when the device is not there to be asked.
+    # LVM prints a word for true, nothing for false, and "unknown" if the device does not exist.
     return None if text == "unknown" else bool(text)
 
 

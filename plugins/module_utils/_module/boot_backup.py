@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._boot_backup.observe import observe
 from .._boot_backup.observed import BootObserved
-from .._boot_backup.plan import plan_backup, shown
+from .._boot_backup.plan import backup_view, plan_backup
 from .._boot_entry.installed import boot_entries
 from .._names import name_problem, set_name_problem
 from .._snapset.context import snapset_context
@@ -45,4 +45,4 @@ class BootBackupCase(KeptCase[BootObserved]):
 
     def view(self, observed: BootObserved) -> dict[str, Any]:
         """It as it is."""
-        return shown(observed)
+        return backup_view(observed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._boot_entry.observe import observe
 from .._boot_entry.observed import EntryObserved
-from .._boot_entry.plan import entry_shown, plan_entry_absent, plan_entry_present
+from .._boot_entry.plan import entry_view, plan_entry_absent, plan_entry_present
 from .._names import set_name_problem
 from .._snapset.context import snapset_context
 from .kept import KeptCase
@@ -45,4 +45,4 @@ class BootEntryCase(KeptCase[EntryObserved]):
 
     def view(self, observed: EntryObserved) -> dict[str, Any]:
         """It as it is."""
-        return entry_shown(observed)
+        return entry_view(observed)

@@ -70,7 +70,7 @@ class ChangeSession(Session):
         """Run another program of the host, and wait until it has ended. Raises FilesFailed when it fails."""
         argv = [name, *arguments]
         self._record(argv, " ".join(argv))
-        run_tool(*argv, keeps=(self.lock,))
+        run_tool(*argv, pass_fds=(self.lock,))
         self.note(f"{name} ended")
 
     def _record(self, argv: list[str], text: str) -> None:

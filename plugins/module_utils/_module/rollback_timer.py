@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._names import name_problem, set_name_problem
 from .._rollback_timer.observe import observe, observe_for_arming
 from .._rollback_timer.observed import TimerObserved
-from .._rollback_timer.plan import plan_armed, plan_disarmed, timer_shown
+from .._rollback_timer.plan import plan_armed, plan_disarmed, set_timer_view
 from .._snapset.context import snapset_context
 from .argspec import duration_parameter
 from .kept import KeptCase
@@ -42,7 +42,7 @@ class RollbackTimerCase(KeptCase[TimerObserved]):
     def observe(self, host_state: HostState) -> TimerObserved:
         """The set and its timers; what arming depends on only where one is to be armed. Raises FilesFailed, OSError."""
         seen = observe(snapset_context(host_state, self._name))
-        if self.state == "disarmed" or seen.is_wanted(self._after, self._boots):
+        if self.state == "disarmed" or seen.is_current(self._after, self._boots):
             return seen
         return observe_for_arming(seen)
 
@@ -54,7 +54,7 @@ class RollbackTimerCase(KeptCase[TimerObserved]):
 
     def view(self, observed: TimerObserved) -> dict[str, Any]:
         """It as it is."""
-        return timer_shown(observed)
+        return set_timer_view(observed)
 
 
 def _after(text: str | None) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from .._errors import Refused
@@ -42,97 +43,102 @@ if TYPE_CHECKING:
     from .script import RollbackScript
 
 
-def timer_shown(seen: TimerObserved) -> dict[str, Any]:
-    """The timer as it is."""
-    if not seen.timers:
-        return _none(seen.now.name)
-    found = timer_view(seen.timers[-1])
-    return {**found, "running": found["state"] == "armed" and seen.running}
+def set_timer_view(observed: TimerObserved) -> dict[str, Any]:
+    """Return the newest timer of the snapset as results show it."""
+    if not observed.timers:
+        return _no_timer(observed.context.name)
+    found = timer_view(observed.timers[-1])
+    return {**found, "running": found["state"] == "armed" and observed.running}
 
 
-def _none(name: str) -> dict[str, Any]:
+def _no_timer(name: str) -> dict[str, Any]:
     nothing = ("id", "after", "deadline", "failed_boots", "fired_at", "vg", "volume")
     return {"name": name, "state": "disarmed", "running": False, **dict.fromkeys(nothing)}
 
 
-def plan_disarmed(seen: TimerObserved) -> StepsPlan:
-    """The steps that end and remove whatever timer there is."""
-    steps = tuple(_removal(seen))
-    return StepsPlan(steps, _none(seen.now.name) if steps else timer_shown(seen))
+def plan_disarmed(observed: TimerObserved) -> StepsPlan:
+    """Return the steps that stop and remove every timer of the snapset."""
+    steps = tuple(_removal(observed))
+    return StepsPlan(steps, _no_timer(observed.context.name) if steps else set_timer_view(observed))
 
 
-def _removal(seen: TimerObserved) -> Iterator[Step]:
-    if seen.has_unit:
-        yield StopUnit(seen.now.name)
-    if seen.timers:
-        yield Remove.of(timer.volume for timer in seen.timers)
+def _removal(observed: TimerObserved) -> Iterator[Step]:
+    if observed.has_unit:
+        yield StopUnit(observed.context.name)
+    if observed.timers:
+        yield Remove.of(timer.volume for timer in observed.timers)
 
 
-def plan_armed(seen: TimerObserved, *, after: int, boots: int, vg: str | None) -> StepsPlan:
-    """The steps to a timer that runs. Raises Refused with every reason why the host could not go back by itself."""
-    if seen.is_wanted(after, boots):
-        return StepsPlan((), timer_shown(seen))
-    name, host = seen.now.name, seen.host_state.host
-    _refuse(seen, _problems(seen))
-    found = _rollback_script(seen)
+def plan_armed(observed: TimerObserved, *, after: int, boots: int, vg: str | None) -> StepsPlan:
+    """Return the steps to a running timer. Raises Refused with every reason that would prevent its rollback.
+
+    ``after`` is in seconds. ``boots`` is how many failed boots trigger the rollback, 0 for none.
+    """
+    if observed.is_current(after, boots):
+        return StepsPlan((), set_timer_view(observed))
+    name, host = observed.context.name, observed.host_state.host
+    _refuse(observed, _problems(observed))
+    rollback = _rollback_script(observed)
     place = plan_volume(
-        seen.host_state,
+        observed.host_state,
         f"the rollback timer of {name}",
         names=generated_names("safepoint_timer", name),
         vg=vg,
-        needed=ROOM + seen.tools_size,
-        going=[timer.volume for timer in seen.timers],
+        needed=ROOM + observed.tools_size,
+        going=[timer.volume for timer in observed.timers],
     )
-    tags = TimerTags(set_name=name, set_id=seen.now.set_id, armed=host.now, after=after, boots=boots, vg=place.vg_uuid)
+    tags = TimerTags(
+        set_name=name, set_id=observed.context.set_id, armed=host.now, after=after, boots=boots, vg=place.vg_uuid
+    )
     steps = (
-        *_removal(seen),
+        *_removal(observed),
         place.step("timer", tags.to_tags()),
-        _write(seen, place, tags, found),
+        _write(observed, place, tags, rollback),
         Retag(purpose="seal", volumes=(place.full_name,), add=(TIMER_READY,)),
         StartUnit(name, tags.deadline, place.device),
     )
-    armed = {"state": "armed", "running": True, "id": seen.now.set_id, "after": after, "failed_boots": boots}
-    return StepsPlan(steps, {**_none(name), **armed, "vg": place.vg, "volume": place.name})
+    armed = {"state": "armed", "running": True, "id": observed.context.set_id, "after": after, "failed_boots": boots}
+    return StepsPlan(steps, {**_no_timer(name), **armed, "vg": place.vg, "volume": place.name})
 
 
-def _refuse(seen: TimerObserved, problems: Iterable[str]) -> None:
+def _refuse(observed: TimerObserved, problems: Iterable[str]) -> None:
     if found := tuple(problems):
-        raise Refused(f"the rollback timer of {seen.now.name} cannot be armed", found)
+        raise Refused(f"the rollback timer of {observed.context.name} cannot be armed", found)
 
 
-def _problems(seen: TimerObserved) -> Iterator[str]:
-    yield from host_problems(seen.now)
-    if not seen.systemd:
-        yield "this host was not booted by systemd, which has to run it"
-    for initramfs in seen.initramfs:
+def _problems(observed: TimerObserved) -> Iterator[str]:
+    yield from host_problems(observed.context)
+    if not observed.systemd:
+        yield "the host was not booted by systemd, which must run the timer"
+    for initramfs in observed.initramfs:
         # The change may break the modules on /.
         if initramfs.modules is None or FILESYSTEM not in initramfs.modules:
             yield (
                 f"the initramfs of kernel {initramfs.kernel} has no {FILESYSTEM}, which the timer needs: "
-                f"dracut --force --add-drivers {FILESYSTEM} --kver {initramfs.kernel}, or add it to "
-                "/etc/initramfs-tools/modules and run update-initramfs"
+                f"dracut --force --add-drivers {FILESYSTEM} --kver {shlex.quote(initramfs.kernel)}, or add "
+                f"{FILESYSTEM} to /etc/initramfs-tools/modules and run update-initramfs"
             )
-    yield from (f"the program {name} is needed and not there: install it" for name in seen.missing_tools)
+    yield from (f"the program {name} is missing: install it" for name in observed.missing_tools)
 
 
-def _rollback_script(seen: TimerObserved) -> RollbackScript:
-    """What the program is to do. Raises Refused."""
-    now = seen.now
-    _refuse(seen, set_problems(now))
-    plan = plan_merged(now.host_state, Request(name=now.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
-    _refuse(seen, boot_problems(now))
-    return rollback_script(now, plan)
+def _rollback_script(observed: TimerObserved) -> RollbackScript:
+    """Return what the program must do. Raises Refused."""
+    context = observed.context
+    _refuse(observed, set_problems(context))
+    plan = plan_merged(context.host_state, Request(name=context.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
+    _refuse(observed, boot_problems(context))
+    return rollback_script(context, plan)
 
 
-def _write(seen: TimerObserved, place: NewVolume, tags: TimerTags, found: RollbackScript) -> WriteTimer:
-    mounts = boot_mounts(seen.host_state) if seen.kept else ()
+def _write(observed: TimerObserved, place: NewVolume, tags: TimerTags, rollback: RollbackScript) -> WriteTimer:
+    mounts = boot_mounts(observed.host_state) if observed.saved else ()
     files = {
         "go-back": PROGRAM,
-        "facts": facts(tags, place.full_name, found, seen.host_state.host),
-        "requests": requests(found, seen.host_state),
-        "boot": boot_list(seen.kept),
-        "menus": menu_directories(seen.kept),
-        "filesystems": filesystems(seen.devices, mounts),
+        "facts": facts(tags, place.full_name, rollback, observed.host_state.host),
+        "requests": requests(rollback, observed.host_state),
+        "boot": boot_list(observed.saved),
+        "menus": menu_directories(observed.saved),
+        "filesystems": filesystems(observed.devices, mounts),
     }
-    changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {seen.host_state.host.boot_id}\n"}
+    changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {observed.host_state.host.boot_id}\n"}
     return WriteTimer(place.full_name, place.device, files, changing)

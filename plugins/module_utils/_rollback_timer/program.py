@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program of a rollback timer, for a POSIX shell: its text and nothing else. Pure; private to this collection."""
+"""The program of a rollback timer, for a POSIX shell: only its text. Pure; private to this collection."""
 
 from __future__ import annotations
 
 FUNCTIONS = r"""
-# Goes back to a safe point when the time is over. Arguments: the directory of the timer, and --check to look only
-# whether it could.
+# Rolls the host back to a safe point when the time is over. Arguments: the directory of the timer, and --check to only
+# check whether the rollback is possible.
 set -u
 HERE=$1
 . "$HERE/facts"
@@ -27,14 +27,14 @@ say() {
     echo "$*"
 }
 
-# 0: LVM knows an LV of the UUIDs $1, VG/LV, that is as the selection $2 says. 1: it does not. 2: it could not be asked.
+# Returns 0 if an LV with the UUIDs $1 (VG/LV) exists and matches the selection $2, 1 if not, 2 if LVM failed.
 exists() {
     selected="vg_uuid=${1%/*} && lv_uuid=${1#*/} && $2"
     known=$(tool lvm lvs --all --noheadings --options lv_uuid --select "$selected") || return 2
     [ -n "$known" ]
 }
 
-# A disk may come late in a boot.
+# A disk may appear late in a boot.
 groups_are_there() {
     missing=$(tool lvm vgs --noheadings --options vg_missing_pv_count $VGS) || return
     case $missing in *[1-9]*) return 1 ;; esac
@@ -42,7 +42,7 @@ groups_are_there() {
 
 with_backup() {
     tool mkdir -p "$HERE/backup" || return
-    tool mount -t ext4 -o ro,nosuid,nodev "$BACKUP" "$HERE/backup" || { say "$BACKUP cannot be mounted"; return 1; }
+    tool mount -t ext4 -o ro,nosuid,nodev "$BACKUP" "$HERE/backup" || { say "cannot mount $BACKUP"; return 1; }
     "$@"
     result=$?
     tool umount "$HERE/backup"
@@ -50,15 +50,16 @@ with_backup() {
 }
 
 check() {
-    (cd "$HERE" && tool sha256sum --quiet --strict --check SHA256SUMS) || { say "its own files are damaged"; return 1; }
-    groups_are_there || { say "not all PVs of the set are there"; return 1; }
+    (cd "$HERE" && tool sha256sum --quiet --strict --check SHA256SUMS) ||
+        { say "the files of the timer are damaged"; return 1; }
+    groups_are_there || { say "a PV of the snapset is missing"; return 1; }
     for member in $MEMBERS; do
         [ ! -e "$HERE/begun" ] || continue
         exists "$member" 'lv_snapshot_invalid!="snapshot invalid"'
         case $? in
         0) ;;
-        1) say "the snapshot with the UUID ${member#*/} is gone or has overflowed: there is no way back"; return 3 ;;
-        *) say "LVM does not answer"; return 1 ;;
+        1) say "the snapshot with the UUID ${member#*/} is lost or has overflowed: no rollback possible"; return 3 ;;
+        *) say "LVM failed"; return 1 ;;
         esac
     done
     [ -z "$BACKUP" ] || with_backup check_backup
@@ -69,8 +70,8 @@ check_backup() {
         { say "the backup of /boot is damaged"; return 1; }
 }
 
-# Within a boot only the time since the boot counts, which nobody can set. The clock leads from one boot to the next: by
-# it each boot finds out how much is left, at most all of it.
+# Within a boot only the time since the boot counts, because nobody can set it. From one boot to the next the clock
+# counts: each boot computes from it how much time is left, at most all of it.
 find_end() {
     read_uptime
     if [ "$boot_id" = "$ARMED_BOOT" ]; then
@@ -94,7 +95,7 @@ is_over() {
     [ "$uptime" -ge "$end" ]
 }
 
-# When somebody has set the clock, the deadline by the clock is another one.
+# If somebody has set the clock, the deadline by the clock changes.
 keep_deadline() {
     new=$(($(tool date +%s) + end - uptime))
     read -r deadline <"$HERE/deadline"
@@ -126,28 +127,28 @@ look_for_target() {
 }
 
 is_armed() {
-    tags=$(tool lvm lvs --noheadings --options lv_tags "$VOLUME") || { say "LVM does not answer"; return 2; }
+    tags=$(tool lvm lvs --noheadings --options lv_tags "$VOLUME") || { say "LVM failed"; return 2; }
     # LVM indents the line.
     case " $tags " in
-    *[\ ,]safepoint.timer.fired=*) say "it has fired already"; return 1 ;;
+    *[\ ,]safepoint.timer.fired=*) say "the timer has already fired"; return 1 ;;
     *[\ ,]safepoint.timer.id="$ID"[\ ,]*) ;;
-    *) say "it is not armed any more"; return 1 ;;
+    *) say "the timer is no longer armed"; return 1 ;;
     esac
 }
 
 restore_boot() {
-    # Over what is there, in this program's own mount namespace: whatever the change has done to fstab.
+    # Mounts over existing mounts, in the mount namespace of this program: the change may have broken fstab.
     skipped=
     while read -r device type directory; do
         mount_boot "$device" "$type" "$directory" && continue
-        say "$device cannot be mounted on $directory"
-        # An ESP stays as the change left it: better than a host that nobody reaches.
+        say "cannot mount $device on $directory"
+        # Then an ESP stays as the change left it. That is better than no rollback.
         [ "$directory" != "$BOOT" ] || return 1
         skipped=$directory
     done <"$HERE/filesystems"
     while IFS=$TAB read -r kind path content; do
         [ -z "$skipped" ] || case $path/ in "$skipped"/*) continue ;; esac
-        "restore_$kind" "$path" "$content" || { say "$path could not be brought back"; return 1; }
+        "restore_$kind" "$path" "$content" || { say "cannot restore $path"; return 1; }
     done <"$HERE/boot"
     while read -r directory; do
         hide_other_entries "$directory"
@@ -155,8 +156,9 @@ restore_boot() {
     tool sync
 }
 
-# The kernel refuses to mount a filesystem over itself (EBUSY, fs/namespace.c of Linux 6.1), and the host has mounted it
-# as a rule. So over something else, and not over a bind mount: what is mounted there appears at its source too.
+# The host has usually mounted this filesystem already, and the kernel refuses to mount a filesystem over itself (EBUSY,
+# fs/namespace.c of Linux 6.1). So a tmpfs is mounted between. A bind mount would not do: a mount on it also appears at
+# its source.
 mount_boot() {
     tool mkdir -p "$3" && tool mount -t tmpfs none "$3" &&
         tool mount -t "$2" "$1" "$3" && tool mount -o remount,rw "$3"
@@ -183,7 +185,7 @@ restore_file() {
     tool mv -f -- "$1.safepoint-new" "$1"
 }
 
-# 1: the copy in the backup is damaged. 2: it could not be copied, for want of room as a rule.
+# Returns 1 if the copy in the backup is damaged, 2 if it could not be copied, usually because the filesystem is full.
 copy_file() {
     problem=2
     if tool cp -p -- "$HERE/backup/tree$1" "$1.safepoint-new" && tool sync "$1.safepoint-new"; then
@@ -194,13 +196,13 @@ copy_file() {
     return "$problem"
 }
 
-# Removes the kernels that the change has added, but for the one that runs.
+# Removes the kernels that the change has added, except the running one.
 make_room() {
     read -r release </proc/sys/kernel/osrelease
     made=1
     for file in "$BOOT"/vmlinuz-* "$BOOT"/initrd* "$BOOT"/initramfs-*; do
         case $file in *"$release"*) continue ;; esac
-        [ ! -f "$file" ] || is_kept "$file" || { say "$file gives room"; tool rm -f -- "$file" && made=0; }
+        [ ! -f "$file" ] || is_kept "$file" || { say "deleting $file to free space"; tool rm -f -- "$file" && made=0; }
     done
     return "$made"
 }
@@ -229,7 +231,7 @@ is_kept() {
 }
 
 merge() {
-    # $1: as for exists, $2: VG/LV.
+    # $1: UUIDs as for exists. $2: VG/LV.
     exists "$1" 'lv_merging!="merging"'
     case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
     tool lvm lvconvert --config "$CONFIG" --yes --merge --background "$2"
@@ -243,21 +245,21 @@ go_back() {
     is_armed
     case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
     check || return
-    say "going back to $NAME"
+    say "rolling back to $NAME"
     [ -z "$BACKUP" ] || with_backup restore_boot || return
     now=$(tool date +%s)
-    # Written before the first merge is requested: a member that is gone after that has gone back.
+    # Written before the first merge is requested: a member that disappears after that has been merged.
     if [ ! -e "$HERE/begun" ]; then
         remember || return
         : >"$HERE/begun" && tool sync "$HERE/begun" "$HERE" || return
     fi
-    request || { say "LVM does not merge"; return 1; }
+    request || { say "LVM cannot merge the snapshots"; return 1; }
     tool lvm lvchange --config "$CONFIG" --yes --addtag "safepoint.timer.fired=$now" "$VOLUME"
-    say "the merges are requested; the host reboots"
+    say "the merges are requested, rebooting"
     tool sync
     /usr/bin/systemctl --no-block reboot
     tool sleep 120
-    say "the host does not reboot in order, so without"
+    say "the regular reboot did not happen in time, forcing it"
     tool sync
     for key in s u b; do
         echo "$key" >/proc/sysrq-trigger

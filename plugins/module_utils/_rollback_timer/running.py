@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether systemd runs a rollback timer: only read. Private to this collection."""
+"""Read whether systemd runs a rollback timer. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from .timers import running_mark, unit_name
 UNITS = Path("/etc/systemd/system")
 WANTED_BY = "sysinit.target.wants"
 SYSTEMD = Path("/run/systemd/system")
-"""Is there on a host that was booted by systemd (sd_booted(3))."""
+"""Exists if systemd booted the host (sd_booted(3))."""
 
 
 def with_running(view: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a timer by its tags, and whether its program runs."""
+    """Return the view of a timer with the key ``running``: whether its program is watching."""
     return {**view, "running": view["state"] == "armed" and is_running(view["name"])}
 
 
 def is_running(name: str) -> bool:
-    """Whether the program watches, and will do so after the next boot."""
-    wanted = UNITS / WANTED_BY / unit_name(name)
-    return wanted.exists() and Path(running_mark(name)).exists() and is_active(name)
+    """Whether the program is watching, and will be started again at the next boot."""
+    enabled = UNITS / WANTED_BY / unit_name(name)
+    return enabled.exists() and Path(running_mark(name)).exists() and is_active(name)
 
 
 def is_active(name: str) -> bool:
-    """Whether systemd has the unit started."""
+    """Whether the unit is active."""
     if not SYSTEMD.is_dir():
         return False
     try:

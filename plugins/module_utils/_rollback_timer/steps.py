@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of a rollback timer that are no LVM command: its filesystem, and its unit of systemd. Private."""
+"""The steps of a rollback timer that are not LVM commands: its filesystem and its systemd unit. Private."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WriteTimer:
-    """Fill the LV of a timer; ``files`` are texts by name, those in ``changing`` the program writes itself."""
+    """Fill the LV of a timer. ``files`` and ``changing`` are texts by file name.
+
+    The program itself changes the files in ``changing``.
+    """
 
     volume: str
     device: str
@@ -37,13 +40,13 @@ class WriteTimer:
         return {"step": "write_timer", "volume": self.volume}
 
     def carry_out(self, _runner: Runner) -> None:
-        """Make the filesystem, write it, and let the program verify it. Raises FilesFailed, OSError."""
+        """Create and fill the filesystem, and let the program verify it. Raises FilesFailed, OSError."""
         write_timer(self.device, self.files, self.changing)
 
 
 @dataclass(frozen=True)
 class StartUnit:
-    """Have systemd run the timer on ``device`` now and at every boot."""
+    """Make systemd run the timer on ``device`` now and at every boot. ``deadline`` is in seconds since the epoch."""
 
     name: str
     deadline: int
@@ -53,7 +56,7 @@ class StartUnit:
 
     @property
     def makes(self) -> str:
-        """The unit."""
+        """What the step creates, for messages."""
         return unit_name(self.name)
 
     def render(self) -> Mapping[str, Any]:
@@ -61,22 +64,22 @@ class StartUnit:
         return {"step": "start_timer", "unit": unit_name(self.name)}
 
     def changed_files(self) -> list[FileChange]:
-        """The file of the unit."""
+        """The file of the unit, for the diff."""
         return [FileChange(_path(self.name), after=unit(self.name, self.deadline, self.device))]
 
     def carry_out(self, _runner: Runner) -> None:
-        """Start it and wait until it watches. Raises FilesFailed, OSError."""
+        """Start the unit and wait until its program is watching. Raises FilesFailed, OSError."""
         start(self.name, self.deadline, self.device)
 
     def undo(self, _runner: Runner) -> bool:
-        """Stop it and remove its file. Raises FilesFailed, OSError."""
+        """Stop the unit and remove its file. Raises FilesFailed, OSError."""
         stop(self.name)
         return True
 
 
 @dataclass(frozen=True)
 class StopUnit:
-    """End the program of a timer, and remove its unit."""
+    """Stop the program of a timer, and remove its unit."""
 
     name: str
     changes = True
@@ -87,7 +90,7 @@ class StopUnit:
         return {"step": "stop_timer", "unit": unit_name(self.name)}
 
     def carry_out(self, _runner: Runner) -> None:
-        """End it. Raises FilesFailed, OSError."""
+        """Stop and remove the unit. Raises FilesFailed, OSError."""
         stop(self.name)
 
 

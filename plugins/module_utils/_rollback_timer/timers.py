@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which rollback timers a host has, by their tags. Pure; private to this collection.
+"""Find the rollback timers of a host by their tags. Pure; private to this collection.
 
-A timer is an auxiliary LV with a small filesystem, a toolbox that needs nothing of the host but its kernel, and a unit
-of systemd that starts the program in it at every boot.
+A timer is an auxiliary LV with a small filesystem, and a systemd unit. The filesystem contains a program and a toolbox
+that needs nothing of the host but its kernel. The unit starts the program at every boot.
 
-The package ``_rollback_timer`` knows the program that rolls a host back when nobody confirms a change, and what that
+The package ``_rollback_timer`` knows the program that rolls a host back if nobody confirms a change, and what that
 program needs. It must not know how a backup of /boot is made, or what a boot entry is.
 """
 
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
     from .._snapset.tags import TimerTags
 
 ROOM = 4 * 1024 * 1024
-"""Bytes that LVM's settings, the log and the program need at most, besides the toolbox."""
+"""How many bytes LVM's settings, the log and the program need at most. The toolbox is not included."""
 
 TimerState = Literal["incomplete", "armed", "fired"]
 
 
 @dataclass(frozen=True)
 class Timer:
-    """A timer, by the LV that holds it and by its tags."""
+    """A timer: its LV and its parsed tags."""
 
     volume: Volume
     tags: TimerTags
 
     @property
     def state(self) -> TimerState:
-        """What it does."""
+        """The state of the timer, by its tags."""
         if self.tags.fired is not None:
             return "fired"
         return "armed" if self.tags.ready else "incomplete"
 
 
 def timers_in(host_state: HostState) -> tuple[Timer, ...]:
-    """The timers on the host, the youngest last."""
+    """Return the timers on the host, the newest last."""
     found = [Timer(one, tags) for one in host_state.volumes if (tags := parse_timer(one.tags)) is not None]
     return tuple(sorted(found, key=lambda timer: timer.tags.armed))
 
 
 def timer_view(timer: Timer) -> dict[str, Any]:
-    """A timer as results show it."""
+    """Return a timer as results show it."""
     return {
         "name": timer.tags.set_name,
         "id": timer.tags.set_id,
@@ -66,15 +66,15 @@ def timer_view(timer: Timer) -> dict[str, Any]:
 
 
 def iso_date(seconds: int) -> str:
-    """Seconds since the epoch as people read them."""
+    """Return seconds since the epoch as an ISO 8601 date in UTC."""
     return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat()
 
 
 def unit_name(set_name: str) -> str:
-    """The unit that runs the timer of a set."""
+    """Return the name of the unit that runs the timer of a snapset."""
     return f"safepoint-lvm-timer-{set_name}.service"
 
 
 def running_mark(set_name: str) -> str:
-    """The file that the program makes at each boot, when it has found everything in order."""
+    """Return the path of a file that the program creates at each boot, after its checks have succeeded."""
     return f"{RUN_DIRECTORY}/timer-{set_name}"

@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The toolbox of a rollback timer: programs of the host, copied with all that they load. Private to this collection.
+"""The toolbox of a rollback timer: copies of programs with their libraries. Private to this collection.
 
-The timer runs when there may be neither network nor Ansible nor Python, and the host's own programs may be broken:
-every program that it uses is a copy, with the libraries and the loader that belong to it, and the checksums of all are
-verified first.
+The timer may run without network, Ansible and Python, and the programs of the host may be broken. So it uses only
+copies of programs, with their libraries and their loader, and verifies all checksums first.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ TOOLS = (
     *("sh", "lvm", "flock", "mount", "umount"),
     *("cp", "date", "ln", "mkdir", "mv", "readlink", "rm", "sha256sum", "sleep", "sync"),
 )
-"""What the program calls; coreutils, util-linux and LVM."""
+"""The programs that the timer calls, from coreutils, util-linux and LVM."""
 
 CHECKSUMS = "SHA256SUMS"
-# As ldd(1) prints them: "libc.so.6 => /lib/... (0x...)", and the loader without a name before it.
+# A line of ldd(1): "libc.so.6 => /lib/... (0x...)". The line of the loader has only the path.
 _LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)$", re.MULTILINE)
 _LOADER = re.compile(r"/ld[-.][^/]*$")
 
 
 def write_toolbox(place: Path) -> None:
-    """Copy the programs and what they need to ``place``. Raises OSError, FilesFailed."""
+    """Copy the programs and all that they need to the directory ``place``. Raises OSError, FilesFailed."""
     (place / "bin").mkdir()
     (place / "lib").mkdir()
     for source, target in toolbox():
@@ -44,9 +43,9 @@ def write_toolbox(place: Path) -> None:
 
 
 def toolbox() -> set[tuple[str, str]]:
-    """Every file of the toolbox: where it is on the host, and its path in the toolbox.
+    """Return every file of the toolbox: its path on the host, and its path in the toolbox.
 
-    Raises FilesFailed when the host has no such program, or one that is no dynamic executable of glibc.
+    Raises FilesFailed if a program is missing, or is not a dynamic executable of glibc.
     """
     found = set()
     for name in TOOLS:
@@ -58,7 +57,7 @@ def toolbox() -> set[tuple[str, str]]:
 
 
 def checksums(place: Path) -> str:
-    """A list of all files below ``place`` for ``sha256sum --check`` there."""
+    """Return the checksums of all files below ``place``, as input for ``sha256sum --check``, run in ``place``."""
     return "".join(f"{checksum(path)}  {path.relative_to(place)}\n" for path in _files(place))
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filesystem of a rollback timer: made, filled and verified. Private to this collection."""
+"""Create, fill and verify the filesystem of a rollback timer. Private to this collection."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _INODES = 512
 
 
 def write_timer(device: str, files: Mapping[str, str], changing: Mapping[str, str]) -> None:
-    """Make the filesystem on ``device`` with all that the program needs, and let the program verify it.
+    """Create the filesystem on ``device`` with all that the program needs, and let the program verify it.
 
-    ``files`` are texts by name, with the program among them; those in ``changing`` the program writes itself, so no
-    checksum is kept of them. Raises FilesFailed, OSError.
+    ``files`` are texts by file name, including the program. The program itself changes the files in ``changing``, so
+    their checksums are not recorded. Raises FilesFailed, OSError.
     """
     make_filesystem(device, inodes=_INODES, journal=True)
     with mounted(device, writable=True, executable=True) as top:

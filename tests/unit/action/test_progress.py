@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What people read while a rollback goes on."""
+"""The progress line of a rollback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.safepoint.lvm.plugins.plugin_utils import _progress
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._progress import Sample
 
 MIB = 1024 * 1024
-# Two hours east: a person on the controller reads the clock there.
+# Two hours east of UTC: the line uses the time zone of the controller.
 NOW = datetime(2026, 11, 27, 14, 30, 0, tzinfo=timezone(timedelta(hours=2)))
 
 
@@ -46,9 +46,9 @@ def test_only_merges_that_run_have_something_left() -> None:
         ([Sample(0, 100)], None),
         ([Sample(0, 100), Sample(10, 50)], 5),
         ([Sample(0, 100), Sample(10, 100)], None),
-        # A snapshot that is merged leaves the sum, one that begins joins it.
+        # The sum can grow: a merge that starts is added to it.
         ([Sample(0, 100), Sample(10, 300)], None),
-        # What was fast at first, and is slow now, ends late.
+        # A merge that was fast at first and is slow now ends late.
         ([Sample(0, 10_000), Sample(10, 2_000), Sample(100, 1_100), Sample(200, 100)], 10),
     ],
 )

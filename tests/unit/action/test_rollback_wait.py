@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The action plugin rollback_wait, with a host that is played: what it asks, when it ends, what it says."""
+"""The action plugin rollback_wait on a simulated host: which modules it runs, when it ends, what it prints."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from ansible_collections.safepoint.lvm.plugins.action import rollback_wait
 FACTS = {"discovered_interpreter_python": "/usr/local/bin/python3.14", "distribution": "Debian"}
 
 
-def look(state: str, percent: float | None = None, *, reboot: bool = False, changed: bool = False) -> dict[str, Any]:
-    """What the module snapset returns of a rollback of one member."""
+def observed(
+    state: str, percent: float | None = None, *, reboot: bool = False, changed: bool = False
+) -> dict[str, Any]:
+    """Return a result of the module snapset during the rollback of one member."""
     member = {
         "vg": "data",
         "origin": "db",
@@ -35,12 +37,12 @@ def look(state: str, percent: float | None = None, *, reboot: bool = False, chan
 
 
 class Played:
-    """The plugin on a host that answers with `looks`, one after the other, and a clock that only waiting moves."""
+    """The plugin on a host that returns `results` one after the other. The clock moves only while the plugin waits."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, *looks: dict[str, Any], check: bool = False, **args: Any
+        self, monkeypatch: pytest.MonkeyPatch, *results: dict[str, Any], check: bool = False, **args: Any
     ) -> None:
-        self.looks = list(looks)
+        self.results = list(results)
         self.asked: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self.said: list[str] = []
         self.now = 1000.0
@@ -52,10 +54,10 @@ class Played:
         task.copy = lambda: SimpleNamespace(**vars(task))
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"), always_pipeline_modules=True)
         loader = SimpleNamespace(action_loader=SimpleNamespace(get=self._reboot_action))
-        # No type of Ansible's is needed here.
+        # The stand-ins do not have Ansible's types.
         make: Any = rollback_wait.ActionModule
         self.plugin = make(task, connection, None, None, None, loader)
-        # From 2.19 on ansible-core does not take it from there.
+        # ansible-core 2.19 and newer ignore the argument.
         self.plugin._shared_loader_obj = loader
         monkeypatch.setattr(self.plugin, "_execute_module", self._execute)
         monkeypatch.setattr(rollback_wait, "Display", lambda: SimpleNamespace(display=self.said.append))
@@ -67,7 +69,7 @@ class Played:
 
     def _execute(self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         self.asked.append((module_name, module_args, dict(task_vars["ansible_facts"])))
-        return self.looks.pop(0)
+        return self.results.pop(0)
 
     def _reboot_action(self, name: str, *, task: Any, **_more: Any) -> Any:
         assert name == "ansible.builtin.reboot"
@@ -80,37 +82,39 @@ class Played:
         return SimpleNamespace(run=run)
 
     def run(self) -> dict[str, Any]:
-        """What the task returns."""
+        """Run the task and return its result."""
         result: dict[str, Any] = self.plugin.run(None, {"inventory_hostname": "web1", "ansible_facts": dict(FACTS)})
         return result
 
 
 def test_it_looks_until_all_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, look("merging", 10, changed=True), look("merging", 60), look("rolled_back"))
+    played = Played(
+        monkeypatch, observed("merging", 10, changed=True), observed("merging", 60), observed("rolled_back")
+    )
     result = played.run()
     assert (result.get("failed"), result["changed"]) == (None, True)
     assert result["snapset"]["state"] == "rolled_back"
     assert result["elapsed"] == 10
     arguments = {"name": "patch", "state": "merged", "accept_loss_of": [], "lock_timeout": 60}
     assert played.asked == [("safepoint.lvm.snapset", arguments, FACTS)] * 3
-    assert played.said[:2] == ["web1: looks at the merges", "web1: /srv merging 10%"]
+    assert played.said[:2] == ["web1: waiting for the merges", "web1: /srv merging 10%"]
     assert played.said[2].startswith("web1: /srv merging 60%; 0.0 MiB/s; expected end ")
     assert played.reboots == []
 
 
 def test_nothing_is_left_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, look("rolled_back"))
+    played = Played(monkeypatch, observed("rolled_back"))
     assert played.run()["changed"] is False
-    assert played.said == ["web1: looks at the merges"]
+    assert played.said == ["web1: waiting for the merges"]
 
 
 def test_after_a_reboot_python_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {**look("rolled_back"), "ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}
+    found = {**observed("rolled_back"), "ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}
     played = Played(monkeypatch, found, reboot=True, reboot_timeout=77)
     result = played.run()
     assert played.reboots == [{"reboot_timeout": 77, "msg": "Rollback to patch"}]
     assert played.asked[0][2] == {"distribution": "Debian"}
-    assert played.said == ["web1: is back after 42 s", "web1: looks at the merges"]
+    assert played.said == ["web1: is back after 42 s", "web1: waiting for the merges"]
     assert result["elapsed"] == 42
     assert result["ansible_facts"] == {"discovered_interpreter_python": "/usr/bin/python3"}
     assert result["changed"] is True
@@ -118,7 +122,9 @@ def test_after_a_reboot_python_is_looked_for_again(monkeypatch: pytest.MonkeyPat
 
 def test_the_python_that_was_found_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {"discovered_interpreter_python": "/usr/bin/python3"}
-    played = Played(monkeypatch, {**look("merging", 5), "ansible_facts": facts}, look("rolled_back"), reboot=True)
+    played = Played(
+        monkeypatch, {**observed("merging", 5), "ansible_facts": facts}, observed("rolled_back"), reboot=True
+    )
     assert played.run()["ansible_facts"] == facts
 
 
@@ -126,7 +132,7 @@ def test_the_python_that_was_found_first_is_kept(monkeypatch: pytest.MonkeyPatch
     ("down", "sentence"),
     [
         (True, "the host did not come back after the reboot: Timed out"),
-        (False, "the host could not be rebooted: Timed out"),
+        (False, "cannot reboot the host: Timed out"),
     ],
 )
 def test_a_reboot_that_fails(monkeypatch: pytest.MonkeyPatch, *, down: bool, sentence: str) -> None:
@@ -140,10 +146,10 @@ def test_a_reboot_that_fails(monkeypatch: pytest.MonkeyPatch, *, down: bool, sen
 @pytest.mark.parametrize(
     ("last", "sentence"),
     [
-        (look("merging", 30), "the rollback to patch has not ended within 60 s (timeout): /srv merging 30%"),
+        (observed("merging", 30), "the rollback to patch did not end within 60 s (timeout): /srv merging 30%"),
         (
-            look("merge_pending", reboot=True),
-            "the rollback to patch waits for another reboot: /srv merge pending",
+            observed("merge_pending", reboot=True),
+            "the rollback to patch needs another reboot: /srv merge pending",
         ),
     ],
 )
@@ -153,24 +159,24 @@ def test_it_ends_where_waiting_does_not_help(
     played = Played(monkeypatch, *[last] * 20, timeout=60)
     result = played.run()
     assert result["failed"] is True
-    assert result["msg"] == f"{sentence}. Nothing is lost: run this again to continue"
+    assert result["msg"] == f"{sentence}. Nothing is lost: run this task again to continue"
     assert played.now <= 1000 + 60 + 1
 
 
 def test_an_error_of_the_module_is_the_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, look("merging", 30, changed=True), {"failed": True, "msg": "LVM says no"})
+    played = Played(monkeypatch, observed("merging", 30, changed=True), {"failed": True, "msg": "LVM says no"})
     result = played.run()
     assert (result["failed"], result["msg"], result["changed"]) == (True, "LVM says no", True)
 
 
 def test_check_mode_only_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    predicted = look("merging", changed=True)
+    predicted = observed("merging", changed=True)
     played = Played(monkeypatch, predicted, check=True, reboot=True, min_headroom="0", accept_loss_of="a, b")
     assert played.run() == predicted
     assert (played.reboots, played.said) == ([], [])
     (asked,) = played.asked
     assert asked[1]["min_headroom"] == "0"
-    # The module reads text.
+    # The module gets the words as they are: it parses them itself.
     assert asked[1]["accept_loss_of"] == ["a", " b"]
 
 
@@ -191,9 +197,9 @@ def test_bad_times(monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], sente
     assert (played.asked, played.reboots) == ([], [])
 
 
-def test_it_says_that_it_still_reboots(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = Played(monkeypatch, look("rolled_back"), reboot=True)
-    monkeypatch.setattr(rollback_wait, "_SAY_EVERY", 0.01)
+def test_it_prints_a_line_during_the_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = Played(monkeypatch, observed("rolled_back"), reboot=True)
+    monkeypatch.setattr(rollback_wait, "_REPORT_SECONDS", 0.01)
 
     def run(**_variables: Any) -> dict[str, Any]:
         while not played.said:
@@ -205,4 +211,4 @@ def test_it_says_that_it_still_reboots(monkeypatch: pytest.MonkeyPatch) -> None:
         action_loader=SimpleNamespace(get=lambda *_name, **_more: action)
     )
     played.run()
-    assert played.said[0] == "web1: reboots since 0 s"
+    assert played.said[0] == "web1: rebooting for 0 s"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which backups of /boot a host has, whose they are, and what stands against making, using and removing one."""
+"""Backups of /boot: finding them, matching them to snapsets, and what prevents making, using and removing one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import (
-    keep_problems,
     plan_new,
+    present_problems,
     removal_problems,
     restore_problems,
 )
@@ -63,21 +63,21 @@ def test_what_a_backup_is_good_for(volume: Volume, state: str) -> None:
     assert found.state == state
 
 
-def test_a_backup_belongs_to_the_taking_with_its_id() -> None:
-    mine, other = backup(), replace(backup(set_id=OTHER_ID), name="x", uuid=b.lvm_uuid("x"))
-    now = snapset_context(host(taken(), mine, other), "s")
+def test_a_backup_belongs_to_the_instance_with_its_id() -> None:
+    bound, other = backup(), replace(backup(set_id=OTHER_ID), name="x", uuid=b.lvm_uuid("x"))
+    now = snapset_context(host(taken(), bound, other), "s")
     assert now.bound is not None
-    assert now.bound.volume.name == mine.name
+    assert now.bound.volume.name == bound.name
     assert now.unbound is not None
     assert now.unbound.volume.name == "x"
 
 
 @pytest.mark.parametrize("volume", [backup(manifest=""), backup(set_id=OTHER_ID), backup(name="other")])
-def test_what_is_not_whole_or_of_another_taking_is_not_bound(volume: Volume) -> None:
+def test_a_backup_that_is_incomplete_or_of_another_instance_is_not_bound(volume: Volume) -> None:
     assert snapset_context(host(taken(), volume), "s").bound is None
 
 
-def test_only_what_is_a_filesystem_of_its_own_is_saved() -> None:
+def test_only_separate_filesystems_are_saved() -> None:
     assert [mount.mountpoint for mount in boot_mounts(host(boot=("/boot/efi", "/home", "/boot")))] == [
         "/boot",
         "/boot/efi",
@@ -91,18 +91,18 @@ def test_only_what_is_a_filesystem_of_its_own_is_saved() -> None:
         (host(backup()), []),
         (host(taken(), backup()), []),
         (host(taken(sealed=False)), []),
-        (host(taken()), ["was taken without a backup"]),
-        (host(taken(), backup(set_id=OTHER_ID)), ["was taken without a backup"]),
+        (host(taken()), ["already exists, without a backup of /boot"]),
+        (host(taken(), backup(set_id=OTHER_ID)), ["already exists, without a backup of /boot"]),
         (host(boot=()), ["none of /boot"]),
     ],
 )
-def test_what_stands_against_keeping_one(host_state: HostState, reasons: list[str]) -> None:
-    found = list(keep_problems(snapset_context(host_state, "s")))
+def test_what_prevents_making_or_keeping_one(host_state: HostState, reasons: list[str]) -> None:
+    found = list(present_problems(snapset_context(host_state, "s")))
     assert [reason for reason, text in zip(reasons, found) if reason not in text] == []
     assert len(found) == len(reasons), found
 
 
-def going_back(*volumes: Volume) -> HostState:
+def rolling_back(*volumes: Volume) -> HostState:
     origin, snapshot = b.pending(ROOT, taken())
     one = b.host_state([origin, snapshot, *volumes], mounts={"/": origin})
     return replace(
@@ -110,27 +110,30 @@ def going_back(*volumes: Volume) -> HostState:
     )
 
 
-def gone_back(*volumes: Volume) -> HostState:
+def rolled_back(*volumes: Volume) -> HostState:
     origin = replace(ROOT, tags=(b.outcome_tag("rolled_back"),))
     return b.host_state([origin, *volumes], mounts={"/": origin})
 
 
-def test_while_the_set_goes_back_nothing_is_saved_and_nothing_removed() -> None:
-    now = snapset_context(going_back(backup()), "s")
+def test_during_a_rollback_nothing_is_saved_and_nothing_removed() -> None:
+    now = snapset_context(rolling_back(backup()), "s")
     assert now.set_state == "merge_pending"
-    assert "is being rolled back (state merge_pending)" in str(list(keep_problems(now)))
+    assert "is being rolled back (state merge_pending)" in str(list(present_problems(now)))
     assert "is being rolled back (state merge_pending)" in str(list(removal_problems(now)))
     assert list(restore_problems(now)) == []
 
 
-def test_what_stands_against_bringing_it_back() -> None:
+def test_what_prevents_restoring_it() -> None:
     assert list(restore_problems(snapset_context(host(taken(), backup()), "s"))) == []
-    assert list(restore_problems(snapset_context(gone_back(backup()), "s"))) == []
-    assert "there is no such set; there is none" in str(list(restore_problems(snapset_context(host(backup()), "s"))))
-    assert "no whole backup" in str(list(restore_problems(snapset_context(host(taken(), backup(manifest="")), "s"))))
-    assert "another taking" in str(list(restore_problems(snapset_context(host(taken(), backup(set_id=OTHER_ID)), "s"))))
+    assert list(restore_problems(snapset_context(rolled_back(backup()), "s"))) == []
+    assert list(restore_problems(snapset_context(host(backup()), "s"))) == ["snapset s does not exist: there is none"]
+    incomplete = snapset_context(host(taken(), backup(manifest="")), "s")
+    assert "no complete backup" in str(list(restore_problems(incomplete)))
+    assert "not made for this snapset" in str(
+        list(restore_problems(snapset_context(host(taken(), backup(set_id=OTHER_ID)), "s")))
+    )
     half = snapset_context(host(taken(count=2), backup()), "s")
-    assert "cannot go back, and /boot must not go back alone" in str(list(restore_problems(half)))
+    assert "cannot be rolled back, and /boot must not be restored without it" in str(list(restore_problems(half)))
 
 
 def test_a_backup_that_is_mounted_is_not_removed() -> None:

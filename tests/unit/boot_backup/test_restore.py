@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of /boot saved, changed, brought back and taken back again, on a directory that stands for the filesystem."""
+"""Saving, restoring and undoing, on a directory that stands for the filesystem /boot."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
 
 
-# A path to the text of a file, a link's target after "->", or None for a directory.
+# By path: the text of a file, the target of a link after "->", or None for a directory.
 BEFORE: dict[str, str | None] = {
     "vmlinuz-1": "kernel 1",
     "initrd.img-1": "initramfs 1",
@@ -94,7 +94,7 @@ def empty(top: Path) -> None:
 
 
 def contents(top: Path) -> dict[str, str | None]:
-    """What is there, in the form of the tables above."""
+    """Return the content of a directory, in the form of the tables above."""
     found: dict[str, str | None] = {}
     for place in sorted(top.rglob("*")):
         path = str(place.relative_to(top))
@@ -106,25 +106,25 @@ def contents(top: Path) -> dict[str, str | None]:
 
 
 class Host:
-    """A directory that stands for /boot, with a backup of what was in it before the change."""
+    """A directory that stands for /boot after a change, and a backup of its content before the change."""
 
     def __init__(self, base: Path, before: Any, after: Any) -> None:
         self.boot, copies = base / "boot", base / "copies"
         self.boot.mkdir()
         copies.mkdir()
         fill(self.boot, before)
-        self.kept = self.scan()
-        copy_tree(self.kept, copies)
+        self.saved = self.scan()
+        copy_tree(self.saved, copies)
         empty(self.boot)
         fill(self.boot, after)
-        self.site = Site(self.kept, copies, workspace(str(self.boot), "0123456789abcdef"))
+        self.site = Site(self.saved, copies, workspace(str(self.boot), "0123456789abcdef"))
         self.before, self.after = before, after
 
     def scan(self) -> Tree:
         return scan(self.boot, mountpoint=str(self.boot), fstype="ext4")
 
     def difference(self) -> Difference:
-        return compare(self.kept, self.site.present())
+        return compare(self.saved, self.site.present())
 
 
 @pytest.fixture
@@ -134,17 +134,17 @@ def host(tmp_path: Path) -> Host:
 
 def test_the_backup_is_the_same_as_what_was_saved(host: Host) -> None:
     copies = scan(host.site.copies, mountpoint=str(host.boot), fstype="ext4")
-    assert compare(host.kept, copies) == Difference()
+    assert compare(host.saved, copies) == Difference()
     assert contents(host.site.copies) == BEFORE
 
 
-def test_first_all_that_was_kept_is_back_beside_what_the_change_has_added(host: Host) -> None:
+def test_first_all_saved_files_are_restored_and_added_files_stay(host: Host) -> None:
     make_bootable(host.site, host.difference())
     now = contents(host.boot)
     assert {path: now[path] for path in BEFORE} == BEFORE
     assert now["vmlinuz-2"] == "kernel 2"
     assert now["initrd.img-2"] == "initramfs 2"
-    # A boot loader would find it as the newest.
+    # A boot loader would boot it as the newest kernel.
     assert "loader/entries/2.conf" not in now
     assert host.difference().extra == ("initrd.img-2", "vmlinuz-2")
 
@@ -157,7 +157,7 @@ def test_then_it_is_exactly_what_it_was(host: Host) -> None:
     assert not host.site.work.exists()
 
 
-def test_what_was_begun_can_be_taken_back(host: Host) -> None:
+def test_a_restoration_can_be_undone(host: Host) -> None:
     changed = host.scan()
     make_bootable(host.site, host.difference())
     undo(host.site.work)
@@ -177,18 +177,18 @@ def test_nothing_to_do_is_nothing_done(tmp_path: Path) -> None:
 
 
 class Cut(BaseException):
-    """The power fails."""
+    """A power cut."""
 
 
 @contextmanager
 def cut_after(monkeypatch: pytest.MonkeyPatch, calls: int) -> Iterator[None]:
-    """Fail at the call of that number that changes something on the disk."""
-    left = [calls]
+    """Let the first ``calls`` changes of the disk succeed, then raise Cut at each further one."""
+    remaining = [calls]
 
     def counted(function: Any) -> Any:
         def call(*arguments: Any, **options: Any) -> Any:
-            left[0] -= 1
-            if left[0] < 0:
+            remaining[0] -= 1
+            if remaining[0] < 0:
                 raise Cut
             return function(*arguments, **options)
 
@@ -216,7 +216,7 @@ def back(host: Host) -> None:
 
 
 def cut_off(monkeypatch: pytest.MonkeyPatch, number: int, do: Any, host: Host) -> None:
-    """Do it as far as the power lasts."""
+    """Call ``do`` with a power cut after ``number`` changes of the disk."""
     with suppress(Cut), cut_after(monkeypatch, number):
         do(host)
 
@@ -234,7 +234,7 @@ def test_cut_off_anywhere_it_ends_right_when_it_is_run_again(
 
 
 @pytest.mark.parametrize("number", range(0, 140, 3))
-def test_cut_off_anywhere_it_can_be_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_cut_off_anywhere_it_can_be_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     host = Host(tmp_path, BEFORE, AFTER)
     cut_off(monkeypatch, number, bootable, host)
     cut_off(monkeypatch, number, back, host)
@@ -259,7 +259,7 @@ PATHS = st.sampled_from(["a", "a/b", "a/b/c", "a/d", "e", "e/f", "grub/grub.cfg"
 
 
 def _possible(found: dict[str, str | None]) -> dict[str, str | None]:
-    """The same with a directory wherever something lies in one."""
+    """Add the parent directories of all paths."""
     parents = {str(parent) for path in found for parent in Path(path).parents} - {"."}
     return {**found, **dict.fromkeys(parents)}
 
@@ -269,7 +269,7 @@ TREES = st.dictionaries(PATHS, st.sampled_from([None, "one", "two", "->a", "->no
 
 @given(before=TREES, after=TREES, number=st.integers(0, 60))
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_change_is_brought_back_and_taken_back(
+def test_any_change_is_restored_and_undone(
     monkeypatch: pytest.MonkeyPatch, before: Any, after: Any, number: int
 ) -> None:
     with tempfile.TemporaryDirectory() as base:
@@ -291,7 +291,7 @@ def test_any_change_is_brought_back_and_taken_back(
 def test_grub_that_was_installed_anew_stays(tmp_path: Path) -> None:
     host = Host(tmp_path, BEFORE, {**AFTER, "grub/i386-pc/core.img": "new image", "grub/i386-pc/new.mod": "new"})
     difference = host.difference()
-    assert difference.left == ("grub/i386-pc/core.img", "grub/i386-pc/new.mod", "grub/i386-pc/normal.mod")
+    assert difference.untouched == ("grub/i386-pc/core.img", "grub/i386-pc/new.mod", "grub/i386-pc/normal.mod")
     make_exact(host.site, difference)
     assert contents(host.boot) == {
         **BEFORE,
@@ -299,12 +299,12 @@ def test_grub_that_was_installed_anew_stays(tmp_path: Path) -> None:
         "grub/i386-pc/new.mod": "new",
         "grub/i386-pc/normal.mod": "broken",
     }
-    assert host.difference().nothing
+    assert host.difference().is_empty
 
 
 def test_a_damaged_copy_is_never_put_in_place(host: Host) -> None:
     (host.site.copies / "vmlinuz-1").write_text("kernel ?")
-    with pytest.raises(FilesFailed, match="vmlinuz-1 has not the checksum"):
+    with pytest.raises(FilesFailed, match="vmlinuz-1: its checksum is not the recorded one"):
         make_bootable(host.site, host.difference())
     assert not (host.boot / "vmlinuz-1").exists()
     assert (host.boot / "grub/grub.cfg").read_text() == "menu of 2"
@@ -312,7 +312,7 @@ def test_a_damaged_copy_is_never_put_in_place(host: Host) -> None:
 
 def test_a_pipe_is_refused(host: Host) -> None:
     os.mkfifo(host.boot / "pipe")
-    with pytest.raises(FilesFailed, match="pipe is a device, a socket or a pipe"):
+    with pytest.raises(FilesFailed, match=r"cannot save .*pipe: it is a device, a socket or a pipe"):
         host.scan()
 
 
@@ -344,7 +344,7 @@ def test_what_others_put_into_a_directory_that_was_added_stays(host: Host) -> No
     assert contents(host.boot)["loader/entries/mine"] == "mine"
 
 
-def test_without_second_names_as_on_vfat(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hard_links_as_on_vfat(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object, **_options: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -356,7 +356,7 @@ def test_without_second_names_as_on_vfat(host: Host, monkeypatch: pytest.MonkeyP
 
 def test_sha256sum_reads_the_list_of_checksums(tmp_path: Path) -> None:
     host = Host(tmp_path, {**BEFORE, "with\nnewline": "x", "with\\backslash": "y", "with space": "z"}, AFTER)
-    tree = replace(host.kept, mountpoint="/copies")
+    tree = replace(host.saved, mountpoint="/copies")
     done = subprocess.run(
         ["sha256sum", "--check", "--strict"],
         input=checksums([tree]),

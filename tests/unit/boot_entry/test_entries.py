@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a boot entry is made of, and what stands against one. That it boots is for the scenario `look`."""
+"""The parts of a boot entry, and what prevents one. The scenario `look` tests that it boots."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ GRUB = Grub("/boot/grub", MENU, {"next_entry": ""})
 
 
 def host(*origins: Volume, mounts: dict[str, Volume] | None = None, fstype: str = "ext4", **more: Any) -> HostState:
-    """A host with a set of ``origins``, mounted as ``mounts`` says, and the backup of its /boot."""
-    where = {"/": ROOT, "/var": VAR} if mounts is None else mounts
+    """Return a host with a snapset of ``origins``, the LVs ``mounts`` by mountpoint, and a backup of /boot."""
+    mounted = {"/": ROOT, "/var": VAR} if mounts is None else mounts
     members = [b.member(origin, count=len(origins)) for origin in origins]
-    others = [one for one in where.values() if one not in origins]
-    host_state = b.host_state([*origins, *members, *others, backup(**more)], mounts=where)
+    others = [one for one in mounted.values() if one not in origins]
+    host_state = b.host_state([*origins, *members, *others, backup(**more)], mounts=mounted)
     devices = {**host_state.host.devices, DISK: BlockDevice("vda2")}
     changed = tuple(replace(mount, fstype=fstype) for mount in host_state.host.mounts)
     return replace(
@@ -75,7 +75,7 @@ def test_what_is_shown_of_a_set() -> None:
 
 
 def test_what_is_not_shown() -> None:
-    """Swap, what is not mounted, what lies encrypted on its LV, and mountpoints that no line could hold."""
+    """Swap, LVs that are not mounted or are encrypted, and mountpoints that contain a tab or a line feed."""
     odd = b.volume("vg/odd")
     mounts = {"/": ROOT, "/a\tb": odd}
     host_state = host(ROOT, SWAP_LV, SECRET, odd, mounts=mounts)
@@ -94,21 +94,21 @@ def test_what_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("host_state", "reason"),
     [
-        (host(), "snapset s is absent"),
-        (host(VAR), "no member of s is a root filesystem"),
-        (host(ROOT, fstype="btrfs"), "no member of s is a root filesystem"),
-        (host(ROOT, VAR, mounts={"/": ROOT, "/usr": VAR}), "/usr is a filesystem of its own"),
-        (host(ROOT, set_id="f" * 32), "there is no backup of /boot for it"),
-        (host(ROOT, manifest=""), "there is no backup of /boot for it"),
+        (host(), "snapset s does not exist: take it first, or check the name"),
+        (host(VAR), "snapset s has no root filesystem that can be booted"),
+        (host(ROOT, fstype="btrfs"), "snapset s has no root filesystem that can be booted"),
+        (host(ROOT, VAR, mounts={"/": ROOT, "/usr": VAR}), "/usr is a separate filesystem"),
+        (host(ROOT, set_id="f" * 32), "snapset s has no backup of /boot"),
+        (host(ROOT, manifest=""), "snapset s has no backup of /boot"),
         (
             host(ROOT, manifest=MANIFEST, active=False),
-            "holds the backup of /boot, is not active: lvchange -ay vg",
+            "with the backup of /boot is not active: lvchange -ay vg",
         ),
     ],
 )
-def test_what_entry_problems(host_state: HostState, reason: str) -> None:
-    (told,) = problems(host_state)
-    assert reason in told
+def test_entry_problems(host_state: HostState, reason: str) -> None:
+    (problem,) = problems(host_state)
+    assert reason in problem
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,23 @@ def test_what_entry_problems(host_state: HostState, reason: str) -> None:
     [
         (None, BOOT_MOUNT, BlockDevice("vda2"), ["only GRUB is supported"]),
         (GRUB, BOOT_MOUNT, BlockDevice("vda2"), []),
-        (replace(GRUB, menu="custom.cfg"), BOOT_MOUNT, BlockDevice("vda2"), ["does not look at next_entry"]),
+        (replace(GRUB, menu="custom.cfg"), BOOT_MOUNT, BlockDevice("vda2"), ["does not use next_entry"]),
         (replace(GRUB, menu="next_entry"), BOOT_MOUNT, BlockDevice("vda2"), ["does not read custom.cfg"]),
         (GRUB, BOOT_MOUNT, BlockDevice("dm-1", "vg-boot", "LVM-x"), ["cannot write to LVM, RAID or encrypted"]),
         (GRUB, BOOT_MOUNT, BlockDevice("md0", slaves=((8, 1), (8, 17))), ["cannot write to LVM, RAID or encrypted"]),
-        (GRUB, replace(BOOT_MOUNT, fstype="btrfs"), BlockDevice("vda2"), ["lies on btrfs, and GRUB can write to ext2"]),
-        (GRUB, None, BlockDevice("vda2"), ["lies on no disk that could be found"]),
+        (
+            GRUB,
+            replace(BOOT_MOUNT, fstype="btrfs"),
+            BlockDevice("vda2"),
+            ["it is on btrfs, and GRUB can write only to ext2"],
+        ),
+        (GRUB, None, BlockDevice("vda2"), ["the disk with that file was not found"]),
         (replace(GRUB, entries=("a",), menu=SAVED), BOOT_MOUNT, BlockDevice("vda2"), ["has no saved_entry"]),
         (
             replace(GRUB, entries=("a",), environment={"saved_entry": "a"}),
             BOOT_MOUNT,
             BlockDevice("vda2"),
-            ["or the menu does not look at it"],
+            ["or grub.cfg does not use it"],
         ),
         (
             replace(GRUB, entries=("a",), menu=SAVED, environment={"saved_entry": "a"}),
@@ -137,13 +142,13 @@ def test_what_entry_problems(host_state: HostState, reason: str) -> None:
         ),
     ],
 )
-def test_what_grub_has_to_be(grub: Grub | None, mount: Mount | None, device: BlockDevice, reasons: list[str]) -> None:
+def test_grub_problems(grub: Grub | None, mount: Mount | None, device: BlockDevice, reasons: list[str]) -> None:
     host_state = host(ROOT)
     devices = MappingProxyType({**host_state.host.devices, DISK: device})
     host_state = replace(host_state, host=replace(host_state.host, devices=devices))
-    told = list(grub_problems(grub, host_state, mount))
-    assert len(told) == len(reasons)
-    assert all(reason in text for reason, text in zip(reasons, told))
+    found = list(grub_problems(grub, host_state, mount))
+    assert len(found) == len(reasons)
+    assert all(reason in text for reason, text in zip(reasons, found))
 
 
 def test_the_newest_kernel_that_has_an_initramfs() -> None:
@@ -171,14 +176,14 @@ CMDLINE = (
 
 
 @pytest.mark.parametrize(
-    ("kind", "kept", "added"),
+    ("kind", "taken_over", "added"),
     [
         (
             "initramfs-tools",
             ["console=ttyS0,115200", "quiet", 'dyndbg="file a.c +p; file b.c"', "rd.lvm.lv=vg/root", "rd.luks.uuid=1"],
             ["boot=safepoint"],
         ),
-        # There boot= is where a host with FIPS has its kernel.
+        # For dracut, boot= locates the kernel of a host with FIPS.
         (
             "dracut",
             ["console=ttyS0,115200", "quiet", "boot=UUID=1", 'dyndbg="file a.c +p; file b.c"', "rd.luks.uuid=1"],
@@ -187,13 +192,13 @@ CMDLINE = (
     ],
 )
 def test_the_command_line_is_that_of_the_present_boot_with_another_root(
-    kind: Any, kept: list[str], added: list[str]
+    kind: Any, taken_over: list[str], added: list[str]
 ) -> None:
     host_state = host(ROOT)
     (root,) = entries.preview_mounts(host_state, instance(host_state))
     words = entries.kernel_arguments(f"{CMDLINE}\n", root, kind)
     common = ["root=/dev/mapper/vg-root_s", "ro", "rootfstype=ext4", "rootflags=ro,noload", "panic=10", "noresume"]
-    assert words == [*kept, "rootdelay=9", *common, "fsck.mode=skip", *added]
+    assert words == [*taken_over, "rootdelay=9", *common, "fsck.mode=skip", *added]
 
 
 def test_the_entry_in_the_menu() -> None:
@@ -211,13 +216,13 @@ def test_the_entry_in_the_menu() -> None:
     [("0", "0"), ("${saved_entry}", "${saved_entry}"), ("gnulinux-simple-1", "gnulinux-simple-1"), ("1>2", "0")],
 )
 def test_where_grub_goes_when_it_cannot_load_the_entry(default: str, fallback: str) -> None:
-    """Into what is the default, but not into a submenu, which GRUB would show and wait in."""
+    """It boots the default entry, except in a submenu: GRUB would show the submenu and wait."""
     grub = replace(GRUB, menu=MENU.replace('"0"', f'"{default}"'))
     assert f'    set fallback="{fallback}"\n' in menu.custom_part(grub, b.SET_ID)
 
 
 def test_an_entry_of_the_boot_loader_specification_is_never_the_first() -> None:
-    """For rpm digits are higher than letters, and small letters than capitals; machine ids are hexadecimal."""
+    """In rpm's order digits come after lower-case letters, and these after capitals. Machine IDs are hexadecimal."""
     assert all(entry_id(b.SET_ID) < letter for letter in "abcdef")
 
 
@@ -234,9 +239,9 @@ OTHER_ID = "e" * 32
 
 @given(before=st.text(max_size=40), after=st.text(max_size=40))
 def test_what_others_have_in_custom_cfg_stays(before: str, after: str) -> None:
-    mine = menu.custom_part(GRUB, b.SET_ID, "menuentry x {\n}\n")
-    other = mine.replace(b.SET_ID, OTHER_ID)
-    text = menu.with_part(menu.with_part(before, other), mine) + after
+    part = menu.custom_part(GRUB, b.SET_ID, "menuentry x {\n}\n")
+    other = part.replace(b.SET_ID, OTHER_ID)
+    text = menu.with_part(menu.with_part(before, other), part) + after
     rest = menu.without_entry(text, b.SET_ID)
     assert rest == menu.with_part(before, other) + after
     assert menu.without_entry(rest, b.SET_ID) == rest

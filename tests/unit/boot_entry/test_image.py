@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The small initramfs of a boot entry: what is in it, for which kind, and what its program does with fake tools.
+"""The small initramfs of a boot entry: its content for each kind of initramfs, and its program with fake tools.
 
-The program runs in the shell of this machine below a directory; its `mount` and `lvm` write down what they are given.
+The program runs in the shell of this machine, below a directory. The fake `mount` and `lvm` record their arguments.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import builders as b
 import pytest
 from cpio import members
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import image as look
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import image as preview
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, PreviewMount
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ UUID=1 /boot ext4 defaults,noatime 0 2
 LABEL=swap none swap sw 0 0
 
 tmpfs /tmp tmpfs size=1g 0 0"""
-# Nothing below the directory is mounted: where something would be, a directory stands for it.
+# Nothing is mounted below the directory. Directories stand for mounted filesystems.
 TOOLS = {
     "lvm": 'cd "$SAFEPOINT_LOOK"; echo "lvm $*" >>said; [ ! -e comes ] || mv comes "$DEVICE"',
     "mount": 'echo "mount $*" >>"$SAFEPOINT_LOOK/said"; [ "$2" != "$BROKEN" ]',
@@ -45,7 +45,7 @@ TOOLS = {
 
 
 def image(kind: InitramfsKind, scripts: str) -> dict[str, tuple[int, str]]:
-    return members(look.preview_image(kind, scripts, preview_mounts=SHOWN, name="s", set_id=b.SET_ID))
+    return members(preview.preview_image(kind, scripts, preview_mounts=SHOWN, name="s", set_id=b.SET_ID))
 
 
 def test_what_initramfs_tools_gets() -> None:
@@ -63,7 +63,7 @@ def test_what_initramfs_tools_gets() -> None:
 
 
 def test_what_dracut_gets() -> None:
-    """No directory above its hooks is named: the kernel would put one in the place of a link (init/initramfs.c)."""
+    """Parents of the hooks are not archived: the kernel would replace a link by a directory (init/initramfs.c)."""
     hooks = "var/lib/dracut/hooks"
     found = image("dracut", hooks)
     assert [path for path, (mode, _text) in found.items() if mode & 0o40000] == [
@@ -77,7 +77,7 @@ def test_what_dracut_gets() -> None:
 def test_whatever_the_lengths_the_archive_can_be_read(size: int) -> None:
     preview_mounts = (PreviewMount(f"/{'x' * size}", "ext4", ROOT, b.member(ROOT)),)
     found = members(
-        look.preview_image(
+        preview.preview_image(
             "initramfs-tools", "scripts", preview_mounts=preview_mounts, name="s" * (size + 1), set_id=b.SET_ID
         )
     )
@@ -109,13 +109,13 @@ def test_whatever_the_lengths_the_archive_can_be_read(size: int) -> None:
         ([], None),
     ],
 )
-def test_which_kind_an_initramfs_is_of(listing: Sequence[str], kind: tuple[str, str] | None) -> None:
-    assert look.kind_of(listing) == kind
+def test_the_kind_of_an_initramfs(listing: Sequence[str], kind: tuple[str, str] | None) -> None:
+    assert preview.initramfs_kind(listing) == kind
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """An initramfs with the program, and with a root filesystem in the making."""
+    """Return a directory with the initramfs, fake tools and the root filesystem to be completed."""
     for name, (mode, content) in image("initramfs-tools", "scripts").items():
         path = tmp_path / name
         path.mkdir() if mode & 0o40000 else path.write_text(content)
@@ -140,7 +140,7 @@ def said(place: Path) -> list[str]:
 
 
 def with_devices(place: Path, *names: str) -> None:
-    """Let the list name devices below the directory, of which those named are there."""
+    """Change the list to devices below the directory, and create those in ``names``."""
     text = (place / "safepoint-look.list").read_text()
     (place / "safepoint-look.list").write_text(text.replace("/dev/mapper/", f"{place}/"))
     for name in names:
@@ -176,7 +176,7 @@ def test_each_is_mounted_below_a_layer_in_memory(place: Path) -> None:
     assert "the safe point s." in (place / "root/etc/motd").read_text()
 
 
-def test_what_is_no_part_of_it_is_read_only_and_not_waited_for(place: Path) -> None:
+def test_other_filesystems_are_read_only_and_not_waited_for(place: Path) -> None:
     run(place, "show", f"{place}/root")
     assert (place / "root/etc/fstab").read_text().splitlines() == [
         "UUID=1 /boot ext4 defaults,noatime,ro,nofail 0 0",

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plans for a boot entry, from what was seen to steps and to the result that is predicted."""
+"""The plans for a boot entry: their steps and the results that they predict."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries 
     preview_digest,
     preview_mounts,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Found, Grub, bls_path, entry_id
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import (
+    Grub,
+    InstalledEntry,
+    bls_path,
+    entry_id,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.menu import custom_part
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.observed import EntryObserved, Source
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.plan import (
-    entry_shown,
+    entry_view,
     plan_entry_absent,
     plan_entry_present,
 )
@@ -41,7 +46,7 @@ ENTRY = entry_id(b.SET_ID)
 
 
 def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
-    """A host that has the set, its backup and room in /boot, and no entry."""
+    """Return a host with the snapset, its backup and free space in /boot, but without an entry."""
     host_state = b.host_state([ROOT, taken(), backup()], mounts={"/": ROOT})
     devices = {**host_state.host.devices, (254, 2): BlockDevice("vda2")}
     mounts = (*host_state.host.mounts, BOOT)
@@ -65,11 +70,11 @@ def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
 
 
 def with_entry(*, chosen: bool = False, intact: bool = True, **more: Any) -> EntryObserved:
-    """The same with the entry that `seen` leads to."""
+    """Return the host of `seen` with the entry of the snapset."""
     plain = seen()
-    instance = plain.now.instance
+    instance = plain.context.instance
     assert instance is not None
-    found = Found(
+    found = InstalledEntry(
         Path("/boot/safepoint.lvm") / b.SET_ID,
         "s",
         "6.1",
@@ -120,11 +125,11 @@ def test_where_grub_reads_files_of_their_own() -> None:
 
 def test_one_that_is_whole_stays() -> None:
     found = with_entry()
-    assert present(found) == StepsPlan((), entry_shown(found))
+    assert present(found) == StepsPlan((), entry_view(found))
     assert names(present(found, next_boot=True)) == ["choose_for_next_boot"]
     chosen = with_entry(chosen=True)
-    assert present(chosen, next_boot=True) == StepsPlan((), entry_shown(chosen))
-    assert entry_shown(chosen)["next_boot"] is True
+    assert present(chosen, next_boot=True) == StepsPlan((), entry_view(chosen))
+    assert entry_view(chosen)["next_boot"] is True
 
 
 def test_one_that_is_damaged_is_made_anew_in_its_place() -> None:
@@ -150,18 +155,21 @@ def test_the_room_of_the_one_that_is_replaced_counts() -> None:
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"boot_free": None}, "/boot is not a filesystem of its own: GRUB could not find the files of the entry"),
+        ({"boot_free": None}, "/boot is not a separate filesystem, so GRUB could not find the files of the entry"),
         ({"boot_read_only": True}, "/boot is mounted read-only: mount -o remount,rw /boot"),
-        ({"editor": ""}, "neither grub-editenv nor grub2-editenv is there: install GRUB's tools"),
-        ({"kernels": None}, "/boot is not in the backup of /boot: its kernel is on /"),
-        ({"source": None, "kernels": ()}, "the backup of /boot has no kernel with an initramfs: none"),
+        ({"editor": ""}, "neither grub-editenv nor grub2-editenv is installed: install GRUB's tools"),
+        ({"kernels": None}, "the backup does not contain /boot, because it was on /: it has no kernel"),
+        ({"source": None, "kernels": ()}, "the backup of /boot has no kernel with an initramfs; it has: none"),
         (
             {"source": Source(KERNEL, None, 1)},
-            "initrd.img-6.1 is none of initramfs-tools or dracut that lsinitramfs or lsinitrd lists",
+            (
+                "initrd.img-6.1 is not supported: initramfs-tools or dracut must have made it, and lsinitramfs or "
+                "lsinitrd must be able to list it"
+            ),
         ),
         (
             {"boot_device": "/dev/vda2"},
-            "the filesystem at /boot has no UUID in /dev/disk/by-uuid, by which GRUB could find it",
+            "the filesystem at /boot has no UUID in /dev/disk/by-uuid, so GRUB could not find it",
         ),
     ],
 )
@@ -172,7 +180,8 @@ def test_what_prevents_an_entry(more: dict[str, Any], reason: str) -> None:
 def test_what_others_have_chosen_is_not_overruled() -> None:
     grub = replace(GRUB, environment={"next_entry": "1>2"})
     (reason,) = reasons(seen(grub), next_boot=True)
-    assert "somebody has chosen '1>2'" in reason
+    assert "already chosen for the next boot, '1>2'" in reason
+    assert reason.endswith("grub-editenv /boot/grub/grubenv unset next_entry")
     assert names(present(seen(grub))) == ["write_entry", "add_to_menu"]
 
 
@@ -184,10 +193,10 @@ def test_absent_takes_everything_away_the_choice_first() -> None:
 
 
 def test_what_an_interrupted_run_has_left_goes_too() -> None:
-    half = Found(Path("/boot/safepoint.lvm/other"))
+    half = InstalledEntry(Path("/boot/safepoint.lvm/other"))
     plan = plan_entry_absent(seen(found=(half,), sizes={"other": 1}))
     assert names(plan) == ["remove_files"]
 
 
 def test_nothing_to_take_away() -> None:
-    assert plan_entry_absent(seen()) == StepsPlan((), entry_shown(seen()))
+    assert plan_entry_absent(seen()) == StepsPlan((), entry_view(seen()))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of a boot entry on a directory that stands for /boot: carried out, found, undone."""
+"""Carrying out and undoing the steps of a boot entry, on a directory that stands for /boot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OTHERS = "menuentry mine {\n}\n"
 NOBODY = cast("Runner", None)
-"""These steps run no command of LVM."""
+"""These steps run no LVM command."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def write() -> steps.WriteEntry:
 def test_the_directory_of_an_entry(boot: Path) -> None:
     write().carry_out(NOBODY)
     (found,) = installed.entries()
-    assert (found.name, found.set_id, found.kernel, found.look) == ("s", b.SET_ID, "6", "shown")
+    assert (found.name, found.set_id, found.kernel, found.digest) == ("s", b.SET_ID, "6", "shown")
     assert installed.is_intact(found)
     chosen = Grub("/boot/grub", "", {"next_entry": entry_id(b.SET_ID)})
     assert found.to_result(chosen)["next_boot"] is True
@@ -81,9 +81,9 @@ def test_what_an_interrupted_run_has_left(boot: Path) -> None:
 
 def test_the_diff_shows_nothing_of_kernel_and_initramfs(boot: Path) -> None:
     assert boot.is_dir()
-    preview_mounts = [file.to_diff() for file in write().changed_files()]
-    assert [one["after"] for one in preview_mounts[:2]] == ["copy of vmlinuz-6\n", "copy of initrd.img-6\n"]
-    assert preview_mounts[2]["after"].startswith("5 bytes, sha256 ")
+    diffs = [file.to_diff() for file in write().changed_files()]
+    assert [one["after"] for one in diffs[:2]] == ["copy of vmlinuz-6\n", "copy of initrd.img-6\n"]
+    assert diffs[2]["after"].startswith("5 bytes, sha256 ")
 
 
 @pytest.mark.parametrize("bls", [None, ()])
@@ -98,7 +98,7 @@ def test_an_entry_in_the_menu_and_out_of_it(boot: Path, bls: tuple[str, ...] | N
     assert custom.startswith(OTHERS)
     assert custom.count("set fallback=") == 1
     assert grub.bls_path(b.SET_ID).exists() == (bls is not None)
-    # What others have in the menu may be secret.
+    # Other parts of the menu may contain secrets.
     assert OTHERS not in "".join(file.after for file in add.changed_files())
     assert add.undo(NOBODY) is True
     assert (boot / "custom.cfg").read_text() == OTHERS
@@ -110,23 +110,23 @@ def test_a_menu_of_nobody_else_goes_with_the_entry(boot: Path) -> None:
     (boot / "custom.cfg").unlink()
     part = custom_part(Grub(str(boot), "", {}), b.SET_ID)
     steps.AddToMenu(b.SET_ID, boot / "custom.cfg", part).carry_out(NOBODY)
-    steps.TakeFromMenu(b.SET_ID, boot / "custom.cfg", is_own=False).carry_out(NOBODY)
+    steps.TakeFromMenu(b.SET_ID, boot / "custom.cfg", remove_file=False).carry_out(NOBODY)
     assert not (boot / "custom.cfg").exists()
 
 
 @pytest.mark.parametrize(
-    ("takes_back", "words", "name"),
+    ("unset", "words", "name"),
     [
         (False, ("set", "next_entry=e"), "choose_for_next_boot"),
         (True, ("unset", "next_entry"), "take_back_choice"),
     ],
 )
 def test_the_choice_of_the_next_boot(
-    boot: Path, monkeypatch: pytest.MonkeyPatch, *, takes_back: bool, words: tuple[str, ...], name: str
+    boot: Path, monkeypatch: pytest.MonkeyPatch, *, unset: bool, words: tuple[str, ...], name: str
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(steps, "run_tool", lambda *argv: asked.append(argv))
-    step = steps.ChooseNextBoot("grub-editenv", str(boot / "grubenv"), "e", takes_back)
+    step = steps.ChooseNextBoot("grub-editenv", str(boot / "grubenv"), "e", unset)
     step.carry_out(NOBODY)
     assert asked == [("grub-editenv", str(boot / "grubenv"), *words)]
     assert step.render() == {"step": name, "entry": "e"}

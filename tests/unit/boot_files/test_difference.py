@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What counts as a difference between two states of a boot filesystem."""
+"""Comparing two states of a boot filesystem."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def test_vfat_knows_only_content() -> None:
     assert compare(replace(was, fstype="ext4"), now) == Difference(altered=("a",))
 
 
-def test_a_label_that_selinux_gave_is_no_difference() -> None:
-    """Nobody can remove it, not even root; another label than the one that was kept is a difference."""
+def test_a_label_that_selinux_has_added_is_not_a_difference() -> None:
+    """Nobody can remove it, not even root. But a label that differs from the saved one is a difference."""
     label, other = {"security.selinux": "AA=="}, {"security.selinux": "AB=="}
 
     def tree(xattrs: dict[str, str]) -> Tree:
         return Tree("/boot", "ext4", {"vmlinuz": Entry(kind="file", sha256="1", xattrs=xattrs)})
 
-    assert compare(tree({}), tree(label)).nothing
+    assert compare(tree({}), tree(label)).is_empty
     assert compare(tree(other), tree(label)).altered == ("vmlinuz",)
     assert compare(tree(label), tree({})).altered == ("vmlinuz",)
     assert compare(tree({}), tree({**label, "user.x": "AA=="})).altered == ("vmlinuz",)

@@ -25,5 +25,5 @@ def test_a_manifest_comes_back_as_it_was() -> None:
 
 
 def test_a_manifest_of_another_format_is_refused() -> None:
-    with pytest.raises(Refused, match="its format is 2, expected 1"):
+    with pytest.raises(Refused, match="its format is 2 and must be 1"):
         load('{"format": 2, "trees": []}')

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is in an initramfs, by the list of its files."""
+"""Reading the contents of an initramfs from its list of files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is read of /proc, /sys and /etc, and what ends meanwhile."""
+"""Reading /proc, /sys and /etc, where files can disappear at any moment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_udev_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (process / "comm").write_text("udevadm\n")
     monkeypatch.setattr(facts, "_UDEV", str(socket))
     monkeypatch.setattr(facts, "_PROC", tmp_path)
-    assert facts.read_host().udev_runs, "where there is no udev, LVM waits for nobody"
+    assert facts.read_host().udev_runs, "without the socket of udev, LVM does not wait for udev"
     socket.touch()
     assert not facts.read_host().udev_runs
     (process / "comm").write_text("systemd-udevd\n")
@@ -53,8 +53,8 @@ def test_lvm_can_archive(
     *,
     expected: bool,
 ) -> None:
-    numbers = os.statvfs_result((512, 4096, 9999, free, 0, files, free_files, 0, flags, 255))
-    monkeypatch.setattr(os, "statvfs", _only({place: numbers}))
+    status = os.statvfs_result((512, 4096, 9999, free, 0, files, free_files, 0, flags, 255))
+    monkeypatch.setattr(os, "statvfs", _only({place: status}))
     assert facts._can_archive() is expected
 
 
@@ -80,9 +80,6 @@ def test_lvm_cannot_archive_on_a_filesystem_that_is_broken(monkeypatch: pytest.M
     assert not facts._can_archive()
 
 
-UDEV_STOPS, POLLERS_END = "scripts/init-bottom/udev", "scripts/local-bottom/safepoint-lvm"
-
-
 def test_block_devices(tmp_path: Path) -> None:
     def add(name: str, files: dict[str, str]) -> None:
         for file, text in files.items():
@@ -100,7 +97,7 @@ def test_block_devices(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EINVAL, errno.EIO])
-def test_a_device_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_a_device_that_is_removed_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     (tmp_path / "dm-0" / "slaves").mkdir(parents=True)
     (tmp_path / "dm-0" / "dev").write_text("254:0\n")
 
@@ -109,14 +106,14 @@ def test_a_device_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("pathlib.Path.read_bytes", gone)
     if code == errno.EIO:
-        # Anything else is no sign of an end, and is not hidden.
+        # Every other error is raised: it does not mean that the device disappeared.
         with pytest.raises(OSError, match=os.strerror(code)):
             list(facts._block_devices(tmp_path))
     else:
         assert list(facts._block_devices(tmp_path)) == []
 
 
-def test_a_directory_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_is_removed_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "slaves").mkdir()
 
     def gone(path: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mountinfo, swaps, fstab, and the kernel's command line."""
+"""Parsing mountinfo, swaps, fstab and the kernel's command line."""
 
 from __future__ import annotations
 

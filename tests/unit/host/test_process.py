@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What programs get as their environment."""
+"""The environment in which programs run."""
 
 from __future__ import annotations
 

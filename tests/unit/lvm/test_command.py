@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What LVM printed."""
+"""Running LVM and decoding what it prints."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def test_the_bytes_of_a_report_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even the ends of lines are made alike."""
+    """Line ends are not normalized, and bytes that are not UTF-8 become surrogates."""
     printed = SimpleNamespace(stdout=b"a\xff\r\n", stderr=b" \xff\n", returncode=5)
     monkeypatch.setattr("subprocess.run", lambda *_arguments, **_more: printed)
     monkeypatch.setattr(command, "parse_report", lambda text: ((), (text,)))
-    kept: Any = ("a\udcff\r\n",)
-    assert Lvm("lvm").report() == Report((), kept, "\udcff")
+    text: Any = ("a\udcff\r\n",)
+    assert Lvm("lvm").report() == Report((), text, "\udcff")

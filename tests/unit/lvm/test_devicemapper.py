@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which devices would be resumed or removed when LVM was killed."""
+"""Which devices are resumed or removed after LVM was killed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ IN_USE = (b"vg-root-real",)
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A host's devices in place of sysfs; what the kernel is asked to do, in order."""
+    """Replace sysfs by the devices of a host. Return the list of requests to the kernel, in order."""
     for device, known in DEVICES.items():
         if known is None:
             (tmp_path / device).mkdir()
@@ -87,16 +87,14 @@ def test_what_was_suspended_before_stays_so(asked: list[str]) -> None:
 def test_what_was_made_since_and_is_not_used_is_removed(asked: list[str]) -> None:
     before = devicemapper.Devices(all=frozenset({"dm-0", "dm-3", "sda"}), suspended=frozenset(DEVICES))
     devicemapper.restore_devices(before, ["vg"])
-    # Not what is no LV, and not what the kernel says is in use.
+    # dm-4 is not an LV. vg-root-real is in use, so the kernel refuses to remove it.
     assert set(asked) == {"remove vg-root-real", "remove vg-home"}
     assert {"dm-1", "dm-4"} < devicemapper.observe_devices().all
     assert "dm-2" not in devicemapper.observe_devices().all
 
 
 @pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.EINVAL, errno.EIO])
-def test_a_device_that_is_removed_while_it_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
+def test_a_device_that_is_removed_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     (tmp_path / "dm-0").mkdir()
 
     def gone(_path: Path) -> bytes:
@@ -105,7 +103,7 @@ def test_a_device_that_is_removed_while_it_is_looked_at(
     monkeypatch.setattr(devicemapper, "_BLOCK_DEVICES", tmp_path)
     monkeypatch.setattr("pathlib.Path.read_bytes", gone)
     if code == errno.EIO:
-        # Anything else is no sign of an end, and is not hidden.
+        # Every other error is raised: it does not mean that the device disappeared.
         with pytest.raises(OSError, match=os.strerror(code)):
             devicemapper.observe_devices()
     else:

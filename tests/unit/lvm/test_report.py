@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading LVM's report, as real hosts printed it.
+"""Parsing LVM's report, recorded on real hosts.
 
-Beside every recording (recorded.py), in a file with the suffix .expected.json, is what a person sees in it;
-`lvs -a -o +lv_role` was the witness.
+Beside every recording (recorded.py) is a file with the suffix .expected.json: what the recording must be understood
+as, checked by a person against `lvs -a -o +lv_role`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EACH = pytest.mark.parametrize("path", recorded.RECORDINGS, ids=lambda path: pat
 
 
 def _described(host_state: HostState, volume: Volume) -> str:
-    """An LV in one line, by what the planner asks it."""
+    """Describe an LV in one line by the properties that the planner uses."""
     kinds = {
         "pool": volume.is_pool,
         "hidden": volume.hidden and not volume.is_pool,
@@ -62,7 +62,7 @@ def _described(host_state: HostState, volume: Volume) -> str:
 
 
 def seen(recording: dict[str, Any]) -> dict[str, Any]:
-    """Everything that is understood of a recording, for the file beside it."""
+    """Return everything that is read from a recording, in the form of the .expected.json file."""
     host_state = recorded.host_state(recording)
     info = host_info(host_state, None)
     return {
@@ -139,7 +139,7 @@ def test_every_open_filesystem_is_found_from_its_device_and_back(path: Path) -> 
 
 
 def _report(**fields: str) -> str:
-    """The report of one LV of a recorded host, with other values in some of its fields."""
+    """Return a report of one LV from a recorded host, with the given fields replaced."""
     text = "\n".join(recorded.load(recorded.RECORDINGS[0])["report"])
     report = json.loads(text)
     report["report"] = [one for one in report["report"] if one.get("lv")][:1]
@@ -161,7 +161,7 @@ def _report(**fields: str) -> str:
         ({"lv_snapshot_invalid": ""}, {"invalid": False}),
         ({"lv_permissions": "read-only"}, {"writable": False}),
         ({"lv_permissions": "read-only-override"}, {"writable": False}),
-        # LVM asks the kernel first, and there is no device of an inactive LV; one that is read-only says so anyway.
+        # "unknown": an inactive LV has no device that LVM could ask. A read-only LV is reported as read-only anyway.
         ({"lv_permissions": "unknown", "lv_active": ""}, {"writable": True}),
         ({"lv_tags": "a,b=c"}, {"tags": ("a", "b=c")}),
         ({"lv_tags": ""}, {"tags": ()}),
@@ -175,14 +175,16 @@ def test_words_of_the_report(fields: dict[str, str], facts: dict[str, Any]) -> N
     assert {name: getattr(volume, name) for name in facts} == facts
 
 
-# What LVM puts a backslash before in its reports: until 2.03.32, and since 2.03.33 (_safe_repstr_output of libdm).
+# Characters that LVM escapes with a backslash in reports: until 2.03.32, and since 2.03.33 (_safe_repstr_output in
+# libdm).
 ESCAPED = {"old": re.compile('(")'), "new": re.compile(r'(["\\])')}
-# The last three as udev and device-mapper write a blank and a quote, and as Python reads a byte that is no UTF-8.
+# The last three: a space and a quote as udev and device-mapper write them, and a byte that is not UTF-8 as Python
+# decodes it.
 PIECES = (*'\\"bnu04,:}]', "\n", "\x01", "ä", "\\x20", "\\x22", "\udcff")
 
 
 def _with_device(name: str, escaped: re.Pattern[str]) -> str:
-    """The report of a recorded host as LVM would print it if the disk of the VG thick had that name."""
+    """Return a recorded report as LVM would print it if the PV of the VG thick were called ``name``."""
     text = "\n".join(recorded.load(recorded.RECORDINGS[0])["report"])
     device = re.compile('"pv_name":"/dev/loop0"')
     assert len(device.findall(text)) == 1
@@ -202,9 +204,9 @@ def _after_backslash(match: re.Match[str]) -> str:
 @example(name='x", "pv_pe_count":"1')
 @example(name='x"},\n {"pv_uuid":"1')
 def test_whatever_a_device_is_called(lvm: str, name: str) -> None:
-    # Older ones print a pair of backslashes as newer ones print one; device-mapper and udev name nothing like that.
+    # Old versions print two backslashes like new versions print one. Names from device-mapper and udev never have two.
     assume(lvm == "new" or "\\\\" not in name)
-    # The end of all rows.
+    # This would end the list of rows.
     assume(not re.search(r'"\}\s+]\s', name))
     groups, volumes = parse_report(_with_device(name, ESCAPED[lvm]))
     assert [group.pv_names for group in groups if group.name == "thick"] == [(name,)]
@@ -214,8 +216,8 @@ def test_whatever_a_device_is_called(lvm: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"report": [{"vg": [{}]}]}'])
-def test_what_is_no_report(text: str) -> None:
-    with pytest.raises(ReportFailed, match=r"^LVM's report could not be understood"):
+def test_text_that_is_not_a_report(text: str) -> None:
+    with pytest.raises(ReportFailed, match=r"^cannot parse LVM's report"):
         parse_report(text)
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The process between a module and LVM, with other programs in LVM's place."""
+"""The supervisor process between a module and LVM. Other programs replace LVM."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENV = {"PATH": os.defpath}
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Iterator[int]:
-    """The descriptor of a locked file."""
+    """Return the descriptor of a locked file."""
     descriptor = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.pwrite(descriptor, b"yes\n", 0)
@@ -58,13 +58,13 @@ def test_the_command_reads_nothing_and_has_no_other_descriptors(lock: int) -> No
 def test_a_command_that_cannot_be_started(lock: int) -> None:
     rc, out, err = _supervised(["/nonexistent/lvm", "lvcreate"], lock)
     assert (rc, out) == (FAILED, "")
-    assert err == "/nonexistent/lvm could not be started: No such file or directory\n"
+    assert err == "cannot start /nonexistent/lvm: No such file or directory\n"
 
 
 def test_a_command_that_somebody_kills(lock: int) -> None:
     rc, out, err = _supervised(["sh", "-c", "echo begun; kill -9 $$"], lock)
     assert (rc, out) == (128 + signal.SIGKILL, "begun\n")
-    assert err.startswith("somebody killed it (signal 9)")
+    assert err.startswith("the command was killed by signal 9")
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE])
@@ -76,8 +76,8 @@ def test_signals_that_end_others_do_not_end_the_command(lock: int, number: int) 
     )
 
 
-def test_the_end_of_a_session_reaches_only_half(lock: int, tmp_path: Path) -> None:
-    """Who kills the command's session leaves the supervisor; who kills the supervisor's leaves the command."""
+def test_a_killed_session_is_only_the_command_or_only_the_supervisor(lock: int, tmp_path: Path) -> None:
+    """Killing the command's session spares the supervisor; killing the supervisor's session spares the command."""
     rc, _out, err = _supervised(["sh", "-c", "kill -9 -$$"], lock)
     assert rc == 128 + signal.SIGKILL
     assert "killed" in err
@@ -87,7 +87,7 @@ def test_the_end_of_a_session_reaches_only_half(lock: int, tmp_path: Path) -> No
 
 
 def test_the_lock_is_held_until_the_command_ends(tmp_path: Path) -> None:
-    """Even when the supervisor and whoever took the lock are gone before."""
+    """The lock is held even after the supervisor and the process that took the lock have ended."""
     path = tmp_path / "lock"
     go_on = tmp_path / "go-on"
     if os.fork() == 0:

@@ -194,7 +194,7 @@ def test_a_build_that_fails_leaves_the_rest_as_it_was_and_says_so(machine: Machi
     assert (result["failed"], result["changed"]) == (True, True)
     command = f"{machine.here}/bin/update-initramfs -u -k 6.2"
     assert result["msg"] == (
-        f"build_initramfs failed: {command} failed with 3 and said: no space left. {machine.script} exists; built "
+        f"build_initramfs failed: {command} failed with exit code 3: no space left. {machine.script} exists; built "
         "again for kernel 6.1, not yet for 6.2. Correct the cause, then run this again"
     )
     (machine.here / "broken").write_text("")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plans for a rollback timer, from what was seen to steps and to the result that is predicted."""
+"""The plans for a rollback timer: their steps and the results that they predict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.obse
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.plan import (
     plan_armed,
     plan_disarmed,
-    timer_shown,
+    set_timer_view,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.steps import WriteTimer
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
@@ -33,7 +33,13 @@ def timer(*, after: int = 1800, ready: bool = True) -> Any:
 
 
 def seen(*volumes: Any, **more: Any) -> TimerObserved:
-    values = {"has_unit": False, "running": False, "kept": (TREE,), "devices": {"/boot": "/dev/disk/by-uuid/1"}, **more}
+    values = {
+        "has_unit": False,
+        "running": False,
+        "saved": (TREE,),
+        "devices": {"/boot": "/dev/disk/by-uuid/1"},
+        **more,
+    }
     return TimerObserved(snapset_context(host(*(volumes or (taken(), backup()))), "s"), **values)
 
 
@@ -49,11 +55,11 @@ def test_a_timer_is_made_written_sealed_and_started() -> None:
     plan = armed(seen())
     assert names(plan) == ["create_timer", "write_timer", "seal", "start_timer"]
     assert (plan.after["state"], plan.after["running"], plan.after["after"]) == ("armed", True, 1800)
-    # Only the real run knows when it is over.
+    # Only the real run knows the deadline.
     assert plan.after["deadline"] is None
 
 
-def test_what_the_program_is_told() -> None:
+def test_the_input_of_the_program() -> None:
     (written,) = (step for step in armed(seen()).steps if isinstance(step, WriteTimer))
     assert "file\t/boot/vmlinuz\t" in written.files["boot"]
     assert written.files["filesystems"] == "/dev/disk/by-uuid/1 ext4 /boot\n"
@@ -63,8 +69,8 @@ def test_what_the_program_is_told() -> None:
 
 def test_one_that_runs_with_the_same_time_keeps_its_deadline() -> None:
     found = seen(taken(), backup(), timer(), has_unit=True, running=True)
-    assert armed(found) == StepsPlan((), timer_shown(found))
-    assert timer_shown(found)["running"] is True
+    assert armed(found) == StepsPlan((), set_timer_view(found))
+    assert set_timer_view(found)["running"] is True
 
 
 @pytest.mark.parametrize(
@@ -83,13 +89,13 @@ def test_any_other_one_is_replaced(volumes: tuple[Any, ...], more: dict[str, Any
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"systemd": False}, "this host was not booted by systemd, which has to run it"),
-        ({"missing_tools": ("flock",)}, "the program flock is needed and not there: install it"),
+        ({"systemd": False}, "the host was not booted by systemd, which must run the timer"),
+        ({"missing_tools": ("flock",)}, "the program flock is missing: install it"),
         (
             {"initramfs": (Initramfs("6.1", "/boot/initrd", frozenset({"xfs"})),)},
             (
                 "the initramfs of kernel 6.1 has no ext4, which the timer needs: dracut --force --add-drivers ext4 "
-                "--kver 6.1, or add it to /etc/initramfs-tools/modules and run update-initramfs"
+                "--kver 6.1, or add ext4 to /etc/initramfs-tools/modules and run update-initramfs"
             ),
         ),
     ],
@@ -101,13 +107,13 @@ def test_what_prevents_arming(more: dict[str, Any], reason: str) -> None:
     assert caught.value.message.startswith("the rollback timer of s cannot be armed: ")
 
 
-def test_without_a_backup_of_boot_root_does_not_go_back_alone() -> None:
-    with pytest.raises(Refused, match="/ would go back and /boot would not"):
-        armed(seen(taken(), kept=(), devices={}))
+def test_root_is_not_rolled_back_without_boot() -> None:
+    with pytest.raises(Refused, match="/ would be rolled back without /boot"):
+        armed(seen(taken(), saved=(), devices={}))
 
 
 def test_disarmed_is_without_unit_and_without_volume() -> None:
     assert names(plan_disarmed(seen(taken(), timer(), has_unit=True))) == ["stop_timer", "remove"]
     assert names(plan_disarmed(seen(taken(), has_unit=True))) == ["stop_timer"]
-    nothing = replace(seen(), now=snapset_context(b.host_state([ROOT]), "s"))
-    assert plan_disarmed(nothing) == StepsPlan((), timer_shown(nothing))
+    nothing = replace(seen(), context=snapset_context(b.host_state([ROOT]), "s"))
+    assert plan_disarmed(nothing) == StepsPlan((), set_timer_view(nothing))

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the shell program of a rollback timer makes of its files.
+"""The shell program of a rollback timer.
 
-The functions run in the shell of this machine, with its own tools instead of a toolbox and an `lvm` that prints
-what a test wants. What ends in a reboot is for the scenario `confirm`.
+The functions run in the shell of this machine, with its own tools instead of a toolbox, and with a fake `lvm`. The
+scenario `confirm` tests what ends in a reboot.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 TAGS = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2)
-# Called as the loader is, with the path of a program behind its own options.
+# Called like the loader: with its own options, then the path of a program and its arguments.
 LOADER = """\
 #!/bin/sh
 name=${3##*/}
@@ -47,7 +47,7 @@ def _sh(text: str) -> list[str]:
 
 
 def _place(top: Path, **values: str) -> Path:
-    """The directory of a timer, with the tools of this machine."""
+    """Fill the directory of a timer, with the tools of this machine."""
     (top / "lib").mkdir()
     (top / "bin").mkdir()
     _executable(top / "lib" / "ld", LOADER)
@@ -74,7 +74,7 @@ def _call(top: Path, command: str) -> list[str]:
 
 
 def _at(place: Path, *, clock: int, uptime: int, boot: str = b.BOOT) -> str:
-    """What makes it this time in this boot."""
+    """Return shell code that sets the clock, the uptime and the boot."""
     _executable(place / "lib" / "ld.date", f"#!/bin/sh\necho {clock}\n")
     (place / "uptime").write_text(f"{uptime}.75 9.00\n")
     return f"UPTIME='{place}/uptime'; boot_id={boot}; find_end"
@@ -85,8 +85,8 @@ def test_the_moment_is_filled_in_when_it_comes() -> None:
     text = script.requests(driver.rollback_script_of(host_state), host_state)
     assert host_state.host.boot_id not in text
     assert str(host_state.host.now) not in text
-    shown = 'tool() { echo "$*"; }; merge() { echo "merge $*"; }; CONFIG=c boot_id=B now=7'
-    said = _sh(f"{shown}\n{text}remember\nrequest")
+    stubs = 'tool() { echo "$*"; }; merge() { echo "merge $*"; }; CONFIG=c boot_id=B now=7'
+    said = _sh(f"{stubs}\n{text}remember\nrequest")
     vg = taken().vg_uuid.replace("-", "")[:10]
     expected = [f"lvm lvchange --config c --yes --addtag safepoint.outcome.merging=s:{b.SET_ID}:1:B:7:{vg} vg/root"]
     assert said == [*expected, f"merge {'/'.join(taken().key)} vg/root_s"]
@@ -110,7 +110,7 @@ def test_in_the_boot_of_the_arming_nobody_can_set_the_time(tmp_path: Path, clock
         (b.NOW + 1799, 1),
         (b.NOW + 1800, 0),
         (b.NOW + 365 * DAY, 0),
-        # Without a battery it begins anew.
+        # A host whose clock has no battery starts again with the full time.
         (5, 1800),
     ],
 )
@@ -118,13 +118,13 @@ def test_after_another_boot_as_much_is_left_as_the_clock_says(tmp_path: Path, cl
     place = _place(tmp_path)
     first = _at(place, clock=clock, uptime=20, boot="another")
     assert _call(tmp_path, f"{first}; echo $((end - 20)); {OVER}") == [str(left), "no" if left else "yes"]
-    # Whatever the clock does in that boot.
+    # The clock does not matter within that boot.
     (place / "uptime").write_text(f"{20 + left}.00 9.00\n")
     assert _call(tmp_path, f"{first}; end=$((20 + {left})); {OVER}") == ["yes"]
 
 
 def test_when_the_clock_is_set_the_next_boot_knows(tmp_path: Path) -> None:
-    """An hour slow when it was armed, then set right: half an hour after the arming is left as it was."""
+    """The clock was an hour slow when the timer was armed, then set right: the timer still ends after half an hour."""
     place = _place(tmp_path)
     right = b.NOW + 3600
     now = _at(place, clock=right + 600, uptime=1100)
@@ -132,7 +132,7 @@ def test_when_the_clock_is_set_the_next_boot_knows(tmp_path: Path) -> None:
     assert (place / "deadline").read_text() == f"{right + 1800}\n"
     later = _at(place, clock=right + 900, uptime=30, boot="another")
     assert _call(tmp_path, f"{later}; echo $((end - uptime))") == ["900"]
-    # As it is from then on nothing is written.
+    # The deadline is right now, so nothing is written.
     (place / "deadline").chmod(0o400)
     before = (place / "deadline").stat().st_mtime_ns
     assert _call(tmp_path, f"{later}; keep_deadline") == []
@@ -159,9 +159,9 @@ def test_without_a_number_of_boots_none_is_enough(tmp_path: Path) -> None:
     ("tags", "said"),
     [
         (",".join(TAGS.to_tags()), ["armed"]),
-        (",".join([*TAGS.to_tags(), f"{_tags.TIMER_FIRED}=5"]), ["it has fired already"]),
-        (",".join(replace(TAGS, set_id="f" * 32).to_tags()), ["it is not armed any more"]),
-        ("", ["it is not armed any more"]),
+        (",".join([*TAGS.to_tags(), f"{_tags.TIMER_FIRED}=5"]), ["the timer has already fired"]),
+        (",".join(replace(TAGS, set_id="f" * 32).to_tags()), ["the timer is no longer armed"]),
+        ("", ["the timer is no longer armed"]),
     ],
 )
 def test_it_fires_once_and_only_for_its_own_set(tmp_path: Path, tags: str, said: list[str]) -> None:
@@ -169,7 +169,7 @@ def test_it_fires_once_and_only_for_its_own_set(tmp_path: Path, tags: str, said:
     assert _call(tmp_path, "is_armed && echo armed") == said
 
 
-# Of a VG it knows how many PVs are missing, of an LV the UUID; code is that of the latter.
+# For vgs it prints the number of missing PVs, for lvs an LV's UUID. `code` is the exit code of lvs.
 LVM = """#!/bin/sh
 case $1 in vgs) echo "  {missing}" ;; *) printf %s "{known}"; exit {code} ;; esac
 """
@@ -178,13 +178,13 @@ case $1 in vgs) echo "  {missing}" ;; *) printf %s "{known}"; exit {code} ;; esa
 @pytest.mark.parametrize(
     ("lvm", "said"),
     [
-        (LVM.format(missing=1, known="uuid", code=0), "not all PVs of the set are there"),
-        ("#!/bin/sh\nexit 5\n", "not all PVs of the set are there"),
-        (LVM.format(missing=0, known="", code=5), "LVM does not answer"),
+        (LVM.format(missing=1, known="uuid", code=0), "a PV of the snapset is missing"),
+        ("#!/bin/sh\nexit 5\n", "a PV of the snapset is missing"),
+        (LVM.format(missing=0, known="", code=5), "LVM failed"),
     ],
 )
 def test_a_disk_that_comes_late_is_waited_for(tmp_path: Path, lvm: str, said: str) -> None:
-    """With 1 systemd starts it again; only 3 is for good."""
+    """With exit code 1 systemd starts the program again. Only 3 ends it forever."""
     place = _place(tmp_path, BACKUP="")
     (place / "SHA256SUMS").write_text(f"{hashlib.sha256(b'').hexdigest()}  menus\n")
     _executable(place / "lib" / "ld.lvm", lvm)
@@ -193,7 +193,7 @@ def test_a_disk_that_comes_late_is_waited_for(tmp_path: Path, lvm: str, said: st
 
 def test_lvm_that_does_not_answer_does_not_disarm(tmp_path: Path) -> None:
     _executable(_place(tmp_path) / "lib" / "ld.lvm", "#!/bin/sh\nexit 5\n")
-    assert _call(tmp_path, "is_armed; echo $?; merge uuid vg/lv; echo $?") == ["LVM does not answer", "2", "1"]
+    assert _call(tmp_path, "is_armed; echo $?; merge uuid vg/lv; echo $?") == ["LVM failed", "2", "1"]
 
 
 def test_damaged_files_and_lost_members_are_noticed(tmp_path: Path) -> None:
@@ -204,14 +204,14 @@ def test_damaged_files_and_lost_members_are_noticed(tmp_path: Path) -> None:
     _executable(place / "lib" / "ld.lvm", LVM.format(missing=0, known="", code=0))
     lost, code = _call(place, "check; echo $?")
     assert code == "3"
-    assert lost.endswith("is gone or has overflowed: there is no way back")
+    assert lost.endswith("is lost or has overflowed: no rollback possible")
     (place / "begun").touch()
     assert _call(place, "check && echo good") == ["good"]
     (place / "menus").write_text("x")
     done = subprocess.run(
         ["/bin/sh", "-c", f"set -- '{place}'\n{FUNCTIONS}\ncheck"], capture_output=True, text=True, check=False
     )
-    assert done.stdout.splitlines()[-1] == "its own files are damaged"
+    assert done.stdout.splitlines()[-1] == "the files of the timer are damaged"
 
 
 def _sha256(text: str) -> str:
@@ -232,12 +232,12 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
     boot, place = tmp_path / "boot", tmp_path / "timer"
     place.mkdir()
     _place(place)
-    kept = place / "backup" / "tree" / boot.relative_to("/")
-    wanted = {"vmlinuz-1": "kernel", "a b": "odd", "grub/grub.cfg": "menu of 1", "loader/entries/1.conf": "1"}
-    for path, text in wanted.items():
-        (kept / path).parent.mkdir(parents=True, exist_ok=True)
-        (kept / path).write_text(text)
-    entries = {path: Entry(kind="file", sha256=_sha256(text)) for path, text in wanted.items()}
+    copies = place / "backup" / "tree" / boot.relative_to("/")
+    saved = {"vmlinuz-1": "kernel", "a b": "odd", "grub/grub.cfg": "menu of 1", "loader/entries/1.conf": "1"}
+    for path, text in saved.items():
+        (copies / path).parent.mkdir(parents=True, exist_ok=True)
+        (copies / path).write_text(text)
+    entries = {path: Entry(kind="file", sha256=_sha256(text)) for path, text in saved.items()}
     entries |= {path: Entry(kind="directory") for path in ("grub", "loader", "loader/entries")}
     entries |= {"vmlinuz": Entry(kind="link", target="vmlinuz-1"), "efi": Entry(kind="mountpoint")}
     trees = [Tree(str(boot), "ext4", entries)]
@@ -250,7 +250,7 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
     (boot / "vmlinuz").symlink_to("vmlinuz-2")
     assert _call(place, "restore_boot && echo done") == ["done"]
     now = _files(boot)
-    assert {path: now[path] for path in wanted} == wanted
+    assert {path: now[path] for path in saved} == saved
     assert (now["vmlinuz"], now["vmlinuz-2"], now["efi"]) == ("-> vmlinuz-1", "new", None)
     assert "loader/entries/2.conf" not in now
     assert (place / "boot").read_text().splitlines()[-1].split("\t")[1] == f"{boot}/grub/grub.cfg"
@@ -258,7 +258,7 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
     assert _files(boot) == now
 
 
-def test_a_copy_that_is_damaged_takes_no_place(tmp_path: Path) -> None:
+def test_a_damaged_copy_is_never_put_in_place(tmp_path: Path) -> None:
     boot, place = tmp_path / "boot", tmp_path / "timer"
     place.mkdir()
     boot.mkdir()
@@ -271,13 +271,13 @@ def test_a_copy_that_is_damaged_takes_no_place(tmp_path: Path) -> None:
     (place / "boot").write_text(script.boot_list([tree]))
     (boot / "vmlinuz-2").write_text("of the change")
     (said,) = _call(place, f"BOOT='{boot}'; restore_boot || :")
-    assert said == f"{boot}/vmlinuz could not be brought back"
+    assert said == f"cannot restore {boot}/vmlinuz"
     assert sorted(_files(boot)) == ["vmlinuz", "vmlinuz-2"]
     assert (boot / "vmlinuz").read_text() == "new"
 
 
-def test_where_there_is_no_room_the_kernels_of_the_change_make_some(tmp_path: Path) -> None:
-    """But for the one that runs, which may have to boot once more."""
+def test_if_boot_is_full_the_kernels_of_the_change_are_deleted(tmp_path: Path) -> None:
+    """Except the running kernel, which may have to boot again."""
     boot, place = tmp_path / "boot", tmp_path / "timer"
     place.mkdir()
     boot.mkdir()
@@ -285,46 +285,50 @@ def test_where_there_is_no_room_the_kernels_of_the_change_make_some(tmp_path: Pa
     running = Path("/proc/sys/kernel/osrelease").read_text().strip()
     full = f'#!/bin/sh\n[ ! -e "{boot}/vmlinuz-2" ] || {{ echo part >"$4"; exit 1; }}\nexec /bin/cp "$@"\n'
     _executable(place / "lib" / "ld.cp", full)
-    kept = place / "backup" / "tree" / boot.relative_to("/") / "vmlinuz-1"
-    kept.parent.mkdir(parents=True)
-    kept.write_text("kernel")
+    copy = place / "backup" / "tree" / boot.relative_to("/") / "vmlinuz-1"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("kernel")
     for name in ("vmlinuz-2", "initrd.img-2", f"vmlinuz-{running}", "config-2"):
         (boot / name).write_text("of the change")
     tree = Tree(str(boot), "ext4", {"vmlinuz-1": Entry(kind="file", sha256=_sha256("kernel"))})
     (place / "boot").write_text(script.boot_list([tree]))
     said = _call(place, f"BOOT='{boot}'; restore_boot && echo done")
-    assert said == [f"{boot}/vmlinuz-2 gives room", f"{boot}/initrd.img-2 gives room", "done"]
+    assert said == [
+        f"deleting {boot}/vmlinuz-2 to free space",
+        f"deleting {boot}/initrd.img-2 to free space",
+        "done",
+    ]
     assert sorted(_files(boot)) == sorted(["config-2", "vmlinuz-1", f"vmlinuz-{running}"])
 
 
-def test_an_esp_that_cannot_be_mounted_does_not_keep_the_host_from_going_back(tmp_path: Path) -> None:
+def test_an_esp_that_cannot_be_mounted_does_not_prevent_the_rollback(tmp_path: Path) -> None:
     boot, place = tmp_path / "boot", tmp_path / "timer"
     place.mkdir()
     boot.mkdir()
     _place(place)
     _executable(place / "lib" / "ld.mount", f"#!/bin/sh\ncase $* in *{boot}/efi*) exit 1 ;; esac\n")
     (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot}\n/dev/vda1 vfat {boot}/efi\n")
-    kept = place / "backup" / "tree" / boot.relative_to("/")
-    (kept / "efi").mkdir(parents=True)
+    copies = place / "backup" / "tree" / boot.relative_to("/")
+    (copies / "efi").mkdir(parents=True)
     for name in ("vmlinuz-1", "efi/boot.efi"):
-        (kept / name).write_text("kept")
-    file = Entry(kind="file", sha256=_sha256("kept"))
+        (copies / name).write_text("saved")
+    file = Entry(kind="file", sha256=_sha256("saved"))
     trees = [
         Tree(str(boot), "ext4", {"vmlinuz-1": file, "efi": Entry(kind="mountpoint")}),
         Tree(f"{boot}/efi", "vfat", {".": Entry(kind="directory"), "boot.efi": file}),
     ]
     (place / "boot").write_text(script.boot_list(trees))
     said = _call(place, f"BOOT='{boot}'; restore_boot && echo done")
-    assert said == [f"/dev/vda1 cannot be mounted on {boot}/efi", "done"]
-    assert _files(boot) == {"efi": None, "vmlinuz-1": "kept"}
+    assert said == [f"cannot mount /dev/vda1 on {boot}/efi", "done"]
+    assert _files(boot) == {"efi": None, "vmlinuz-1": "saved"}
     (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot}/efi\n")
     assert _call(place, f"BOOT='{boot}/efi'; restore_boot || echo not") == [
-        f"/dev/vda2 cannot be mounted on {boot}/efi",
+        f"cannot mount /dev/vda2 on {boot}/efi",
         "not",
     ]
 
 
-# As mount(2) does it: no filesystem over itself. It keeps a list of what is mounted where.
+# Like mount(2) it refuses to mount a filesystem over itself. It keeps a list of all mounts.
 MOUNT = """#!/bin/sh
 case $* in *remount*) exit ;; esac
 device=
@@ -351,9 +355,9 @@ def test_a_boot_filesystem_is_mounted_already_as_a_rule(tmp_path: Path) -> None:
 def test_what_is_merging_already_is_not_asked_again(tmp_path: Path, merging: bool, said: list[str]) -> None:  # noqa: FBT001
     answer = "" if merging else "uuid"
     asked = tmp_path / "asked"
-    look = f'for last; do :; done; echo "$last" >"{asked}"; echo "{answer}"'
-    said_by_lvm = f'case $1 in lvs) {look} ;; *) verb=$1; for last; do :; done; echo "$verb $last" ;; esac'
-    _executable(_place(tmp_path) / "lib" / "ld.lvm", f"#!/bin/sh\n{said_by_lvm}\n")
+    lvs = f'for last; do :; done; echo "$last" >"{asked}"; echo "{answer}"'
+    lvm = f'case $1 in lvs) {lvs} ;; *) verb=$1; for last; do :; done; echo "$verb $last" ;; esac'
+    _executable(_place(tmp_path) / "lib" / "ld.lvm", f"#!/bin/sh\n{lvm}\n")
     assert [line for line in _call(tmp_path, "merge of-vg/of-lv vg/root_s") if line] == said
-    # A copy of the VG has an LV of the same UUID, which nobody merges.
+    # A copy of the VG has an LV with the same UUID, so the UUID of the VG is selected too.
     assert asked.read_text() == 'vg_uuid=of-vg && lv_uuid=of-lv && lv_merging!="merging"\n'

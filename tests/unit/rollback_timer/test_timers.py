@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rollback timers: tags, what stands against one, and what its files say."""
+"""Rollback timers: their tags, what prevents one, and the content of its files."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_tags_are_read_as_they_were_written(tags: _tags.TimerTags) -> None:
 
 
 @pytest.mark.parametrize("missing", range(5))
-def test_tags_with_a_part_missing_are_no_timer(missing: int) -> None:
+def test_tags_with_a_part_missing_are_not_a_timer(missing: int) -> None:
     tags = list(TAGS.to_tags())
     del tags[missing]
     assert _tags.parse_timer(tags) is None
@@ -77,7 +77,7 @@ def test_what_a_timer_does(more: tuple[str, ...], state: str) -> None:
     assert view["deadline"] == "2027-01-15T08:30:00+00:00"
 
 
-def test_it_is_no_origin_and_no_data_of_the_group() -> None:
+def test_it_is_not_an_origin_and_not_data_of_the_group() -> None:
     host_state = b.host_state([ROOT, timer(_tags.TIMER_READY)])
     (reason,) = driver.reasons(host_state, b.request("vg/safepoint_timer_s"))
     assert "an auxiliary LV of this collection" in reason
@@ -95,9 +95,9 @@ def test_what_it_is_to_do() -> None:
 @pytest.mark.parametrize(
     ("volumes", "reason"),
     [
-        ([], "snapset s is absent"),
+        ([], "snapset s does not exist"),
         ([taken(sealed=False)], "snapset s is incomplete"),
-        ([taken()], "/ would go back and /boot would not"),
+        ([taken()], "/ would be rolled back without /boot"),
         ([taken(invalid=True), backup()], "snapset s is invalid"),
     ],
 )
@@ -112,7 +112,7 @@ def test_without_a_boot_filesystem_of_its_own_no_backup_is_needed() -> None:
 
 @pytest.mark.parametrize("name", ["a\nb", "a\tb"])
 def test_names_that_a_list_cannot_hold(name: str) -> None:
-    with pytest.raises(Refused, match="no list can hold"):
+    with pytest.raises(Refused, match="name with a tab or line feed"):
         script.boot_list([Tree("/boot", "ext4", {name: Entry(kind="file", sha256="0")})])
 
 
@@ -120,5 +120,5 @@ def test_the_unit_waits_for_nothing_and_is_wanted_early() -> None:
     lines = unit("s", b.NOW, "/dev/mapper/vg-safepoint_timer_s").splitlines()
     assert {"DefaultDependencies=no", "PrivateMounts=yes", "WantedBy=sysinit.target"} <= set(lines)
     assert not [line for line in lines if line.startswith(("After=", "Requires="))]
-    # Neither a specifier nor a variable of systemd.
+    # systemd would expand both.
     assert not {"%", "$"} & set("".join(lines))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is put on the filesystem of a rollback timer; a directory stands for it, with one tool of this machine."""
+"""The content of the filesystem of a rollback timer. A directory stands for it, with one tool of this machine."""
 
 from __future__ import annotations
 

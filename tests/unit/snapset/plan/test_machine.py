@@ -224,7 +224,7 @@ class SafePoints(RuleBasedStateMachine):
                 *(b.request(name=name, state="merged", accept_loss_of=accepted) for accepted in ((), SETS)),
             ]
             for request in requests:
-                assert not administrator.untold(host_state, request)
+                assert not administrator.unmentioned_problems(host_state, request)
 
     def teardown(self) -> None:
         """From every state, doing what the messages suggest removes each set, whichever suggestion is followed."""

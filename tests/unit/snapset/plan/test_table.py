@@ -121,7 +121,7 @@ def test_planned_and_predicted(row: str, state: State, expected: list[str]) -> N
 @pytest.mark.parametrize("row", TABLE)
 def test_no_refusal_suggests_a_request_that_is_refused(row: str, state: State, accepted: tuple[str, ...]) -> None:
     request = b.request("va/a", "vt/t", state=state, accept_loss_of=accepted)
-    assert administrator.untold(situations.ALL[row](), request) == []
+    assert administrator.unmentioned_problems(situations.ALL[row](), request) == []
 
 
 REBOOT = {"pending", "pending_by_hand", "pending_since_last_boot", "partly_requested"}
