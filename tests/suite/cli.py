@@ -83,10 +83,6 @@ def stop(_signal: int, _frame: object) -> NoReturn:
 def run(options: argparse.Namespace) -> bool:
     """Run what was asked for; whether all went well."""
     wanted = chosen(options)
-    if options.list:
-        for job in wanted:
-            print(f"{job.series:7} {job.minutes:5g} min  {job.title}")
-        return True
     if not (jobs.MAIN / "bin" / "molecule").exists():
         raise ToolError(f"there is no Molecule in {jobs.MAIN}: run make setup first")
     setup()
@@ -109,6 +105,10 @@ def main() -> int:
     options = parser().parse_args()
     signal.signal(signal.SIGTERM, stop)
     try:
+        if options.list:
+            for job in chosen(options):
+                print(f"{job.series:7} {job.minutes:5g} min  {job.title}")
+            return 0
         with locked(ALL_RESULTS.parent / "suite.lock"):
             shutil.rmtree(RESULTS, ignore_errors=True)
             RESULTS.mkdir(parents=True)

@@ -120,7 +120,9 @@ class Builder:
                 self.exchange_kernel(self.image.kernel)
             self.mount_volumes(stack, volumes)
             self.step("copying the system")
-            self.run("cp", "--archive", "--one-file-system", f"{self.rootfs}/.", str(self.target))
+            # Links of a file in /boot with one in /usr would cross file systems: a kernel of sid has such.
+            options = ["--archive", "--no-preserve=links", "--one-file-system"]
+            self.run("cp", *options, f"{self.rootfs}/.", str(self.target))
             self.step("installing GRUB")
             self.make_bootable(stack)
         if self.recipe.encrypted:

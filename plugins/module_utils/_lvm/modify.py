@@ -29,16 +29,15 @@ _WITHOUT_ARCHIVE = f"{_CONFIG} backup{{archive=0 backup=0}}"
 def command_line(binary: str, arguments: Sequence[str], *, archive: bool) -> list[str]:
     """The command line of one modifying command.
 
-    If ``archive`` is false, LVM does not back up its metadata to /etc/lvm; with archiving on, LVM fails if it cannot
-    write there
-    (vgcfgbackup(8)).
+    If ``archive`` is false, LVM does not back up its metadata to /etc/lvm. With archiving, it fails if it cannot write
+    there (vgcfgbackup(8)).
     """
     config = _CONFIG if archive else _WITHOUT_ARCHIVE
     return [binary, arguments[0], "--config", config, *arguments[1:]]
 
 
 def modify(argv: Sequence[str], *, lock: int, vgs: Sequence[str]) -> CommandResult:
-    """Run one command that changes ``vgs``, and wait until it has ended, however long that takes.
+    """Run one command that changes ``vgs``, and wait until it ends. There is no timeout.
 
     ``lock`` is the descriptor of the host lock, which stays locked until the command has ended.
     """
