@@ -17,23 +17,16 @@ description:
   - Saves the boot files of a host that are not on its root filesystem, and restores them exactly. These are C(/boot),
     C(/boot/efi), C(/boot/firmware) and C(/efi), if they are separate filesystems.
   - The backup is a separate LV with a small filesystem. It contains the copies, a manifest and a list of checksums. It
-    belongs to one snapset, identified by its ID, but is not part of it: the merges neither change nor need it.
+    belongs to one snapset, identified by its ID, but is not a part of it. The merges neither change nor need it.
 requirements:
-  - LVM 2.03 or newer on the managed host
-  - Python 3.9 or newer on the managed host
   - C(mkfs.ext4) on the managed host
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
     details:
       - For files it shows size and checksum. It shows text only for the boot menu entries and the units that this
         module writes.
-  idempotent:
-    support: full
 options:
   name:
     description: Names the snapset that the backup belongs to.

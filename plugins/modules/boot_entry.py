@@ -20,8 +20,6 @@ description:
     Other filesystems are mounted read-only. The next boot is a normal boot again.
   - The entry is never the default. With O(next_boot) GRUB takes it once. If the preview boot fails, the host reboots.
 requirements:
-  - LVM 2.03 or newer on the managed host
-  - Python 3.9 or newer on the managed host
   - GRUB 2 that reads C(custom.cfg) or the files of the Boot Loader Specification, with C(grub-editenv) or
     C(grub2-editenv)
   - an initramfs of initramfs-tools or dracut, and C(lsinitramfs) or C(lsinitrd)
@@ -29,15 +27,10 @@ requirements:
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
     details:
       - For files it shows size and checksum. It shows text only for the boot menu entries and the units that this
         module writes.
-  idempotent:
-    support: full
 options:
   name:
     description: Names the snapset. It must be active, contain C(/), and have a backup of C(/boot).

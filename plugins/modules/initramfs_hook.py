@@ -19,18 +19,8 @@ description:
   - This concerns hosts that build their initramfs with initramfs-tools (Debian, Ubuntu). On others, such as those with
     dracut, it changes nothing, because LVM does not poll there.
   - The initramfs of a kernel is built anew only when it lacks the script, by C(update-initramfs).
-requirements:
-  - LVM 2.03 or newer on the managed host
-  - Python 3.9 or newer on the managed host
 extends_documentation_fragment:
   - safepoint.lvm.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   state:
     description:

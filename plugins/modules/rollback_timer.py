@@ -22,21 +22,15 @@ description:
   - The timer takes the same host lock as the modules. Before it starts the rollback, it verifies its files and that the
     snapset is complete. It fires once. It logs to the kernel's log and to the file C(log) on its LV.
 requirements:
-  - LVM 2.03 or newer on the managed host
-  - Python 3.9 or newer on the managed host, to arm it
   - systemd, glibc and C(mkfs.ext4) on the managed host
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
     details:
       - For files it shows size and checksum. It shows text only for the boot menu entries and the units that this
         module writes.
   idempotent:
-    support: full
     details:
       - A running timer with the same O(after) keeps its deadline. To restart its time, disarm it first.
 options:

@@ -21,14 +21,10 @@ description:
   - This is an action plugin. It runs on the controller, so it can wait for a host that reboots.
   - It fails when O(timeout) is over, or when only another reboot would help. Nothing is lost then. Run the same task
     again to continue.
-requirements:
-  - LVM 2.03 or newer on the managed host
-  - Python 3.9 or newer on the managed host
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 attributes:
   check_mode:
-    support: full
     details:
       - In check mode it does not reboot and does not wait. It returns what M(safepoint.lvm.snapset) predicts.
   diff_mode:
@@ -36,7 +32,6 @@ attributes:
     details:
       - It returns the diff of its last run of M(safepoint.lvm.snapset).
   idempotent:
-    support: full
     details:
       - With O(reboot=true) the host is rebooted each time.
 options:

@@ -18,19 +18,9 @@ description:
   - Sets are identified by LVM tags, not by LV names. So a set that is incomplete, has lost a member or has overflowed
     is never treated as a complete one.
   - Before anything is changed, all problems are found and reported together.
-requirements:
-  - LVM 2.03 or newer on the managed host
-  - Python 3.9 or newer on the managed host
 extends_documentation_fragment:
   - safepoint.lvm.attributes
   - safepoint.lvm.planning
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   name:
     description: Name of the set, 1 to 64 characters of C(A-Z a-z 0-9 _ . -). It cannot begin with a hyphen.

@@ -18,22 +18,16 @@ description:
   - Also reports the coverage, which is, for each mounted block filesystem and swap area, the LV below it and the
     snapsets that protect it, or why it cannot be protected.
   - Runs one LVM process, takes no lock and changes nothing.
-requirements:
-  - LVM 2.03 or newer on the managed host
-  - Python 3.9 or newer on the managed host
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 attributes:
   check_mode:
-    support: full
     details:
       - This module changes nothing.
   diff_mode:
     support: N/A
     details:
       - This module changes nothing.
-  idempotent:
-    support: full
 options:
   name:
     description: Reports only the snapset with this name. The rest of the result is not affected.

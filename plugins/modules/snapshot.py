@@ -18,19 +18,9 @@ description:
   - A snapshot is identified by its VG, its name and its origin. It can have been created by hand. Members of a snapset
     are refused, because M(safepoint.lvm.snapset) manages them.
   - The rules are those of M(safepoint.lvm.snapset).
-requirements:
-  - LVM 2.03 or newer on the managed host
-  - Python 3.9 or newer on the managed host
 extends_documentation_fragment:
   - safepoint.lvm.attributes
   - safepoint.lvm.planning
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   vg:
     description: The VG.
