@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from .observed import BootObserved
 
 
+_REFUSALS = {
+    "present": "cannot save /boot for",
+    "restored": "cannot restore /boot for",
+    "absent": "cannot remove the backup of /boot for",
+}
+
+
+def refusal(name: str, state: str) -> str:
+    """Return how the message begins when the request for the snapset ``name`` is refused."""
+    return f"{_REFUSALS[state]} {name}"
+
+
 def plan_backup(observed: BootObserved, *, state: str, vg: str | None) -> StepsPlan:
     """Return the steps to ``state``. Raises Refused with every reason that prevents it."""
     return _PLANNERS[state](observed, vg)
@@ -47,7 +59,7 @@ def _absent_backup(name: str) -> dict[str, Any]:
 
 def _refuse(context: SnapsetContext, state: str, problems: Iterable[str]) -> None:
     if found := tuple(problems):
-        raise Refused(f"the backup of /boot for {context.name} cannot be {state}", found)
+        raise Refused(refusal(context.name, state), found)
 
 
 def _present(observed: BootObserved, vg: str | None) -> StepsPlan:

@@ -33,6 +33,11 @@ _MARGIN = 4 * 1024 * 1024
 _BY_UUID = "/dev/disk/by-uuid/"
 
 
+def refusal(name: str, state: str) -> str:
+    """Return how the message begins when the request for the snapset ``name`` is refused."""
+    return f"cannot {'create' if state == 'present' else 'remove'} the boot entry of {name}"
+
+
 def entry_view(observed: EntryObserved) -> dict[str, Any]:
     """Return the entry as results show it."""
     found = observed.set_entry
@@ -47,7 +52,7 @@ def _absent_entry(name: str) -> dict[str, Any]:
 
 def _refuse(observed: EntryObserved, problems: Iterable[str]) -> None:
     if found := tuple(problems):
-        raise Refused(f"the boot entry of {observed.context.name} cannot be present", found)
+        raise Refused(refusal(observed.context.name, "present"), found)
 
 
 def plan_entry_absent(observed: EntryObserved) -> StepsPlan:
@@ -117,7 +122,7 @@ def _source(observed: EntryObserved, kernel: str | None) -> Source:
         known = ", ".join(one.version for one in observed.kernels or ()) or "none"
         missing = f"kernel {kernel}" if kernel else "kernel"
         raise Refused(
-            f"the boot entry of {observed.context.name} cannot be present",
+            refusal(observed.context.name, "present"),
             [f"the backup of /boot has no {missing} with an initramfs; it has: {known}"],
         )
     if source.kind is None:

@@ -77,11 +77,16 @@ class Plan:
     subject: str = ""
 
 
+def refusal(state: State) -> str:
+    """How the message begins when the request is refused."""
+    return f"cannot {'install' if state == 'present' else 'remove'} the initramfs hook"
+
+
 def plan_hook(found: Found, state: State) -> Plan:
     """The steps that bring the host to ``state``. Raises Refused with every reason why that is impossible."""
     steps = tuple(_present(found) if state == "present" else _absent(found))
     if problems := tuple(_boot_problems(found, steps)):
-        raise Refused(f"the initramfs hook cannot be {state}", problems)
+        raise Refused(refusal(state), problems)
     built = {step.kernel for step in steps if isinstance(step, Build)}
     having = _kernels_with_script(found)
     kernels = having | built if state == "present" else having - built

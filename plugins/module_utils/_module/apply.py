@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carry out the steps of a plan, and take away what was made when one fails. Private to this collection."""
+"""Carry out the steps of a plan; if one fails, undo the others. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Plan(Protocol):
-    """Steps in the order in which they are carried out."""
+    """Steps in order."""
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -25,34 +25,34 @@ class Plan(Protocol):
 
 
 Failure = Callable[[Any, "Step", "SafepointError | OSError", "Sequence[Step]", "Runner"], SafepointError]
-"""Puts right what can be: the plan, its step that failed, why, the steps before it. Returns what the user reads."""
+"""Undoes what can be undone: gets the plan, the failed step, its error and the steps before it. Returns the error."""
 
 
 def take_back(
     _plan: object, step: Step, error: SafepointError | OSError, done: Sequence[Step], runner: Runner
 ) -> SafepointError:
-    """The error of a plan that could not be carried out, with what became of what it had made."""
+    """Undo the steps of a plan whose ``step`` failed, the last first, and return the error. It says what was undone."""
     started = [one for one in (*done, step) if isinstance(one, UndoableStep)]
     undone, left = _undo(started, runner)
-    told = [_said(step, error)]
+    report = [_error_of(step, error)]
     if started:
-        told.append(f"what was made for it was removed again ({', '.join(undone)})" if undone else "nothing was made")
-    told += [f"{what} is left, to be removed by hand: {why}" for what, why in left]
-    # Plans remove what was there before they make anything; what they do afterwards is done to that.
+        report.append(f"removed again: {', '.join(undone)}" if undone else "nothing was created")
+    report += [f"{what} was not removed, remove it by hand: {why}" for what, why in left]
+    # A plan first removes what is replaced, then creates. Its later steps change only what it has created.
     first = (*done, step).index(started[0]) if started else len(done)
     gone = any(one.changes for one in done[:first])
     if started and gone:
-        told.append("what was there before is gone: run this again")
+        report.append("what it replaces was removed before: run this again")
     elif not started and isinstance(error, OSError):
-        told.append("run this again to finish what was begun")
-    # Whoever writes files may have been cut off in the middle.
+        report.append("run this again to finish")
+    # A step that writes files may have been interrupted half-way.
     cut_off = not started and not isinstance(error, StepFailed)
     details = error.details if isinstance(error, SafepointError) else {}
-    return FilesFailed("; ".join(told), **{**details, "changed": bool(left) or gone or cut_off})
+    return FilesFailed("; ".join(report), **{**details, "changed": bool(left) or gone or cut_off})
 
 
 def _undo(started: Sequence[UndoableStep], runner: Runner) -> tuple[list[str], list[tuple[str, str]]]:
-    """Take away what steps have made, the last first; what is gone, and what is left with the reason."""
+    """Undo steps, the last first. Return what was removed, and what was not with the reason."""
     undone, left = [], []
     for one in reversed(started):
         there, problem = _undo_one(one, runner)
@@ -64,25 +64,25 @@ def _undo(started: Sequence[UndoableStep], runner: Runner) -> tuple[list[str], l
 
 
 def _undo_one(step: UndoableStep, runner: Runner) -> tuple[bool, str]:
-    """Whether there was anything to take away, and why it could not be."""
+    """Undo one step. Return whether there was something to remove, and why that failed."""
     try:
         return step.undo(runner), ""
     except (SafepointError, OSError) as error:
         return True, error_text(error)
 
 
-def _said(step: Step, error: SafepointError | OSError) -> str:
+def _error_of(step: Step, error: SafepointError | OSError) -> str:
     sentence = error_text(error)
     return f"{step.render()['step']} failed: {sentence}" if isinstance(error, StepFailed) else sentence
 
 
 def _noted(step: Step) -> str:
-    """A step that runs no LVM, for the journal; lists of files would be too long there."""
+    """A step without an LVM command, for the journal. Lists of files would be too long there."""
     return ", ".join(f"{key} {value}" for key, value in step.render().items() if isinstance(value, (str, int)))
 
 
 def apply(plan: Plan, runner: Runner, failure: Failure = take_back) -> None:
-    """Carry out the steps in order. When one fails, ``failure`` puts right what can be, and its error is raised."""
+    """Carry out the steps in order. If one fails, raise the error that ``failure`` returns after undoing the others."""
     done: list[Step] = []
     for step in plan.steps:
         if not step.vgs:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Arguments that several modules have, and what they mean. Private to this collection."""
+"""The arguments that several modules have, and how they are parsed. Private to this collection."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ _SIZE_UNITS: Mapping[str, tuple[Unit, ...]] = {
 }
 
 
-# Others may be a part of a path.
+# Other blanks may be a part of a path.
 _BLANKS = " \t\r\n"
 
 
 def size_parameter(text: str | None, name: str, *, within: str = "") -> Size | None:
-    """The value of the size parameter ``name`` with the units that it takes, or None when it was not given.
+    """The value of the size parameter ``name``, or None if it was not given. Raises InvalidParameter.
 
-    ``within`` is what precedes the name in messages. Raises InvalidParameter for anything that is no such size.
+    ``within`` is what precedes the name in messages.
     """
     return None if text is None else parse_size(text, parameter=within + name, units=_SIZE_UNITS[name])
 
 
 def duration_parameter(text: str, name: str, *, least: str, most: str) -> Duration:
-    """The value of the parameter ``name``, a span of time. Raises InvalidParameter."""
+    """The value of the duration parameter ``name``. Raises InvalidParameter."""
     found, lowest, highest = map(parse_duration, (text, least, most))
     if found is None or lowest is None or highest is None or not lowest.seconds <= found.seconds <= highest.seconds:
         raise InvalidParameter(
@@ -61,10 +61,10 @@ def duration_parameter(text: str, name: str, *, least: str, most: str) -> Durati
 
 
 def list_parameter(items: Sequence[str]) -> tuple[str, ...]:
-    """The items that a list was meant to have, also when it came as text, as from ``-e``: `/, /var`, `["/", "/var"]`.
+    """The items of a list parameter, even if it was given as text, as with ``-e``: `/, /var` or `["/", "/var"]`.
 
-    Ansible cuts text at its commas and does nothing else. No path and no name begins with a blank, a quote or a
-    bracket, but for the one that stands for swap.
+    Ansible only splits text at its commas. No path and no name begins with a blank, a quote or a bracket, except the
+    mountpoint of swap.
     """
     found = [item.strip(_BLANKS) for item in items]
     if found and found[0].startswith("[") and found[-1].endswith("]") and found[0] != SWAP:
@@ -81,13 +81,10 @@ def _unquoted(item: str) -> str:
 
 
 def request_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
-    """What the parameters in ``COMMON_ARGUMENTS`` give for a Request, by its field names.
-
-    Raises InvalidParameter for what none of them can be.
-    """
+    """The values of the parameters in ``COMMON_ARGUMENTS``, by the field names of Request. Raises InvalidParameter."""
     accept_loss_of = list_parameter(params["accept_loss_of"])
     for name in accept_loss_of:
         if set_name_problem(name) is not None and not is_full_name(name):
-            check("accept_loss_of", f"{name!r} is neither the name of a snapset nor a snapshot: expected NAME or VG/LV")
+            check("accept_loss_of", f"{name!r} is neither a snapset nor a snapshot: use NAME or VG/LV")
     sizes = {name: size_parameter(params[name], name) for name in _SIZE_UNITS}
     return {**sizes, "state": params["state"], "accept_loss_of": accept_loss_of}

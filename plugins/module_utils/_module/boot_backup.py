@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._boot_backup.observe import observe
 from .._boot_backup.observed import BootObserved
-from .._boot_backup.plan import backup_view, plan_backup
+from .._boot_backup.plan import backup_view, plan_backup, refusal
 from .._boot_entry.installed import boot_entries
 from .._names import name_problem, set_name_problem
 from .._snapset.context import snapset_context
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class BootBackupCase(KeptCase[BootObserved]):
-    """The backup of what boots the host, for one set."""
+    """The backup of what boots the host, for one snapset."""
 
     key = "boot_backup"
 
@@ -33,16 +33,17 @@ class BootBackupCase(KeptCase[BootObserved]):
         check("name", set_name_problem(self._name))
         check("vg", None if self._vg is None else name_problem(self._vg, "a VG"))
         self.title = f"the backup of /boot for {self._name}"
+        self.refusal = refusal(self._name, self.state)
 
     def observe(self, host_state: HostState) -> BootObserved:
-        """The set, its backups, and what is on the boot filesystems. Raises FilesFailed, Refused, OSError."""
+        """The snapset, its backups, and the boot filesystems. Raises FilesFailed, Refused, OSError."""
         entries = [entry["name"] for entry in boot_entries()[0]] if self.state == "present" else []
         return observe(snapset_context(host_state, self._name), entries, state=self.state)
 
     def plan(self, observed: BootObserved) -> StepsPlan:
-        """The steps; pure. Raises Refused."""
+        """The plan. Raises Refused."""
         return plan_backup(observed, state=self.state, vg=self._vg)
 
     def view(self, observed: BootObserved) -> dict[str, Any]:
-        """It as it is."""
+        """The result for what exists now."""
         return backup_view(observed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._boot_entry.observe import observe
 from .._boot_entry.observed import EntryObserved
-from .._boot_entry.plan import entry_view, plan_entry_absent, plan_entry_present
+from .._boot_entry.plan import entry_view, plan_entry_absent, plan_entry_present, refusal
 from .._names import set_name_problem
 from .._snapset.context import snapset_context
 from .kept import KeptCase
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class BootEntryCase(KeptCase[EntryObserved]):
-    """The entry of the boot menu that shows one set."""
+    """The boot menu entry for a preview boot of one snapset."""
 
     key = "boot_entry"
 
@@ -32,17 +32,18 @@ class BootEntryCase(KeptCase[EntryObserved]):
         self._kernel, self._next_boot = params["kernel"], params["next_boot"]
         check("name", set_name_problem(self._name))
         self.title = f"the boot entry of {self._name}"
+        self.refusal = refusal(self._name, self.state)
 
     def observe(self, host_state: HostState) -> EntryObserved:
-        """The set, its backup, GRUB and /boot. Raises FilesFailed, Refused, OSError."""
+        """The snapset, its backup, GRUB and /boot. Raises FilesFailed, Refused, OSError."""
         return observe(snapset_context(host_state, self._name), state=self.state, kernel=self._kernel)
 
     def plan(self, observed: EntryObserved) -> StepsPlan:
-        """The steps; pure. Raises Refused."""
+        """The plan. Raises Refused."""
         if self.state == "absent":
             return plan_entry_absent(observed)
         return plan_entry_present(observed, kernel=self._kernel, next_boot=self._next_boot)
 
     def view(self, observed: EntryObserved) -> dict[str, Any]:
-        """It as it is."""
+        """The result for what exists now."""
         return entry_view(observed)

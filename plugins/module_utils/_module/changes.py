@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run of a module that changes the host: the host lock, and LVM's commands in the journal. Private."""
+"""One run of a module that changes the host: it holds the host lock and writes commands to the journal. Private."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class ChangeSession(Session):
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:
-        """Hold the host lock, unless in check mode, which changes nothing and waits for nobody."""
+        """Hold the host lock. Check mode does not need it: it changes nothing and does not wait."""
         timeout = self._module.params["lock_timeout"]
         if not 0 <= timeout <= _LONGEST_TIMEOUT:
-            check("lock_timeout", f"out of range: expected 0 to {_LONGEST_TIMEOUT} seconds")
+            check("lock_timeout", f"{timeout} is out of range: use 0 to {_LONGEST_TIMEOUT} seconds")
         if self._module.check_mode:
             yield
             return
@@ -55,7 +55,7 @@ class ChangeSession(Session):
         return host_state
 
     def note(self, text: str) -> None:
-        """Write what is about to be changed to the journal."""
+        """Write to the journal what is about to be changed."""
         self._module.log(f"{self.subject}: {text}")
 
     def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:

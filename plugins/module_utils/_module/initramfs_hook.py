@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import FilesFailed, SafepointError, error_text
 from .._host.facts import read_host
 from .._initramfs_hook.installed import read_found
-from .._initramfs_hook.plan import Found, Plan, plan_hook, view_of
+from .._initramfs_hook.plan import Found, Plan, plan_hook, refusal, view_of
 from .._initramfs_hook.steps import Build
 from .._model import HostState
 from .._paths import INITRAMFS_SCRIPT
@@ -54,6 +54,7 @@ class HookCase(UseCase[Found, Plan]):
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.state: State = params["state"]
+        self.refusal = refusal(self.state)
 
     def read(self, _session: ChangeSession) -> HostState:
         """The host without LVM, on which nothing depends here."""
@@ -64,7 +65,7 @@ class HookCase(UseCase[Found, Plan]):
         return read_found()
 
     def plan(self, observed: Found) -> Plan:
-        """The steps; pure. Raises Refused."""
+        """The plan. Raises Refused."""
         return plan_hook(observed, self.state)
 
     def predicted(self, plan: Plan, _before: Found) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Use cases of modules that keep one thing for a set: a backup of /boot, a boot entry, a rollback timer. Private."""
+"""The base of use cases for one object of a snapset: a backup of /boot, a boot entry, a rollback timer. Private."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Observed = TypeVar("Observed")
 
 
 class KeptCase(UseCase[Observed, StepsPlan]):
-    """``key`` is the name of the thing in the result."""
+    """``key`` is the name of the object in the result."""
 
     key: str
 
     def view(self, observed: Observed) -> dict[str, Any]:
-        """The thing as it is."""
+        """The object as it is now."""
         raise NotImplementedError
 
     def predicted(self, plan: StepsPlan, _before: Observed) -> dict[str, Any]:
-        """The thing after ``plan``."""
+        """The object after ``plan``."""
         return {self.key: dict(plan.after)}
 
     def shown(self, observed: Observed) -> dict[str, Any]:
-        """The thing now."""
+        """The object as it is now."""
         return {self.key: self.view(observed)}
 
     def expected(self, plan: StepsPlan) -> dict[str, Any]:
-        """The thing after ``plan``."""
+        """The object after ``plan``."""
         return dict(plan.after)
 
     def compared(self, observed: Observed) -> dict[str, Any]:
-        """The thing now."""
+        """The object as it is now."""
         return self.view(observed)

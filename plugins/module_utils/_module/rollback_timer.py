@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._names import name_problem, set_name_problem
 from .._rollback_timer.observe import observe, observe_for_arming
 from .._rollback_timer.observed import TimerObserved
-from .._rollback_timer.plan import plan_armed, plan_disarmed, set_timer_view
+from .._rollback_timer.plan import plan_armed, plan_disarmed, refusal, set_timer_view
 from .._snapset.context import snapset_context
 from .argspec import duration_parameter
 from .kept import KeptCase
@@ -26,7 +26,7 @@ _MOST_BOOTS = 99
 
 
 class RollbackTimerCase(KeptCase[TimerObserved]):
-    """The timer that brings a host back to one set by itself."""
+    """The timer that rolls a host back to one snapset by itself."""
 
     key = "rollback_timer"
 
@@ -38,22 +38,23 @@ class RollbackTimerCase(KeptCase[TimerObserved]):
         self._after = _after(params["after"]) if self.state == "armed" else 0
         self._boots = boots
         self.title = f"the rollback timer of {self._name}"
+        self.refusal = refusal(self._name, self.state)
 
     def observe(self, host_state: HostState) -> TimerObserved:
-        """The set and its timers; what arming depends on only where one is to be armed. Raises FilesFailed, OSError."""
+        """The snapset, its timers, and if needed what arming depends on. Raises FilesFailed, OSError."""
         seen = observe(snapset_context(host_state, self._name))
         if self.state == "disarmed" or seen.is_current(self._after, self._boots):
             return seen
         return observe_for_arming(seen)
 
     def plan(self, observed: TimerObserved) -> StepsPlan:
-        """The steps; pure. Raises Refused."""
+        """The plan. Raises Refused."""
         if self.state == "disarmed":
             return plan_disarmed(observed)
         return plan_armed(observed, after=self._after, boots=self._boots, vg=self._vg)
 
     def view(self, observed: TimerObserved) -> dict[str, Any]:
-        """It as it is."""
+        """The result for what exists now."""
         return set_timer_view(observed)
 
 

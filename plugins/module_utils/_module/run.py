@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way of every module that changes the host: lock, observe, plan, apply, result. Private to this collection.
+"""The sequence of every module that changes the host: lock, observe, plan, apply, result. Private to this collection.
 
-Check mode is the same way without applying, so a prediction cannot differ from the run by being another piece of code.
+Check mode is the same code without applying, so a prediction cannot differ from the real run.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 class Plan(Protocol):
-    """Ordered steps, and what to tell the user besides."""
+    """Steps in order, and warnings."""
 
     @property
     def steps(self) -> Sequence[Step]:
-        """What is to be done; empty when all is as it should be."""
+        """The steps; empty if nothing must be changed."""
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What the user should know."""
+        """Warnings for the user."""
 
     @property
     def subject(self) -> str:
-        """What the journal says of it, besides the title: an id."""
+        """What the journal shows after the title: an ID."""
 
 
 Observed = TypeVar("Observed")
@@ -47,15 +47,19 @@ Planned = TypeVar("Planned", bound=Plan)
 
 
 class UseCase(Generic[Observed, Planned]):
-    """What is a module's own. ``title`` is what the run is about, ``state`` what is asked for."""
+    """The part that differs between modules.
+
+    ``title`` is the subject of the run, ``state`` the requested state, ``refusal`` the beginning of a refusal's message.
+    """
 
     title: str
     state: str
-    # What puts right what can be when a step fails.
+    refusal: str
+    # Undoes what can be undone when a step fails.
     failure: Failure = staticmethod(take_back)
 
     def read(self, session: ChangeSession) -> HostState:
-        """Read LVM's report, and what surrounds LVM. Raises ReportFailed."""
+        """Read the state of the host. Raises ReportFailed."""
         return session.observe()
 
     def observe(self, host_state: HostState) -> Observed:
@@ -63,31 +67,31 @@ class UseCase(Generic[Observed, Planned]):
         raise NotImplementedError
 
     def plan(self, observed: Observed) -> Planned:
-        """The steps to what is asked for; pure. Raises Refused with every reason why there are none."""
+        """The plan to the requested state; pure. Raises Refused with every reason if there is none."""
         raise NotImplementedError
 
     def predicted(self, plan: Planned, before: Observed) -> dict[str, Any]:
-        """The module's own keys of the result after ``plan``, without what only the real run can know."""
+        """The module's own keys of the result after ``plan``. What only the real run can know is None."""
         raise NotImplementedError
 
     def shown(self, observed: Observed) -> dict[str, Any]:
-        """The module's own keys of the result, as it is now."""
+        """The module's own keys of the result now."""
         raise NotImplementedError
 
     def expected(self, plan: Planned) -> dict[str, Any]:
-        """What the module is about after ``plan``, for the diff."""
+        """The managed object after ``plan``, for the diff."""
         raise NotImplementedError
 
     def compared(self, observed: Observed) -> dict[str, Any]:
-        """What the module is about now, in the form of ``expected``."""
+        """The managed object now, in the form of ``expected``."""
         raise NotImplementedError
 
     def verify(self, before: Observed, plan: Planned, now: Observed) -> None:
-        """Raise CommandFailed when no step failed, and the host is not as it was to be all the same."""
+        """Raise an error if no step failed, but the host is not as planned."""
 
 
 def run_change(module: AnsibleModule, build: Callable[[Mapping[str, Any]], UseCase[Any, Any]]) -> None:
-    """Bring the host to what the parameters ask for, of which ``build`` makes the use case. Ends the module."""
+    """Run the module: ``build`` makes the use case from the parameters. Ends the process."""
     with open_session(module, ChangeSession) as session:
         case = build(module.params)
         with session.locked(f"{case.title}, state {case.state}"):
@@ -99,7 +103,7 @@ def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, pre
     """Carry out the plan, or with ``predicts`` only say what would be done. Returns the module's result."""
     host_state, before = _observe(session, case, changed=False)
     plan = case.plan(before)
-    check_steps(f"{case.title} cannot be {case.state}", host_state, plan.steps)
+    check_steps(case.refusal, host_state, plan.steps)
     for warning in (*plan.warnings, *archive_warnings(host_state, plan.steps)):
         session.warn(warning)
     now = before
@@ -129,7 +133,7 @@ def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, change
 
 
 def _diff(case: UseCase[Observed, Planned], before: Observed, plan: Planned) -> dict[str, Any] | list[dict[str, Any]]:
-    """What Ansible shows with --diff: the same in check mode and in the real run, which have it from the plan."""
+    """What Ansible shows with --diff. It comes from the plan, so it is the same in check mode and in the real run."""
     state = {"before": case.compared(before), "after": case.expected(plan) if plan.steps else case.compared(before)}
     files = [file.to_diff() for step in plan.steps if isinstance(step, FileStep) for file in step.changed_files()]
     return [state, *files] if files else state

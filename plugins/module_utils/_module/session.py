@@ -3,7 +3,7 @@
 
 """One run of a module on one host, and how it ends. Private to this collection.
 
-The package ``_module`` knows Ansible, and in which order each module does its work. It must not know how a part of
+The package ``_module`` knows Ansible, and the order in which each module does its work. It must not know how a part of
 that work is done.
 """
 
@@ -34,7 +34,7 @@ class Session:
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
 
     def warn(self, text: str) -> None:
-        """Tell the user something besides the result."""
+        """Show a warning to the user."""
         self._module.warn(_printable(text))
 
     def end(self, **result: Any) -> NoReturn:
@@ -42,7 +42,7 @@ class Session:
         self._module.exit_json(**_printable(result))
 
     def observe(self) -> HostState:
-        """What is there now."""
+        """The state of the host now. Raises ReportFailed."""
         report = self.lvm.report()
         return separate_copied_tags(
             HostState(
@@ -59,25 +59,25 @@ AnySession = TypeVar("AnySession", bound=Session)
 
 @contextmanager
 def open_session(module: AnsibleModule, kind: type[AnySession]) -> Iterator[AnySession]:
-    """A session of that ``kind`` whose errors end the module with a sentence; the only place where that is done."""
+    """A session of class ``kind``. Here, and only here, an error ends the module with its message."""
     if os.geteuid() != 0:
         module.fail_json(msg="LVM needs root: run this task with become")
     session = kind(module)
     try:
         yield session
     except SafepointError as error:
-        told = {"changed": False, "commands": session.commands, "reads": session.lvm.reads}
-        module.fail_json(**_printable({**told, **error.details, "msg": error.message}))
+        common = {"changed": False, "commands": session.commands, "reads": session.lvm.reads}
+        module.fail_json(**_printable({**common, **error.details, "msg": error.message}))
 
 
 def check(parameter: str, problem: str | None) -> None:
-    """Raise InvalidParameter with the ``problem`` of a ``parameter``, if it has one."""
+    """Raise InvalidParameter if a ``parameter`` has a ``problem``."""
     if problem is not None:
         raise InvalidParameter(f"{parameter}: {problem}")
 
 
 def _printable(value: Any) -> Any:
-    r"""``value`` with each byte that is no UTF-8 written as ``\xNN``.
+    r"""``value`` with each byte that is not UTF-8 written as ``\xNN``.
 
     Ansible 2.19 and newer let a task fail for one in its result, older ones for one in a warning, whatever was done.
     """

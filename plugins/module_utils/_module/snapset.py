@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the parameters of the module snapset ask for. Private to this collection."""
+"""The request of the module snapset, from its parameters. Private to this collection."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _ID = re.compile("[0-9a-f]{32}")
 
 
 def build_request(params: Mapping[str, Any]) -> Request:
-    """The request that the parameters make; raises InvalidParameter for a name, a size or a path that is none."""
+    """The request from the parameters. Raises InvalidParameter for an invalid name, size, duration or path."""
     name = params["name"]
     check("name", set_name_problem(name))
     set_id = params["id"]
     check(
-        "id", None if set_id is None or _ID.fullmatch(set_id) else f"{set_id!r} is no id: expected 32 digits of 0-9a-f"
+        "id", None if set_id is None or _ID.fullmatch(set_id) else f"{set_id!r} is not an ID: use 32 digits of 0-9a-f"
     )
     max_age = params["max_age"]
     return Request(
@@ -52,13 +52,11 @@ def _selector(params: Mapping[str, Any]) -> Selector:
     )
     if params["state"] == "present" and not selector.given:
         raise InvalidParameter(
-            "volumes, mountpoints, system: state present needs one of them: name LVs, name mountpoints, or set system: "
-            "true"
+            "volumes, mountpoints, system: state: present needs one of them. Name LVs or mountpoints, or set system: true"
         )
     if selector.exclude and not selector.given:
         raise InvalidParameter(
-            "exclude: it leaves something out of volumes, mountpoints or system, and none of them was given: a set is "
-            "merged and removed as a whole, so leave exclude out"
+            "exclude: needs volumes, mountpoints or system. A snapset is merged and removed as a whole: remove exclude"
         )
     return selector
 
@@ -75,8 +73,8 @@ def _mountpoints(params: Mapping[str, Any], parameter: str) -> tuple[str, ...]:
 
 
 def _mountpoint(path: str, parameter: str) -> str:
-    # An empty one must never become / by having its slashes taken off. snapset_info shows swap like a mountpoint.
+    # An empty path must never become / when its slashes are stripped. snapset_info shows swap like a mountpoint.
     if not path.startswith("/") and path != SWAP:
         also = " or VG/LV" if parameter == "exclude" else ""
-        check(parameter, f"{path!r} is not a mountpoint: expected an absolute path{also}")
+        check(parameter, f"{path!r} is not a mountpoint: use an absolute path{also}")
     return path.rstrip("/") or "/"

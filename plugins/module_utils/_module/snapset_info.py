@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the module snapset_info works: all that a person or a play needs to know of a host. Private."""
+"""The module snapset_info: all that a user or a play needs to know of a host. Private."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def run_snapset_info(module: AnsibleModule) -> None:
-    """End the module with all that a person or a play needs to know of the host."""
+    """Run the module. Ends the process."""
     with open_session(module, Session) as session:
         name = module.params["name"]
         check("name", None if name is None else set_name_problem(name))
@@ -51,7 +51,7 @@ def run_snapset_info(module: AnsibleModule) -> None:
 
 
 def host_info(host_state: HostState, name: str | None) -> dict[str, Any]:
-    """The result of the module ``snapset_info``; with ``name`` only that set is listed among the sets."""
+    """The result of the module; with ``name`` it lists only this snapset."""
     found = instances(host_state)
     shown = [instance for instance in found if name in (None, instance.name)]
     return {
@@ -128,7 +128,7 @@ def _coverage(host_state: HostState, mount: Mount, found: tuple[Instance, ...]) 
 
 
 def _protects(instance: Instance, volume: Volume | None) -> bool:
-    # A set that was never complete, has overflowed or goes back already is no way back from a change made now.
+    # An incomplete or invalid snapset, or one that is being rolled back, does not protect against a change made now.
     if volume is None or instance.unrecoverable:
         return False
     return any(member.origin == volume for member in instance.members_in("active", "unknown"))

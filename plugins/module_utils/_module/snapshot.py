@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the parameters of the module snapshot ask for. Private to this collection."""
+"""The request of the module snapshot, from its parameters. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def build_request(params: Mapping[str, Any]) -> Request:
-    """The request that the parameters make; raises InvalidParameter for a name or a size that is none."""
+    """The request from the parameters. Raises InvalidParameter for an invalid name or size."""
     check("vg", name_problem(params["vg"], "a VG"))
     check("lv", name_problem(params["lv"], "an LV"))
     check("snapshot", lv_name_problem(params["snapshot"]))

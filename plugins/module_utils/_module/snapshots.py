@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The use case of the modules snapset and snapshot: snapshots taken, extended, merged and removed. Private."""
+"""The use case of the modules snapset and snapshot: create, extend, merge and remove snapshots. Private."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _ENDS: Mapping[State, tuple[SetState, ...]] = {
 
 @dataclass(frozen=True)
 class Snapshots:
-    """LVM and the host around it, and what of them ``request`` is about."""
+    """The state of the host, and the ``request``."""
 
     host_state: HostState
     request: Request
 
     @property
     def view(self) -> View:
-        """What is there now. Raises Refused when it cannot be looked up."""
+        """The snapset or snapshot as it is now. Raises Refused if it cannot be identified."""
         return view_of(self.host_state, find(self.host_state, self.request).current, name=self.request.name)
 
 
-# A host compiles every file that a run imports, so each state imports its own planner only.
+# The host compiles every file that a run imports. Therefore each state imports only its own planner.
 
 
 def plan_snapshots(host_state: HostState, request: Request) -> Plan:
-    """The plan for the state that ``request`` asks for. Raises Refused with every reason why there is none."""
+    """The plan for the requested state. Raises Refused with every reason if there is none."""
     if request.state == "present":
         from .._snapset.plan.present import plan_present as planner
     elif request.state == "merged":
@@ -60,16 +60,17 @@ def plan_snapshots(host_state: HostState, request: Request) -> Plan:
 
 
 class SnapshotsCase(UseCase[Snapshots, Plan]):
-    """``key`` is the result's name for the set, or for the single snapshot."""
+    """``key`` is the name of the snapset or the snapshot in the result."""
 
     def __init__(self, key: str, request: Request) -> None:
         self.title = request.title
         self.state = request.state
+        self.refusal = request.refusal
         self._key = key
         self._request = request
 
     def observe(self, host_state: HostState) -> Snapshots:
-        """LVM and the host; what the initramfs has only where the root filesystem is to be protected."""
+        """The host; with kernels and initramfs only if the root filesystem will be protected."""
         if self.state != "present":
             return Snapshots(host_state, self._request)
         from .._snapset.plan.present import will_protect_root
@@ -82,30 +83,30 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
     def failure(
         plan: Plan, step: Step, error: SafepointError | OSError, done: Sequence[Step], runner: Runner
     ) -> SafepointError:
-        """Undo what can be undone, and return the error. Only a run that fails imports how."""
+        """Undo what can be undone, and return the error. Only a run that fails imports this code."""
         from .failure import failure_of
 
         return failure_of(plan, step, error, done, runner)
 
     def plan(self, observed: Snapshots) -> Plan:
-        """The steps; pure. Raises Refused."""
+        """The plan. Raises Refused."""
         return plan_snapshots(observed.host_state, self._request)
 
     def predicted(self, plan: Plan, before: Snapshots) -> dict[str, Any]:
-        """The set after ``plan``."""
+        """The snapset after ``plan``."""
         return self._result(before.host_state, plan.after, plan.after.to_check_result(before.host_state.host.now))
 
     def shown(self, observed: Snapshots) -> dict[str, Any]:
-        """The set now."""
+        """The snapset as it is now."""
         host_state, view = observed.host_state, observed.view
         return self._result(host_state, view, view.to_result(host_state.host.now))
 
     def expected(self, plan: Plan) -> dict[str, Any]:
-        """The set after ``plan``, without what differs between two runs."""
+        """The snapset after ``plan``, without values that differ between two runs."""
         return plan.after.to_prediction()
 
     def compared(self, observed: Snapshots) -> dict[str, Any]:
-        """The set now, without what differs between two runs."""
+        """The snapset now, without values that differ between two runs."""
         return observed.view.to_prediction()
 
     def _result(self, host_state: HostState, view: View, shown: dict[str, Any]) -> dict[str, Any]:
@@ -113,14 +114,14 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         return {self._key: shown, "reboot_required": view.reboot_required, "poll_after": view.poll_after, **boot}
 
     def verify(self, before: Snapshots, plan: Plan, now: Snapshots) -> None:
-        """Raise CommandFailed when the set is not what it was to be, or a merge has not begun that should have."""
+        """Raise CommandFailed if the snapset is not as planned, or a merge has not started."""
         if plan.steps:
             check_done(before, now)
         _check_started(plan, now)
 
 
 def _boot_parts(host_state: HostState, request: Request, view: View) -> dict[str, Any]:
-    """What boots the host and does not roll back with the set: to be saved, or given up by the user."""
+    """The boot filesystems that do not roll back with the snapset: to be saved, or ignored as requested."""
     origins = [host_state.volume(member.vg, member.origin) for member in view.members]
     found = list(boot_outside_set(host_state, [origin for origin in origins if origin is not None]))
     ignored = "/boot" in request.selector.ignore_uncovered
@@ -128,36 +129,36 @@ def _boot_parts(host_state: HostState, request: Request, view: View) -> dict[str
 
 
 def check_done(before: Snapshots, now: Snapshots) -> None:
-    """Raise CommandFailed when no command failed, and the set is not in the state that was asked for all the same."""
+    """Raise CommandFailed if all commands succeeded, but the snapset is not in the requested state."""
     request = now.request
     try:
         state = now.view.state
     except Refused as refused:
-        told = refused.message
+        found = refused.message
     else:
         if state in _ENDS[request.state]:
             return
-        told = f"{request.title} is {state}"
+        found = f"{request.title} is {state}"
     raise CommandFailed(
-        f"every command succeeded, and yet {told}: somebody else changed LVs at the same time; look with snapset_info, "
-        "then run again",
+        f"all commands succeeded, but {found}: somebody else changed LVs at the same time; check with snapset_info, then "
+        "run again",
         changed=_lasting(before.host_state) != _lasting(now.host_state),
     )
 
 
 def _lasting(host_state: HostState) -> set[tuple[object, ...]]:
-    """What LVM's metadata say of the LVs, without what changes by itself."""
+    """The metadata of the LVs, without values that change by themselves."""
     return {(volume.key, volume.name, volume.size, volume.tags, volume.merging) for volume in host_state.volumes}
 
 
 def _check_started(plan: Plan, now: Snapshots) -> None:
-    """Fail when a merge that should have begun at the last boot is still pending after LVM was asked to look."""
+    """Raise CommandFailed if a merge that should have started at the last boot is still pending after LVM has polled."""
     current = find(now.host_state, now.request).current if plan.must_start else None
     waiting = current.members_in("merge_pending") if current else ()
     stuck = [member.label for member in waiting if member.origin_key in plan.must_start]
     if stuck:
         raise CommandFailed(
-            f"the merge of {', '.join(stuck)} was requested before the last boot and has still not begun: "
-            "its origin was activated without it; look into the journal for LVM's reason (journalctl -b -g lvm)",
+            f"the merge of {', '.join(stuck)} was requested before the last boot but has not started: "
+            "its origin was activated without it; see LVM's reason in the journal (journalctl -b -g lvm)",
             changed=plan.changes,
         )

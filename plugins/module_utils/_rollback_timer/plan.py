@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     from .script import RollbackScript
 
 
+def refusal(name: str, state: str) -> str:
+    """Return how the message begins when the request for the snapset ``name`` is refused."""
+    return f"cannot {'arm' if state == 'armed' else 'disarm'} the rollback timer of {name}"
+
+
 def set_timer_view(observed: TimerObserved) -> dict[str, Any]:
     """Return the newest timer of the snapset as results show it."""
     if not observed.timers:
@@ -103,7 +108,7 @@ def plan_armed(observed: TimerObserved, *, after: int, boots: int, vg: str | Non
 
 def _refuse(observed: TimerObserved, problems: Iterable[str]) -> None:
     if found := tuple(problems):
-        raise Refused(f"the rollback timer of {observed.context.name} cannot be armed", found)
+        raise Refused(refusal(observed.context.name, "armed"), found)
 
 
 def _problems(observed: TimerObserved) -> Iterator[str]:

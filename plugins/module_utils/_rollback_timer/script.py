@@ -141,9 +141,7 @@ def boot_list(trees: Sequence[Tree]) -> str:
     """
     lines = [line for tree in trees for line in _boot_lines(tree)]
     if bad := [line for line in lines if "\n" in line or line.count("\t") != _SEPARATORS]:
-        raise Refused(
-            "the rollback timer cannot be armed", [f"/boot contains a name with a tab or line feed: {bad[0]!r}"]
-        )
+        raise Refused("cannot arm the rollback timer", [f"/boot contains a name with a tab or line feed: {bad[0]!r}"])
     return "".join(f"{line}\n" for line in lines)
 
 
