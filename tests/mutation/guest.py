@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""See the tests of this directory fail: take one rule out of the plugins at a time and run the test that is to notice.
+"""Check that the tests of tests/guest can fail: remove one rule from the plugins, and run the test that must detect it.
 
     python tests/mutation guest NAME [BREAK...]
 
-NAME is a running machine of the lab. Exits with 0 when every test failed as it should.
+NAME is a running machine of the lab. The exit code is 0 if every test failed as expected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PLUGINS = ROOT / "plugins"
 
 @dataclass(frozen=True)
 class Break:
-    """A rule taken out: where the plugins have ``old`` they get ``new``, and ``test`` has to fail."""
+    """A removed rule: ``old`` in the plugins is replaced by ``new``, and ``test`` must fail."""
 
     old: str
     new: str
@@ -145,20 +145,20 @@ BREAKS = {
 
 
 def main() -> int:
-    """Try the named breaks, or all."""
+    """Try the given breaks, or all."""
     parser = argparse.ArgumentParser(
         prog="tests/mutation guest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="a running machine of the lab")
-    parser.add_argument("breaks", metavar="BREAK", nargs="*", help=f"of: {', '.join(BREAKS)}")
+    parser.add_argument("breaks", metavar="BREAK", nargs="*", help=f"one of: {', '.join(BREAKS)}")
     options = parser.parse_args()
-    unnoticed = [name for name in options.breaks or BREAKS if not noticed(options.name, name)]
-    print(f"not noticed: {', '.join(unnoticed)}" if unnoticed else "every break was noticed")
-    return 1 if unnoticed else 0
+    undetected = [name for name in options.breaks or BREAKS if not detected(options.name, name)]
+    print(f"not detected: {', '.join(undetected)}" if undetected else "every break was detected")
+    return 1 if undetected else 0
 
 
-def noticed(machine: str, name: str) -> bool:
-    """Whether the test of a break failed, and did so as a test, not as a set-up that broke."""
+def detected(machine: str, name: str) -> bool:
+    """Whether the test of a break failed, and not only its setup."""
     one = BREAKS[name]
     print(f"== {name}: {one.old}", flush=True)
     with tempfile.TemporaryDirectory() as directory:

@@ -165,16 +165,16 @@ def test_merge_against_absent() -> None:
 class Interference:
     """What an administrator types immediately before the modifying command ``number`` of ``task``, and the result.
 
-    ``left`` are the additional LVs afterwards. ``mended`` is the command that the administrator types then.
+    ``left`` are the additional LVs afterwards. ``repaired`` is the command that the administrator types then.
     """
 
     task: Arguments
     number: int
     typed: str
-    said: str | None
+    message: str | None
     changed: bool = False
     left: Sequence[str] = ()
-    mended: str = ""
+    repaired: str = ""
 
 
 NEW = present("s", *ORIGINS, size="8MiB")
@@ -182,7 +182,7 @@ MEMBERS = ("thick/c_s", "thin/t2_s")
 
 INTERFERENCES: Mapping[str, Interference] = {
     "lvcreate of the first name": Interference(
-        NEW, 0, "lvcreate -yqL 4m -n c_s thick", "already exists", left=("thick/c_s",), mended="lvremove -y thick/c_s"
+        NEW, 0, "lvcreate -yqL 4m -n c_s thick", "already exists", left=("thick/c_s",), repaired="lvremove -y thick/c_s"
     ),
     "lvcreate of the second name": Interference(
         NEW,
@@ -190,13 +190,13 @@ INTERFERENCES: Mapping[str, Interference] = {
         "lvcreate -yqL 4m -n t2_s thin",
         r"already exists.*removed again \(thick/c_s\)",
         left=("thin/t2_s",),
-        mended="lvremove -y thin/t2_s",
+        repaired="lvremove -y thin/t2_s",
     ),
     "lvrename of an origin": Interference(
-        NEW, 0, "lvrename thick c d", "nothing was made", left=("thick/d",), mended="lvrename thick d c"
+        NEW, 0, "lvrename thick c d", "nothing was made", left=("thick/d",), repaired="lvrename thick d c"
     ),
     "lvrename of the second origin": Interference(
-        NEW, 1, "lvrename thin t2 t3", r"removed again \(thick/c_s\)", left=("thin/t3",), mended="lvrename thin t3 t2"
+        NEW, 1, "lvrename thin t2 t3", r"removed again \(thick/c_s\)", left=("thin/t3",), repaired="lvrename thin t3 t2"
     ),
     "lvremove of the first member": Interference(NEW, 1, "lvremove -y thick/c_s", r"removed again \(thin/t2_s\)"),
     "lvremove of a member before the seal": Interference(
@@ -217,10 +217,10 @@ def test_an_administrator_against_a_creation(name: str) -> None:
     held = [storage.checksum(origin) for origin in ORIGINS]
     result = disturbed(case.task, case.number, case.typed)
     left = extra_volumes()
-    if case.mended:
-        lvm.run(*shlex.split(case.mended))
+    if case.repaired:
+        lvm.run(*shlex.split(case.repaired))
     assert result["changed"] is case.changed, result
-    assert_message(result, case.said)
+    assert_message(result, case.message)
     assert left == set(case.left)
     ended = ok("snapset", case.task)
     assert states(ended) == ("active", ["active"] * 2)
