@@ -29,7 +29,7 @@ MUTANTS = (
         "        if name.endswith(part):",
     ),
     Mutant(
-        "truncated tags are not a member",
+        "a number of members below 1 is invalid",
         "    if not 1 <= count <= _MOST_MEMBERS:",
         "    if not count <= _MOST_MEMBERS:",
     ),
@@ -129,7 +129,7 @@ MUTANTS = (
         "*created, *sealing),",
     ),
     Mutant(
-        "a partial sealing is completed when members are extended",
+        "a partial sealing is completed",
         "steps=(*removal_steps(leftovers), *sealing, *forgetting, *extension_steps(allocations)),",
         "steps=(*removal_steps(leftovers), *forgetting, *extension_steps(allocations)),",
     ),

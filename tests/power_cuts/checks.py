@@ -14,13 +14,13 @@ Changes = dict[str, "str | None"]
 
 
 def restored_problems(before: Sums, now: Sums) -> list[str]:
-    """How files that must be as before the safe point differ from that."""
+    """How files that must be as before the snapset was created differ from that."""
     gone, new = before.keys() - now.keys(), now.keys() - before.keys()
     changed = {path for path in before.keys() & now.keys() if before[path] != now[path]}
     return [
-        *(f"{path} is gone, but existed before the safe point" for path in sorted(gone)),
-        *(f"{path} exists, but did not exist before the safe point" for path in sorted(new)),
-        *(f"{path} differs from before the safe point" for path in sorted(changed)),
+        *(f"{path} is gone, but existed before the snapset was created" for path in sorted(gone)),
+        *(f"{path} exists, but did not exist before the snapset was created" for path in sorted(new)),
+        *(f"{path} differs from before the snapset was created" for path in sorted(changed)),
     ]
 
 

@@ -53,7 +53,7 @@ def sync_directory(path: Path) -> None:
 
 
 def write(directories: list[Path]) -> None:
-    """Write the files before the safe point, and print the checksum of each by its path."""
+    """Write the first content of the files, and print the checksum of each by its path."""
     sums = {}
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)

@@ -25,7 +25,7 @@ INITRAMFS_SCRIPT = "/etc/initramfs-tools/scripts/local-bottom/safepoint-lvm"
 COMMIT_SECONDS = 12
 # The states of a set for which a rollback must be refused.
 NO_ROLLBACK = ("absent", "incomplete", "damaged")
-# The states of a member whose filesystem must have the content of before the safe point.
+# The states of a member whose filesystem must have the content from before the snapset.
 RESTORED = ("merging", "merge_pending", "rolled_back")
 # A step may fail once, for example a rollback that needs a second reboot.
 RUNS_ALLOWED = 2

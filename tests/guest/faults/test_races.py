@@ -76,7 +76,7 @@ def test_the_same_set(count: int) -> None:
     assert extra_volumes() == set()
 
 
-def test_nobody_waits() -> None:
+def test_without_a_timeout_only_one_run_succeeds() -> None:
     """With a timeout of 0 one run wins, and each other run reports which process holds the lock."""
     task = {**present("s", *ORIGINS), "lock_timeout": 0}
     started = [start("snapset", task) for _number in range(8)]
