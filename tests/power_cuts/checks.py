@@ -63,7 +63,7 @@ def snapset_problems(snapset: dict[str, Any], host: dict[str, Any], members: int
 
 
 def host_problems(host: dict[str, Any]) -> list[str]:
-    """What must never be true on a host, whatever the states of its sets are."""
+    """What is wrong with a host, independently of its sets."""
     return [
         *(f"{device} is suspended" for device in host["suspended"]),
         *(f"an LVM command does not end: {command}" for command in host["commands"]),
