@@ -4,11 +4,11 @@
 """Run the tests of this directory inside a virtual machine of the lab, on real LVM.
 
     python tests/guest NAME                             # everything
-    python tests/guest NAME -- test_merge.py -k thin    # what follows -- goes to pytest
-    python tests/guest NAME -- --faults 8 --seed 3      # of the tests in faults/ only a sample
+    python tests/guest NAME -- test_merge.py -k thin    # arguments after -- are passed to pytest
+    python tests/guest NAME -- --faults 8 --seed 3      # only a sample of the tests in faults/
 
-NAME is a machine that runs (see tests/vm). The ansible-core that the modules meet there is the one of the Python that
-runs this program. pytest's output is shown as it comes, and its exit code is this program's.
+NAME is a running machine (see tests/vm). The modules use the ansible-core of the Python that runs this program. The
+output of pytest is shown immediately, and its exit code becomes the exit code of this program.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 CHECKOUT = TESTS.parents[1]
-# Of ansible-core a module needs no more than this; Ansible itself sends even less.
+# The parts of ansible-core that a module needs. Ansible itself sends even fewer.
 ANSIBLE_PARTS = ("__init__.py", "release.py", "module_utils", "_vendor")
 REMOTE = "/root/safepoint-guest"
 REPORT = f"{REMOTE}/junit.xml"
@@ -35,7 +35,7 @@ PYTEST = (
 
 
 def main() -> int:
-    """Push, run, fetch the report; pytest's exit code, or the lab's, which has said why."""
+    """Push, run, fetch the report. Return the exit code of pytest, or of the lab, which has printed its error."""
     options, for_pytest = _arguments(sys.argv[1:])
     with tempfile.TemporaryDirectory() as staging:
         stage(Path(staging), options.plugins)
@@ -55,8 +55,8 @@ def main() -> int:
 
 
 def _arguments(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """This program's options, and pytest's arguments."""
-    # Cut here, not by argparse: it takes a list of positionals for empty when options come between NAME and the list.
+    """Return the options of this program and the arguments for pytest."""
+    # Split here: argparse considers a list of positionals empty if options stand between NAME and the list.
     cut = words.index("--") if "--" in words else len(words)
     parser = argparse.ArgumentParser(
         prog="python tests/guest",
@@ -65,22 +65,22 @@ def _arguments(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="a running machine of the lab")
-    parser.add_argument("--junitxml", type=Path, metavar="PATH", help="where to put pytest's report")
+    parser.add_argument("--junitxml", type=Path, metavar="PATH", help="where to save the report of pytest")
     parser.add_argument(
         "--plugins",
         type=Path,
         metavar="DIR",
         default=CHECKOUT / "plugins",
-        help="test these plugins, not the checkout's",
+        help="test these plugins instead of those in the checkout",
     )
     return parser.parse_args(words[:cut]), words[cut + 1 :]
 
 
 def stage(directory: Path, plugins: Path) -> None:
-    """Lay out in ``directory`` what a guest gets: the needed part of ansible-core, the collection, the tests."""
+    """Copy into ``directory`` what a guest needs: a part of ansible-core, the collection, the tests."""
     spec = find_spec("ansible")
     if spec is None or spec.origin is None:
-        sys.exit("tests/guest: this Python has no ansible-core; run it with one that has")
+        sys.exit("tests/guest: this Python has no ansible-core: use a Python that has it")
     unwanted = shutil.ignore_patterns("__pycache__", "powershell", "csharp")
     for part in ANSIBLE_PARTS:
         source, target = Path(spec.origin).parent / part, directory / "ansible" / part
@@ -95,7 +95,7 @@ def stage(directory: Path, plugins: Path) -> None:
 
 
 def lab(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a command of the lab with this program's own output."""
+    """Run a command of the lab. Its output is not captured."""
     return subprocess.run([sys.executable, str(CHECKOUT / "tests" / "vm"), *arguments], check=False)
 
 

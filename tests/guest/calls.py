@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Calling the collection's modules, and what every call has to keep to.
+"""Call the modules of the collection, and check the rules that every call must follow.
 
-Each call is a forked child of this process, in which Ansible and the modules are loaded already: starting Python anew
+Each call is a forked child of this process, in which Ansible and the modules are already loaded: starting Python
 takes seconds in an emulated machine.
 """
 
@@ -42,24 +42,24 @@ _CHANGES: Any = importlib.import_module("ansible_collections.safepoint.lvm.plugi
 
 @dataclass(frozen=True)
 class Running:
-    """A module that was started and may still run."""
+    """A module that was started and may still be running."""
 
     pid: int
     stdout: IO[bytes]
     stderr: IO[bytes]
 
     def kill(self) -> None:
-        """End the module as a lost connection or the kernel would."""
+        """Kill the module, as a lost connection or the kernel would."""
         os.kill(self.pid, signal.SIGKILL)
         self.wait()
 
     def wait(self) -> int:
-        """Wait for a module that is to end without a result; its exit code, or the negative number of its signal."""
+        """Wait for a module that ends without a result. Return its exit code, or the negative number of its signal."""
         with self.stdout, self.stderr:
             return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def result(self) -> Result:
-        """What the module printed, when it has ended."""
+        """Wait until the module has ended, and return its result."""
         os.waitpid(self.pid, 0)
         with self.stdout, self.stderr:
             self.stdout.seek(0)
@@ -81,10 +81,10 @@ def start(
 ) -> Running:
     """Start a module with ``arguments``, in check mode or not, with ``env`` added to its environment.
 
-    ``before`` is called in the module's process, right before each modifying command, with the command's number, from
-    0, and its arguments.
+    ``before`` is called in the process of the module immediately before each modifying command, with the number of the
+    command, counted from 0, and its arguments.
     """
-    # In memory: a test may have filled the root filesystem, and on Debian 12 /tmp lies on it.
+    # In memory: a test may have filled the root filesystem, and on Debian 12 /tmp is part of it.
     stdout = tempfile.TemporaryFile(dir=storage.BASE)  # noqa: SIM115
     stderr = tempfile.TemporaryFile(dir=storage.BASE)  # noqa: SIM115
     pid = os.fork()
@@ -121,7 +121,7 @@ def _be_module(
             "_ansible_module_name": f"safepoint.lvm.{module}",
         }
         basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, **internal}}).encode()
-        # Only ansible-core 2.19 and newer know of profiles.
+        # Only ansible-core 2.19 and later have profiles.
         basic._ANSIBLE_PROFILE = "legacy"
         _MODULES[module].main()
     except SystemExit as end:
@@ -129,7 +129,7 @@ def _be_module(
     except BaseException:  # noqa: BLE001
         traceback.print_exc()
     finally:
-        # Whatever happens, there is one of these tests only.
+        # Whatever happens, this child must not continue to run the tests.
         try:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -138,19 +138,19 @@ def _be_module(
 
 
 def call(module: str, arguments: Arguments, *, check: bool = False, env: Mapping[str, str] | None = None) -> Result:
-    """Run a module to its end, however that is."""
+    """Run a module and return its result, whether it succeeds or fails."""
     return start(module, arguments, check=check, env=env).result()
 
 
 def ok(module: str, arguments: Arguments, *, check: bool = False, env: Mapping[str, str] | None = None) -> Result:
-    """Run a module that has to succeed."""
+    """Run a module that must succeed."""
     result = call(module, arguments, check=check, env=env)
     assert "failed" not in result, result["msg"]
     return result
 
 
 def refused(module: str, arguments: Arguments, *patterns: str, check: bool = False) -> Result:
-    """Run a module that has to refuse, with nothing touched and, for each pattern, a reason that matches it."""
+    """Run a module that must refuse. It must change nothing, and its message must match every pattern."""
     before = storage.seqnos()
     result = call(module, arguments, check=check)
     assert storage.seqnos() == before
@@ -173,7 +173,7 @@ class Runs:
 
 
 def four_runs(module: str, arguments: Arguments, *, commands: int, changed: bool = True) -> Runs:
-    """Run a task four times; hold it to its prediction, to idempotence and to its budget of LVM processes."""
+    """Run a task four times. Check its prediction, its idempotence and how many LVM processes it uses."""
     check = predicted(module, arguments)
     real = fulfilled(module, arguments, check, commands=commands)
     assert real["changed"] is changed
@@ -190,7 +190,7 @@ def four_runs(module: str, arguments: Arguments, *, commands: int, changed: bool
 
 
 def predicted(module: str, arguments: Arguments) -> Result:
-    """Run a task in check mode, which touches nothing; the prediction."""
+    """Run a task in check mode, which must change nothing. Return the prediction."""
     before = storage.seqnos()
     check = ok(module, arguments, check=True)
     assert check["commands"] == []
@@ -199,7 +199,7 @@ def predicted(module: str, arguments: Arguments) -> Result:
 
 
 def fulfilled(module: str, arguments: Arguments, check: Result, *, commands: int) -> Result:
-    """Run a task for real and compare it with what check mode said; the result."""
+    """Run a task for real, compare it with the result of check mode, and return the result."""
     real = ok(module, arguments)
     for key in ("changed", "reboot_required", "planned", "diff"):
         assert real[key] == check[key], key
@@ -209,32 +209,32 @@ def fulfilled(module: str, arguments: Arguments, check: Result, *, commands: int
 
 
 def predicted_and_done(module: str, arguments: Arguments, *, commands: int) -> Result:
-    """Run a task in check mode and for real, where a repetition would do something else."""
+    """Run a task in check mode and for real. For tasks that do something else when they are repeated."""
     return fulfilled(module, arguments, predicted(module, arguments), commands=commands)
 
 
 def volumes(*names: str) -> list[dict[str, str]]:
-    """What the parameter ``volumes`` takes for LVs given as VG/LV."""
+    """The value of the parameter ``volumes`` for LVs given as VG/LV."""
     return [dict(zip(("vg", "lv"), name.split("/"))) for name in names]
 
 
 def present(name: str, *origins: str, **more: Any) -> Arguments:
-    """The parameters of a set of ``origins`` (VG/LV) that is to exist."""
+    """The parameters that create a set of ``origins`` (VG/LV)."""
     return {"name": name, "volumes": volumes(*origins), **more}
 
 
 def merged(name: str, **more: Any) -> Arguments:
-    """The parameters of a set that is to be merged."""
+    """The parameters that merge a set."""
     return {"name": name, "state": "merged", **more}
 
 
 def absent(name: str, **more: Any) -> Arguments:
-    """The parameters of a set that is not to exist."""
+    """The parameters that remove a set."""
     return {"name": name, "state": "absent", **more}
 
 
 def rolled_back(module: str, arguments: Arguments, key: str = "snapset", seconds: int = 300) -> Result:
-    """Repeat a merge that is under way until it has ended, as the role does; the result of the run that saw the end."""
+    """Repeat the task of a started merge until it has ended, as the role does. Return the last result."""
     end = time.monotonic() + seconds
     while True:
         result = ok(module, arguments)
@@ -248,15 +248,15 @@ def rolled_back(module: str, arguments: Arguments, key: str = "snapset", seconds
 
 
 def states(result: Result, key: str = "snapset") -> tuple[str, list[str]]:
-    """The state of the set in a result, and those of its members in order."""
+    """The state of the set in a result, and the states of its members in order."""
     return result[key]["state"], [member["state"] for member in result[key]["members"]]
 
 
 def processes(result: Result) -> int:
-    """How many processes of LVM a run has cost."""
+    """How many LVM processes a run has used."""
     return len(result["commands"]) + int(result["reads"])
 
 
 def verbs(commands: Sequence[Sequence[str]]) -> list[str]:
-    """Which LVM commands were to change something, in order."""
+    """The names of the modifying LVM commands, in order."""
     return [argv[1] for argv in commands]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One set of volumes for the whole run, brought back to clean after each test; a sample of the many faults."""
+"""The volumes for the whole run, restored after each test; and options that select a part of the tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# Before they are imported for the first time.
+# This must happen before they are imported for the first time.
 pytest.register_assert_rewrite("calls", "lvm", "processes", "storage")
 
 import storage  # noqa: E402
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults", default="all", help="how many of the tests in faults/ to run")
-    parser.addoption("--shard", default="1/1", metavar="PART/PARTS", help="of all tests, run only this part")
-    parser.addoption("--seed", default="1", help="what decides which these are, and when they strike")
+    parser.addoption("--faults", default="all", help="how many tests of faults/ to run")
+    parser.addoption("--shard", default="1/1", metavar="PART/PARTS", help="run only this part of the tests")
+    parser.addoption("--seed", default="1", help="decides which tests of faults/ are run, and when their faults happen")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

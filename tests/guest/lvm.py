@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Running programs and LVM by hand, as an administrator would, and looking at what LVM says."""
+"""Run programs and LVM commands as an administrator would, and read the reports of LVM."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ENVIRONMENT = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
 
 
 def run(*argv: str, stdin: str = "") -> str:
-    """Run a program that has to succeed; its standard output."""
+    """Run a program that must succeed. Return its standard output."""
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, env=_ENVIRONMENT)
     assert done.returncode == 0, f"{' '.join(argv)}: {done.returncode}: {done.stderr}{done.stdout}"
     return done.stdout
 
 
 def report(command: str, fields: str, *arguments: str) -> list[dict[str, str]]:
-    """The rows of lvs, vgs or pvs with ``fields``; sizes in bytes."""
+    """The rows of lvs, vgs or pvs with ``fields``, sizes in bytes."""
     options = ("--reportformat", "json", "--units", "b", "--nosuffix", "-o", fields)
     text = run(command, *options, "--config", "log{report_command_log=0} report{mark_hidden_devices=0}", *arguments)
     rows: list[dict[str, str]] = json.loads(text)["report"][0][command.removesuffix("s")]
@@ -51,7 +51,7 @@ def tags(name: str) -> set[str]:
 
 @contextmanager
 def settings(text: str) -> Iterator[None]:
-    """While this lasts, ``text`` is part of the host's configuration of LVM (lvm.conf(5))."""
+    """Add ``text`` temporarily to the LVM configuration of the host (lvm.conf(5))."""
     former = _LOCAL_SETTINGS.read_text() if _LOCAL_SETTINGS.exists() else None
     try:
         _LOCAL_SETTINGS.write_text(f"{former or ''}\n{text}\n")

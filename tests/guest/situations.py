@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The half of tests/unit/recordings/record.py that runs in the guest: make each situation and keep what is seen."""
+"""The part of tests/unit/recordings/record.py that runs in the guest: create each situation and record it."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 
 @contextmanager
 def active() -> Iterator[None]:
-    """A set, thick and thin, of which nothing more is to be told."""
+    """An active set with a thick and a thin member."""
     ok("snapset", present("s", "thick/c", "thin/t2"))
     yield
 
 
 @contextmanager
 def interrupted() -> Iterator[None]:
-    """A taking that was killed between the two commits of a thick member."""
+    """A creation that was killed between the two commits of a thick member."""
     test_interrupted.leave_leftovers()
     yield
 
 
 @contextmanager
-def odd() -> Iterator[None]:
-    """LVs of every sort that cannot be an origin."""
+def unsuitable() -> Iterator[None]:
+    """LVs of all kinds that cannot be an origin."""
     with test_origins.odd_group(), test_origins.every_problem():
         yield
 
 
 @contextmanager
-def going_back() -> Iterator[None]:
-    """Merges in every state but failed, and a store that overflowed."""
+def rolling_back() -> Iterator[None]:
+    """Merges in every state except failed, and a store that overflowed."""
     with test_merging.slow_group() as disk, storage.mounted("thick/a"), storage.mounted("thin/t1"):
         ok("snapset", present("r", "thick/c"))
         ok("snapset", merged("r"))
@@ -66,7 +66,7 @@ def going_back() -> Iterator[None]:
 
 @contextmanager
 def merge_failed() -> Iterator[None]:
-    """A merge that failed half-way."""
+    """A merge that failed halfway."""
     with test_merging.slow_group() as disk:
         ok("snapset", present("s", "slow/o"))
         storage.write("slow/o", 18)
@@ -80,15 +80,15 @@ def merge_failed() -> Iterator[None]:
 SITUATIONS = {
     "active": active,
     "interrupted": interrupted,
-    "odd": odd,
-    "partial": test_groups.unfit_groups,
-    "going-back": going_back,
+    "odd": unsuitable,
+    "partial": test_groups.unusable_groups,
+    "going-back": rolling_back,
     "merge-failed": merge_failed,
 }
 
 
 def main() -> None:
-    """Record each situation in a file of its own in the directory that is the only argument."""
+    """Record each situation in its own file in the directory given as the only argument."""
     directory = Path(sys.argv[1])
     directory.mkdir(exist_ok=True)
     with ExitStack() as stack:

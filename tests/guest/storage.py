@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The volumes that the tests work on: VGs on loop devices over sparse files in memory, and their way back to clean.
+"""The volumes of the tests: VGs on loop devices with sparse files in memory, and how they are restored.
 
 ===== ======================================================================================
 thick origins a (40 MiB, ext4), a_x (12 MiB), b (40 MiB), c (20 MiB)
-other an origin of the same name: a (40 MiB)
-thin  a pool (120 MiB) with t1 (40 MiB, ext4) and t2 (40 MiB), beside it z (12 MiB, linear)
+other an origin with the same name: a (40 MiB)
+thin  a pool (120 MiB) with t1 (40 MiB, ext4) and t2 (40 MiB), and z (12 MiB, linear)
 ===== ======================================================================================
 """
 
@@ -42,19 +42,19 @@ VOLUMES = {
     "thin/z": 12,
 }
 FILESYSTEMS = ("thick/a", "thin/t1")
-# Whenever LVM closes a disk that it wrote to, udev would look at it anew, with one more process of LVM each time.
+# Otherwise udev would scan a disk again whenever LVM closes it after writing, each time with another LVM process.
 _UDEV_RULE = Path("/run/udev/rules.d/99-safepoint-guest.rules")
 _UNWATCHED = 'KERNEL=="loop*", OPTIONS+="nowatch"\n'
 _SEQNO = re.compile(rb"seqno = (\d+)")
-# LVM writes its metadata into the first MiB of a PV, one version after the other.
+# LVM writes its metadata into the first MiB of a PV, one version after another.
 _METADATA_AREA = MIB
 _BLOCK = 64 * 1024
-# Of systemd, in seconds.
+# How long to wait for systemd, in seconds.
 _PATIENCE = 30
 
 
 def set_up() -> None:
-    """Make the volumes; whatever an earlier run left goes first."""
+    """Create the volumes. What an earlier run left is removed first."""
     tear_down()
     BASE.mkdir(parents=True)
     lvm.run("mount", "-t", "tmpfs", "-o", "size=75%,mode=700", "safepoint-guest", str(BASE))
@@ -66,13 +66,13 @@ def set_up() -> None:
     for name in VOLUMES:
         _make(name)
     for name in FILESYSTEMS:
-        # Written whole at once: what the kernel would do later in the background would fill stores.
+        # Initialise everything now: if the kernel did it later in the background, it would fill COW stores.
         whole = "lazy_itable_init=0,lazy_journal_init=0"
         lvm.run("mkfs.ext4", "-q", "-E", whole, "-L", name.replace("/", "-"), f"/dev/{name}")
 
 
 def new_group(vg: str, *disks: str, extent: str = "4m") -> None:
-    """A VG that no event activates behind the tests' back."""
+    """Create a VG that is never activated by events."""
     lvm.run("vgcreate", "-q", "--setautoactivation", "n", "--physicalextentsize", extent, vg, *disks)
 
 
@@ -88,7 +88,7 @@ def _make(name: str) -> None:
 
 
 def new_disk(name: str, size: int) -> str:
-    """A loop device of ``size`` MiB over a sparse file; the device's path."""
+    """Create a loop device of ``size`` MiB with a sparse file. Return the path of the device."""
     file = BASE / f"{name}.disk"
     with file.open("wb") as disk:
         disk.truncate(size * MIB)
@@ -96,7 +96,7 @@ def new_disk(name: str, size: int) -> str:
 
 
 def remove_disks(*devices: str) -> None:
-    """Detach loop devices that a test made, whatever lies on them, and delete their files."""
+    """Detach loop devices that a test created, whatever is on them, and delete their files."""
     for device in devices:
         _wait_until_systemd_has_noticed(device)
         _remove_holders(Path(device).name)
@@ -106,19 +106,19 @@ def remove_disks(*devices: str) -> None:
 
 
 def _wait_until_systemd_has_noticed(device: str) -> None:
-    """Wait until systemd knows of no mount of a device.
+    """Wait until systemd knows no mount of a device.
 
-    It reads /proc/self/mountinfo a little later than we unmount. When a device goes that it still takes for mounted, it
-    unmounts whatever is at that mountpoint by then, such as the guest's own /boot.
+    It reads /proc/self/mountinfo a little after we unmount. If a device that it still considers mounted is removed, it
+    unmounts whatever is at that mountpoint now, for example the real /boot of the guest.
     """
     end = time.monotonic() + _PATIENCE
     while device in lvm.run("systemctl", "show", "--property=What", "--value", "*.mount").split():
-        assert time.monotonic() < end, f"for systemd {device} is still mounted after {_PATIENCE} s"
+        assert time.monotonic() < end, f"systemd considers {device} still mounted after {_PATIENCE} s"
         time.sleep(0.05)
 
 
 def tear_down() -> None:
-    """Take everything away: mounts, device-mapper devices, loop devices, files. A device in use is an error."""
+    """Remove everything: mounts, device-mapper devices, loop devices, files. A device in use is an error."""
     unmount_all()
     devices = [line.split() for line in lvm.run("losetup", "--noheadings", "--output", "NAME,BACK-FILE").splitlines()]
     ours = [name for name, file, *_rest in devices if Path(file).is_relative_to(BASE)]
@@ -141,7 +141,7 @@ def _remove_holders(device: str) -> None:
 
 
 def unmount_all() -> None:
-    """Unmount whatever a test has mounted below the tests' directory."""
+    """Unmount everything below the mount directory of the tests."""
     points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for point in reversed(points):
         if point.startswith(f"{BASE}/mnt/"):
@@ -150,7 +150,7 @@ def unmount_all() -> None:
 
 @contextmanager
 def mounted(name: str, *options: str, at: str = "") -> Iterator[Path]:
-    """Mount the LV ``name`` (VG/LV); yields where. A test may unmount it earlier."""
+    """Mount the LV ``name`` (VG/LV) and yield the mountpoint. A test may unmount it earlier."""
     point = BASE / "mnt" / (at or name.replace("/", "-"))
     point.mkdir(parents=True, exist_ok=True)
     lvm.run("mount", *options, f"/dev/{name}", str(point))
@@ -162,7 +162,7 @@ def mounted(name: str, *options: str, at: str = "") -> Iterator[Path]:
 
 
 def write(name: str, mib: float, *, at: float = 0) -> None:
-    """Write ``mib`` MiB of random bytes to the LV ``name`` (VG/LV), beginning ``at`` MiB; on disk when done."""
+    """Write ``mib`` MiB of random bytes to the LV ``name`` (VG/LV) from ``at`` MiB on, and sync it."""
     with open(f"/dev/{name}", "r+b", buffering=0) as device:  # noqa: PTH123
         device.seek(int(at * MIB))
         size = int(mib * MIB)
@@ -171,25 +171,25 @@ def write(name: str, mib: float, *, at: float = 0) -> None:
 
 
 def checksum(name: str) -> str:
-    """The SHA-256 of all that is on the LV ``name`` (VG/LV), read from its disks and not from memory."""
+    """The SHA-256 of the content of the LV ``name`` (VG/LV), read from its disks, not from the cache."""
     lvm.run("blockdev", "--flushbufs", f"/dev/{name}")
     return hashlib.sha256(Path("/dev", name).read_bytes()).hexdigest()
 
 
 def checksums(*names: str) -> list[str]:
-    """The checksum of each of the LVs ``names`` (VG/LV), in their order."""
+    """The checksums of the LVs ``names`` (VG/LV), in this order."""
     return [checksum(name) for name in names]
 
 
 def visible() -> set[str]:
-    """Every visible LV of the tests' VGs, as VG/LV."""
+    """All visible LVs in the VGs of the tests, as VG/LV."""
     return {f"{vg}/{name}" for vg in SIZES for name in lvm.names(vg)}
 
 
 def fill_metadata(pool: str, devices: int) -> None:
-    """Give the metadata of the thin pool VG/LV so many devices more, of which LVM knows nothing and does not mind.
+    """Add devices to the metadata of the thin pool VG/LV. LVM does not know them, and ignores them.
 
-    Each has one mapping, to the pool's first block, and takes one block of the metadata. The VG is inactive then.
+    Each has one mapping, to the first block of the pool, and uses one block of metadata. The VG is inactive afterwards.
     """
     vg, name = pool.split("/")
     lvm.run("lvchange", "-q", "-an", vg)
@@ -210,7 +210,7 @@ def fill_metadata(pool: str, devices: int) -> None:
 
 
 def seqnos() -> dict[str, int]:
-    """How often LVM has written the metadata of each disk, read from the disk itself: no process, no lock."""
+    """How often LVM has written the metadata of each disk, read from the disk itself without LVM."""
     return {file.name: _seqno(file) for file in sorted(BASE.glob("*.disk"))}
 
 
@@ -220,13 +220,13 @@ def _seqno(file: Path) -> int:
 
 
 class Keeper:
-    """Brings the volumes back to how they were made, if a test changed anything."""
+    """Restores the volumes to their first state if a test has changed anything."""
 
     def __init__(self) -> None:
         self._clean = seqnos()
 
     def restore(self) -> None:
-        """Remove what is not ours, forget outcomes, activate everything."""
+        """Remove other LVs and all tags, and activate everything."""
         unmount_all()
         if seqnos() == self._clean and _all_active():
             return
@@ -261,7 +261,7 @@ def _all_active() -> bool:
 
 
 def _end_merge(origin: str) -> None:
-    # Closed and inactive, a thick snapshot that waits or merges can be removed, which cancels it.
+    # While its origin is inactive, a pending or merging thick snapshot can be removed, which cancels the merge.
     lvm.run("lvchange", "-y", "-an", origin)
     vg, name = origin.split("/")
     rows = lvm.report("lvs", "lv_full_name,origin,lv_merging,segtype", "-a", vg)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What boots a host, saved and brought back: /boot (ext4) and the ESP (vfat), two disks over the guest's own."""
+"""Save and restore /boot (ext4) and the ESP (vfat), on two disks that are mounted over those of the guest."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 BOOT = Path("/boot")
 ESP = BOOT / "efi"
 VOLUME = "other/safepoint_boot_s"
-KEEP = {"name": "s", "vg": "other"}
+SAVE = {"name": "s", "vg": "other"}
 RESTORE = {"name": "s", "state": "restored"}
 REMOVE = {"name": "s", "state": "absent"}
-Facts = dict[str, Any]
+Attributes = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def _boot() -> Iterator[None]:
 
 
 def change() -> None:
-    """What another kernel and the removal of the old one do."""
+    """Change files as the installation of a new kernel and the removal of the old one do."""
     (BOOT / "vmlinuz-2").write_text("kernel 2")
     (BOOT / "initrd.img-2").write_text("initramfs 2")
     (BOOT / "vmlinuz-1").unlink()
@@ -71,13 +71,13 @@ def change() -> None:
     (ESP / "new.efi").write_text("new")
 
 
-def facts() -> dict[str, Facts]:
-    """All that is known of every file, read anew."""
+def attributes() -> dict[str, Attributes]:
+    """Read all attributes and the content of every file."""
     found = {}
     for path in sorted(BOOT.rglob("*")):
         status = path.lstat()
         link = path.is_symlink()
-        one: Facts = {"mode": status.st_mode, "uid": status.st_uid, "gid": status.st_gid}
+        one: Attributes = {"mode": status.st_mode, "uid": status.st_uid, "gid": status.st_gid}
         if path.is_file() and not link:
             one["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         if link:
@@ -93,69 +93,69 @@ def texts() -> dict[str, str]:
     return {str(path.relative_to(BOOT)): path.read_text() for path in sorted(BOOT.rglob("*")) if path.is_file()}
 
 
-def same_twice(arguments: dict[str, Any], *, changed: bool = True) -> dict[str, Any]:
-    """Run it in check mode, for real, and again: it does what it said, and then nothing."""
-    before = (facts(), storage.seqnos())
+def run_and_repeat(arguments: dict[str, Any], *, changed: bool = True) -> dict[str, Any]:
+    """Run it in check mode, for real, and again: check mode predicts the result, and the last run does nothing."""
+    before = (attributes(), storage.seqnos())
     check = ok("boot_backup", arguments, check=True)
-    assert (facts(), storage.seqnos()) == before
+    assert (attributes(), storage.seqnos()) == before
     assert check["commands"] == []
     real = ok("boot_backup", arguments)
     assert (check["changed"], check["planned"]) == (real["changed"], real["planned"])
     assert {**check["boot_backup"], "id": real["boot_backup"]["id"]} == real["boot_backup"]
     assert real["changed"] is changed
-    after = (facts(), storage.seqnos())
+    after = (attributes(), storage.seqnos())
     again = ok("boot_backup", arguments)
     assert (again["changed"], again["planned"], verbs(again["commands"])) == (False, [], [])
-    assert (facts(), storage.seqnos()) == after
+    assert (attributes(), storage.seqnos()) == after
     return real
 
 
-def take() -> str:
-    """A backup, and the set that it belongs to."""
-    backup = ok("boot_backup", KEEP)["boot_backup"]["id"]
+def take_backup_and_snapset() -> str:
+    """Create a backup and its set. Return their ID."""
+    backup = ok("boot_backup", SAVE)["boot_backup"]["id"]
     taken = ok("snapset", present("s", "thick/a", "thin/t1", id=backup))
     assert taken["snapset"]["id"] == backup
     return str(backup)
 
 
-def test_the_whole_way() -> None:
-    before = facts()
-    made = same_twice(dict(KEEP))
+def test_save_restore_and_remove() -> None:
+    before = attributes()
+    made = run_and_repeat(dict(SAVE))
     assert made["boot_backup"]["state"] == "present"
     assert verbs(made["commands"]) == ["lvcreate", "lvchange"]
     assert [step["step"] for step in made["planned"]] == ["create_backup", "save", "seal"]
     ok("snapset", present("s", "thick/a", "thin/t1", id=made["boot_backup"]["id"]))
-    assert ok("boot_backup", KEEP)["changed"] is False
+    assert ok("boot_backup", SAVE)["changed"] is False
     assert ok("snapset_info", {})["boot_backups"] == [made["boot_backup"]]
     change()
     changed = texts()
-    begun = same_twice(dict(RESTORE))
-    assert begun["boot_backup"]["state"] == "restoring"
+    started = run_and_repeat(dict(RESTORE))
+    assert started["boot_backup"]["state"] == "restoring"
     now = texts()
-    # The old ones are back beside the new ones, and the menu names what is there.
+    # The old files are restored, the new ones still exist, and the menu is the old one.
     assert now["vmlinuz-1"] == "kernel 1" * 100_000
     assert now["vmlinuz-2"] == "kernel 2"
     assert now["grub/grub.cfg"] == "menu of 1"
     assert now["efi/new.efi"] == "new"
-    taken_back = same_twice(dict(KEEP))
-    assert taken_back["boot_backup"]["state"] == "present"
+    undone = run_and_repeat(dict(SAVE))
+    assert undone["boot_backup"]["state"] == "present"
     assert texts() == changed
     ok("boot_backup", RESTORE)
     ok("snapset", merged("s"))
     rolled_back("snapset", merged("s"))
-    ended = same_twice(dict(RESTORE))
+    ended = run_and_repeat(dict(RESTORE))
     assert ended["boot_backup"]["state"] == "restored"
-    assert facts() == before
+    assert attributes() == before
     change()
-    # It was brought back; what comes after that is not the change's.
+    # It has been restored. Later changes are not reverted.
     assert ok("boot_backup", RESTORE)["changed"] is False
-    same_twice(dict(REMOVE))
+    run_and_repeat(dict(REMOVE))
     assert VOLUME not in storage.visible()
 
 
 def test_the_backup_can_be_read_and_checked_without_this_collection() -> None:
     before = texts()
-    ok("boot_backup", KEEP)
+    ok("boot_backup", SAVE)
     with storage.mounted(VOLUME, "-o", "ro") as place:
         assert place.stat().st_mode & 0o777 == 0o755
         lvm.run("sh", "-c", f"cd {place}/tree && sha256sum --quiet --check --strict ../SHA256SUMS")
@@ -163,10 +163,10 @@ def test_the_backup_can_be_read_and_checked_without_this_collection() -> None:
         assert {name: kept[name].read_text() for name in before} == before
 
 
-def test_of_another_moment_it_is_made_anew() -> None:
-    first = ok("boot_backup", KEEP)["boot_backup"]["id"]
+def test_an_outdated_backup_is_replaced() -> None:
+    first = ok("boot_backup", SAVE)["boot_backup"]["id"]
     (BOOT / "vmlinuz-2").write_text("kernel 2")
-    second = ok("boot_backup", KEEP)
+    second = ok("boot_backup", SAVE)
     assert second["boot_backup"]["id"] != first
     assert verbs(second["commands"]) == ["lvremove", "lvcreate", "lvchange"]
     assert len(ok("snapset_info", {})["boot_backups"]) == 1
@@ -177,10 +177,10 @@ def test_refusals() -> None:
     refused("boot_backup", RESTORE, "snapset .* does not exist")
     assert ok("boot_backup", REMOVE)["changed"] is False
     ok("snapset", present("s", "thick/a"))
-    refused("boot_backup", KEEP, "already exists, without a backup of /boot")
+    refused("boot_backup", SAVE, "already exists, without a backup of /boot")
     refused("boot_backup", RESTORE, "no complete backup of /boot")
     ok("snapset", absent("s"))
-    take()
+    take_backup_and_snapset()
     change()
     lvm.run("mount", "-o", "remount,ro", str(BOOT))
     refused("boot_backup", RESTORE, "/boot is mounted read-only: mount -o remount,rw /boot")
@@ -189,31 +189,31 @@ def test_refusals() -> None:
     refused("boot_backup", RESTORE, "/boot/efi was a separate filesystem and is not mounted")
 
 
-def test_no_room_to_bring_it_back() -> None:
-    take()
+def test_no_space_to_restore() -> None:
+    take_backup_and_snapset()
     change()
     with (BOOT / "full").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, os.statvfs(BOOT).f_bfree * os.statvfs(BOOT).f_bsize - 2**20)
     refused("boot_backup", RESTORE, "and restoring it needs", "/boot/full")
 
 
-def test_no_room_to_keep_it() -> None:
+def test_no_space_to_save() -> None:
     lvm.run("lvcreate", "-q", "-y", "-l", "100%FREE", "-n", "full", "other")
-    refused("boot_backup", KEEP, "VG other has 0 bytes free, but")
+    refused("boot_backup", SAVE, "VG other has 0 bytes free, but")
 
 
-def test_while_the_set_goes_back() -> None:
-    take()
+def test_during_a_rollback() -> None:
+    take_backup_and_snapset()
     with storage.mounted("thick/a"):
         ok("snapset", merged("s"))
-        refused("boot_backup", KEEP, "is being rolled back")
+        refused("boot_backup", SAVE, "is being rolled back")
         refused("boot_backup", REMOVE, "is being rolled back")
         change()
         assert ok("boot_backup", RESTORE)["changed"]
 
 
 def test_a_damaged_backup_is_not_used() -> None:
-    take()
+    take_backup_and_snapset()
     with storage.mounted(VOLUME) as place:
         (place / "tree/boot/vmlinuz-1").write_text("kernel ?")
     change()
@@ -227,28 +227,28 @@ def test_a_damaged_backup_is_not_used() -> None:
 
 
 @pytest.mark.parametrize("delay", [0.5, 2.0])
-def test_killed_while_it_saves(delay: float) -> None:
-    running = start("boot_backup", KEEP)
+def test_killed_while_saving(delay: float) -> None:
+    running = start("boot_backup", SAVE)
     time.sleep(delay)
     running.kill()
     assert "safepoint.lvm/mnt" not in Path("/proc/self/mountinfo").read_text()
     states = [backup["state"] for backup in ok("snapset_info", {})["boot_backups"]]
     assert states in ([], ["incomplete"], ["present"])
-    assert ok("boot_backup", {**KEEP, "lock_timeout": 60})["boot_backup"]["state"] == "present"
+    assert ok("boot_backup", {**SAVE, "lock_timeout": 60})["boot_backup"]["state"] == "present"
     assert len(ok("snapset_info", {})["boot_backups"]) == 1
 
 
 @pytest.mark.parametrize("delay", [0.3])
-def test_killed_while_it_brings_back(delay: float) -> None:
-    before = facts()
-    take()
+def test_killed_while_restoring(delay: float) -> None:
+    before = attributes()
+    take_backup_and_snapset()
     change()
-    for goes_back in (False, True):
-        if goes_back:
+    for after_rollback in (False, True):
+        if after_rollback:
             ok("snapset", merged("s"))
             rolled_back("snapset", merged("s"))
         running = start("boot_backup", RESTORE)
         time.sleep(delay)
         running.kill()
         ok("boot_backup", RESTORE)
-    assert facts() == before
+    assert attributes() == before

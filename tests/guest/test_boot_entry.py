@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A boot entry made, chosen, kept whole and removed, on the guest's own /boot. The scenario `look` boots it."""
+"""Create, select, repair and remove a boot entry, on the real /boot of the guest. The scenario `look` boots it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ HOME = BOOT / "safepoint.lvm"
 GRUB = BOOT / "grub"
 CUSTOM = GRUB / "custom.cfg"
 ENTRY = {"name": "s"}
-CHOSEN = {"name": "s", "next_boot": True}
+SELECTED = {"name": "s", "next_boot": True}
 REMOVE = {"name": "s", "state": "absent"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def set_id(keeper: storage.Keeper) -> Iterator[str]:
-    """The id of a set of the guest's root filesystem, with a backup of /boot."""
+    """The ID of a set of the root filesystem of the guest, with a backup of /boot."""
     assert keeper is not None
     backup = ok("boot_backup", {"name": "s"})["boot_backup"]["id"]
     root = {"name": "s", "mountpoints": ["/"], "ignore_uncovered": ["/var"], "size": "200MiB", "id": backup}
@@ -53,7 +53,7 @@ def _menu(set_id: str) -> Iterator[None]:
 
 
 def state() -> tuple[dict[str, bytes], str]:
-    """All that the module may change."""
+    """Everything that the module may change."""
     files = {str(path): path.read_bytes() for path in [*HOME.rglob("*"), *GRUB.glob("*.cfg")] if path.is_file()}
     return files, next_entry()
 
@@ -63,8 +63,8 @@ def next_entry() -> str:
     return dict(line.split("=", 1) for line in listed.stdout.splitlines()).get("next_entry", "")
 
 
-def same_twice(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run it in check mode, for real, and again: it does what it said, and then nothing; LVM only reports."""
+def run_and_repeat(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run it in check mode, for real, and again: only the real run changes files, as predicted, and nothing in LVM."""
     before = (state(), storage.seqnos())
     check = ok("boot_entry", arguments, check=True)
     assert ((state(), storage.seqnos()), check["commands"]) == (before, [])
@@ -79,10 +79,10 @@ def same_twice(arguments: dict[str, Any]) -> dict[str, Any]:
     return real
 
 
-def test_the_whole_way(set_id: str) -> None:
+def test_create_select_and_remove(set_id: str) -> None:
     CUSTOM.write_text("menuentry 'of the administrator' { true }")
     before = state()
-    made = same_twice(dict(ENTRY))
+    made = run_and_repeat(dict(ENTRY))
     kernel = os.uname().release
     assert made["boot_entry"] == {"name": "s", "id": set_id, "state": "present", "kernel": kernel, "next_boot": False}
     assert [step["step"] for step in made["planned"]] == ["write_entry", "add_to_menu"]
@@ -92,10 +92,10 @@ def test_the_whole_way(set_id: str) -> None:
     place = HOME / set_id
     assert (place / "vmlinuz").read_bytes() == (BOOT / f"vmlinuz-{kernel}").read_bytes()
     assert (place / "initrd.img").read_bytes() == (BOOT / f"initrd.img-{kernel}").read_bytes()
-    chosen = same_twice(dict(CHOSEN))
-    assert [step["step"] for step in chosen["planned"]] == ["choose_for_next_boot"]
-    assert (next_entry(), chosen["boot_entry"]["next_boot"]) == (f"Safepoint-{set_id}", True)
-    removed = same_twice(dict(REMOVE))
+    selected = run_and_repeat(dict(SELECTED))
+    assert [step["step"] for step in selected["planned"]] == ["choose_for_next_boot"]
+    assert (next_entry(), selected["boot_entry"]["next_boot"]) == (f"Safepoint-{set_id}", True)
+    removed = run_and_repeat(dict(REMOVE))
     assert [step["step"] for step in removed["planned"]] == ["take_back_choice", "take_from_menu", "remove_files"]
     assert {**before[0], str(CUSTOM): CUSTOM.read_bytes()} == state()[0]
     assert CUSTOM.read_text().rstrip("\n") == "menuentry 'of the administrator' { true }"
@@ -103,23 +103,23 @@ def test_the_whole_way(set_id: str) -> None:
 
 
 @pytest.mark.parametrize("lost", ["vmlinuz", "look.img", "entry.json", "menu"])
-def test_what_is_not_whole_is_made_again(set_id: str, lost: str) -> None:
-    ok("boot_entry", CHOSEN)
+def test_a_damaged_entry_is_recreated(set_id: str, lost: str) -> None:
+    ok("boot_entry", SELECTED)
     if lost == "menu":
         CUSTOM.unlink()
     else:
         (HOME / set_id / lost).write_bytes(b"?")
-    made = same_twice(dict(CHOSEN))
+    made = run_and_repeat(dict(SELECTED))
     assert [step["step"] for step in made["planned"]][-3:] == ["write_entry", "add_to_menu", "choose_for_next_boot"]
     assert CUSTOM.read_text().count("menuentry") == 1
 
 
-def test_an_entry_of_an_earlier_taking_goes(set_id: str) -> None:
-    ok("boot_entry", CHOSEN)
+def test_an_entry_of_an_earlier_instance_is_removed(set_id: str) -> None:
+    ok("boot_entry", SELECTED)
     old = HOME / ("e" * 32)
     (HOME / set_id).rename(old)
     CUSTOM.write_text(CUSTOM.read_text().replace(set_id, old.name))
-    made = same_twice(dict(ENTRY))
+    made = run_and_repeat(dict(ENTRY))
     assert made["boot_entry"]["id"] == set_id
     assert [path.name for path in HOME.iterdir()] == [set_id]
     assert old.name not in CUSTOM.read_text()
@@ -134,7 +134,7 @@ def test_refusals(set_id: str) -> None:
     )
     lvm.run("grub-editenv", str(GRUB / "grubenv"), "set", "next_entry=1>2")
     assert ok("boot_entry", ENTRY)["changed"]
-    refused("boot_entry", CHOSEN, "already chosen for the next boot, '1>2'", "grubenv unset next_entry")
+    refused("boot_entry", SELECTED, "already chosen for the next boot, '1>2'", "grubenv unset next_entry")
     ok("boot_entry", REMOVE)
     assert next_entry() == "1>2"
     lvm.run("mount", "-o", "remount,ro", str(BOOT))
@@ -145,7 +145,7 @@ def test_refusals(set_id: str) -> None:
     assert not (HOME / set_id).exists()
 
 
-def test_a_menu_that_does_not_fit() -> None:
+def test_an_unsuitable_menu() -> None:
     menu = (GRUB / "grub.cfg").read_text()
     try:
         (GRUB / "grub.cfg").write_text(menu.replace("next_entry", "other_entry").replace("custom.cfg", "other.cfg"))
@@ -154,8 +154,8 @@ def test_a_menu_that_does_not_fit() -> None:
         (GRUB / "grub.cfg").write_text(menu)
 
 
-def test_where_grub_reads_files_of_the_boot_loader_specification(set_id: str) -> None:
-    """As on EL. Without a saved entry the new one could become the default."""
+def test_boot_loader_specification(set_id: str) -> None:
+    """As on Enterprise Linux. Without a saved entry the new one could become the default."""
     loader, menu = BOOT / "loader", (GRUB / "grub.cfg").read_text()
     (loader / "entries").mkdir(parents=True)
     (loader / "entries/machine-6.1.conf").write_text("title of the host\n")
@@ -163,20 +163,20 @@ def test_where_grub_reads_files_of_the_boot_loader_specification(set_id: str) ->
         (GRUB / "grub.cfg").write_text(menu.replace('set default="0"', 'set default="${saved_entry}"') + "blscfg\n")
         refused("boot_entry", ENTRY, "grubenv has no saved_entry from /boot/loader/entries")
         lvm.run("grub-editenv", str(GRUB / "grubenv"), "set", "saved_entry=machine-6.1")
-        made = same_twice(dict(CHOSEN))
+        made = run_and_repeat(dict(SELECTED))
         file = loader / f"entries/Safepoint-{set_id}.conf"
         assert made["planned"][1]["menu"] == str(file)
         assert file.read_text().count(f"/safepoint.lvm/{set_id}/") == 3
         assert 'set fallback="${saved_entry}"' in CUSTOM.read_text()
         assert "menuentry" not in CUSTOM.read_text()
-        same_twice(dict(REMOVE))
+        run_and_repeat(dict(REMOVE))
         assert [path.name for path in (loader / "entries").iterdir()] == ["machine-6.1.conf"]
     finally:
         (GRUB / "grub.cfg").write_text(menu)
         shutil.rmtree(loader)
 
 
-def test_no_room() -> None:
+def test_no_space() -> None:
     full = BOOT / "full"
     try:
         with full.open("wb") as file:
@@ -186,7 +186,7 @@ def test_no_room() -> None:
         full.unlink()
 
 
-def test_an_entry_that_cannot_be_put_into_the_menu_is_taken_back() -> None:
+def test_undo_if_the_menu_cannot_be_changed() -> None:
     CUSTOM.mkdir()
     try:
         result = call("boot_entry", ENTRY)
@@ -198,11 +198,11 @@ def test_an_entry_that_cannot_be_put_into_the_menu_is_taken_back() -> None:
 
 
 @pytest.mark.parametrize("delay", [0.8, 2.0])
-def test_killed_while_it_is_made(delay: float) -> None:
-    running = start("boot_entry", CHOSEN)
+def test_killed_while_creating(delay: float) -> None:
+    running = start("boot_entry", SELECTED)
     time.sleep(delay)
     running.kill()
     assert "safepoint.lvm/mnt" not in Path("/proc/self/mountinfo").read_text()
-    assert ok("boot_entry", {**CHOSEN, "lock_timeout": 60})["boot_entry"]["next_boot"]
-    same_twice(dict(REMOVE))
+    assert ok("boot_entry", {**SELECTED, "lock_timeout": 60})["boot_entry"]["next_boot"]
+    run_and_repeat(dict(REMOVE))
     assert not HOME.exists()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The copy of a disk is attached and imported by vgimportclone, which leaves LV UUIDs and tags as they are."""
+"""A copy of a disk is attached and imported with vgimportclone, which keeps LV UUIDs and tags."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ORIGINS = ("data/db", "data/t")
-# One sorts before the original's name, the other one after it.
+# One is sorted before the name of the original, the other after it.
 NAMES = pytest.mark.parametrize("name", ["aclone", "dataclone"])
 
 
 @pytest.fixture(autouse=True)
 def _data(keeper: storage.Keeper) -> Iterator[None]:
-    """The VG data with a thick origin db and a thin one t."""
+    """The VG data with the thick origin db and the thin origin t."""
     disk = storage.new_disk("data", 200)
     storage.new_group("data", disk)
     lvm.run("lvcreate", "-q", "-y", "-L", "20m", "-n", "db", "data")
@@ -42,7 +42,7 @@ def _data(keeper: storage.Keeper) -> Iterator[None]:
 
 @contextmanager
 def copied(name: str) -> Iterator[None]:
-    """While this lasts there is an active copy of the VG data with that name."""
+    """Create an active copy of the VG data with that name temporarily."""
     lvm.run("sync")
     disk = storage.new_disk(name, 200)
     shutil.copyfile(storage.BASE / "data.disk", storage.BASE / f"{name}.disk")
@@ -58,8 +58,8 @@ def _all_of(vg: str) -> list[dict[str, str]]:
     return lvm.report("lvs", "lv_name,lv_uuid,lv_tags,lv_size,lv_active,lv_merging,seg_start", "-a", vg)
 
 
-def _there_and_back(commands: int) -> None:
-    """What the set s is of goes back, and the set goes."""
+def _roll_back_and_remove(commands: int) -> None:
+    """Change the origins, roll the set s back, check the content, and remove the set."""
     before = storage.checksums(*ORIGINS)
     for origin in ORIGINS:
         storage.write(origin, 2)
@@ -73,7 +73,7 @@ def _there_and_back(commands: int) -> None:
 
 
 @NAMES
-def test_the_set_first(name: str) -> None:
+def test_the_set_is_created_before_the_copy(name: str) -> None:
     task = present("s", *ORIGINS)
     taken = ok("snapset", task)
     with copied(name):
@@ -85,23 +85,23 @@ def test_the_set_first(name: str) -> None:
         assert (shown["id"], states({"snapset": shown})) == (taken["snapset"]["id"], ("active", ["active"] * 2))
         assert info["copies"] == [{"vg": name, "original": "data", "snapsets": ["s"], "volumes": ["db_s", "t_s"]}]
         refused("snapset", present("s", f"{name}/db"), "protects data/db, data/t")
-        _there_and_back(commands=4)
+        _roll_back_and_remove(commands=4)
         assert (_all_of(name), storage.seqnos()[f"{name}.disk"]) == (copy, seqno)
         refused("snapset", merged("s"), f"it does not exist: .*VG {name} does not have the UUID")
         assert ok("snapset_info", {})["copies"][0]["volumes"] == ["db_s", "t_s"]
 
 
 @NAMES
-def test_the_copy_first(name: str) -> None:
+def test_the_copy_exists_before_the_set(name: str) -> None:
     with copied(name):
         copy, seqno = _all_of(name), storage.seqnos()[f"{name}.disk"]
         four_runs("snapset", present("s", *ORIGINS), commands=5)
-        _there_and_back(commands=4)
+        _roll_back_and_remove(commands=4)
         assert (_all_of(name), storage.seqnos()[f"{name}.disk"]) == (copy, seqno)
 
 
 @NAMES
-def test_both_in_one_set(name: str) -> None:
+def test_original_and_copy_in_one_set(name: str) -> None:
     origins = (*ORIGINS, f"{name}/db", f"{name}/t")
     with copied(name):
         volumes = [{"vg": vg} for vg in ("data", name)]
@@ -111,23 +111,23 @@ def test_both_in_one_set(name: str) -> None:
         for origin in origins[2:]:
             storage.write(origin, 1)
         copy = storage.checksums(*origins[2:])
-        _there_and_back(commands=4)
+        _roll_back_and_remove(commands=4)
         assert storage.checksums(*origins[2:]) != copy
 
 
 def test_a_set_of_release_0_1_0() -> None:
-    """Its tags do not tell their VG."""
+    """It has no tag with the UUID of the VG."""
     task = present("s", *ORIGINS)
     ok("snapset", task)
     uuid = lvm.report("vgs", "vg_uuid", "data")[0]["vg_uuid"]
     lvm.run("lvchange", "-q", "--deltag", f"safepoint.member.vg={uuid}", "data/db_s", "data/t_s")
     with copied("aclone"):
         copy = _all_of("aclone")
-        for wish in (task, merged("s"), absent("s")):
-            refused("snapset", wish, "aclone/db_s and data/db_s are copies of each other", "vgchange -an")
+        for request in (task, merged("s"), absent("s")):
+            refused("snapset", request, "aclone/db_s and data/db_s are copies of each other", "vgchange -an")
         assert "copies of each other" in str(ok("snapset_info", {})["warnings"])
         lvm.run("vgchange", "-q", "-an", "aclone")
         assert not ok("snapset", task)["changed"]
-        _there_and_back(commands=4)
+        _roll_back_and_remove(commands=4)
         lvm.run("vgchange", "-q", "-ay", "aclone")
         assert _all_of("aclone") == copy

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sets that something happened to: members lost, overflowed, asleep, split off, renamed or in use."""
+"""Damaged sets: members that are lost, overflowed, inactive, split off, renamed or in use."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_member_overflowed() -> None:
     four_runs("snapset", absent("s"), commands=3)
 
 
-def test_validity_is_unknown() -> None:
+def test_the_validity_of_a_member_is_unknown() -> None:
     task = present("s", "thick/c")
     ok("snapset", task)
     lvm.run("lvchange", "-y", "-an", "thick/c")
@@ -52,9 +52,9 @@ def test_validity_is_unknown() -> None:
         assert not kept["changed"]
         assert ["thick/c_s is not active" in str(warning) for warning in kept["warnings"]] == [True]
     refused("snapset", merged("s"), "thick/c_s is not active")
-    (told,) = re.findall(r"lvchange -ay \S+(?=,)", call("snapset", merged("s"))["msg"])
+    (command,) = re.findall(r"lvchange -ay \S+(?=,)", call("snapset", merged("s"))["msg"])
     assert ok("snapset", absent("s"), check=True)["changed"]
-    lvm.run(*told.split())
+    lvm.run(*command.split())
     assert ok("snapset", merged("s"), check=True)["changed"]
     lvm.run("lvchange", "-y", "-an", "thick/c")
     assert ok("snapset", absent("s"))["changed"]
@@ -70,7 +70,7 @@ def split_off(origin: str) -> None:
 
 
 def test_a_member_was_split_off() -> None:
-    """Under the name that we gave, beside its origin: it can only be what is left of the member."""
+    """It has the generated name, and its origin exists: so it is what is left of the member, and may be removed."""
     split_off("thick/c")
     with open("/dev/thick/c_s", "rb"):  # noqa: PTH123
         refused("snapset", absent("s"), "thick/c_s itself is held open")
@@ -84,8 +84,8 @@ def test_a_member_was_split_off() -> None:
 def test_a_member_was_split_off_and_renamed() -> None:
     split_off("thick/c")
     lvm.run("lvrename", "thick", "c_s", "mine")
-    told = refused("snapset", absent("s"), "thick/mine has the tags of a member", "lvchange .*--deltag")["msg"]
-    (command,) = re.findall(r"lvchange --deltag .* thick/mine", told)
+    message = refused("snapset", absent("s"), "thick/mine has the tags of a member", "lvchange .*--deltag")["msg"]
+    (command,) = re.findall(r"lvchange --deltag .* thick/mine", message)
     lvm.run(*command.split())
     assert not ok("snapset", absent("s"))["changed"]
     assert "mine" in lvm.names("thick")
@@ -115,7 +115,7 @@ def test_the_snapshot_itself_is_mounted(origin: str) -> None:
     task = present("s", origin, "thick/c")
     ok("snapset", task)
     lvm.run("lvchange", "-y", "-K", "-ay", f"{origin}_s")
-    with storage.mounted(f"{origin}_s", "-o", "ro", at="looked-at") as where:
+    with storage.mounted(f"{origin}_s", "-o", "ro", at="snapshot") as where:
         assert not ok("snapset", task)["changed"]
         for other in (merged("s"), absent("s")):
             refused("snapset", other, f"{origin}_s itself is mounted at {where}")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sets that exist and are too small: they are extended, once, and never made smaller."""
+"""Existing sets that are too small are extended once, and never made smaller."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def test_by_size() -> None:
     ok("snapset", present("s", "thick/b", "thin/t2", size="8MiB"))
     for size, expected in (
         ("16MiB", 4),
-        ("4MiB", 4),  # nothing shrinks
-        ("auto", 4),  # what is relative to something that changes acts at creation only
+        ("4MiB", 4),  # never smaller
+        ("auto", 4),  # a size relative to something that changes is used at creation only
         ("90%FREE", 4),
-        ("70%ORIGIN", 8),  # one for LVM and seven of ten
+        ("70%ORIGIN", 8),  # seven of ten, and one for LVM
         ("8%VG", 9),  # of 119
         ("10GiB", 11),  # the maximum
         ("20GiB", 11),
@@ -59,11 +59,11 @@ def test_by_headroom() -> None:
 
 
 def test_headroom_before_a_merge() -> None:
-    """A merge that waits keeps recording and can never be extended, so that happens first."""
+    """A pending merge still records changes and cannot be extended, so the store is extended first."""
     ok("snapset", present("s", "thick/b", size="8MiB"))
     assert [step["step"] for step in predicted("snapset", merged("s"))["planned"]] == ["remember_merge", "merge"]
     storage.write("thick/b", 7.5)
-    # What is kept free does not stand against it: a merge gives the store back.
+    # The reserve does not block this: the merge frees the store.
     assert predicted("snapset", merged("s", reserve="100%VG"))["planned"][0]["step"] == "extend"
     larger = predicted("snapset", merged("s", min_headroom="16MiB"))
     assert [step.get("size") for step in larger["planned"]] == [24 * MIB, None, None]

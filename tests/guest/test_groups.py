@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""VGs in which nothing may be done, and that they disturb nobody else."""
+"""VGs in which nothing may be changed; they must not affect other VGs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ GROUPS = {
 
 
 @contextmanager
-def unfit_groups() -> Iterator[None]:
-    """The VGs half, with a set and then without one of its disks, away, far and common."""
+def unusable_groups() -> Iterator[None]:
+    """Create the VGs half (with a set, and one disk missing), away, far and common."""
     disks = {name: storage.new_disk(name, 24) for name in ("half", "half2", "away", "far", "common")}
     for name in ("half", "away", "far", "common"):
         storage.new_group(name, disks[name], *([disks["half2"]] if name == "half" else []))
@@ -46,13 +46,13 @@ def unfit_groups() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _groups(keeper: storage.Keeper) -> Iterator[None]:
-    with unfit_groups():
+    with unusable_groups():
         yield
     keeper.restore()
 
 
 def _share(vg: str) -> None:
-    """Make a VG one that lvmlockd looks after; no lvmlockd runs here, so its metadata are edited and restored."""
+    """Make a VG shared. No lvmlockd runs here, so its metadata is edited and restored."""
     backup = storage.BASE / "common.vg"
     lvm.run("vgcfgbackup", "-q", "-f", str(backup), vg)
     shared = r'\1\n\tlock_type = "sanlock"\n\tlock_args = "1.0.0:lvmlock"'
@@ -67,12 +67,12 @@ def test_refused_for_a_single_snapshot(name: str) -> None:
     refused("snapshot", {"vg": vg, "lv": lv, "snapshot": "x"}, pattern)
 
 
-def test_all_of_them_are_refused_at_once() -> None:
+def test_one_error_names_all_of_them() -> None:
     origins, patterns = zip(*GROUPS.values())
     refused("snapset", present("s", *origins, "thick/b"), *patterns)
 
 
-def test_a_shared_group_that_can_be_seen() -> None:
+def test_a_shared_group_that_is_visible() -> None:
     with lvm.settings("global { use_lvmlockd = 1 }"):
         refused("snapset", present("s", "common/o"), r"VG common is shared \(lock type sanlock\)")
         refused("snapshot", {"vg": "common", "lv": "o", "snapshot": "x"}, "VG common is shared")
@@ -85,7 +85,7 @@ def test_a_set_in_a_partial_group() -> None:
         refused("snapset", task, "VG half is partial")
 
 
-def test_others_are_not_disturbed() -> None:
+def test_other_groups_still_work() -> None:
     ok("snapset", present("s", "thick/c"))
     shown = ok("snapset_info", {})
     groups = {group["name"]: group for group in shown["volume_groups"]}

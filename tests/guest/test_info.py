@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""snapset_info: everything from one LVM process, with nothing changed."""
+"""snapset_info: everything with one LVM process, and without any change."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_name_is_a_filter() -> None:
     assert ok("snapset_info", {"name": "nothing"})["snapsets"] == []
 
 
-def test_groups_and_pools_are_as_lvm_says() -> None:
+def test_groups_and_pools_match_lvm() -> None:
     shown = ok("snapset_info", {})
     for row in lvm.report("vgs", "vg_name,vg_size,vg_free,vg_extent_size"):
         group = next(one for one in shown["volume_groups"] if one["name"] == row["vg_name"])

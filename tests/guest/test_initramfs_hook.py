@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The script that ends LVM's pollers in the guest's own initramfs. The scenario root_rollback boots with it.
+"""The script that stops the pollers of LVM, in the initramfs of the guest. The scenario root_rollback boots with it.
 
-mkinitramfs takes half a minute for each initramfs, so only one test uses the real one. In the others update-initramfs
-and lsinitramfs are real, and a stand-in for mkinitramfs makes an archive of the scripts alone, at once.
+mkinitramfs needs half a minute for each initramfs, so only one test uses the real one. The other tests use the real
+update-initramfs and lsinitramfs, and a stub for mkinitramfs that quickly makes an archive of the scripts only.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ BUILDS = Path("/usr/sbin/mkinitramfs").exists()
 PRESENT, ABSENT = {"state": "present", "lock_timeout": 600}, {"state": "absent", "lock_timeout": 600}
 
 
-# As update-initramfs calls mkinitramfs(8): the options, and the version of the kernel.
-QUICK = """\
+# update-initramfs calls mkinitramfs(8) with options and the version of the kernel.
+QUICK_MKINITRAMFS = """\
 #!/bin/sh
 set -e
 while [ "$1" != -o ]; do shift; done
@@ -47,8 +47,8 @@ rm --recursive "$tree"
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Every initramfs and the script as they were, with their times, by which the module knows which is older."""
+def _restored() -> Iterator[None]:
+    """Restore every initramfs and the script, with their times, because the module compares these."""
     kept = {path: (path.read_bytes(), path.stat()) for path in (SCRIPT, *images().values()) if path.exists()}
     yield
     for path in {SCRIPT, *images().values()} - set(kept):
@@ -62,16 +62,16 @@ def _as_before() -> Iterator[None]:
 
 @pytest.fixture
 def tools(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory of programs that come before those of the guest: the stand-in for mkinitramfs."""
+    """A directory at the beginning of PATH, with the stub for mkinitramfs."""
     directory = Path("/run/safepoint-guest/initramfs-tools")
     directory.mkdir(parents=True)
-    put(directory / "mkinitramfs", QUICK)
+    write_program(directory / "mkinitramfs", QUICK_MKINITRAMFS)
     monkeypatch.setenv("PATH", f"{directory}:/usr/sbin:/usr/bin:/sbin:/bin")
     yield directory
     shutil.rmtree(directory)
 
 
-def put(path: Path, program: str) -> None:
+def write_program(path: Path, program: str) -> None:
     path.write_text(program)
     path.chmod(0o755)
 
@@ -82,20 +82,20 @@ def images() -> dict[str, Path]:
     return {kernel: path for kernel in kernels if (path := BOOT / f"initrd.img-{kernel}").exists()}
 
 
-def having() -> list[str]:
-    """The kernels in whose initramfs the script is."""
+def kernels_with_script() -> list[str]:
+    """The kernels whose initramfs contains the script."""
     name = "/".join(SCRIPT.parts[-3:])
     return sorted(kernel for kernel, path in images().items() if name in lvm.run("lsinitramfs", str(path)))
 
 
 def state() -> Any:
-    """All that the module may change."""
+    """Everything that the module may change."""
     scripts = sorted((path.name, path.stat().st_mode) for path in SCRIPT.parent.iterdir())
     return scripts, {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in images().values()}
 
 
-def same_twice(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run it in check mode, for real, again, and again in check mode: it does what it said, and then nothing."""
+def run_and_repeat(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run it in check mode, for real, and both again: only the real run changes something, as predicted."""
     before = state()
     check = ok("initramfs_hook", arguments, check=True)
     assert (state(), check["commands"]) == (before, [])
@@ -123,27 +123,27 @@ class TestBuilds:
     def test_a_real_initramfs(self) -> None:
         if SCRIPT.exists():
             ok("initramfs_hook", ABSENT)
-        assert having() == []
+        assert kernels_with_script() == []
         assert ok("initramfs_hook", PRESENT)["changed"]
-        assert having() == sorted(images())
+        assert kernels_with_script() == sorted(images())
         assert not ok("initramfs_hook", PRESENT, check=True)["changed"]
 
     @pytest.mark.usefixtures("tools")
-    def test_the_whole_way(self) -> None:
+    def test_install_and_remove(self) -> None:
         ok("initramfs_hook", ABSENT)
-        assert having() == []
-        made = same_twice(PRESENT)
+        assert kernels_with_script() == []
+        made = run_and_repeat(PRESENT)
         assert made["initramfs_hook"] == {"state": "present", "path": str(SCRIPT), "kernels": sorted(images())}
-        assert having() == sorted(images())
+        assert kernels_with_script() == sorted(images())
         assert SCRIPT.stat().st_mode & 0o7777 == 0o755
         (shown,) = (step for step in made["planned"] if step["step"] == "write_script")
         assert shown["sha256"] == hashlib.sha256(SCRIPT.read_bytes()).hexdigest()
-        removed = same_twice(ABSENT)
+        removed = run_and_repeat(ABSENT)
         assert removed["initramfs_hook"] == {"state": "absent", "path": str(SCRIPT), "kernels": []}
-        assert (SCRIPT.exists(), having()) == (False, [])
+        assert (SCRIPT.exists(), kernels_with_script()) == (False, [])
 
     @pytest.mark.usefixtures("tools")
-    def test_an_initramfs_that_was_built_without_it_and_is_younger(self) -> None:
+    def test_a_newer_initramfs_without_the_script(self) -> None:
         ok("initramfs_hook", PRESENT)
         kernel = os.uname().release
         text = SCRIPT.read_bytes()
@@ -152,12 +152,12 @@ class TestBuilds:
         SCRIPT.write_bytes(text)
         SCRIPT.chmod(0o755)
         os.utime(SCRIPT, (0, 0))
-        made = same_twice(PRESENT)
+        made = run_and_repeat(PRESENT)
         assert [(step["step"], step["kernel"]) for step in made["planned"]] == [("build_initramfs", kernel)]
 
     def test_a_build_that_fails(self, tools: Path) -> None:
         ok("initramfs_hook", ABSENT)
-        put(tools / "update-initramfs", "#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
+        write_program(tools / "update-initramfs", "#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
         result = call("initramfs_hook", PRESENT)
         assert (result["failed"], result["changed"]) == (True, True)
         assert "failed with exit code 1: no space left" in result["msg"]
@@ -168,7 +168,7 @@ class TestBuilds:
         assert ok("initramfs_hook", PRESENT)["initramfs_hook"]["kernels"] == sorted(images())
 
     @pytest.mark.usefixtures("tools")
-    def test_a_boot_that_cannot_be_written_to(self) -> None:
+    def test_boot_is_mounted_read_only(self) -> None:
         ok("initramfs_hook", ABSENT)
         lvm.run("mount", "-o", "remount,ro", str(BOOT))
         try:
@@ -180,13 +180,13 @@ class TestBuilds:
 
     @pytest.mark.usefixtures("tools")
     @pytest.mark.parametrize("delay", [0.3, 2.0])
-    def test_killed_while_it_builds(self, delay: float) -> None:
-        """update-initramfs goes on then, and who comes next waits for it."""
+    def test_killed_while_building(self, delay: float) -> None:
+        """update-initramfs continues, and the next run of the module waits for it."""
         ok("initramfs_hook", ABSENT)
         running = start("initramfs_hook", PRESENT)
         time.sleep(delay)
         running.kill()
         result = ok("initramfs_hook", PRESENT)
-        assert result["initramfs_hook"]["kernels"] == having() == sorted(images())
+        assert result["initramfs_hook"]["kernels"] == kernels_with_script() == sorted(images())
         assert subprocess.run(["pgrep", "update-initramfs"], stdout=subprocess.PIPE, check=False).stdout == b""
         assert [path.name for path in Path("/etc/initramfs-tools").glob("*.safepoint-new")] == []

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Takings that were interrupted: what they leave is never taken for a set, and goes with the next task."""
+"""Interrupted creations: their leftovers are never used as a set, and the next task removes them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORIGINS = ("thick/c", "thin/t2")
 
 
 def leave_leftovers() -> str:
-    """What a kill between the two commits of a thick member leaves: whole members, and a plain LV with our tags."""
+    """Create what a kill between the two commits of a thick member leaves: complete members, and an LV with tags."""
     taken = ok("snapset", present("s", *ORIGINS))
     members = [f"{origin}_s" for origin in ORIGINS]
     lvm.run("lvchange", "--deltag", SEALED, *members)
@@ -29,7 +29,7 @@ def leave_leftovers() -> str:
     return set_id
 
 
-def test_leftovers_make_room_for_a_new_set() -> None:
+def test_leftovers_are_replaced_by_a_new_set() -> None:
     former = leave_leftovers()
     refused("snapset", merged("s"), "it is incomplete")
     taken = predicted_and_done("snapset", present("s", *ORIGINS), commands=2 + 3 + 1)
@@ -47,7 +47,7 @@ def test_leftovers_are_removed() -> None:
     assert storage.visible() == set(storage.VOLUMES)
 
 
-def test_a_half_done_sealing_is_finished() -> None:
+def test_a_partial_sealing_is_completed() -> None:
     task = present("s", "thick/c", "thin/t2")
     ok("snapset", task)
     lvm.run("lvchange", "--deltag", SEALED, "thin/t2_s")
@@ -58,19 +58,19 @@ def test_a_half_done_sealing_is_finished() -> None:
 
 
 def two_instances() -> None:
-    """Two sets by the same name: one of thick/b, one of thick/c."""
+    """Create two sets with the same name: one of thick/b, one of thick/c."""
     ok("snapset", present("s", "thick/b"))
     ok("snapset", present("r", "thick/c"))
     lvm.run("lvchange", "--deltag", "safepoint.member.set=r", "--addtag", "safepoint.member.set=s", "thick/c_r")
 
 
-def test_two_whole_sets_of_one_name() -> None:
+def test_two_complete_sets_with_one_name() -> None:
     two_instances()
     for task in (present("s", "thick/b"), merged("s"), absent("s")):
         refused("snapset", task, "two complete sets have this name")
 
 
-def test_leftovers_beside_a_whole_set() -> None:
+def test_leftovers_beside_a_complete_set() -> None:
     two_instances()
     lvm.run("lvchange", "--deltag", SEALED, "thick/c_r")
     kept = four_runs("snapset", present("s", "thick/b"), commands=3)
@@ -78,8 +78,8 @@ def test_leftovers_beside_a_whole_set() -> None:
     assert lvm.names("thick") == {"a", "a_x", "b", "b_s", "c"}
 
 
-def test_a_module_is_killed_while_it_creates() -> None:
-    """LVM goes on to the end of its command and the lock stays until then; the next run starts afresh."""
+def test_a_module_is_killed_during_a_creation() -> None:
+    """LVM finishes its command and keeps the lock until then. The next run starts again from the beginning."""
     task = present("s", "thick/b", "thick/c")
     running = start("snapset", task)
     while not (creating := commands_running("lvcreate")):

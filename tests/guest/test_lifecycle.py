@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A set from its taking to its removal, thick, thin and mixed, within the budget of processes."""
+"""The life of a set from creation to removal: thick, thin and mixed, with a limited number of LVM processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETS = {
 
 
 @pytest.mark.parametrize("origins", SETS.values(), ids=SETS)
-def test_taking_and_removing(origins: list[str]) -> None:
+def test_create_and_remove(origins: list[str]) -> None:
     taken = four_runs("snapset", present("s", *origins), commands=len(origins) + 3)
     assert states(taken.real) == ("active", ["active"] * len(origins))
     assert verbs(taken.real["commands"]) == [*["lvcreate"] * len(origins), "lvchange"]
@@ -32,7 +32,7 @@ def test_taking_and_removing(origins: list[str]) -> None:
         assert "safepoint.member.sealed" in row["lv_tags"].split(",")
         assert int(row["lv_size"]) == member["size"]
         assert member["kind"] == ("thin" if "/t" in origin else "thick")
-        # A thick store this large cannot overflow; a thin snapshot stays inactive, so that nobody sees its filesystem.
+        # A thick store this large cannot overflow. A thin snapshot stays inactive: nothing sees its filesystem.
         assert member["auto_basis"] == (None if member["kind"] == "thin" else "cannot_overflow")
         assert bool(row["lv_active"]) is (member["kind"] == "thick")
     removed = four_runs("snapset", absent("s"), commands=3)
@@ -40,13 +40,13 @@ def test_taking_and_removing(origins: list[str]) -> None:
     assert storage.visible() == set(storage.VOLUMES)
 
 
-def test_nothing_is_there() -> None:
+def test_a_set_that_does_not_exist() -> None:
     refused("snapset", merged("s"), "it does not exist", "there are no snapsets on this host")
     gone = ok("snapset", absent("s"))
     assert (gone["changed"], verbs(gone["commands"]), states(gone)) == (False, [], ("absent", []))
 
 
-def test_other_members_than_asked_for() -> None:
+def test_other_members_than_requested() -> None:
     ok("snapset", present("s", "thick/b", "thin/t2"))
     both = ("thick/b, thin/t2", "thick/b, thick/c")
     refused("snapset", present("s", "thick/b", "thick/c"), *both)
@@ -59,7 +59,7 @@ def test_other_members_than_asked_for() -> None:
         assert ok("snapset", same, check=True)["changed"]
 
 
-def test_a_set_that_was_taken_for_something_else() -> None:
+def test_a_set_that_is_too_old() -> None:
     taken = ok("snapset", present("s", "thick/c"))["snapset"]
     time.sleep(1.1)
     refused("snapset", present("s", "thick/c", max_age="0s"), r"more than max_age \(0s\) allows", "commit -e snapset=s")
@@ -71,7 +71,7 @@ def test_a_set_that_was_taken_for_something_else() -> None:
     )
 
 
-def test_check_mode_refuses_with_the_same_words() -> None:
+def test_check_mode_gives_the_same_errors() -> None:
     ok("snapset", present("s", "thick/c", size="8MiB"))
     storage.write("thick/c", 12)
     for task in (present("s", "thick/c"), merged("s"), present("t", "nowhere/x", "thin/pool", "thick/nothing")):

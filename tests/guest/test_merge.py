@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Going back with volumes that nobody uses: the content returns, and the set remembers it."""
+"""Roll back volumes that are not in use: the content is restored, and the outcome is recorded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_former(root: Path) -> None:
 
 
 @pytest.mark.parametrize("origin", ["thick/a", "thin/t1"])
-def test_content_comes_back(origin: str) -> None:
+def test_content_is_restored(origin: str) -> None:
     write_former(origin)
     ok("snapset", present("s", origin))
     thin_id = lvm.lv(f"{origin}_s", "thin_id")["thin_id"]
@@ -62,8 +62,8 @@ def test_content_comes_back(origin: str) -> None:
     assert processes(ok("snapset", merged("s"))) == 1
 
 
-def test_what_a_rollback_leaves_behind() -> None:
-    """An outcome on the origin, which the next taking and a removal delete, each with one command more."""
+def test_the_outcome_of_a_rollback() -> None:
+    """The origin has an outcome tag. The next creation or removal deletes it with one additional command."""
     ok("snapset", present("s", "thick/c"))
     ok("snapset", merged("s"))
     rolled_back("snapset", merged("s"))
@@ -77,7 +77,7 @@ def test_what_a_rollback_leaves_behind() -> None:
     assert not lvm.tags("thick/c")
 
 
-def test_a_set_of_every_kind() -> None:
+def test_all_kinds_in_one_set() -> None:
     origins = ("thick/b", "thin/t2", "thin/z")
     before = storage.checksums(*origins)
     ok("snapset", present("s", *origins))

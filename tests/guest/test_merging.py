@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A thick merge that takes its time, and one that fails."""
+"""A slow thick merge, and one that fails."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "slow-disk"
-# The device begins behind this much of its disk, or LVM would see one PV twice; its own first MiB is LVM's metadata.
+# The device begins at this sector of its disk, or LVM would see the PV twice. Its first MiB contains LVM's metadata.
 SKIPPED = 2048
 METADATA = 2048
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A device over a disk, of ``sectors``: what lies behind LVM's metadata can be made slow, or to fail; or all."""
+    """A device of ``sectors`` on a disk. Its content behind LVM's metadata, or all of it, can become slow or fail."""
 
     below: str
     sectors: int
 
     def work(self) -> None:
-        """Be an ordinary disk."""
+        """Work normally."""
         self._behave(f"linear {self.below} {SKIPPED + METADATA}")
 
     def delay(self, milliseconds: int) -> None:
-        """Take that long for every read and write."""
+        """Delay every read and write by that time."""
         self._behave(f"delay {self.below} {SKIPPED + METADATA} {milliseconds}")
 
     def fail(self) -> None:
@@ -48,7 +48,7 @@ class Disk:
         self._behave(f"flakey {self.below} {SKIPPED + METADATA} 0 3600 1 error_writes")
 
     def vanish(self) -> None:
-        """Fail every read and write, also of LVM's metadata: the disk is not there any more."""
+        """Fail every read and write, also of LVM's metadata: as if the disk did not exist any more."""
         self._load(f"0 {self.sectors} error\n")
 
     def _behave(self, target: str) -> None:
@@ -62,7 +62,7 @@ class Disk:
 
 @contextmanager
 def slow_group() -> Iterator[Disk]:
-    """A disk of the VG slow, with all the room that its origin o leaves; o lies on another disk."""
+    """Create the VG slow: its origin o fills a good disk. Yield the other disk, where the snapshots are allocated."""
     good, below = storage.new_disk("good", 24), storage.new_disk("below", 48)
     sectors = int(lvm.run("blockdev", "--getsz", below)) - SKIPPED
     lvm.run("dmsetup", "create", NAME, "--table", f"0 {sectors} linear {below} {SKIPPED}")
@@ -82,7 +82,7 @@ def disk() -> Iterator[Disk]:
         yield one
 
 
-def test_while_a_merge_runs(disk: Disk) -> None:
+def test_during_a_merge(disk: Disk) -> None:
     task = present("s", "slow/o")
     ok("snapset", task)
     storage.write("slow/o", 18)
@@ -95,10 +95,10 @@ def test_while_a_merge_runs(disk: Disk) -> None:
     refused("snapset", task, "being rolled back")
     refused("snapset", absent("s"), "is being merged, which cannot be stopped")
     refused("snapset", present("t", "slow/o"), "slow/o_s is being merged into slow/o")
-    going_on = predicted_and_done("snapset", merged("s"), commands=3)
-    assert verbs(going_on["commands"]) == ["lvchange"]
-    assert (going_on["changed"], states(going_on)[0]) == (False, "merging")
-    percent = going_on["snapset"]["members"][0]["merge_percent"]
+    continued = predicted_and_done("snapset", merged("s"), commands=3)
+    assert verbs(continued["commands"]) == ["lvchange"]
+    assert (continued["changed"], states(continued)[0]) == (False, "merging")
+    percent = continued["snapset"]["members"][0]["merge_percent"]
     assert 0 < percent < 100
     (shown,) = ok("snapset_info", {})["snapsets"]
     assert shown["state"] == "merging"
@@ -109,7 +109,7 @@ def test_while_a_merge_runs(disk: Disk) -> None:
 
 
 def test_a_merge_that_fails(disk: Disk) -> None:
-    """The disk with the store fails while the merge runs; when it is back, LVM goes on as the message says."""
+    """The disk of the store fails during the merge. When it works again, the commands in the message continue it."""
     task = present("s", "slow/o")
     ok("snapset", task)
     storage.write("slow/o", 18)
@@ -119,8 +119,8 @@ def test_a_merge_that_fails(disk: Disk) -> None:
     wait_for_failure()
     refused("snapset", task, "merge of slow/o_s failed")
     refused("snapset", absent("s"), "merge of slow/o_s failed")
-    told = refused("snapset", merged("s"), "merge of slow/o_s failed")["msg"]
-    assert "lvchange -an slow/o; lvchange -ay slow/o" in told
+    message = refused("snapset", merged("s"), "merge of slow/o_s failed")["msg"]
+    assert "lvchange -an slow/o; lvchange -ay slow/o" in message
     disk.work()
     lvm.run("lvchange", "-an", "slow/o")
     lvm.run("lvchange", "-ay", "slow/o")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names of members: plain when that is possible, hashed when it is not, never somebody else's."""
+"""Names of members: plain if possible, otherwise hashed, and never the name of another LV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONG = "x" + "-" * 63
     [("thick/c", "x_cdata"), ("thick/c", LONG), ("thin/t2", LONG)],
     ids=["reserved", "long, thick", "long, thin"],
 )
-def test_a_name_that_lvm_would_not_take(origin: str, name: str) -> None:
+def test_a_name_that_lvm_would_reject(origin: str, name: str) -> None:
     taken = ok("snapset", present(name, origin))
     vg, lv = origin.split("/")
     (member,) = taken["snapset"]["members"]
@@ -39,7 +39,7 @@ def test_the_name_belongs_to_another_set() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ordinary", "snapshot"])
-def test_the_name_belongs_to_somebody_else(kind: str) -> None:
+def test_the_name_belongs_to_another_lv(kind: str) -> None:
     options = ["-s", "thick/b"] if kind == "snapshot" else ["thick"]
     lvm.run("lvcreate", "-q", "-y", "-L", "8m", "-n", "b_s", *options)
     refused("snapset", present("s", "thick/b"), "thick/b_s is needed but belongs to another LV")
@@ -47,8 +47,8 @@ def test_the_name_belongs_to_somebody_else(kind: str) -> None:
     assert "b_s" in lvm.names("thick")
 
 
-def test_names_that_look_alike() -> None:
-    """A set is never found by how its members are called."""
+def test_similar_names() -> None:
+    """A set is never identified by the names of its members."""
     for name in ("s", "t_s"):
         ok("snapset", present(name, "thick/c"))
     ok("snapset", absent("s"))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Devices and directories with names that are no plain text: LVM prints them as they are, into what should be JSON."""
+"""Devices and directories with unusual names. LVM prints them unchanged, so its reports are not valid JSON."""
 
 from __future__ import annotations
 
@@ -20,18 +20,25 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# device-mapper writes the blank as \x20, as it does for cryptsetup and multipath.
+# device-mapper writes the space as \x20, as for cryptsetup and multipath.
 NAME, DEVICE = "my disk", r"/dev/mapper/my\x20disk"
-# The device begins behind this much of its disk, or LVM would see one PV twice.
+# The device begins at this sector of its disk, or LVM would see the PV twice.
 SKIPPED = 2048
-# What nothing but mknod(1) makes, and LVM finds when it does not ask udev.
-WORSE = ['say "hi"', "ends in a backslash\\", r"\u0041 \b \n \"", "two\nlines", "byte \udcff", 'x", "pv_missing":"x']
-AS_NAMED = 'devices { obtain_device_list_from_udev=0 preferred_names=["^/dev/worse"] }'
+# Only mknod(1) can create these names, and LVM finds them if it does not use udev.
+STRANGE_NAMES = [
+    'say "hi"',
+    "ends in a backslash\\",
+    r"\u0041 \b \n \"",
+    "two\nlines",
+    "byte \udcff",
+    'x", "pv_missing":"x',
+]
+PREFER_THESE_NAMES = 'devices { obtain_device_list_from_udev=0 preferred_names=["^/dev/worse"] }'
 
 
 @contextmanager
 def odd_group() -> Iterator[None]:
-    """The VG odd with an LV o, on such a device."""
+    """Create the VG odd with the LV o on such a device."""
     below = storage.new_disk("below", 64)
     sectors = int(lvm.run("blockdev", "--getsz", below)) - SKIPPED
     lvm.run("dmsetup", "create", NAME, "--table", f"0 {sectors} linear {below} {SKIPPED}")
@@ -50,7 +57,7 @@ def _groups(keeper: storage.Keeper) -> Iterator[None]:
     keeper.restore()
 
 
-def _there_and_back(origin: str) -> None:
+def _take_and_roll_back(origin: str) -> None:
     before = storage.checksum(origin)
     four_runs("snapset", present("s", origin), commands=4)
     (shown,) = ok("snapset_info", {})["snapsets"]
@@ -64,16 +71,16 @@ def _there_and_back(origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["thick/c", "odd/o"])
-def test_there_and_back(origin: str) -> None:
-    _there_and_back(origin)
+def test_take_and_roll_back(origin: str) -> None:
+    _take_and_roll_back(origin)
 
 
-def test_names_that_only_hands_make() -> None:
+def test_names_made_by_mknod() -> None:
     disk = storage.new_disk("worse", 24)
     storage.new_group("worse", disk)
     try:
-        for name in WORSE:
-            with _named(disk, f"worse {name}"), lvm.settings(AS_NAMED):
+        for name in STRANGE_NAMES:
+            with _named(disk, f"worse {name}"), lvm.settings(PREFER_THESE_NAMES):
                 (group,) = (one for one in Lvm("lvm").report().volume_groups if one.name == "worse")
                 assert group.pv_names == (f"/dev/worse {name}",)
     finally:
@@ -90,8 +97,8 @@ def _named(device: str, name: str) -> Iterator[None]:
         path.unlink()
 
 
-def test_a_directory_whose_name_is_no_text() -> None:
-    """The result has to go through JSON, in which there are no bytes."""
+def test_a_directory_whose_name_is_not_utf8() -> None:
+    """The result is JSON, which cannot contain arbitrary bytes."""
     with storage.mounted("thick/a", at="\udcff"):
         taken = ok("snapset", present("s", "thick/a"))
         (mountpoint,) = taken["snapset"]["members"][0]["mountpoints"]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""LVs that cannot be origins, and requests that cannot be understood: all reasons at once, nothing touched."""
+"""LVs that cannot be origins, and invalid requests: one error gives all reasons, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DUPLICATES = {
 
 @contextmanager
 def odd_group() -> Iterator[None]:
-    """The VG odd with an LV of every sort that is refused."""
+    """Create the VG odd with one LV of each kind that is refused."""
     disks = [storage.new_disk(f"odd{number}", 160) for number in range(2)]
     make = ("lvcreate", "-q", "-y")
     storage.new_group("odd", *disks)
@@ -68,7 +68,7 @@ def odd_group() -> Iterator[None]:
 
 @contextmanager
 def every_problem() -> Iterator[None]:
-    """Beside the VG odd, the other VGs in a state in which each of PROBLEMS is there."""
+    """Create everything else in PROBLEMS that the VG odd does not contain."""
     lvm.run("lvcreate", "-q", "-s", "-L", "8m", "-n", "taken", "thick/c")
     lvm.run("lvcreate", "-q", "-s", "-n", "taken", "thin/t2")
     lvm.run("lvcreate", "-q", "-s", "-L", "8m", "-n", "thick", "thin/t1")
@@ -91,11 +91,11 @@ def _odd(keeper: storage.Keeper) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def reasons(_odd: None) -> list[str]:
-    """Why all of them together are refused."""
+    """The reasons if all of them are requested in one set."""
     asked = [name for name, _pattern in PROBLEMS.values()]
     with every_problem():
-        told: list[str] = refused("snapset", present("s", *asked))["reasons"]
-    return told
+        found: list[str] = refused("snapset", present("s", *asked))["reasons"]
+    return found
 
 
 @pytest.mark.parametrize(("name", "pattern"), PROBLEMS.values(), ids=PROBLEMS)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A merge that waits because its origin is in use: what is refused, how it starts, how it is cancelled or lost."""
+"""A merge that is pending because its origin is in use: what is refused, how it starts, is cancelled, or is lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def in_use(name: str) -> Iterator[Path]:
-    """Mount an LV, without what a test that failed may have left in it."""
+    """Mount an LV, and delete the file that a failed test may have left in it."""
     with storage.mounted(name) as root:
         (root / "later").unlink(missing_ok=True)
         yield root
@@ -69,40 +69,40 @@ def test_pending_then_closed() -> None:
             assert not (root / "later").exists()
 
 
-def test_cancelling_as_told() -> None:
+def test_cancelling_as_suggested() -> None:
     with in_use("thick/a") as root:
         ok("snapset", present("s", "thick/a"))
         (root / "later").write_text("x")
         ok("snapset", merged("s"))
-        told = call("snapset", absent("s"))["msg"]
+        message = call("snapset", absent("s"))["msg"]
         lvm.run("umount", str(root))
-    type_as_told(told)
+    run_suggested_commands(message)
     with storage.mounted("thick/a") as root:
         assert (root / "later").exists()
         (root / "later").unlink()
-    # The content was never brought back, so nobody may say that it was.
+    # The content was not restored, so the module must not report a rollback.
     claimed = call("snapset", merged("s"))
     assert claimed.get("failed"), claimed["snapset"]
     ok("snapset", absent("s"))
     assert not lvm.tags("thick/a")
 
 
-def test_going_on_without_a_lost_member() -> None:
-    """The merge of one member is cancelled while the other waits, and LVM cannot cancel that."""
+def test_continuing_without_a_lost_member() -> None:
+    """The merge of one member is cancelled while the merge of the other is pending, and LVM cannot cancel that."""
     origins = ("thick/a", "thin/t1")
     with in_use("thick/a") as thick, in_use("thin/t1") as thin:
         ok("snapset", present("s", *origins))
         for root in (thick, thin):
             (root / "later").write_text("x")
         ok("snapset", merged("s"))
-        told = call("snapset", absent("s"))["msg"]
+        message = call("snapset", absent("s"))["msg"]
         lvm.run("umount", str(thick))
-        type_as_told(told)
+        run_suggested_commands(message)
         refused("snapset", merged("s"), "1 of its 2 members are missing", r"accept_loss_of: \[s\]")
         refused("snapset", absent("s"), r"thin/t1_s waits .*accept_loss_of: \[s\]")
         accepting = {**merged("s"), "accept_loss_of": ["s"]}
-        on = predicted_and_done("snapset", accepting, commands=3)
-        assert states(on) == ("merge_pending", ["merge_pending"])
+        continued = predicted_and_done("snapset", accepting, commands=3)
+        assert states(continued) == ("merge_pending", ["merge_pending"])
         lvm.run("umount", str(thin))
     done = rolled_back("snapset", merged("s"))
     assert states(done) == ("rolled_back", ["rolled_back"])
@@ -150,22 +150,22 @@ def test_overflowed_while_pending() -> None:
 
 @pytest.mark.parametrize("remembered", [True, False], ids=["interrupted", "by hand"])
 def test_partly_merged(remembered: bool) -> None:  # noqa: FBT001
-    """One member on its way back, the other not: after an interruption, or because somebody typed lvconvert."""
+    """Only one of two merges is requested: after an interruption, or by lvconvert typed by hand."""
     with in_use("thick/a") as root:
         ok("snapset", present("s", "thick/a", "thin/t2"))
         (root / "later").write_text("x")
         before = lvm.tags("thin/t2_s")
         if remembered:
             ok("snapset", merged("s"))
-            # As if it had ended between the two: the thin member is there, under its former name and tags.
+            # As if the command had been killed between the two: the thin member exists with its former name and tags.
             lvm.run("lvcreate", "-q", "-s", "-n", "t2_s", *tag_options(before), "thin/t2")
         else:
             lvm.run("lvconvert", "--merge", "thick/a_s")
         assert states({"snapset": ok("snapset_info", {"name": "s"})["snapsets"][0]})[0] == "partly_merged"
         refused("snapset", present("s", "thick/a", "thin/t2"), "being rolled back")
         refused("snapset", absent("s"), "partly rolled back")
-        on = predicted_and_done("snapset", merged("s"), commands=4)
-        assert on["reboot_required"]
+        continued = predicted_and_done("snapset", merged("s"), commands=4)
+        assert continued["reboot_required"]
         lvm.run("umount", str(root))
     rolled_back("snapset", merged("s"))
     with storage.mounted("thick/a") as root:
@@ -176,7 +176,7 @@ def tag_options(tags: set[str]) -> list[str]:
     return [word for tag in sorted(tags) for word in ("--addtag", tag)]
 
 
-def type_as_told(told: str) -> None:
-    """Run every LVM command that a message names, in order."""
-    for command in re.findall(r"\b(lv(?:change|remove) [^;(,]*[^;(, ])", told):
+def run_suggested_commands(message: str) -> None:
+    """Run every LVM command that a message suggests, in order."""
+    for command in re.findall(r"\b(lv(?:change|remove) [^;(,]*[^;(, ])", message):
         lvm.run(*command.replace("lvremove", "lvremove -y").split())

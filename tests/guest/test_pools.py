@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Thin pools in which there is no room for what a snapshot would keep."""
+"""Thin pools without enough free space for a snapshot."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from calls import ok, present, refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Of 2 MiB, which is what LVM makes at least: 512 blocks, of which each of these devices takes one for its only mapping.
+# Metadata of 2 MiB, the minimum of LVM, has 512 blocks. Each of these devices uses one block for its only mapping.
 DEVICES = 390
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _pools(keeper: storage.Keeper) -> Iterator[None]:
-    """The VG brim with the pools data and metadata, each with a thin volume of the same name and a v."""
+    """The VG brim with the pools data and metadata, and their thin volumes vdata and vmetadata."""
     disk = storage.new_disk("brim", 96)
     storage.new_group("brim", disk, extent="1m")
     for pool in ("data", "metadata"):

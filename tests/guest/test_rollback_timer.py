@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A rollback timer made, verified, started and stopped. That it brings a host back is for the scenario `confirm`."""
+"""Arm, change and disarm a rollback timer. The scenario `confirm` checks that it rolls a host back."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def units() -> list[str]:
 
 
 def log() -> list[str]:
-    """What the program has written, without when."""
+    """The messages in the log of the program, without the times."""
     with storage.mounted(VOLUME) as place:
         return [line.split(" ", 1)[1] for line in (place / "log").read_text().splitlines()]
 
 
-def same_twice(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run it in check mode, for real, and again: it does what it said, and then nothing."""
+def run_and_repeat(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run it in check mode, for real, and again: check mode predicts the result, and the last run does nothing."""
     before = (storage.seqnos(), units())
     check = ok("rollback_timer", arguments, check=True)
     assert (storage.seqnos(), units(), check["commands"]) == (*before, [])
@@ -61,16 +61,16 @@ def same_twice(arguments: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def test_the_whole_way() -> None:
+def test_arm_change_and_disarm() -> None:
     set_id = ok("snapset", present("s", "thick/a", "thin/t1"))["snapset"]["id"]
-    armed = same_twice(ARM)
+    armed = run_and_repeat(ARM)
     assert (armed["state"], armed["id"], armed["after"], armed["failed_boots"]) == ("armed", set_id, 7200, 0)
     assert is_active()
     assert ok("snapset_info", {})["rollback_timers"] == [armed]
-    longer = same_twice({**ARM, "after": "3h", "failed_boots": 5})
+    longer = run_and_repeat({**ARM, "after": "3h", "failed_boots": 5})
     assert (longer["after"], longer["failed_boots"]) == (10800, 5)
     assert longer["deadline"] > armed["deadline"]
-    assert same_twice(DISARM)["state"] == "disarmed"
+    assert run_and_repeat(DISARM)["state"] == "disarmed"
     assert (units(), is_active()) == ([], False)
     assert lvm.names("other") == {"a"}
     assert ok("snapset_info", {})["snapsets"][0]["state"] == "active"
@@ -90,7 +90,7 @@ def test_refusals() -> None:
     ok("snapset", merged("s"))
 
 
-def test_damaged_files_are_noticed_before_anything_is_done() -> None:
+def test_damaged_files_are_detected_first() -> None:
     ok("snapset", present("s", "thick/a"))
     ok("rollback_timer", ARM)
     lvm.run("systemctl", "stop", UNIT)
@@ -102,20 +102,20 @@ def test_damaged_files_are_noticed_before_anything_is_done() -> None:
     assert is_active()
 
 
-def test_a_set_that_is_gone() -> None:
+def test_a_set_that_no_longer_exists() -> None:
     ok("snapset", present("s", "thick/a"))
     ok("rollback_timer", ARM)
     ok("snapset", absent("s"))
     subprocess.run(["systemctl", "restart", UNIT], check=False)
     wait_for(lambda: log()[-1].endswith("is lost or has overflowed: no rollback possible"), stopped=True)
     assert ok("snapset_info", {})["rollback_timers"][0]["state"] == "armed"
-    same_twice(DISARM)
+    run_and_repeat(DISARM)
 
 
-def wait_for(come: Any, *, stopped: bool) -> None:
-    """Wait until the program has ended, which gives its filesystem back, and something is so."""
+def wait_for(condition: Any, *, stopped: bool) -> None:
+    """Wait until the unit has stopped, which unmounts its filesystem, and the condition is true."""
     for _try in range(120):
-        if is_active() is not stopped and come():
+        if is_active() is not stopped and condition():
             return
         time.sleep(1)
     raise AssertionError(
@@ -124,7 +124,7 @@ def wait_for(come: Any, *, stopped: bool) -> None:
 
 
 @pytest.mark.parametrize("delay", [0.7, 3.0])
-def test_killed_while_it_is_armed(delay: float) -> None:
+def test_killed_while_arming(delay: float) -> None:
     ok("snapset", present("s", "thick/a"))
     running = start("rollback_timer", ARM)
     time.sleep(delay)
@@ -135,7 +135,7 @@ def test_killed_while_it_is_armed(delay: float) -> None:
     assert len(ok("snapset_info", {})["rollback_timers"]) == 1
 
 
-def test_what_cannot_be_started_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undo_if_the_unit_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     ok("snapset", present("s", "thick/a"))
     broken = Path("/run/safepoint-guest/broken-systemctl")
     broken.mkdir()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Other snapshots of the same origin that a merge would harm: named, unless the user accepts their loss."""
+"""Other snapshots of the same origin that a merge would damage: refused unless the user accepts their loss."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_a_thick_sibling_that_would_overflow() -> None:
     storage.write("thick/b", 7)
     ok("snapset", present("younger", "thick/b"))
     storage.write("thick/b", 4.5, at=20)
-    assert ok("snapset", merged("older"), check=True)["changed"], "the younger one has all the room it can need"
+    assert ok("snapset", merged("older"), check=True)["changed"], "the younger snapshot cannot overflow"
     refused("snapset", merged("younger"), r"into thick/b_older \(older\), .* would overflow")
     refused("snapset", merged("younger", accept_loss_of=["other"]), "thick/b_older")
     ok("snapset", merged("younger", accept_loss_of=["older"]))
@@ -23,7 +23,7 @@ def test_a_thick_sibling_that_would_overflow() -> None:
     ok("snapset", absent("older"))
 
 
-def test_a_thin_sibling_that_would_be_cut_off() -> None:
+def test_a_thin_sibling_that_would_be_detached() -> None:
     for name in ("older", "younger"):
         ok("snapset", present(name, "thin/t2"))
     lvm.run("lvcreate", "-q", "-s", "-n", "by_hand", "thin/t2")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module snapshot: one snapshot, by the rules of a set."""
+"""The module snapshot: one snapshot, with the same rules as a set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def single(origin: str, name: str = "one", **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("origin", ["thick/c", "thin/t2"])
-def test_taking_merging_and_removing(origin: str) -> None:
+def test_create_merge_and_remove(origin: str) -> None:
     taken = four_runs("snapshot", single(origin), commands=3)
     assert states(taken.real, "snapshot") == ("active", ["active"])
     row = lvm.lv(f"{origin.split('/', maxsplit=1)[0]}/one", "origin,lv_uuid,lv_tags")
@@ -36,7 +36,7 @@ def test_taking_merging_and_removing(origin: str) -> None:
     assert not lvm.tags(origin)
 
 
-def test_merging_what_is_not_there() -> None:
+def test_a_snapshot_that_does_not_exist() -> None:
     refused("snapshot", single("thick/c", state="merged"), "no such snapshot of thick/c")
     assert not ok("snapshot", single("thick/c", state="absent"))["changed"]
 
@@ -54,7 +54,7 @@ def test_made_by_hand(origin: str) -> None:
     four_runs("snapshot", single(origin, state="absent"), commands=3)
 
 
-def test_a_member_of_a_set_is_not_touched() -> None:
+def test_a_member_of_a_set_is_not_changed() -> None:
     ok("snapset", present("s", "thick/c"))
     for state in ("present", "merged", "absent"):
         refused("snapshot", single("thick/c", "c_s", state=state), "thick/c_s belongs to snapset s")
@@ -62,7 +62,7 @@ def test_a_member_of_a_set_is_not_touched() -> None:
     ok("snapset", absent("s"))
 
 
-def test_somebody_elses_lv_is_not_touched() -> None:
+def test_another_lv_is_not_changed() -> None:
     lvm.run("lvcreate", "-q", "-s", "-L", "8m", "-n", "one", "thick/b")
     for state in ("present", "merged", "absent"):
         refused("snapshot", single("thick/c", state=state), "thick/one exists and is a snapshot of thick/b")

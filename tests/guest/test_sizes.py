@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sizes of thick snapshots: what is planned is what LVM allocates, extents are 4 MiB."""
+"""Sizes of thick snapshots: LVM allocates exactly what is planned. Extents have 4 MiB."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import storage
 from calls import Result, four_runs, ok, present, refused
 from storage import EXTENT, MIB
 
-# All there is in the VG thick besides the origins: 119 extents less 10, 3, 10 and 5.
+# The free extents of the VG thick: 119 minus 10, 3, 10 and 5 of the origins.
 FREE = 91
 
 
 def planned(result: Result) -> dict[str, int]:
-    """The sizes of the snapshots to be made, by VG/LV of the origin."""
+    """The sizes of the planned snapshots, by VG/LV of the origin."""
     return {f"{step['vg']}/{step['origin']}": step["size"] for step in result["planned"] if step.get("kind") == "thick"}
 
 
 def allocated(result: Result) -> dict[str, int]:
-    """The extents that LVM was asked for, by VG/LV of the origin."""
+    """The extents that the lvcreate commands request, by VG/LV of the origin."""
     creations = [argv for argv in result["commands"] if argv[1] == "lvcreate"]
     return {argv[-1]: int(argv[argv.index("--extents") + 1]) for argv in creations if "--extents" in argv}
 
 
-def test_every_unit_is_what_lvm_allocates() -> None:
+def test_every_unit_matches_what_lvm_allocates() -> None:
     sizes = {
         "thick/a": "150%USED",
-        "thick/a_x": "1GiB",  # cut to the maximum, 12 MiB and what LVM needs for itself
+        "thick/a_x": "1GiB",  # reduced to the maximum: 12 MiB and LVM's own overhead
         "thick/b": "50%ORIGIN",
         "thick/c": "9M",
         "other/a": "10%VG",  # of 39 extents
@@ -42,7 +42,7 @@ def test_every_unit_is_what_lvm_allocates() -> None:
         lvm.run("sync", "-f", str(root))
         numbers = os.statvfs(root)
         used = (numbers.f_blocks - numbers.f_bfree) * numbers.f_frsize
-        assert used > EXTENT, "too little for a test of %USED"
+        assert used > EXTENT, "the content is too small to test %USED"
         task = {
             "name": "s",
             "volumes": [{**one, "size": sizes[f"{one['vg']}/{one['lv']}"]} for one in present("", *sizes)["volumes"]],
@@ -58,7 +58,7 @@ def test_every_unit_is_what_lvm_allocates() -> None:
         "thin/z": 2,
     }
     real = {origin: int(lvm.lv(f"{origin}_s", "lv_size")["lv_size"]) for origin in sizes}
-    # LVM would have cut a larger one down, and said so; a smaller one it would have rounded up.
+    # LVM would have reduced a larger size, with a warning, and rounded a smaller size up.
     assert real == planned(taken.real) == {origin: count * EXTENT for origin, count in allocated(taken.real).items()}
     bases = {f"{m['vg']}/{m['origin']}": m["auto_basis"] for m in taken.real["snapset"]["members"]}
     assert {origin for origin, basis in bases.items() if basis == "cannot_overflow"} - {"thick/a"} == {"thick/a_x"}
@@ -67,13 +67,13 @@ def test_every_unit_is_what_lvm_allocates() -> None:
 @pytest.mark.parametrize(
     ("origin", "size"), [("thick/b", "50%ORIGIN"), ("thick/a", "33%ORIGIN"), ("thick/c", "150%ORIGIN")]
 )
-def test_percent_of_the_origin_is_what_lvcreate_means(origin: str, size: str) -> None:
+def test_percent_of_the_origin_as_in_lvcreate(origin: str, size: str) -> None:
     lvm.run("lvcreate", "-q", "-s", "-l", size, "-n", "by_hand", origin)
     by_hand = int(lvm.lv("thick/by_hand", "lv_size")["lv_size"])
     assert planned(ok("snapset", present("s", origin, size=size), check=True)) == {origin: by_hand}
 
 
-def test_how_sizes_are_written() -> None:
+def test_notations_of_sizes() -> None:
     written = {
         "8388608": 2,
         "8192K": 2,
@@ -86,17 +86,19 @@ def test_how_sizes_are_written() -> None:
         "auto": 6,
         "150%ORIGIN": 6,
     }
-    got = {size: planned(ok("snapset", present("s", "thick/c", size=size), check=True))["thick/c"] for size in written}
-    assert got == {size: count * EXTENT for size, count in written.items()}
+    found = {
+        size: planned(ok("snapset", present("s", "thick/c", size=size), check=True))["thick/c"] for size in written
+    }
+    assert found == {size: count * EXTENT for size, count in written.items()}
 
 
 @pytest.mark.parametrize("size", ["8 apples", "-1", "50%LV", "101%FREE", "0", "2%ORIGIN%"])
-def test_what_is_no_size(size: str) -> None:
+def test_invalid_sizes(size: str) -> None:
     refused("snapset", present("s", "thick/c", size=size), "size|too small")
 
 
-def test_automatic_sizes_share_what_may_be_used() -> None:
-    """Twelve extents for two that would take eleven and six."""
+def test_automatic_sizes_share_the_available_space() -> None:
+    """Twelve extents for two members that would get eleven and six."""
     task = present("s", "thick/b", "thick/c", reserve=str((FREE - 12) * EXTENT))
     taken = four_runs("snapset", task, commands=2 + 3)
     shares = allocated(taken.real)
@@ -117,7 +119,7 @@ def test_too_little_space() -> None:
     exactly = str((FREE - 5) * EXTENT)
     assert ok("snapset", present("s", "thick/b", size="20MiB", reserve=exactly), check=True)["changed"]
     refused("snapset", present("s", "thick/b", size="21MiB", reserve=exactly), "VG thick has too little space")
-    # The default keeps 5% of 119 extents, and 91 are free: 86 for nine stores of at most eleven is not enough.
+    # The default reserve is 5% of 119 extents. 91 are free, so 86 are available: not enough for nine stores of eleven.
     assert 0.05 * 119 * EXTENT > 20 * MIB
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host lock, hostile surroundings, and the journal."""
+"""The host lock, a hostile environment, and the journal."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ LOCK = Path("/run/safepoint.lvm/lock")
 
 @contextmanager
 def held() -> Iterator[int]:
-    """Hold the host lock in another process; yields its PID."""
-    ok("snapset", absent("s"))  # so that the lock file exists
+    """Hold the host lock in another process. Yield its PID."""
+    ok("snapset", absent("s"))  # creates the lock file
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:

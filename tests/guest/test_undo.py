@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Commands that LVM itself refuses half-way: what was begun is undone and told."""
+"""LVM refuses a command of a plan: the completed commands are undone, and the error says so."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORIGINS = ("thick/c", "thin/t2", "thin/z")
 
 @contextmanager
 def name_taken_in_the_kernel(name: str) -> Iterator[None]:
-    """A device of that name, of which LVM's metadata know nothing: creating an LV that needs it fails."""
+    """Create a device that is not in LVM's metadata. Then the creation of an LV that needs its name fails."""
     lvm.run("dmsetup", "create", name, "--table", "0 8 zero")
     try:
         yield
@@ -28,7 +28,7 @@ def name_taken_in_the_kernel(name: str) -> Iterator[None]:
         lvm.run("dmsetup", "remove", "--retry", name)
 
 
-def test_a_creation_that_fails_half_way() -> None:
+def test_a_creation_that_fails_halfway() -> None:
     with name_taken_in_the_kernel("thin-z_s"):
         failed = call("snapset", present("s", *ORIGINS))
     assert failed.get("failed")
@@ -52,7 +52,7 @@ def test_the_first_creation_fails() -> None:
 
 
 def test_a_merge_that_lvm_refuses() -> None:
-    """The origin became read-only since: nobody may remember a merge that was never begun."""
+    """The origin has become read-only: a merge that was not started must not stay recorded."""
     ok("snapset", present("s", "thick/c"))
     lvm.run("lvchange", "-p", "r", "thick/c")
     try:

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""See the tests of this directory fail: take one rule out of the plugins at a time and run the test that is to notice.
+"""Check that the tests of tests/guest can fail: remove one rule from the plugins, and run the test that must detect it.
 
     python tests/mutation guest NAME [BREAK...]
 
-NAME is a running machine of the lab. Exits with 0 when every test failed as it should.
+NAME is a running machine of the lab. The exit code is 0 if every test failed as expected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PLUGINS = ROOT / "plugins"
 
 @dataclass(frozen=True)
 class Break:
-    """A rule taken out: where the plugins have ``old`` they get ``new``, and ``test`` has to fail."""
+    """A removed rule: ``old`` in the plugins is replaced by ``new``, and ``test`` must fail."""
 
     old: str
     new: str
@@ -54,7 +54,7 @@ BREAKS = {
     "arithmetic": Break(
         "(1 + origin_chunks + metadata_chunks)",
         "(1024 + origin_chunks + metadata_chunks)",
-        "test_sizes.py::test_every_unit_is_what_lvm_allocates",
+        "test_sizes.py::test_every_unit_matches_what_lvm_allocates",
     ),
     "pools": Break(
         "if metadata >= POOL_METADATA_LIMIT:",
@@ -64,17 +64,17 @@ BREAKS = {
     "fstab": Break(
         "return by_link or spec.startswith",
         "return by_link and spec.startswith",
-        "test_selection.py::test_fstab_names_a_mounted_origin_by_its_content[LABEL]",
+        "test_selection.py::test_fstab_identifies_a_mounted_origin_by_its_content[LABEL]",
     ),
     "siblings": Break(
         "if sibling.is_thin_snapshot:",
         "if not sibling.name:",
-        "test_siblings.py::test_a_thin_sibling_that_would_be_cut_off",
+        "test_siblings.py::test_a_thin_sibling_that_would_be_detached",
     ),
     "names": Break(
         "if not membership_tags(holder.all_tags):",
         "if membership_tags(holder.all_tags):",
-        "test_names.py::test_the_name_belongs_to_somebody_else[ordinary]",
+        "test_names.py::test_the_name_belongs_to_another_lv[ordinary]",
     ),
     "states": Break(
         '(self.sealed and bool(states & {"lost", "detached"}), "damaged"),',
@@ -84,7 +84,7 @@ BREAKS = {
     "seal": Break(
         "sealed=any(sealed_ones) or bool(gone)",
         "sealed=True",
-        "test_interrupted.py::test_leftovers_make_room_for_a_new_set",
+        "test_interrupted.py::test_leftovers_are_replaced_by_a_new_set",
     ),
     "in use": Break(
         "if snapshot is None or not (snapshot.open or host_state.mounts_of(snapshot)):",
@@ -94,12 +94,12 @@ BREAKS = {
     "lock": Break(
         "fcntl.LOCK_EX | fcntl.LOCK_NB",
         "fcntl.LOCK_SH | fcntl.LOCK_NB",
-        "faults/test_races.py::test_nobody_waits",
+        "faults/test_races.py::test_without_a_timeout_only_one_run_succeeds",
     ),
     "undo": Break(
         "if made else None",
         "if not begun else None",
-        "test_undo.py::test_a_creation_that_fails_half_way",
+        "test_undo.py::test_a_creation_that_fails_halfway",
     ),
     "memory": Break(
         "        if names:\n            replace(undo",
@@ -119,7 +119,7 @@ BREAKS = {
     "archive": Break(
         "archive=self._archive",
         "archive=True",
-        "faults/test_host_against.py::test_no_room_for_lvm[full /etc/lvm]",
+        "faults/test_host_faults.py::test_no_space_for_lvm[full /etc/lvm]",
     ),
     "vdo": Break(
         'not (self.segtype == "vdo" and "thickorigin" in self.roles)',
@@ -129,12 +129,12 @@ BREAKS = {
     "another volume": Break(
         '"--select", selection, *self.volumes',
         "*self.volumes",
-        "faults/test_races.py::test_another_volume_has_the_name_of_a_member_now",
+        "faults/test_races.py::test_another_volume_has_the_name_of_a_member",
     ),
     "links": Break(
         "os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW",
         "os.O_RDWR | os.O_CREAT",
-        "faults/test_paths.py::test_what_was_put_there_is_not_used[link to a file as lock]",
+        "faults/test_paths.py::test_foreign_objects_are_not_used[link to a file as lock]",
     ),
     "overflow": Break(
         "_room_in(sibling) < used",
@@ -145,20 +145,20 @@ BREAKS = {
 
 
 def main() -> int:
-    """Try the named breaks, or all."""
+    """Try the given breaks, or all."""
     parser = argparse.ArgumentParser(
         prog="tests/mutation guest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", help="a running machine of the lab")
-    parser.add_argument("breaks", metavar="BREAK", nargs="*", help=f"of: {', '.join(BREAKS)}")
+    parser.add_argument("breaks", metavar="BREAK", nargs="*", help=f"one of: {', '.join(BREAKS)}")
     options = parser.parse_args()
-    unnoticed = [name for name in options.breaks or BREAKS if not noticed(options.name, name)]
-    print(f"not noticed: {', '.join(unnoticed)}" if unnoticed else "every break was noticed")
-    return 1 if unnoticed else 0
+    undetected = [name for name in options.breaks or BREAKS if not detected(options.name, name)]
+    print(f"not detected: {', '.join(undetected)}" if undetected else "every break was detected")
+    return 1 if undetected else 0
 
 
-def noticed(machine: str, name: str) -> bool:
-    """Whether the test of a break failed, and did so as a test, not as a set-up that broke."""
+def detected(machine: str, name: str) -> bool:
+    """Whether the test of a break failed, and not only its setup."""
     one = BREAKS[name]
     print(f"== {name}: {one.old}", flush=True)
     with tempfile.TemporaryDirectory() as directory:

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Break the planner in many small ways, and see that the unit tests notice each of them.
+"""Break the planner in many small ways, and check that the unit tests detect each of them.
 
-Runs with the Python of an environment that has pytest and Hypothesis: `python tests/mutation unit [WORD]`; with a WORD
-only the mutants whose promise contains it. Ends with 1 when a mutant survives, or cannot be made any more.
+Run it with a Python that has pytest and Hypothesis: `python tests/mutation unit [WORD]`. With a WORD it tries only the
+mutants whose promise contains it. The exit code is 1 if a mutant survives, or if its code no longer exists.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mutation.unit_table import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("plugins", "tests/unit", "pyproject.toml")
-# The tests of the planner, those first that tell most in the least time.
+# The tests of the planner. The first ones detect most mutants in the shortest time.
 TESTS = (
     *(f"snapset/plan/test_{name}.py" for name in ("table", "refusals", "present", "merged", "single")),
     *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
@@ -39,13 +39,13 @@ _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="
 
 
 def main() -> int:
-    """Try the tests on the code as it is, then on every mutant."""
+    """Run the tests on the unchanged code, then on every mutant."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     wanted = [mutant for mutant in (*unit_table.MUTANTS, *unit_roles.MUTANTS) if word in mutant.promise]
     status, output = _tested(_NOTHING)
     if status:
         print(output)
-        print("The unit tests fail as they are: mend that first.")
+        print("The unit tests fail without a mutant: fix that first.")
         return 1
     with ThreadPoolExecutor(AT_ONCE) as pool:
         killed = list(pool.map(_try, wanted))
@@ -56,7 +56,7 @@ def main() -> int:
 def _try(mutant: Mutant) -> bool:
     started = time.monotonic()
     try:
-        # 1: tests failed; 2: one could not even be collected.
+        # 1: tests failed; 2: a test could not be collected.
         killed = _tested(mutant)[0] in (1, 2)
         verdict = "killed" if killed else "SURVIVED"
     except Outdated as error:
@@ -66,7 +66,7 @@ def _try(mutant: Mutant) -> bool:
 
 
 def _tested(mutant: Mutant) -> tuple[int, str]:
-    """The exit code and the output of pytest on a copy of the checkout that has the mutant. Raises Outdated."""
+    """The exit code and the output of pytest on a copy of the checkout with the mutant. Raises Outdated."""
     with tempfile.TemporaryDirectory(prefix="mutant.") as directory:
         copy = Path(directory)
         for name in COPIED:

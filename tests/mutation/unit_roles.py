@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The mutants of what roles leave to modules: ages, the system, lists as text, what boots the host, the initramfs."""
+"""Mutants of what modules do for roles: ages, the system, lists as text, boot filesystems, the initramfs."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from mutation.unit_table import Mutant
 
 MUTANTS = (
     Mutant(
-        "a set that is too old was taken for something else",
+        "a set that is older than max_age is refused",
         "    if age > request.max_age.seconds:\n",
         "    if age < request.max_age.seconds:\n",
     ),
     Mutant(
-        "only a sound set can be too old",
+        "only an active set can be too old",
         'if request.max_age is None or current.state != "active" or current.created is None:',
         "if request.max_age is None or current.created is None:",
     ),
     Mutant(
-        "the system is protected beside what was chosen",
+        "the system is protected in addition to what was selected",
         "if selector.system else ()",
         "if not selector.given else ()",
     ),
     Mutant(
-        "a part of the system is not passed over",
+        "no part of the system is left out",
         'separate = (path for path in SYSTEM_MOUNTPOINTS if path == "/" or',
         "separate = (path for path in SYSTEM_MOUNTPOINTS if",
     ),
     Mutant(
-        "what boots the host is to be saved unless it rolls back with the set",
+        "boot filesystems must be saved unless they are rolled back with the set",
         "for mount in mounts if host_state.lv_below(mount.device) not in members)",
         "for mount in mounts)",
     ),
     Mutant(
-        "the sign for swap is no list",
+        "the name of swap is not a list",
         'found[-1].endswith("]") and found[0] != SWAP:',
         'found[-1].endswith("]"):',
     ),
@@ -54,12 +54,12 @@ MUTANTS = (
         "if _needs_build(image)",
     ),
     Mutant(
-        "an initramfs that was not built is noticed",
+        "an initramfs that was not built is detected",
         'and (step.kernel not in images or images[step.kernel].has_script != (self.state == "present"))',
         "and step.kernel not in images",
     ),
     Mutant(
-        "no half of a script is where every file is a script",
+        "an incomplete script is never where every file is run",
         "mode=WANTED.mode, directory=_TEMPORARY)",
         "mode=WANTED.mode)",
     ),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The mutants: small changes of the planner that each break a promise. `old` has to be in the plugins exactly once."""
+"""The mutants: small changes of the planner that each break a promise. `old` must be in the plugins exactly once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change of `old` to `new` in the one file of the plugins that has it, and the promise that it breaks."""
+    """A change of `old` to `new` in the one file of the plugins that contains it, and the promise that it breaks."""
 
     promise: str
     old: str
@@ -19,97 +19,97 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
-        "hyphens count twice in the name of a device",
+        "hyphens count twice in device names",
         'return name.replace("-", "--")',
         "return name",
     ),
     Mutant(
-        "LVM's own names are never given",
+        "names that LVM reserves are never used",
         "        if part in name:",
         "        if name.endswith(part):",
     ),
     Mutant(
-        "a set with a part of its tags cut is none",
+        "a number of members below 1 is invalid",
         "    if not 1 <= count <= _MOST_MEMBERS:",
         "    if not count <= _MOST_MEMBERS:",
     ),
     Mutant(
-        "an outcome is only understood when it can be deleted again",
+        "an outcome is only accepted if its tag can be deleted again",
         "return outcome if outcome is not None and outcome.to_tag() == tag else None",
         "return outcome",
     ),
     Mutant(
-        "the seal is never given at creation",
+        "a member is never sealed at creation",
         "return _format_tags(MEMBER, {",
         "return (SEALED,) + _format_tags(MEMBER, {",
     ),
     Mutant(
-        "a store at its maximum holds the header too",
+        "the maximum size of a store includes the header",
         "(1 + origin_chunks + metadata_chunks) * chunk_size",
         "(origin_chunks + metadata_chunks) * chunk_size",
     ),
     Mutant(
-        "%ORIGIN means what lvcreate means by it",
+        "%ORIGIN is calculated as in lvcreate",
         "return min(maximum, overhead + ceil_fraction(percent * origin_extents / 100))",
         "return min(maximum, ceil_fraction(percent * origin_extents / 100))",
     ),
     Mutant(
-        "what the two decimals of a percentage hide is counted as used",
+        "what LVM's rounding to two decimals can hide is counted as used",
         "size * (used_percent + Fraction(1, 100)) / 100",
         "size * used_percent / 100",
     ),
     Mutant(
-        "room is shared in proportion to what each wants",
+        "space is shared in proportion to the estimates",
         "(room - minimums) * (share.estimate - share.minimum) // wanted",
         "(room - minimums) // len(shares)",
     ),
     Mutant(
-        "the reserve is left free",
+        "the reserve stays free",
         "return group.free_extents + freed.get(group.name, 0) - _reserve_extents(group, reserve)",
         "return group.free_extents + freed.get(group.name, 0)",
     ),
     Mutant(
-        "removing a thin volume gives nothing back to its VG",
+        "removing a thin volume frees no space in its VG",
         "if group is not None and not volume.is_thin:",
         "if group is not None:",
     ),
     Mutant(
-        "sizes relative to what changes act at creation only",
+        "sizes relative to a changing value are used at creation only",
         'if size.unit in ("bytes", "ORIGIN", "VG"):',
         'if size.unit in ("bytes", "ORIGIN", "VG", "FREE"):',
     ),
     Mutant(
-        "a pool at its limit takes no further snapshot",
+        "no snapshot is taken in a pool at its limit",
         "if data >= POOL_DATA_LIMIT:",
         "if data > POOL_DATA_LIMIT:",
     ),
     Mutant(
-        "an fstab that names the content is refused for an origin that is not mounted, too",
+        "an fstab entry by content is also refused for an origin that is not mounted",
         "    return entry.device is not None and host_state.lv_below(entry.device) == origin",
         "    return False",
     ),
     Mutant(
-        "no snapshot is taken of an origin that is going back",
+        "no snapshot is taken of an origin that is being rolled back",
         "        if snapshot.merging:",
         "        if snapshot.merging and not snapshot.is_thin:",
     ),
     Mutant(
-        "of several mounts at one place the last counts",
+        "of several mounts at one mountpoint the last one is used",
         "(mount for mount in reversed(self.mounts) if mount.mountpoint == mountpoint)",
         "(mount for mount in self.mounts if mount.mountpoint == mountpoint)",
     ),
     Mutant(
-        "what goes with / is protected or ignored by name",
+        "the other parts of the system are protected with / or ignored explicitly",
         'SYSTEM_MOUNTPOINTS = ("/", "/usr", "/var", "/var/lib", "/etc", "/opt")',
         'SYSTEM_MOUNTPOINTS = ("/", "/usr", "/var", "/etc", "/opt")',
     ),
     Mutant(
-        "a merge is pending until the origin tells how far it is",
+        "a merge is pending until the origin reports its progress",
         "if origin.is_thin else origin.data_percent is None",
         "if origin.is_thin else origin.data_percent is not None",
     ),
     Mutant(
-        "a thin origin is rolled back only when it has its member's device",
+        "a thin origin is rolled back only if it has the device ID of its member",
         "is not None and thin_id != origin.thin_id:",
         "is not None and thin_id == -1:",
     ),
@@ -119,37 +119,37 @@ MUTANTS = (
         "sealed=all(sealed_ones) or bool(gone),",
     ),
     Mutant(
-        "a name that is another LV's is not taken",
+        "the name of another LV is not used",
         "        if holder is not None and holder not in removed:",
         "        if holder is not None and holder in removed:",
     ),
     Mutant(
-        "the outcome of an older set of the name goes with a new instance",
+        "a new instance deletes the outcome of an older set of that name",
         "*created, *sealing, *forget_steps(host_state, request)),",
         "*created, *sealing),",
     ),
     Mutant(
-        "only what is too small is extended, and a half-done sealing is finished",
+        "a partial sealing is completed",
         "steps=(*removal_steps(leftovers), *sealing, *forgetting, *extension_steps(allocations)),",
         "steps=(*removal_steps(leftovers), *forgetting, *extension_steps(allocations)),",
     ),
     Mutant(
-        "the outcome is written down before LVM is asked to merge",
+        "the outcome is recorded before the merge is requested",
         "        add=(outcome.to_tag(),),\n        delete=_old_outcomes(members),\n",
         "        delete=_old_outcomes(members),\n",
     ),
     Mutant(
-        "nobody's thin snapshot loses its origin unasked",
+        "no thin snapshot is cut off from its origin without consent",
         "        if sibling.is_thin_snapshot:",
         "        if sibling.is_thin_snapshot and sibling.active:",
     ),
     Mutant(
-        "what is merging is polled to its end",
+        "running merges are polled until they end",
         'poll=(*current.members_in("merging"), *stale),',
         "poll=stale,",
     ),
     Mutant(
-        "outcomes are forgotten before the members go",
+        "outcomes are deleted before the members are removed",
         "steps=(*forget_steps(host_state, request), *removal_steps(existing)),",
         "steps=(*removal_steps(existing), *forget_steps(host_state, request)),",
     ),
@@ -159,7 +159,7 @@ MUTANTS = (
         'if member.state == "merging":',
     ),
     Mutant(
-        "an LV that is no longer the member is not removed",
+        "an LV that is no longer a member is not removed",
         "    return instance.single or volume.name in generated_names(member.origin.name, instance.name)",
         "    return True",
     ),
@@ -169,42 +169,42 @@ MUTANTS = (
         "if snapshot is None or not host_state.mounts_of(snapshot):",
     ),
     Mutant(
-        "what is lost is only left behind when somebody accepts that",
+        "a lost member is only abandoned if the user accepts that",
         "    if current.unrecoverable and not accepted:",
         "    if current.unrecoverable and not _can_accept_loss(current):",
     ),
     Mutant(
-        "a set that is not whole is no way back before anything goes back",
+        "losses can only be accepted after the rollback has started",
         "    return current.sealed and current.unrecoverable and current.rollback_started",
         "    return current.sealed and current.unrecoverable",
     ),
     Mutant(
-        "an accepted loss is written down",
+        "an accepted loss is recorded",
         "        if outcome.count != rest.count:",
         "        if outcome.count == rest.count:",
     ),
     Mutant(
-        "a casualty is forgotten before it is removed",
+        "the outcome of a lost member is deleted before the member is removed",
         "    return (*_forget_steps(lost.members), *_recount_steps(host_state, rest), *removal_steps((lost,)))",
         "    return (*_recount_steps(host_state, rest), *removal_steps((lost,)))",
     ),
     Mutant(
-        "a boot loader never reads a store half merged",
+        "a boot loader never reads a partly merged filesystem",
         "            if mount.mountpoint in BOOT_MOUNTPOINTS:\n",
         "            if mount.mountpoint == BOOT_MOUNTPOINTS[0] * 2:\n",
     ),
     Mutant(
-        "a devices file that comes back has to name every PV of /",
+        "a devices file that is rolled back must list every PV of /",
         "    if added:\n",
         "    if not membership:\n",
     ),
     Mutant(
-        "the boot menu is brought back last",
+        "the boot menu is restored last",
         "key=lambda path: (is_menu(path), path",
         "key=lambda path: (not is_menu(path), path",
     ),
     Mutant(
-        "what GRUB was installed anew with stays",
+        "files of a newly installed GRUB are kept",
         "if match and now is not None and now.content != entry.content:",
         "if match and now is None:",
     ),
@@ -214,42 +214,42 @@ MUTANTS = (
         "if one.tags.manifest), None)",
     ),
     Mutant(
-        "what others added is removed only at the end",
+        "files that were added later are removed only at the end",
         "    for path in filter(is_menu, difference.extra):\n",
         "    for path in difference.extra:\n",
     ),
     Mutant(
-        "undo brings back what was replaced",
+        "undo restores replaced files",
         "    _put_back(work / _REPLACED, work.parent)\n",
         "",
     ),
     Mutant(
-        "an LV of a copy is another LV",
+        "an LV in a copied VG is a different LV",
         "        return self.vg_uuid, self.uuid\n",
         '        return "", self.uuid\n',
     ),
     Mutant(
-        "what came with a copy means nothing",
+        "tags that came with a copy mean nothing",
         "        if not is_own:\n",
         "        if is_own is None:\n",
     ),
     Mutant(
-        "a set that may be the copy's is in doubt",
+        "it is unknown whether a set belongs to the copy if both are possible",
         "return None if len(used) != 1 < len(claimed) else here in used",
         "return here in used",
     ),
     Mutant(
-        "a timer merges no LV of a copy",
+        "a timer never merges an LV of a copy",
         'selected="vg_uuid=${1%/*} && lv_uuid=${1#*/} && $2"',
         'selected="lv_uuid=${1#*/} && $2"',
     ),
     Mutant(
-        "a backslash before another character means itself",
+        "a backslash before any other character is kept",
         """_ESCAPED = re.compile(r'\\\\(["\\\\])')""",
         """_ESCAPED = re.compile(r'\\\\(.)')""",
     ),
     Mutant(
-        "what is no text is told as text",
+        "bytes that are not UTF-8 are shown as text",
         'return value.encode(errors="surrogateescape").decode(errors="backslashreplace")',
         "return value",
     ),
@@ -259,17 +259,17 @@ MUTANTS = (
         "*,safepoint.timer.never=*) return 1 ;;",
     ),
     Mutant(
-        "a timer goes back only while every member is there",
+        "a timer rolls back only if every member exists",
         'no rollback possible"; return 3 ;;',
         'no rollback possible" ;;',
     ),
     Mutant(
-        "a timer puts nothing damaged into /boot",
+        "a timer never restores damaged files to /boot",
         '        has_checksum "$1.safepoint-new" "$2" && return\n',
         "        true && return\n",
     ),
     Mutant(
-        "nobody can set the time of the boot in which a timer was armed",
+        "a change of the clock does not affect the boot in which a timer was armed",
         '    if [ "$boot_id" = "$ARMED_BOOT" ]; then',
         '    if [ "$boot_id" = "" ]; then',
     ),
@@ -279,37 +279,37 @@ MUTANTS = (
         "    note_failed",
     ),
     Mutant(
-        "a look replays no journal",
+        "a preview boot replays no journal",
         '"ext4": "ro,noload"',
         '"ext4": "ro"',
     ),
     Mutant(
-        "GRUB can clear its choice",
+        "GRUB must be able to clear the selected entry",
         "    if device is None or not _is_plain(device):",
         "    if device is None:",
     ),
     Mutant(
-        "what others have in custom.cfg stays",
+        "other content of custom.cfg is kept",
         "    return custom[:start] + custom[end",
         "    return custom[end",
     ),
     Mutant(
-        "on BLS no entry becomes the default",
+        "with BLS the new entry never becomes the default",
         "    if grub.entries is not None and not _has_saved_default(grub):",
         "    if grub.entries is not None and not grub.menu:",
     ),
     Mutant(
-        "what is no part of a look is read-only",
+        "other filesystems are mounted read-only in a preview boot",
         "*) options=$options,ro,nofail ;;",
         "*) ;;",
     ),
     Mutant(
-        "a mount that fails ends a look",
+        "a failed mount ends a preview boot",
         '"$device" "$2/below" || return',
         '"$device" "$2/below"',
     ),
     Mutant(
-        "no directory takes the place of a link in an initramfs",
+        "a directory never replaces a link in an initramfs",
         'directories = sorted({path.rpartition("/")[0] for path in files} - {""})',
         'directories = sorted({str(p) for path in files for p in __import__("pathlib").Path(path).parents} - {"."})',
     ),

@@ -1,4 +1,4 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Power cuts at random moments of the workflow, and what has to be true afterwards."""
+"""Power cuts at random moments of the workflow, and what must be true afterwards."""

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`python3 tests/power_cuts` from any directory: the packages beside this one are imported by name."""
+"""Run `python3 tests/power_cuts` from any directory: it makes the packages in tests/ importable."""
 
 import sys
 from pathlib import Path

@@ -1,17 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cut the power of a virtual machine at random moments of the workflow, and see whether it ends right all the same.
+"""Cut the power of a virtual machine at random moments of the workflow, and check that it still ends correctly.
 
-    python3 tests/power_cuts --count 40 --seed 1     # the cuts that the table lacks; can be interrupted
-    python3 tests/power_cuts --shard 1/2             # the first half of them, beside another that makes the second
-    python3 tests/power_cuts --only 7                # this one, whatever the table has; the table stays as it is
+    python3 tests/power_cuts --count 40 --seed 1     # the cuts that are not in the table yet; can be interrupted
+    python3 tests/power_cuts --shard 1/2             # the first half of them; another process can make the second
+    python3 tests/power_cuts --only 7                # only this one, and without the table
 
-Each cut follows from the seed and its number: the layout, the moment, the delay. A cut is SIGKILL for QEMU, whose
-disks are written through; with --machine uml for user-mode Linux, which has no GRUB. In the layout "root" the set is /
-and /var of a host that boots by itself, in "data" two thick volumes and a thin one on a disk of their own, and QEMU
-boots the host's kernel directly. The machine lives on from cut to cut as long as they end right. It needs the
-environments of `make setup`; reports (JUnit) and logs go below $SAFEPOINT_RESULTS.
+The seed and the number of a cut determine its layout, moment and delay. A cut is a SIGKILL for QEMU, whose disks use
+writethrough; with --machine uml for user-mode Linux, which has no GRUB. In the layout "root" the set contains / and
+/var of a host that boots with its boot loader. In "data" it contains two thick volumes and a thin one on a separate
+disk, and QEMU boots the kernel directly. A machine is used again for the next cut if the last one ended correctly.
+This program needs the environments of `make setup`. Reports (JUnit) and logs are written to $SAFEPOINT_RESULTS.
 """
 
 from __future__ import annotations
@@ -45,40 +45,40 @@ TABLE = ROOT / "tests" / "power_cuts" / "results.csv"
 
 
 def say(text: str) -> None:
-    """Print at once, with the time of day."""
+    """Print a message immediately, with the time."""
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of all cuts: neighbours, so that they can share machines."""
+    """A part of all cuts, chosen so that its cuts can share machines."""
 
     number: int
     count: int
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """What PART/PARTS means; ArgumentTypeError when it means nothing."""
+        """Parse PART/PARTS. Raises ArgumentTypeError if it is invalid."""
         with suppress(ValueError):
             number, count = map(int, text.split("/"))
             if 1 <= number <= count:
                 return cls(number, count)
-        raise argparse.ArgumentTypeError(f"{text!r} is no part: expected PART/PARTS, as in 1/2")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid part: use PART/PARTS, as in 1/2")
 
     @property
     def name(self) -> str:
-        """What its machine and its files are called."""
+        """The name of its machine and its files."""
         return f"cut-{self.number}"
 
     def of(self, cuts: list[Cut]) -> list[Cut]:
-        """The part of the cuts, those that can share a machine one after the other."""
+        """This part of the cuts, in an order in which many can share a machine."""
         ordered = sorted(cuts, key=lambda cut: (cut.layout, cut.suite != "trixie", cut.number))
         first, end = (len(ordered) * place // self.count for place in (self.number - 1, self.number))
         return ordered[first:end]
 
 
 class Series:
-    """Cuts one after the other, on one machine for as long as it fits and nothing is wrong."""
+    """Cuts, one after another, on the same machine as long as it is suitable and the cuts end correctly."""
 
     def __init__(self, name: str, kind: str) -> None:
         self.name = name
@@ -86,7 +86,7 @@ class Series:
         self.bench: Bench | None = None
 
     def run(self, cut: Cut) -> table.Row:
-        """Make one cut; its row. Wrong when there is no machine for it."""
+        """Make one cut. Return its row. Raises Wrong if the machine cannot be created."""
         bench = self.bench_for(cut)
         folder = RESULTS / f"{cut.seed}-{cut.number}"
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,7 +95,7 @@ class Series:
         say(f"{cut.title} begins")
         started, problem = time.monotonic(), None
         try:
-            workflow.go()
+            workflow.run_all()
         except Wrong as error:
             problem = str(error)
             (folder / "problem.txt").write_text(problem, encoding="utf-8")
@@ -104,34 +104,34 @@ class Series:
         seconds = time.monotonic() - started
         write(folder / "report.xml", cut.title, [Case(cut.title, seconds, problem)])
         say(f"{cut.title}: {problem or table.RIGHT}, {seconds:.0f} s\n    {workflow.doing} -> {workflow.found}")
-        # A row is one line; the rest is in the folder.
+        # A row has only the first line; the folder has the rest.
         return workflow.row(seconds, f"wrong: {problem.splitlines()[0]}" if problem else table.RIGHT)
 
     def bench_for(self, cut: Cut) -> Bench:
-        """A machine for a cut: the present one when it is of the same kind."""
+        """A machine for a cut: the current one if it has the same layout and release."""
         if self.bench and (self.bench.layout, self.bench.machine.suite) == (cut.layout, cut.suite):
             return self.bench
         self.end()
-        say(f"a machine of the layout {cut.layout} boots with {cut.suite}, and is prepared")
+        say(f"preparing a machine with the layout {cut.layout} and {cut.suite}")
         machine = Machine(self.name, cut.suite, self.kind, CACHE, RESULTS / f"state-{self.name}")
         self.bench = set_up(machine, cut.layout, RESULTS / f"set-up-{self.name}-{cut.layout}-{cut.suite}")
         return self.bench
 
     def end(self) -> None:
-        """End the machine, if there is one."""
+        """Remove the machine, if there is one."""
         Machine(self.name, "", self.kind, CACHE, RESULTS).remove()
         self.bench = None
 
 
 @contextmanager
 def alone(name: str) -> Iterator[None]:
-    """Keep others from the machine; Wrong when another run has it."""
+    """Lock the machine. Raises Wrong if another run uses it."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{name}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Wrong(f"the power of {name} is being cut already with this cache; wait for the end of that") from None
+            raise Wrong(f"another run with this cache uses {name}: wait until it has ended") from None
         yield
 
 
@@ -145,7 +145,7 @@ def wanted(options: argparse.Namespace) -> list[Cut]:
 
 
 def run_all(cuts: list[Cut], name: str, kind: str, into: Path | None) -> bool:
-    """Make the cuts, with their rows in a table; whether all of them ended right. No machine is left."""
+    """Make the cuts and add their rows to a table. Return whether all ended correctly. The machine is removed."""
     series, right, report = Series(name, kind), 0, RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     try:
@@ -159,7 +159,7 @@ def run_all(cuts: list[Cut], name: str, kind: str, into: Path | None) -> bool:
         write(report, name, [Case("the machine", 0, str(error))])
         say(str(error))
     finally:
-        # A second Ctrl-C would leave one running.
+        # A second Ctrl-C would leave a machine running.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         series.end()
@@ -171,24 +171,26 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--seed", type=int, default=1, help="default: 1")
-    top.add_argument("--count", type=int, default=40, help="how many cuts there are to be; default: 40")
-    top.add_argument("--layout", choices=LAYOUTS, help="only these")
-    top.add_argument("--machine", choices=("qemu", "uml"), default="qemu", help="on which kind of machine")
-    top.add_argument("--name", help="of the machine; default: cut- and the number of the part")
+    top.add_argument("--count", type=int, default=40, help="how many cuts to make; default: 40")
+    top.add_argument("--layout", choices=LAYOUTS, help="only cuts of this layout")
+    top.add_argument("--machine", choices=("qemu", "uml"), default="qemu", help="the kind of the machine")
+    top.add_argument("--name", help="the name of the machine; default: cut- and the number of the part")
     whole = Shard(1, 1)
-    top.add_argument("--shard", type=Shard.parse, default=whole, metavar="PART/PARTS", help="only this part of them")
-    top.add_argument("--only", type=int, action="append", metavar="NUMBER", help="this one, without the table")
+    top.add_argument(
+        "--shard", type=Shard.parse, default=whole, metavar="PART/PARTS", help="only this part of the cuts"
+    )
+    top.add_argument("--only", type=int, action="append", metavar="NUMBER", help="only this cut; ignore the table")
     top.add_argument("--table", type=Path, default=TABLE, help=f"default: {TABLE.relative_to(ROOT)}")
     return top
 
 
 def stop(_signal: int, _frame: object) -> NoReturn:
-    """End as Ctrl-C does."""
+    """Exit as after Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def main() -> int:
-    """Make the cuts that were asked for; 0 if all of them ended right."""
+    """Make the requested cuts. Return 0 if all of them ended correctly."""
     options = parser().parse_args()
     signal.signal(signal.SIGTERM, stop)
     try:

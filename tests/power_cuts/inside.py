@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What runs inside a guest, by its own Python: it writes files, changes them, reads them, looks at the host.
+"""Runs inside a guest with its Python: writes, changes and reads files, and observes the host.
 
-python3 - write DIRECTORY...     writes files and prints what they are
+python3 - write DIRECTORY...     writes files and prints their checksums
 python3 - change DIRECTORY...    changes some of them, and prints each when it is on the disk
-python3 - read DIRECTORY...      prints what is there
-python3 - look                   prints what LVM and the kernel have
+python3 - read DIRECTORY...      prints the checksums of the files
+python3 - observe                prints the state of LVM and of the kernel
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pathlib import Path
 
 FILES = 24
 SIZE = 1024 * 1024
-# Lines of the kernel that nobody may see after a power cut. Reads that fail are no sign: udev looks into devices that
-# LVM takes away just then.
+# Kernel messages that must not appear after a power cut. Failed reads are not a problem: udev reads devices that LVM
+# removes at the same time.
 TROUBLE = re.compile(
     r"EXT4-fs error|XFS.*(corrupt|metadata I/O error)|Buffer I/O error.*lost|device-mapper: .*(fail|error|invalid)",
     re.IGNORECASE,
@@ -33,7 +33,7 @@ SETTLING_SECONDS = 60
 
 
 def write_file(path: Path, content: bytes) -> str:
-    """Write a file in place and wait until it is on the disk; its checksum."""
+    """Write a file in place and wait until it is on the disk. Return its checksum."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
         file.write(content)
         file.truncate()
@@ -44,7 +44,7 @@ def write_file(path: Path, content: bytes) -> str:
 
 
 def sync_directory(path: Path) -> None:
-    """Wait until the names in a directory are on the disk."""
+    """Wait until the entries of a directory are on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -53,7 +53,7 @@ def sync_directory(path: Path) -> None:
 
 
 def write(directories: list[Path]) -> None:
-    """Write the files of before the safe point, and print the checksum of each by its path."""
+    """Write the first content of the files, and print the checksum of each by its path."""
     sums = {}
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
@@ -66,7 +66,7 @@ def write(directories: list[Path]) -> None:
 
 
 def change(directories: list[Path]) -> None:
-    """Overwrite some files, remove some, add some, and leave half of them alone; a line of JSON when each is done."""
+    """Overwrite some files, remove some, add some, keep half of them. Print a line of JSON after each change."""
     for number in range(1, FILES, 2):
         for directory in directories:
             old, new = directory / f"{number:02}", directory / f"new-{number:02}"
@@ -80,7 +80,7 @@ def change(directories: list[Path]) -> None:
 
 
 def say_done(path: Path, checksum: str | None) -> None:
-    """Print that a file is on the disk, or gone from it."""
+    """Print that a file is on the disk, or that it is removed from it."""
     print(json.dumps([str(path), checksum]), flush=True)
 
 
@@ -90,8 +90,8 @@ def read(directories: list[Path]) -> None:
     print(json.dumps({str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}))
 
 
-def look() -> None:
-    """Print what LVM and the kernel have, as soon as nothing is suspended and no LVM command runs."""
+def observe() -> None:
+    """Print the state of LVM and of the kernel, as soon as no device is suspended and no LVM command runs."""
     deadline = time.monotonic() + SETTLING_SECONDS
     while (suspended() or commands()) and time.monotonic() < deadline:
         time.sleep(1)
@@ -110,12 +110,12 @@ def look() -> None:
 
 
 def output(*argv: str) -> str:
-    """What a command prints."""
+    """Run a command. Return its output."""
     return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def volumes() -> list[dict[str, str]]:
-    """LVM's report of every volume."""
+    """The report of LVM about all volumes."""
     fields = "vg_name,lv_name,origin,lv_attr,lv_tags"
     report = json.loads(output("lvs", "--all", "--reportformat", "json", "--options", fields))
     found: list[dict[str, str]] = report["report"][0]["lv"]
@@ -134,12 +134,12 @@ def suspended() -> list[str]:
 
 
 def commands() -> list[str]:
-    """The LVM commands that run, which are not the daemons."""
+    """The LVM commands that are running, without the daemons."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             name, line = (process / "comm").read_text().strip(), (process / "cmdline").read_bytes()
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended in the meantime
             continue
         if name.startswith(("lvm", "lvcreate", "lvconvert", "lvchange", "lvremove", "vg", "pv")) and name != "lvmpolld":
             found.append(line.replace(b"\0", b" ").decode(errors="replace").strip() or name)
@@ -149,8 +149,8 @@ def commands() -> list[str]:
 def main() -> None:
     """Run the command."""
     name, directories = sys.argv[1], [Path(argument) for argument in sys.argv[2:]]
-    if name == "look":
-        look()
+    if name == "observe":
+        observe()
     else:
         {"write": write, "change": change, "read": read}[name](directories)
 

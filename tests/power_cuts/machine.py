@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The virtual machine whose power is cut: its life, what runs inside it, and Ansible on it."""
+"""The virtual machine whose power is cut: create it, run programs in it, and use Ansible on it."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ if TYPE_CHECKING:
 
 LAB = (sys.executable, str(ROOT / "tests" / "vm"))
 INSIDE = ROOT / "tests" / "power_cuts" / "inside.py"
-# Serial consoles move the cursor and colour their words.
+# Control sequences in the output of a serial console: cursor movements, colours.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
-# Whatever takes longer is not going to end.
+# A step that takes longer has failed.
 STEP_SECONDS = 30 * 60
 END_SECONDS = 15
 
 
 class Wrong(Exception):
-    """Something is not as it has to be; the message says what."""
+    """Something is not as it must be. The message describes it."""
 
 
 @dataclass
 class Running:
-    """A program that runs, and the file with its output."""
+    """A running program, and the file with its output."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     def text(self) -> str:
-        """What it has printed."""
+        """Its output."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def tail(self, lines: int = 25) -> str:
-        """What it has printed last."""
+        """The last lines of its output."""
         return "\n".join(self.text().splitlines()[-lines:])
 
     def end(self) -> None:
-        """End it and what it has started; nothing if it has ended."""
+        """End it and its children, if it is still running."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.process.poll() is None:
                 with suppress(ProcessLookupError):
@@ -66,9 +66,9 @@ class Running:
 
 @dataclass(frozen=True)
 class Machine:
-    """A virtual machine of a kind of the lab, qemu or uml.
+    """A virtual machine of the lab. Its kind is qemu or uml.
 
-    `state` is a directory for the collection, the inventory and Ansible's own files.
+    `state` is a directory for the collection, the inventory and the files of Ansible.
     """
 
     name: str
@@ -79,21 +79,21 @@ class Machine:
 
     @property
     def control(self) -> Controller:
-        """Ansible on it."""
+        """Runs Ansible on it."""
         return Controller(self.cache / "envs" / "main", self.state, self.cache)
 
     @property
     def directory(self) -> Path:
-        """Where the lab keeps it."""
+        """Its directory in the lab."""
         return self.cache / "vms" / self.name
 
     @property
     def console(self) -> Path:
-        """What the guest wrote to its serial console, in all of its boots."""
+        """The file with the output of the serial console, of all boots."""
         return self.directory / "serial.log"
 
     def create(self, *options: str) -> None:
-        """Make it and boot it, in the place of one that an earlier run has left."""
+        """Create and boot it. A machine that an earlier run has left is removed first."""
         self.remove()
         self._lab("up", self.name, "--image", self.suite, "--machine", self.kind, "--cache", "writethrough", *options)
         shutil.rmtree(self.state, ignore_errors=True)
@@ -110,16 +110,16 @@ class Machine:
         self._lab("cut", self.name)
 
     def remove(self) -> None:
-        """End it and delete it; nothing if there is none."""
+        """Stop and delete it, if it exists."""
         if self.directory.exists():
             self._lab("down", self.name)
 
     def shell(self, script: str) -> str:
-        """Run a shell script in it; what it prints."""
+        """Run a shell script in it. Return its output."""
         return self._lab("run", self.name, "--", "sh", "-eu", "-c", script)
 
     def inside(self, command: str, *directories: str) -> Any:
-        """Run a command of inside.py in it; the JSON that it prints."""
+        """Run a command of inside.py in it. Return its JSON output."""
         printed = self._lab("run", self.name, "--", "python3", "-", command, *directories, stdin=INSIDE)
         return as_json(printed)
 
@@ -129,21 +129,21 @@ class Machine:
 
     @contextmanager
     def changing(self, directories: list[str], log: Path) -> Iterator[Running]:
-        """While it changes its files."""
+        """Run the step "change" in it."""
         argv = [*LAB, "run", self.name, "--", "python3", "-", "change", *directories]
         with INSIDE.open("rb") as program, started(argv, log, stdin=program.fileno()) as running:
             yield running
 
     @contextmanager
     def playing(self, playbook: str, variables: dict[str, str], log: Path) -> Iterator[Running]:
-        """While a playbook of the collection runs on it."""
+        """Run a playbook of the collection on it."""
         extra = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
         argv = self.control.command("ansible-playbook", f"safepoint.lvm.{playbook}", *extra)
         with started(argv, log, env=self.control.variables()) as running:
             yield running
 
     def module(self, name: str, *arguments: str) -> tuple[bool, dict[str, Any]]:
-        """Run a module of the collection on it: whether that went well, and the result."""
+        """Run a module of the collection on it. Return whether it succeeded, and the result."""
         argv = self.control.command("ansible", "all", "--one-line", "-m", f"safepoint.lvm.{name}", *arguments)
         done = subprocess.run(
             argv, env=self.control.variables(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -153,29 +153,29 @@ class Machine:
         return found[1] != "FAILED!", as_json(found[2])
 
     def snapset(self, name: str) -> dict[str, Any]:
-        """What `snapset_info` tells of a set; its state is absent when there is none."""
+        """A set as `snapset_info` reports it, with the state absent if it does not exist."""
         well, result = self.module("snapset_info", "-a", f"name={name}")
         if not well:
             raise Wrong(f"snapset_info failed: {result.get('msg')}")
         found: list[dict[str, Any]] = result["snapsets"]
         if len(found) > 1:
-            raise Wrong(f"there are {len(found)} sets of one name: {', '.join(one['state'] for one in found)}")
+            raise Wrong(f"there are {len(found)} sets with this name: {', '.join(one['state'] for one in found)}")
         return found[0] if found else {"state": "absent", "members": []}
 
     def _lab(self, *arguments: str, stdin: Path = Path(os.devnull)) -> str:
-        # A session of its own: Ctrl-C at the terminal is not for it.
+        # In its own session: Ctrl-C at the terminal must not reach it.
         with stdin.open("rb") as source:
             done = subprocess.run(
                 [*LAB, *arguments], stdin=source, capture_output=True, text=True, check=False, start_new_session=True
             )
         if done.returncode:
-            raise Wrong(f"this failed: lab {' '.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+            raise Wrong(f"failed: lab {' '.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done.stdout
 
 
 @functools.cache
 def artefact() -> Path:
-    """The collection as users get it; of a longer series all cuts are made with the same one."""
+    """The collection as users get it. All cuts of a long series use the same file."""
     given = os.environ.get("SAFEPOINT_ARTEFACT")
     return Path(given) if given else build_artefact()
 
@@ -184,7 +184,7 @@ def artefact() -> Path:
 def started(
     argv: list[str], log: Path, *, env: dict[str, str] | None = None, stdin: int | None = None
 ) -> Iterator[Running]:
-    """While a program runs with its output in a file; it is ended afterwards."""
+    """Run a program with its output in a file, and end it afterwards."""
     log.parent.mkdir(parents=True, exist_ok=True)
     source = subprocess.DEVNULL if stdin is None else stdin
     with log.open("wb") as output:
@@ -199,18 +199,18 @@ def started(
 
 
 def finish(running: Running) -> str:
-    """Wait for the end of a program; what it has printed. Wrong when it fails or does not end."""
+    """Wait for the end of a program. Return its output. Raises Wrong if it fails or does not end."""
     try:
         code = running.process.wait(STEP_SECONDS)
     except subprocess.TimeoutExpired:
-        raise Wrong(f"this did not end: {running.log.name}\n{running.tail()}") from None
+        raise Wrong(f"did not end: {running.log.name}\n{running.tail()}") from None
     if code:
-        raise Wrong(f"this failed: {running.log.name}\n{running.tail()}")
+        raise Wrong(f"failed: {running.log.name}\n{running.tail()}")
     return running.text()
 
 
 def wait_for(pattern: str, path: Path, running: Running, *, offset: int = 0) -> None:
-    """Wait until a file has what a regular expression says, behind `offset` bytes; Wrong if the program ends first."""
+    """Wait until a file matches a pattern after `offset` bytes. Raises Wrong if the program ends before that."""
     expression = re.compile(pattern.encode())
     deadline = time.monotonic() + STEP_SECONDS
     while True:
@@ -220,14 +220,14 @@ def wait_for(pattern: str, path: Path, running: Running, *, offset: int = 0) -> 
             if expression.search(file.read()):
                 return
         if ended or time.monotonic() > deadline:
-            raise Wrong(f"{running.log.name} {'ended' if ended else 'went on'} without: {pattern}\n{running.tail()}")
+            raise Wrong(f"{running.log.name} {'ended' if ended else 'continued'} without: {pattern}\n{running.tail()}")
         time.sleep(0.05)
 
 
-def what_was_done(running: Running, console: Path, offset: int, code: int | None) -> str:
-    """What a step and the console, from `offset` on, said last before the cut; `code` is that of a step that ended."""
+def last_output(running: Running, console: Path, offset: int, code: int | None) -> str:
+    """The last output of a step and of the console (from `offset` on) before the cut. `code` is None if it ran."""
     lines = [line for line in running.text().splitlines() if line.startswith(("TASK [", '["'))]
-    # The rest of a task's line are asterisks.
+    # The rest of the line of a task consists of asterisks.
     said = lines[-1].rstrip("* ").removeprefix("TASK ").strip("[]") if lines else ""
     with console.open("rb") as file:
         file.seek(offset)
@@ -237,8 +237,8 @@ def what_was_done(running: Running, console: Path, offset: int, code: int | None
 
 
 def as_json(text: str) -> Any:
-    """What a text in JSON means; Wrong when it is none."""
+    """Parse a JSON text. Raises Wrong if it is not valid."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        raise Wrong(f"this is no JSON: {text[-2000:]}") from None
+        raise Wrong(f"not valid JSON: {text[-2000:]}") from None

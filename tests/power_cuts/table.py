@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of the cuts that were made, one row for each: it grows, and a run makes only those that it lacks."""
+"""The table of the cuts that were made, one row for each. A run makes only cuts that are not in the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RIGHT = "right"
 
 @dataclass(frozen=True)
 class Row:
-    """One cut: what was wanted, what happened, what was found, and whether it ended as it has to."""
+    """One cut: what was requested, what happened, what was found, and whether it ended correctly."""
 
     seed: str
     number: str
@@ -37,7 +37,7 @@ class Row:
 
 
 def load(path: Path) -> list[Row]:
-    """The rows of a table; none when there is no file yet."""
+    """The rows of a table. Empty if the file does not exist."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -45,12 +45,12 @@ def load(path: Path) -> list[Row]:
 
 
 def done(rows: list[Row], seed: int) -> set[int]:
-    """The numbers of a seed that ended right and need not be made again."""
+    """The numbers of a seed that ended correctly and need not be repeated."""
     return {int(row.number) for row in rows if row.seed == str(seed) and row.verdict == RIGHT}
 
 
 def append(path: Path, row: Row) -> None:
-    """Add a row; a table that does not exist is begun. Others may do so at the same time."""
+    """Add a row. The table is created if needed. Several processes may do this at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", newline="") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

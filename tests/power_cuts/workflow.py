@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One power cut: a machine that is ready for it, and the workflow with the cut in it. The program is cli.py."""
+"""One power cut: the prepared machine, and the workflow that is interrupted by the cut. The program is cli.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from power_cuts import checks, table
 from power_cuts.cases import MOMENTS, Cut, Layout
-from power_cuts.machine import Machine, Running, Wrong, as_json, finish, wait_for, what_was_done
+from power_cuts.machine import Machine, Running, Wrong, as_json, finish, last_output, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 SNAPSET = "before_change"
 MOUNTPOINTS: dict[Layout, tuple[str, ...]] = {"data": ("/srv/one", "/srv/two", "/srv/thin"), "root": ("/", "/var")}
 INITRAMFS_SCRIPT = "/etc/initramfs-tools/scripts/local-bottom/safepoint-lvm"
-# How long the playbook commit takes in software emulation on a machine with nothing else to do.
+# How long the playbook commit takes in software emulation on an idle machine.
 COMMIT_SECONDS = 12
-# The states of a set that must not be gone back to.
-NO_WAY_BACK = ("absent", "incomplete", "damaged")
-# The states of a member whose filesystem shows what was before the safe point.
-GOES_BACK = ("merging", "merge_pending", "rolled_back")
-# A rollback that only a second reboot could end says so, and fails.
+# The states of a set for which a rollback must be refused.
+NO_ROLLBACK = ("absent", "incomplete", "damaged")
+# The states of a member whose filesystem must have the content from before the snapset.
+RESTORED = ("merging", "merge_pending", "rolled_back")
+# A step may fail once, for example a rollback that needs a second reboot.
 RUNS_ALLOWED = 2
-LAY_OUT = """
+CREATE_VOLUMES = """
 disk=/dev/disk/by-id/virtio-disk1
 [ -e "$disk" ] || disk=/dev/ubdb
 vgcreate --quiet data "$disk"
@@ -51,23 +51,23 @@ sync
 
 @dataclass(frozen=True)
 class Bench:
-    """A machine that is ready for a cut, and what it looks like when it is clean."""
+    """A machine that is ready for a cut, and its clean state."""
 
     machine: Machine
     layout: Layout
     clean: dict[str, Any]
-    # How slow it is, where 1 is software emulation on a machine with nothing else to do.
+    # How slow it is: 1 is software emulation on an idle machine.
     slowness: float
 
     @property
     def directories(self) -> list[str]:
-        """Where files are written, one directory on each member's filesystem."""
+        """The directories with the files, one on the filesystem of each member."""
         return [str(Path(mountpoint) / "cuts") for mountpoint in MOUNTPOINTS[self.layout]]
 
 
 @dataclass
 class Workflow:
-    """One cut: the workflow with it, and what is known on the way."""
+    """The workflow with one cut, and everything it has recorded."""
 
     bench: Bench
     cut: Cut
@@ -85,8 +85,8 @@ class Workflow:
         """The machine."""
         return self.bench.machine
 
-    def go(self) -> None:
-        """Run the whole of it; Wrong when anything is not as it has to be."""
+    def run_all(self) -> None:
+        """Run the whole workflow. Raises Wrong if anything is not as it must be."""
         self.before = self.machine.inside("write", *self.bench.directories)
         if self.cut.moment == "preparing":
             self.machine.shell(f"rm -f {INITRAMFS_SCRIPT}; sync")
@@ -100,8 +100,8 @@ class Workflow:
                 continue
             self.run_until_the_cut(step)
             self.machine.boot()
-            self.look_what_is_there()
-            # The change is nobody's to repeat: what was done of it is there, or is gone.
+            self.check_after_boot()
+            # The step change is not repeated: its finished changes exist, or are rolled back.
             if step != "change":
                 self.run(step, attempts=RUNS_ALLOWED)
             if self.cut.moment == "preparing":
@@ -109,7 +109,7 @@ class Workflow:
         self.conclude()
 
     def run(self, step: str, attempts: int = 1) -> None:
-        """Run a step to its end; Wrong when it fails as often as it may be tried."""
+        """Run a step to its end. Raises Wrong if all attempts fail."""
         for attempt in range(1, attempts + 1):
             self.runs.append(step)
             with self.started(step) as running:
@@ -125,11 +125,11 @@ class Workflow:
         if step == "pre_upgrade":
             found = self.machine.snapset(SNAPSET)["state"]
             if found != "active":
-                raise Wrong(f"pre_upgrade ended well, but the set is {found}")
+                raise Wrong(f"pre_upgrade succeeded, but the set is {found}")
 
     @contextmanager
     def started(self, step: str) -> Iterator[Running]:
-        """While a step runs."""
+        """Start a step. It is ended afterwards."""
         log = self.folder / f"{len(self.runs)}-{step}.log"
         variables = {"snapset": SNAPSET}
         if step == "change":
@@ -142,7 +142,7 @@ class Workflow:
             yield running
 
     def run_until_the_cut(self, step: str) -> None:
-        """Run a step, and cut the power at the moment that is wanted."""
+        """Run a step, and cut the power at the moment of this cut."""
         moment = MOMENTS[self.cut.moment]
         self.delay = self.cut.fraction * moment.seconds * self.bench.slowness
         offset = self.machine.console.stat().st_size
@@ -156,59 +156,59 @@ class Workflow:
             code = running.process.poll()
             self.machine.cut()
             self.note_changes(step, running)
-            self.doing = what_was_done(running, self.machine.console, offset, code)
+            self.doing = last_output(running, self.machine.console, offset, code)
         if code:
-            raise Wrong(f"it failed before the cut: {running.log.name}\n{running.tail()}")
+            raise Wrong(f"the step failed before the cut: {running.log.name}\n{running.tail()}")
 
     def note_changes(self, step: str, running: Running) -> None:
-        """Note which changes are known to be on the disk."""
+        """Record which changes are known to be on the disk."""
         if step == "change":
-            # The last line may be cut off, too.
+            # The last line can be incomplete.
             self.changes = dict(as_json(line) for line in running.text().splitlines() if line.endswith("]"))
 
-    def look_what_is_there(self) -> None:
-        """Look at the host that has booted after the cut."""
-        host, snapset = self.machine.inside("look"), self.machine.snapset(SNAPSET)
+    def check_after_boot(self) -> None:
+        """Check the host after the boot that follows the cut."""
+        host, snapset = self.machine.inside("observe"), self.machine.snapset(SNAPSET)
         state = snapset["state"]
         members = ", ".join(f"{one['origin']} {one['state']}" for one in snapset["members"])
         self.found = f"{state}: {members}" if members else state
         if state not in MOMENTS[self.cut.moment].found:
-            raise Wrong(f"this was not to be found after the cut: {self.found}")
-        problems = checks.unhealthy(host) + checks.half_made(snapset, host, len(self.bench.directories))
-        require_none(problems + self.content_of(snapset))
-        if state in NO_WAY_BACK and self.machine.module("snapset", "--check", "-a", f"name={SNAPSET} state=merged")[0]:
-            raise Wrong(f"a rollback to a set that is {state} would be begun")
+            raise Wrong(f"not an allowed state after the cut: {self.found}")
+        problems = checks.host_problems(host) + checks.snapset_problems(snapset, host, len(self.bench.directories))
+        require_none(problems + self.content_problems(snapset))
+        if state in NO_ROLLBACK and self.machine.module("snapset", "--check", "-a", f"name={SNAPSET} state=merged")[0]:
+            raise Wrong(f"a rollback of a set that is {state} is not refused")
 
-    def content_of(self, snapset: dict[str, Any]) -> list[str]:
-        """What is wrong with the files after the boot: those of a member that goes back are old, all others are new."""
+    def content_problems(self, snapset: dict[str, Any]) -> list[str]:
+        """What is wrong with the files after the boot: those of a merging member must be old, all others new."""
         now = self.machine.inside("read", *self.bench.directories)
-        back = [path for one in snapset["members"] if one["state"] in GOES_BACK for path in one["mountpoints"]]
+        restored = [path for one in snapset["members"] if one["state"] in RESTORED for path in one["mountpoints"]]
         problems = []
         for mountpoint, directory in zip(MOUNTPOINTS[self.cut.layout], self.bench.directories):
             before, present = checks.below(directory, self.before), checks.below(directory, now)
-            if mountpoint in back:
-                problems += checks.against_before(before, present)
+            if mountpoint in restored:
+                problems += checks.restored_problems(before, present)
             else:
-                problems += checks.against_changed(before, checks.below(directory, self.changes), present)
+                problems += checks.kept_problems(before, checks.below(directory, self.changes), present)
         return problems
 
     def conclude(self) -> None:
-        """Check how the workflow has ended, let go of what is remembered, and check that the host is as it was."""
+        """Check the result of the workflow, remove the outcome, and check that the host is clean."""
         self.end = self.machine.snapset(SNAPSET)["state"]
         if self.end != ("rolled_back" if self.cut.ending == "rollback" else "absent"):
-            raise Wrong(f"in the end the set is {self.end}")
+            raise Wrong(f"at the end the set is {self.end}")
         self.machine.shell("mount --all")
         now = self.machine.inside("read", *self.bench.directories)
         if self.cut.ending == "rollback":
-            require_none(checks.against_before(self.before, now))
+            require_none(checks.restored_problems(self.before, now))
             self.run("commit")
         else:
-            require_none(checks.against_changed(self.before, self.changes, now))
-        host = self.machine.inside("look")
-        require_none(checks.unhealthy(host) + checks.left_over(host, self.bench.clean))
+            require_none(checks.kept_problems(self.before, self.changes, now))
+        host = self.machine.inside("observe")
+        require_none(checks.host_problems(host) + checks.leftover_problems(host, self.bench.clean))
 
     def row(self, seconds: float, verdict: str) -> table.Row:
-        """The cut's row in the table."""
+        """The row of the cut in the table."""
         return table.Row(
             seed=str(self.cut.seed),
             number=str(self.cut.number),
@@ -227,21 +227,21 @@ class Workflow:
 
 
 def require_none(problems: list[str]) -> None:
-    """Wrong when there are problems."""
+    """Raises Wrong if there are problems."""
     if problems:
         raise Wrong("; ".join(problems))
 
 
 def set_up(machine: Machine, layout: Layout, logs: Path) -> Bench:
-    """Make a machine for cuts of a layout: booted as it will be, and once through a safe point.
+    """Create a machine for cuts of a layout, and run pre_upgrade and commit on it once.
 
-    The role pre_upgrade prepares the initramfs then, and a kernel that is booted directly needs it from the host.
+    The role pre_upgrade prepares the initramfs. If QEMU boots the kernel directly, this initramfs is copied out of it.
     """
     direct = layout == "data" and machine.kind == "qemu"
     options = ["--disk", "3G"] if layout == "data" else []
     machine.create(*options, *(["--direct-kernel"] if direct else []))
     if layout == "data":
-        machine.shell(LAY_OUT)
+        machine.shell(CREATE_VOLUMES)
     variables = {"snapset": SNAPSET, "pre_upgrade_mountpoints": ",".join(MOUNTPOINTS[layout])}
     for playbook in ("pre_upgrade", "commit"):
         started = time.monotonic()
@@ -254,6 +254,6 @@ def set_up(machine: Machine, layout: Layout, logs: Path) -> Bench:
         machine.shell("sync")
         machine.cut()
         machine.boot()
-    clean = machine.inside("look")
-    require_none(checks.unhealthy(clean))
+    clean = machine.inside("observe")
+    require_none(checks.host_problems(clean))
     return Bench(machine, layout, clean, slowness)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The deliberate breaks of tests/mutation still fit the code that they break."""
+"""The deliberate errors of tests/mutation still match the code that they break."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PLUGINS = _ROOT / "plugins"
 
 
 @pytest.mark.parametrize("one", [*unit_table.MUTANTS, *unit_roles.MUTANTS, *BREAKS.values()], ids=lambda one: one.old)
-def test_what_is_broken_is_there_once_and_still_python_when_broken(one: unit_table.Mutant | Break) -> None:
+def test_the_code_to_break_occurs_once_and_compiles_when_broken(one: unit_table.Mutant | Break) -> None:
     path, text = broken(_PLUGINS, one.old, one.new)
     compile(text, path.name, "exec")
 
 
-def test_what_is_there_twice_cannot_be_broken() -> None:
+def test_code_that_occurs_twice_cannot_be_broken() -> None:
     with pytest.raises(Outdated, match="times, expected once: 'from __future__ import annotations'"):
         broken(_PLUGINS, "from __future__ import annotations", "")
 

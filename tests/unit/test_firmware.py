@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The firmware of the lab's machines. Its real test is that guests boot with it."""
+"""The firmware of the machines of the lab. The real test is that guests boot with it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from vm import firmware, host
 
 
-def test_a_bios_needs_nothing_of_qemu() -> None:
+def test_bios_needs_no_options() -> None:
     assert firmware.arguments(firmware.BIOS, varstore="/vm/varstore.fd") == []
 
 
-def test_uefi_writes_its_variables_and_not_its_code() -> None:
+def test_uefi_can_write_its_variables_but_not_its_code() -> None:
     assert firmware.arguments(firmware.UEFI, varstore="/vm/varstore.fd") == [
         *("-machine", "q35"),
         *("-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"),
@@ -30,7 +30,7 @@ def test_with_secure_boot_the_guest_cannot_write_the_keys(one: firmware.Firmware
     assert line[5].endswith("readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
 
 
-def test_the_guests_own_keys_are_the_only_ones_of_its_firmware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_keys_are_the_only_keys_of_the_firmware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEPOINT_CACHE", str(tmp_path))
     line = firmware.enrolment(Path("/tree"), Path("/image/varstore.fd"))
     assert line[0] == f"{tmp_path}/envs/main/bin/virt-fw-vars"
@@ -42,9 +42,9 @@ def test_the_guests_own_keys_are_the_only_ones_of_its_firmware(tmp_path: Path, m
     assert files == {"--set-pk": f"{keys}/PK.crt", "--add-kek": f"{keys}/KEK.crt", "--add-db": f"{keys}/db.crt"}
 
 
-def test_own_keys_need_the_environment_of_the_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_keys_need_the_main_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEPOINT_CACHE", str(tmp_path))
-    firmware.require(firmware.SECURE_BOOT)  # whose keys come with OVMF
+    firmware.require(firmware.SECURE_BOOT)  # its keys come with OVMF
     with pytest.raises(host.LabError, match="make setup"):
         firmware.require(firmware.OWN_KEYS)
     tool = tmp_path / "envs" / "main" / "bin" / "virt-fw-vars"

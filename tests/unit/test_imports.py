@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Imports go downwards only, and what is pure imports nothing that reads or runs something."""
+"""Packages import only packages below them, and pure code imports nothing that reads or runs something."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imports import MODULE_UTILS, imports_of, outside, package_of, sources
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# From the bottom to the top. Each package imports itself and what is below its line, never another one of its line.
+# From the bottom to the top. A package imports itself and the lines before it, never another package of its line.
 LEVELS = (
     ("_durations", "_errors", "_names", "_model", "_paths", "_settings"),
     ("_steps",),
@@ -27,7 +27,7 @@ LEVELS = (
     ("_module",),
 )
 LEVEL_OF = {package: level for level, packages in enumerate(LEVELS) for package in packages}
-# Pure, beside each file whose first docstring says so.
+# Pure packages. A file is also pure if its first docstring says so.
 PURE = ("_durations", "_errors", "_names", "_model", "_paths", "_settings", "_steps", "_snapset", "_snapset.plan")
 NOT_PURE = {"ctypes", "fcntl", "os", "shutil", "signal", "socket", "subprocess", "tempfile", "time"}
 
@@ -35,7 +35,7 @@ FILES = sources()
 
 
 def wrong_imports(files: Mapping[str, str]) -> Iterator[str]:
-    """Every import that does not go downwards."""
+    """Every import of a package that is not below."""
     for name in files:
         here = package_of(name)
         for other in sorted(imports_of(name, files)):
@@ -45,11 +45,11 @@ def wrong_imports(files: Mapping[str, str]) -> Iterator[str]:
 
 
 def impure_imports(files: Mapping[str, str]) -> Iterator[str]:
-    """Every import by which something pure would read or run something."""
+    """Every import with which pure code could read or run something."""
     pure = {name for name, text in files.items() if is_pure(name, text)}
     for name in sorted(pure):
         found = imports_of(name, files)
-        # A step is a value. That it also knows how it is carried out is no matter of the plan that it is in.
+        # A step is a value. How it is carried out does not concern the plan that contains it.
         wrong = {other for other in found - pure if not other.endswith(".steps")} | (outside(files[name]) & NOT_PURE)
         yield from (f"{name} -> {other}" for other in sorted(wrong))
 
@@ -58,8 +58,8 @@ def is_pure(name: str, text: str) -> bool:
     return package_of(name) in PURE or re.search(r"\bPure\b", ast.get_docstring(ast.parse(text)) or "") is not None
 
 
-def circles(files: Mapping[str, str]) -> list[str]:
-    """The files that are left when those are taken away, again and again, which import none that is left."""
+def cycles(files: Mapping[str, str]) -> list[str]:
+    """The files that remain after repeatedly removing those that import no remaining file."""
     left = {name: imports_of(name, files) for name in files}
     while done := [name for name, others in left.items() if not others & left.keys()]:
         for name in done:
@@ -75,28 +75,28 @@ def test_imports_go_downwards() -> None:
     assert [*wrong_imports(FILES)] == []
 
 
-def test_what_is_pure_imports_only_what_is_pure() -> None:
+def test_pure_code_imports_only_pure_code() -> None:
     assert [*impure_imports(FILES)] == []
     assert [name for name, text in FILES.items() if name.startswith("_snapset") and "Pure" not in text] == []
 
 
-def test_no_file_imports_itself_by_way_of_others() -> None:
-    assert circles(FILES) == []
+def test_there_are_no_import_cycles() -> None:
+    assert cycles(FILES) == []
 
 
 @pytest.mark.parametrize("package", [package for packages in LEVELS[2:] for package in packages])
 def test_every_package_says_what_it_knows_and_what_it_must_not_know(package: str) -> None:
-    """In one docstring: ansible-test wants every __init__.py empty, and none is needed."""
-    said = re.compile(rf"The package ``{re.escape(package)}`` knows .*\. It must\s+not\s+know\s", re.DOTALL)
+    """In one docstring. There is no __init__.py: ansible-test requires it to be empty, and it is not needed."""
+    statement = re.compile(rf"The package ``{re.escape(package)}`` knows .*\. It must\s+not\s+know\s", re.DOTALL)
     docstrings = [
         ast.get_docstring(ast.parse(text)) or "" for name, text in FILES.items() if package_of(name) == package
     ]
-    assert len([text for text in docstrings if said.search(text)]) == 1
+    assert len([text for text in docstrings if statement.search(text)]) == 1
 
 
 def test_the_page_on_the_architecture_shows_every_file() -> None:
     tree = (MODULE_UTILS.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
-    # "_snapset/plan/ ..." to "_snapset.plan": what follows it, up to the next package. The first line has the values.
+    # "_snapset/plan/" becomes "_snapset.plan", with the text up to the next package. The first line has the values.
     parts = re.split(r"^(_[\w/]+)/ ", tree, flags=re.MULTILINE)
     shown = {name.replace("/", "."): text for name, text in zip(parts[1::2], parts[2::2])}
     stems = {name: name.rpartition(".")[2] for name in FILES}
@@ -117,8 +117,8 @@ def test_the_page_on_the_architecture_shows_every_file() -> None:
         "def work() -> None:\n    from .._module.session import Session",
     ],
 )
-def test_a_wrong_import_is_seen(text: str) -> None:
-    """Upwards, as the planner of backups might do it."""
+def test_a_wrong_import_is_detected(text: str) -> None:
+    """An import upwards, in all notations."""
     files = {"_module.session": "", "_boot_backup.x": "", "_boot_backup.y": text}
     if text.endswith("import _module"):
         files["_module"] = ""
@@ -134,16 +134,16 @@ def test_a_package_of_the_same_level_is_a_wrong_import() -> None:
 
 
 @pytest.mark.parametrize("text", ["from .._host.reading import read", "import os", "from subprocess import run"])
-def test_an_impure_import_is_seen(text: str) -> None:
+def test_an_impure_import_is_detected(text: str) -> None:
     assert len([*impure_imports({"_host.reading": "", "_snapset.x": text})]) == 1
     assert len([*impure_imports({"_host.reading": "", "_boot_entry.x": f'"""Pure."""\n{text}'})]) == 1
     assert [*impure_imports({"_host.reading": "", "_boot_entry.x": text})] == []
 
 
-def test_a_circle_is_seen() -> None:
-    assert circles({"_lvm.a": "from . import b", "_lvm.b": "from .c import x", "_lvm.c": "from .a import y"}) == [
+def test_a_cycle_is_detected() -> None:
+    assert cycles({"_lvm.a": "from . import b", "_lvm.b": "from .c import x", "_lvm.c": "from .a import y"}) == [
         "_lvm.a",
         "_lvm.b",
         "_lvm.c",
     ]
-    assert circles({"_lvm.a": "from . import b", "_lvm.b": "from .c import x", "_lvm.c": ""}) == []
+    assert cycles({"_lvm.a": "from . import b", "_lvm.b": "from .c import x", "_lvm.c": ""}) == []

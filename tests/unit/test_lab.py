@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parts of the VM lab that work on values alone. Its real test is that guests boot."""
+"""The pure parts of the VM lab. The real test is that guests boot."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "Debian|Debian|http://second.example/debian/\n",
             "http://mirror.example/debian",
             "http://mirror.example/security",
-            id="by origin, the first of each, and nobody else's",
+            id="by origin, the first of each",
         ),
         pytest.param(
             "||http://mirror.example/tool/\n||http://mirror.example/debian\n||http://mirror.example/debian-security\n",
             "http://mirror.example/debian",
             "http://mirror.example/debian-security",
-            id="by path before APT has fetched anything",
+            id="by path, before APT has fetched anything",
         ),
         pytest.param(
             "Debian|Debian|http://mirror.example/d\n", "http://mirror.example/d", None, id="no security archive"
@@ -63,7 +63,7 @@ def test_sources_of_a_guest() -> None:
     assert "security" not in sources.Mirror(security=None).lines("trixie")
 
 
-def test_sources_of_unstable_which_has_no_other_archives() -> None:
+def test_sources_of_unstable() -> None:
     mirror = sources.Mirror(debian="http://m.example/debian", frozen=True)
     signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg check-valid-until=no]"
     assert mirror.lines("sid") == f"deb {signed} http://m.example/debian sid main\n"
@@ -74,7 +74,7 @@ def segment(name: str, start: int, size: int) -> dict[str, str]:
     return {"lv_name": name, **{field: str(value) for field, value in values.items()}}
 
 
-def test_places_of_volumes_on_the_disk() -> None:
+def test_positions_of_volumes_on_the_disk() -> None:
     report = {"report": [{"pvseg": [segment("root", 0, 384), segment("var", 384, 128), segment("", 512, 843)]}]}
     assert ranges.volume_ranges(report, pv_start=402 * 1024**2) == {
         "root": ranges.ByteRange(offset=(402 + 1) * 1024**2, size=1536 * 1024**2),
@@ -89,7 +89,7 @@ def test_a_volume_in_two_pieces_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("name", "first"), [("trixie", ("21686148", 1)), ("trixie-uefi", ("C12A7328", 64))])
-def test_partitions_follow_each_other_and_half_of_the_volume_group_is_free(name: str, first: tuple[str, int]) -> None:
+def test_partitions_are_contiguous_and_half_of_the_volume_group_is_free(name: str, first: tuple[str, int]) -> None:
     one = image.recipe_of(name)
     lines = [line for line in recipe.partitions(one).splitlines() if line.startswith("start=")]
     fields = [dict(field.split("=") for field in line.split(", ")) for line in lines]
@@ -128,7 +128,7 @@ def test_images_have_two_names(name: str, image_name: str) -> None:
     assert image.recipe_of(name).name == image_name
 
 
-def test_an_unknown_image_is_refused_with_all_there_are() -> None:
+def test_the_error_for_an_unknown_image_lists_all_images() -> None:
     with pytest.raises(host.LabError, match=r"'woody'.*trixie-thin.*sid.*debian12-dracut"):
         image.recipe_of("woody")
 
@@ -153,7 +153,7 @@ def test_each_suite_has_the_same_images() -> None:
     assert replace(of_files, name=unstable.name, title=unstable.title, bls=False) == unstable
 
 
-def test_an_encrypted_image_has_its_key_in_the_initramfs_and_room_for_the_header() -> None:
+def test_an_encrypted_image_has_its_key_in_the_initramfs_and_space_for_the_header() -> None:
     one, plain = image.recipe_of("trixie-luks"), image.recipe_of("trixie")
     files, key = recipe.configuration(one, public_key="key"), encryption.KEY_FILE
     assert files[key] == encryption.KEY
@@ -163,12 +163,12 @@ def test_an_encrypted_image_has_its_key_in_the_initramfs_and_room_for_the_header
     assert one.tree != plain.tree
     assert set(one.packages) - set(plain.packages) == {"cryptsetup-initramfs"}
     assert not files.keys() & {key, "/etc/crypttab"} & recipe.configuration(plain, public_key="key").keys()
-    # In front of the volume there is the header, behind it the second table of partitions.
+    # Before the volume there is the header, after it the second partition table.
     assert one.pv_start_mib + encryption.HEADER_MIB + one.plain_pv_mib < recipe.DISK_MIB
     assert encryption.used_mib(volume.size_mib for volume in recipe.VOLUMES) < one.plain_pv_mib / 2
 
 
-def test_a_menu_of_files_has_the_kernels_that_the_plain_menu_has() -> None:
+def test_a_menu_with_bls_files_has_the_same_options() -> None:
     plain, files = (grub.script(recipe.ROOT, firmware.BIOS, bls=bls) for bls in (False, True))
     options = f"'options {grub.command_line(recipe.ROOT)}'"
     assert options in files
@@ -176,14 +176,14 @@ def test_a_menu_of_files_has_the_kernels_that_the_plain_menu_has() -> None:
     assert grub.command_line(recipe.ROOT).startswith("root=/dev/mapper/sysvg-root ro console=ttyS0")
 
 
-def test_encryption_reads_the_key_from_the_file_and_derives_it_quickly() -> None:
+def test_encryption_reads_the_key_from_a_file() -> None:
     argv = encryption.conversion("/tree/key", Path("plain"), Path("encrypted"))
     assert argv[-2:] == ["plain", "encrypted"]
     assert "secret,id=key,file=/tree/key" in argv
     assert "key-secret=key,iter-time=10" in argv
 
 
-def test_an_image_has_one_builder_of_its_initramfs_and_its_settings_alone() -> None:
+def test_an_image_has_one_initramfs_builder_and_only_its_settings() -> None:
     for name, wanted, other in (
         ("trixie", "initramfs-tools", "dracut"),
         ("trixie-dracut", "dracut", "initramfs-tools"),
@@ -203,7 +203,7 @@ def test_a_volume_is_linear_or_thin() -> None:
     assert image.recipe_of("trixie").thin_volumes == ()
 
 
-def test_the_thin_pool_has_room_for_snapshots_and_leaves_some_outside() -> None:
+def test_the_thin_pool_and_the_volume_group_have_space_for_snapshots() -> None:
     one = image.recipe_of("trixie-thin")
     assert one.pool is not None
     provisioned = sum(volume.size_mib for volume in one.thin_volumes)
@@ -217,7 +217,7 @@ POOL = recipe.ThinPool("pool", 16, 4, ("one", "two"))
 THIN_VOLUMES = (recipe.Volume("one", 8, "ext4", "/"), recipe.Volume("two", 4, "xfs", "/two"))
 
 
-def test_thin_volumes_follow_each_other_in_the_data_of_their_pool() -> None:
+def test_thin_volumes_are_contiguous_in_the_data_of_their_pool() -> None:
     data = ranges.ByteRange(offset=1000 * ranges.MIB, size=16 * ranges.MIB)
     assert thin.thin_ranges(THIN_VOLUMES, data) == {
         "one": ranges.ByteRange(offset=1000 * ranges.MIB, size=8 * ranges.MIB),
@@ -227,7 +227,7 @@ def test_thin_volumes_follow_each_other_in_the_data_of_their_pool() -> None:
         thin.thin_ranges(THIN_VOLUMES, replace(data, size=11 * ranges.MIB))
 
 
-def test_the_pool_maps_the_blocks_of_its_volumes_to_where_they_lie() -> None:
+def test_the_pool_maps_the_blocks_of_its_volumes() -> None:
     root = ET.fromstring(thin.pool_metadata(POOL, THIN_VOLUMES))  # noqa: S314
     expected = {"transaction": "2", "data_block_size": "128", "nr_data_blocks": "256"}
     assert root.attrib.items() >= expected.items()
@@ -290,7 +290,7 @@ def test_a_pool_without_one_of_its_parts_is_refused() -> None:
         thin.with_thin_pool(backup("pool-data", "pool-metadata"), POOL, THIN_VOLUMES)
 
 
-def test_an_image_is_known_by_recipe_suite_and_key(cache: Path) -> None:
+def test_an_image_is_identified_by_recipe_suite_and_key(cache: Path) -> None:
     (cache / "images").mkdir()
     key = cache / "images" / "id_ed25519.pub"
     key.write_text("one")
@@ -301,7 +301,7 @@ def test_an_image_is_known_by_recipe_suite_and_key(cache: Path) -> None:
     assert first != image.current("trixie")
 
 
-def test_outdated_images_go_unless_a_machine_needs_them(cache: Path) -> None:
+def test_outdated_images_are_removed_unless_a_machine_needs_them(cache: Path) -> None:
     new, used, old = (digit * image.FINGERPRINT_DIGITS for digit in "0a9")
     kept = [f"bookworm-{old}", f"trixie-{new}", f"trixie-{used}", f"trixie-thin-{old}", "trixie.log"]
     images = {name: cache / "images" / name for name in (*kept, f"trixie-{old}")}
@@ -314,7 +314,7 @@ def test_outdated_images_go_unless_a_machine_needs_them(cache: Path) -> None:
     assert sorted(path.name for path in (cache / "images").iterdir()) == kept
 
 
-def test_a_command_reaches_the_guest_argument_by_argument() -> None:
+def test_a_command_reaches_the_guest_unchanged() -> None:
     argv = ["sh", "-c", "echo $HOME; 'quoted'", ""]
     line = ssh.Access("one", 2222, Path("/key")).command(argv)
     assert shlex.split(line[-1]) == argv
@@ -336,7 +336,7 @@ def test_inventory() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a/b", "..", "a" * 64])
-def test_names_that_are_no_host_names_are_refused(name: str) -> None:
+def test_invalid_machine_names_are_refused(name: str) -> None:
     with pytest.raises(host.LabError, match="no name for a machine"):
         guest.directory_of(name)
 
@@ -366,7 +366,7 @@ def test_a_machine_is_found_as_it_was_saved(cache: Path) -> None:
         machines.find("two")
 
 
-def test_a_process_number_in_other_hands_is_not_the_machine(cache: Path) -> None:
+def test_a_pid_of_another_process_is_not_the_machine(cache: Path) -> None:
     one = machine(cache)
     assert not one.running()
     one.pidfile.write_text(f"{os.getpid()}\n")
@@ -374,7 +374,7 @@ def test_a_process_number_in_other_hands_is_not_the_machine(cache: Path) -> None
     one.cut()  # would end this test
 
 
-def test_without_grub_the_kernel_gets_the_same_command_line(cache: Path) -> None:
+def test_without_grub_the_command_line_of_the_kernel_is_the_same(cache: Path) -> None:
     one = machine(cache)
     assert "-kernel" not in one.command_line()
     one.settings = replace(one.settings, direct_kernel=True)
@@ -385,7 +385,7 @@ def test_without_grub_the_kernel_gets_the_same_command_line(cache: Path) -> None
     assert {"root=/dev/mapper/sysvg-root", "console=ttyS0,115200"} <= set(words)
 
 
-def test_qemu_listens_on_the_loopback_only_and_keeps_the_cache_mode(cache: Path) -> None:
+def test_qemu_listens_only_on_loopback_and_uses_the_cache_mode(cache: Path) -> None:
     line = machine(cache).command_line()
     assert "user,id=net,hostfwd=tcp:127.0.0.1:2222-:22" in line
     drives = [word for word in line if word.startswith("if=none")]
@@ -394,7 +394,7 @@ def test_qemu_listens_on_the_loopback_only_and_keeps_the_cache_mode(cache: Path)
     assert all("cache=writethrough," in drive for drive in drives)
 
 
-def test_a_machine_with_uefi_has_variables_of_its_own(cache: Path) -> None:
+def test_a_machine_with_uefi_has_its_own_variables(cache: Path) -> None:
     assert (
         f"if=pflash,unit=1,format=raw,file={cache}/vms/one/varstore.fd" in machine(cache, "trixie-uefi").command_line()
     )

@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Names of sets, LVs, snapshots and devices."""
+
 from __future__ import annotations
 
 import pytest
@@ -60,7 +62,7 @@ def test_invalid_lv_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("vg", "lv", "suffix", "fits"),
     [
-        # Seen on real hosts: with a VG of two characters 120 work for a thick snapshot, 121 do not.
+        # Measured on real hosts: with a VG name of two characters, a thick snapshot can have 120 characters, not 121.
         ("vg", "a" * 120, "-cow", True),
         ("vg", "a" * 121, "-cow", False),
         ("vg", "-".join("a" * 46), "-cow", False),
@@ -69,7 +71,7 @@ def test_invalid_lv_names(name: str) -> None:
         ("v-g", "a" * 119, "-cow", False),
         ("vg", "a" * 119, "-real", True),
         ("vg", "a" * 120, "-real", False),
-        # LVM's own limit for metadata, in which hyphens count once.
+        # LVM's own limit for its metadata, where hyphens count once.
         ("vg", "a" * 122, "", True),
         ("vg", "a" * 123, "", False),
     ],
@@ -96,7 +98,7 @@ def test_device_path(vg: str, lv: str, path: str) -> None:
 def test_hashed_names_are_always_legal_and_short(origin: str, set_name: str) -> None:
     name = _names.hashed_snapshot_name(origin, set_name)
     assert _names.lv_name_problem(name) is None
-    # Whatever the names are, 53 bytes leave 69 for the name of the VG, with hyphens counted twice.
+    # 53 bytes always leave 69 for the name of the VG, with hyphens counted twice.
     assert len(name) <= 53
     assert "-" not in name
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many of our files Ansible sends to a host for each module: paid for at every call, as no byte code is kept."""
+"""How many files of the collection Ansible sends to a host for each module, at every call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
-# A number that grows wants a reason in its commit.
+# If a number grows, give the reason in the commit.
 FILES = {
     "boot_backup": 50,
     "boot_entry": 47,
@@ -26,7 +26,7 @@ FILES = {
     "snapset_info": 25,
     "snapshot": 47,
 }
-# What only writes: a look at a host needs none of it.
+# Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")
 
 
@@ -46,6 +46,6 @@ def test_how_many_files_are_sent(shipped: Any) -> None:
     assert {module: len(sent["files"]) for module, sent in shipped.items()} == FILES
 
 
-def test_a_look_does_not_send_what_only_writes(shipped: Any) -> None:
+def test_snapset_info_sends_nothing_that_only_writes(shipped: Any) -> None:
     sent = shipped["snapset_info"]["files"]
     assert [name for name in sent if any(part in name for part in ONLY_WRITES)] == []

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan of the jobs, and what is done with what they leave: values alone, no job is run."""
+"""The plan of the jobs, and what happens with their results. No job is run."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def test_a_row_is_a_job() -> None:
 
 def test_a_job_without_minutes_in_the_last_column_is_not_run_without_user_mode_linux() -> None:
     job, other = plan.read(table(ROW, "| thin | trixie | uml | test | 2 | - |"))
-    kept, left = plan.without_uml([job, other])
+    kept, dropped = plan.without_uml([job, other])
     assert [(one.name, one.machine, one.minutes) for one in kept] == [("thick", "qemu", 8.0)]
-    assert left == (other,)
+    assert dropped == (other,)
 
 
 @pytest.mark.parametrize(
@@ -45,17 +45,17 @@ def test_a_job_without_minutes_in_the_last_column_is_not_run_without_user_mode_l
         "| thick | trixie | uml | test | 2 | never |",
     ],
 )
-def test_a_row_that_is_not_understood_is_named(row: str) -> None:
+def test_an_invalid_row_is_quoted_in_the_error(row: str) -> None:
     with pytest.raises(ToolError, match=r"cannot be understood: \| thick"):
         plan.read(table(row))
 
 
-def test_a_job_is_there_once() -> None:
+def test_a_job_must_not_occur_twice() -> None:
     with pytest.raises(ToolError, match="this job twice: thick on trixie, uml"):
         plan.read(table(ROW, ROW))
 
 
-def test_a_table_has_to_be_there() -> None:
+def test_the_table_must_exist() -> None:
     with pytest.raises(ToolError, match="no table of jobs"):
         plan.read("# The tests\n")
 
@@ -74,7 +74,7 @@ def test_a_plan_that_is_too_long_fails_at_once() -> None:
         plan.check(of_minutes(60, 60, 61))
 
 
-def test_every_job_of_the_table_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_job_of_the_table_has_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "artefact", lambda: Path("/artefact.tar.gz"))
     for series in get_args(plan.Series):
         for job in plan.jobs_of(series):
@@ -83,12 +83,12 @@ def test_every_job_of_the_table_can_be_run(tmp_path: Path, monkeypatch: pytest.M
             assert jobs.command(job, tmp_path).argv
 
 
-def test_a_job_that_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_job_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="a job that does not exist: thicc"):
         jobs.command(plan.Job("thicc", "trixie", "uml", "test", 1, None), tmp_path)
 
 
-def test_the_words_of_a_job_are_a_part_and_a_sample(tmp_path: Path) -> None:
+def test_a_job_can_have_a_part_and_a_sample(tmp_path: Path) -> None:
     argv = jobs.command(plan.Job("guest 2/3 20", "trixie", "uml", "test", 1, None), tmp_path).argv
     assert argv[-6:-2] == ("--shard", "2/3", "--faults", "20")
     argv = jobs.command(plan.Job("faults 1/4", "trixie", "uml", "faults", 1, None), tmp_path).argv
@@ -108,7 +108,7 @@ def test_the_words_of_a_job_are_a_part_and_a_sample(tmp_path: Path) -> None:
         ("nothing of that\n", ""),
     ],
 )
-def test_where_a_program_is(tmp_path: Path, output: str, place: str) -> None:
+def test_the_progress_of_a_program(tmp_path: Path, output: str, place: str) -> None:
     log = tmp_path / "log"
     log.write_text(output)
     process = subprocess.Popen([sys.executable, "-c", ""])
@@ -116,7 +116,7 @@ def test_where_a_program_is(tmp_path: Path, output: str, place: str) -> None:
     assert programs.Running(process, "title", log).place() == place
 
 
-def test_a_result_is_void_when_what_was_tested_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_is_void_if_the_tested_files_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "ROOT", tmp_path)
     monkeypatch.setattr(results, "listed_files", lambda: [Path("plugins/a.py"), Path("docs/b.md")])
     for name in ("plugins/a.py", "docs/b.md"):
@@ -135,7 +135,7 @@ def test_a_result_is_void_when_what_was_tested_changes(tmp_path: Path, monkeypat
     results.tree.cache_clear()
 
 
-def test_what_has_passed_is_kept_in_the_place_of_older_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passed_results_replace_older_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = plan.Job("thick", "trixie", "uml", "all", 1, None)
     monkeypatch.setattr(results, "KEPT", tmp_path / "passed")
     monkeypatch.setattr(results, "image_key", lambda _name, _machine: "image")
@@ -156,27 +156,27 @@ def test_a_job_that_names_an_image_has_a_second_machine() -> None:
     assert jobs.machines(alone) == {alone.slug: "trixie"}
 
 
-def test_the_machines_of_the_table_have_their_own_names_and_known_images() -> None:
-    machines = [machine for job in every() for machine in jobs.machines(job).items()]
+def test_the_machines_of_the_table_have_unique_names_and_known_images() -> None:
+    machines = [machine for job in all_jobs() for machine in jobs.machines(job).items()]
     assert len(dict(machines)) == len(machines)
     assert {name for _machine, name in machines} <= set(RECIPES)
-    # A host name has 64 characters at most.
+    # A host name has at most 64 characters.
     assert max(len(machine) for machine, _name in machines) <= 64
 
 
-def test_a_program_that_is_not_there_is_a_problem_and_no_traceback(tmp_path: Path) -> None:
+def test_a_program_that_does_not_exist_is_a_problem_without_traceback(tmp_path: Path) -> None:
     problem = programs.Programs().run("title", ["/no/such/program"], env={}, log=tmp_path / "log", limit=10)
     assert problem is not None
     assert problem.startswith("it could not be started: ")
     assert "/no/such/program" in problem
 
 
-def test_a_job_is_run_with_the_core_that_it_names() -> None:
+def test_a_job_is_run_with_its_ansible_core() -> None:
     job = plan.Job("controller core-2.21 bookworm", "trixie", "uml", "all", 5, None)
     assert jobs.environment_of(job).name == "core-2.21"
-    names = {jobs.environment_of(job).name for job in every()}
+    names = {jobs.environment_of(job).name for job in all_jobs()}
     assert names == {"main", *(environment.name for environment in envs.CONTROLLERS)}
 
 
-def every() -> tuple[plan.Job, ...]:
+def all_jobs() -> tuple[plan.Job, ...]:
     return plan.read(plan.README.read_text(encoding="utf-8"))

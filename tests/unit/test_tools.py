@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which Python an environment of the tests gets, and what becomes of a controller that can have none."""
+"""Which Python each environment of the tests uses, and what happens if there is none for a controller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER = Python((3, 13, 5), Path("/usr/bin/python3.13"), has_venv=True, prefix=("
 
 @pytest.fixture
 def debian12(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A machine with Debian 12's Python alone, on which another Debian can be made."""
+    """A machine that has only the Python of Debian 12, and can create another Debian."""
     monkeypatch.setattr(envs, "find_all", lambda: (OWN,))
     monkeypatch.setattr(debian, "suite_for", lambda minors: "trixie" if 13 in minors else None)
     monkeypatch.setattr(debian, "find", lambda _suite: None)
@@ -27,7 +27,7 @@ def debian12(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.parametrize(("minors", "suite"), [((14, 13, 12), "trixie"), ((10, 11, 12), "bookworm"), ((9,), None)])
-def test_the_debian_that_has_such_a_python(
+def test_which_debian_has_such_a_python(
     minors: tuple[int, ...], suite: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -39,12 +39,12 @@ def test_the_debian_that_has_such_a_python(
 
 
 @pytest.mark.usefixtures("debian12")
-def test_a_controller_has_a_python_of_this_machine_where_one_fits() -> None:
+def test_a_controller_uses_a_python_of_this_machine_if_possible() -> None:
     assert envs.choose_python(CORE_216) == OWN
     assert CORE_216.command("python", "-V") == [CORE_216.tool("python"), "-V"]
 
 
-def test_else_it_has_that_of_another_debian(debian12: pytest.MonkeyPatch) -> None:
+def test_otherwise_a_controller_uses_the_python_of_another_debian(debian12: pytest.MonkeyPatch) -> None:
     assert envs.choose_python(CORE_221) is None
     assert envs.why_not(CORE_221) is None
     debian12.setattr(debian, "find", lambda _suite: OTHER)
@@ -53,7 +53,7 @@ def test_else_it_has_that_of_another_debian(debian12: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.usefixtures("debian12")
-def test_only_controllers_do() -> None:
+def test_only_controllers_use_another_debian() -> None:
     assert envs.why_not(envs.FLOOR) == f"{envs.FLOOR.title}: not run, no Python 3.9 on this machine"
 
 

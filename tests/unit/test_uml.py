@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parts of user-mode Linux's machines that work on values alone: kernels, what is started."""
+"""The pure parts of machines with user-mode Linux: kernels, and the started commands."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 SETTINGS = guest.Settings("one", "trixie", "/image", "uml", 512, "unsafe", ["disk1.raw"], 2222, kernel="7.1")
 
 
-def test_disks_are_synchronous_where_power_is_cut() -> None:
+def test_disks_are_synchronous_if_power_is_cut() -> None:
     fast = uml_process.kernel_command(SETTINGS)
     honest = uml_process.kernel_command(replace(SETTINGS, cache="writethrough"))
     assert {"ubda=/machine/system.raw", "ubdb=/machine/disk1.raw"} <= set(fast)
     assert {"ubdas=/machine/system.raw", "ubdbs=/machine/disk1.raw"} <= set(honest)
 
 
-def test_a_machine_of_user_mode_linux_is_found_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saved_machine_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEPOINT_CACHE", str(tmp_path))
     directory = tmp_path / "vms" / "one"
     directory.mkdir(parents=True)
@@ -44,7 +44,7 @@ def test_sizes_of_disks(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2T", "G", "-1M", "1.5G"])
-def test_other_sizes_are_refused(text: str) -> None:
+def test_invalid_sizes_are_refused(text: str) -> None:
     with pytest.raises(LabError, match="is no size of a disk"):
         uml.size_of(text)
 
@@ -80,7 +80,7 @@ def test_the_newest_kernel_that_passes_its_trial(
         return verdicts[kernel.version]
 
     monkeypatch.setattr(uml_trial, "trial", trial)
-    for _time in range(2):  # The second time it is known.
+    for _time in range(2):  # The second time the verdict is known.
         kernel, problem = uml_trial.usable_kernel()
         assert (kernel and kernel.version, problem) == (version, "")
     assert seen == tried
@@ -88,12 +88,12 @@ def test_the_newest_kernel_that_passes_its_trial(
 
 
 @pytest.mark.usefixtures("kernels")
-def test_when_no_kernel_passes_the_reason_is_that_of_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_no_kernel_passes_the_reason_is_that_of_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uml_trial, "trial", lambda kernel: f"{kernel.version} hangs")
     assert uml_trial.usable_kernel() == (None, "version 7.2 failed its trial: 7.2 hangs")
 
 
-def test_a_verdict_holds_for_one_kernel_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verdict_is_valid_for_one_host_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEPOINT_CACHE", str(tmp_path))
     (tmp_path / "uml").mkdir()
     uml_kernel.Verdicts().keep("7.2", "")
@@ -106,7 +106,7 @@ def test_without_a_tun_device_there_is_no_user_mode_linux(tmp_path: Path, monkey
     assert "tun" in (uml_kernel.why_never() or "")
 
 
-def test_a_connection_ends_at_both_ends() -> None:
+def test_both_ends_of_a_connection_are_closed() -> None:
     one, near = socket.socketpair()
     far, two = socket.socketpair()
     thread = threading.Thread(target=uml_process.pump, args=(near, far))

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Killed at every step: whatever is killed whenever, the host stays sound and the same task ends as if undisturbed.
+"""Kill something at every step: the host stays consistent, and the repeated task has the same result as without a kill.
 
-The volumes are not mounted here, so a merge begins at once; test_suspended.py has the volumes in use.
+The volumes are not mounted here, so a merge starts immediately. In test_suspended.py they are in use.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ SETS = {
     "mixed": ("thick/b", "thick/c", "other/a", "thin/t1", "thin/t2"),
 }
 SEALED = "safepoint.member.sealed"
-# Where the origins are changed, in MiB.
-PLACE = 2
-# So often LVM is killed, until one time it had just taken the device away.
+# The offset at which the origins are changed, in MiB.
+OFFSET_MIB = 2
+# How often LVM is killed at most, until a kill happens while the device is deactivated.
 TRIES = 8
-# How long a command takes in a slow machine at most; a kill falls anywhere in the first part of it.
+# The longest time of a command in a slow machine, in seconds. LVM is killed at some time within it.
 SLOW = 2.5
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is killed when, in which task on which set: ``number`` counts the task's modifying commands from 0."""
+    """What is killed, when, in which task on which set. ``number`` counts the modifying commands of the task from 0."""
 
     task: str
     kind: str
@@ -61,13 +61,13 @@ class Case:
 
 
 def commands(task: str, origins: Sequence[str]) -> int:
-    """How many modifying commands a task has on a set of ``origins``, undisturbed."""
+    """How many modifying commands a task on a set of ``origins`` has if nothing is killed."""
     thick = [origin for origin in origins if not origin.startswith("thin/")]
     return {"create": len(origins) + 1, "extend": len(thick), "merge": 2, "remove": 1}[task]
 
 
 def cases() -> list[Case]:
-    """Every task, on every set, with every victim at every command."""
+    """Every task on every set, with every victim at every command."""
     found = []
     for task in ("create", "extend", "merge", "remove"):
         for kind, origins in SETS.items():
@@ -95,79 +95,79 @@ def test_killed(case: Case, pytestconfig: pytest.Config) -> None:
         if case.task != "create":
             ok("snapset", present("s", *case.origins, size="8MiB"))
         for origin in case.origins:
-            storage.write(origin, 1, at=PLACE)
+            storage.write(origin, 1, at=OFFSET_MIB)
         changed = storage.checksums(*case.origins)
         task = parameters(case.task, case.origins)
 
-        disturb(case, task, seed=pytestconfig.getoption("--seed"))
+        run_and_kill(case, task, seed=pytestconfig.getoption("--seed"))
 
-        assert_sound()
-        assert_told_truly(case)
+        assert_consistent()
+        assert_info_matches_lvm(case)
         finish(task)
-        assert_sound()
-        assert_as_undisturbed(case)
+        assert_consistent()
+        assert_result_as_without_kill(case)
         assert storage.checksums(*case.origins) == (taken if case.task == "merge" else changed)
 
 
 def test_an_origin_that_lvm_has_deactivated_is_active_again() -> None:
-    """LVM takes a closed thin origin's device away while it merges into it, and is killed just then."""
+    """LVM deactivates a closed thin origin while it merges into it, and is killed at that moment."""
     origin = "thin/t2"
     with kept((origin,)):
         taken = storage.checksums(origin)
         assert any(killed_without_device(origin) for _try in range(TRIES))
-        assert_sound()
+        assert_consistent()
         assert storage.checksums(origin) == taken
 
 
 def killed_without_device(origin: str) -> bool:
-    """Take a set, go back, and kill LVM as soon as the origin has no device; whether the origin was activated again."""
+    """Take a set, merge it, and kill LVM as soon as the origin has no device. Return whether it was activated again."""
     ok("snapset", present("s", origin))
-    storage.write(origin, 1, at=PLACE)
+    storage.write(origin, 1, at=OFFSET_MIB)
     device = Path("/sys/class/block", Path(f"/dev/{origin}").resolve().name)
-    reached, told = os.pipe()
-    running = start("snapset", merged("s"), before=lambda number, _words: tell(told, number, 1))
-    os.close(told)
-    assert os.read(reached, 1), running.result()
-    os.close(reached)
+    reader, writer = os.pipe()
+    running = start("snapset", merged("s"), before=lambda number, _words: notify(writer, number, 1))
+    os.close(writer)
+    assert os.read(reader, 1), running.result()
+    os.close(reader)
     lvm_pid, _supervisor = processes.wait_for_child_of_child(running.pid)
     while device.exists() and processes.is_running(lvm_pid):
         time.sleep(0.002)
     processes.kill(lvm_pid)
-    said = running.result().get("msg", "")
-    assert Path(f"/dev/{origin}").exists(), said
+    message = running.result().get("msg", "")
+    assert Path(f"/dev/{origin}").exists(), message
     finish(merged("s"))
-    return f"{origin} had become inactive, and was activated again" in said
+    return f"{origin} had become inactive, and was activated again" in message
 
 
 @contextmanager
 def kept(origins: Sequence[str]) -> Iterator[None]:
-    """Put back afterwards what is overwritten: some of the origins hold filesystems that others need."""
+    """Restore afterwards what is overwritten: some origins contain filesystems that other tests need."""
     former = {}
     for origin in origins:
         with Path("/dev", origin).open("rb") as device:
-            device.seek(PLACE * storage.MIB)
+            device.seek(OFFSET_MIB * storage.MIB)
             former[origin] = device.read(storage.MIB)
     try:
         yield
     finally:
         for origin, content in former.items():
             with Path("/dev", origin).open("r+b") as device:
-                device.seek(PLACE * storage.MIB)
+                device.seek(OFFSET_MIB * storage.MIB)
                 device.write(content)
 
 
-def disturb(case: Case, task: Mapping[str, Any], *, seed: str) -> None:
-    """Run the task and kill what the case says."""
+def run_and_kill(case: Case, task: Mapping[str, Any], *, seed: str) -> None:
+    """Run the task and kill the victim of the case."""
     if case.victim in ("before", "after"):
         hook = die_before(case.number) if case.victim == "before" else die_after(case.number)
         running = start("snapset", task, before=hook)
         assert running.wait() == -signal.SIGKILL
         return
-    reached, told = os.pipe()
-    running = start("snapset", task, before=lambda number, _words: tell(told, number, case.number))
-    os.close(told)
-    assert os.read(reached, 1), running.result()
-    os.close(reached)
+    reader, writer = os.pipe()
+    running = start("snapset", task, before=lambda number, _words: notify(writer, number, case.number))
+    os.close(writer)
+    assert os.read(reader, 1), running.result()
+    os.close(reader)
     if case.victim == "while":
         kill_the_host_side(running)
     else:
@@ -175,12 +175,12 @@ def disturb(case: Case, task: Mapping[str, Any], *, seed: str) -> None:
 
 
 def die_before(wanted: int) -> Callable[[int, Sequence[str]], None]:
-    """The module dies before its command ``wanted``."""
+    """A hook that kills the module before its command ``wanted``."""
     return lambda number, _words: os.kill(os.getpid(), signal.SIGKILL) if number == wanted else None
 
 
 def die_after(wanted: int) -> Callable[[int, Sequence[str]], None]:
-    """The module dies after its command ``wanted``, when it wants to see what there is now."""
+    """A hook that kills the module after its command ``wanted``, when it reads the report."""
 
     def hook(number: int, _words: Sequence[str]) -> None:
         if number == wanted:
@@ -189,14 +189,14 @@ def die_after(wanted: int) -> Callable[[int, Sequence[str]], None]:
     return hook
 
 
-def tell(pipe: int, number: int, wanted: int) -> None:
-    """Let the test know that the module begins its command ``wanted``."""
+def notify(pipe: int, number: int, wanted: int) -> None:
+    """Notify the test that the module is about to run its command ``wanted``."""
     if number == wanted:
         os.write(pipe, b"x")
 
 
 def kill_the_host_side(running: Running) -> None:
-    """Kill module and supervisor while LVM runs: it goes on alone, and the host stays locked as long as it does."""
+    """Kill the module and the supervisor while LVM runs: it continues, and the host stays locked until it ends."""
     lvm_pid, supervisor = processes.wait_for_child_of_child(running.pid)
     os.kill(lvm_pid, signal.SIGSTOP)
     os.kill(supervisor, signal.SIGKILL)
@@ -210,7 +210,7 @@ def kill_the_host_side(running: Running) -> None:
 
 
 def kill_lvm(running: Running, *, after: float) -> None:
-    """Kill LVM's command ``after`` so many seconds; the supervisor and the module see to what it leaves."""
+    """Kill the LVM command ``after`` that many seconds. The supervisor and the module clean up."""
     lvm_pid, _supervisor = processes.wait_for_child_of_child(running.pid)
     time.sleep(after)
     killed = processes.kill(lvm_pid)
@@ -221,14 +221,14 @@ def kill_lvm(running: Running, *, after: float) -> None:
         assert "killed" in result["msg"], result["msg"]
 
 
-def assert_sound() -> None:
-    """No device is suspended, nobody holds the lock, no command of LVM runs."""
+def assert_consistent() -> None:
+    """No device is suspended, the lock is free, and no LVM command runs."""
     assert processes.suspended_for_good() == []
     assert not ok("snapset", {**absent("nothing"), "lock_timeout": 10})["changed"]
 
 
-def assert_told_truly(case: Case) -> None:
-    """snapset_info says what LVM's own report says."""
+def assert_info_matches_lvm(case: Case) -> None:
+    """snapset_info agrees with the report of LVM."""
     rows = [row for row in rows_of_set() if row["origin"]]
     shown = {one["name"]: one for one in ok("snapset_info", {})["snapsets"]}
     state = shown["s"]["state"] if "s" in shown else "absent"
@@ -247,21 +247,21 @@ def assert_told_truly(case: Case) -> None:
 
 
 def rows_of_set() -> list[dict[str, str]]:
-    """What LVM tells of everything that bears the set's tags."""
+    """The rows of LVM's report for all LVs with the tags of the set."""
     rows = lvm.report("lvs", "lv_full_name,lv_name,origin,lv_tags,lv_merging,lv_size", "-a", *storage.SIZES)
     return [row for row in rows if "safepoint.member.set=s" in row["lv_tags"]]
 
 
 def finish(task: Mapping[str, Any]) -> None:
-    """Run the same task again, until nothing is left to do."""
+    """Repeat the task until nothing is left to do."""
     end = time.monotonic() + 240
     while (result := ok("snapset", task))["changed"] or result["poll_after"]:
         assert time.monotonic() < end, result
         time.sleep(1)
 
 
-def assert_as_undisturbed(case: Case) -> None:
-    """The set, its LVs and the origins' tags are as after a run that nobody disturbed."""
+def assert_result_as_without_kill(case: Case) -> None:
+    """The set, its LVs and the tags of the origins are as after a run without a kill."""
     state = {"create": "active", "extend": "active", "merge": "rolled_back", "remove": "absent"}[case.task]
     result = ok("snapset", parameters(case.task, case.origins))
     assert result["snapset"]["state"] == state
@@ -271,5 +271,5 @@ def assert_as_undisturbed(case: Case) -> None:
         wanted = 16 if case.task == "extend" else 8
         assert member["kind"] == "thin" or member["size"] == wanted * storage.MIB
     for origin in case.origins:
-        told = [tag.split("=")[0] for tag in lvm.tags(origin)]
-        assert told == (["safepoint.outcome.rolled_back"] if state == "rolled_back" else [])
+        found = [tag.split("=")[0] for tag in lvm.tags(origin)]
+        assert found == (["safepoint.outcome.rolled_back"] if state == "rolled_back" else [])

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole life of an origin of every type: taken, changed, brought back byte for byte, taken again and let go."""
+"""For each type of origin: take a set, change it, roll back, compare every byte, take a set again, commit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEVICE = f"/dev/{ORIGIN}"
 CRYPT = "safepoint-crypt"
 LINEAR = "lvcreate -y -L 12m -n o types"
 POOL = "lvcreate -y --type thin-pool -L 48m --poolmetadatasize 4m -n pool types"
-# The commands by which an administrator makes each.
+# The commands with which an administrator creates each of them.
 KINDS = {
     "linear": (LINEAR,),
     "striped": ("lvcreate -y --type striped -i 2 -L 12m -n o types",),
@@ -60,7 +60,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def _types() -> Iterator[None]:
-    """The VG types on three disks."""
+    """Create the VG types on three disks."""
     disks = [storage.new_disk(f"types{number}", 64) for number in range(3)]
     storage.new_group("types", *disks, extent="1m")
     yield
@@ -73,15 +73,15 @@ def make(commands: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("commands", KINDS.values(), ids=KINDS)
-def test_whole_life(commands: Sequence[str]) -> None:
+def test_whole_lifecycle(commands: Sequence[str]) -> None:
     make(commands)
-    live()
+    whole_lifecycle()
 
 
 def test_vdo() -> None:
     if not any(Path("/lib/modules", os.uname().release).rglob("dm-vdo.ko*")):
         pytest.skip("this kernel has no VDO")
-    # The smallest that there is: an index of 256 MiB of memory has 2.5 GiB on the disk.
+    # The smallest possible: an index of 256 MiB in memory has 2.5 GiB on the disk.
     smallest = (
         "vdo_slab_size_mb=128 vdo_index_memory_size_mb=256 vdo_use_deduplication=0 vdo_block_map_cache_size_mb=128"
     )
@@ -90,16 +90,16 @@ def test_vdo() -> None:
     create = ("lvcreate", "-y", "--type", "vdo", "-L", "5g", "-V", "12m", "-n", "o", "types/pool", disk)
     lvm.run(*create, "--config", f"allocation {{ {smallest} }}")
     try:
-        # LVM calls it private and virtual when it has one snapshot, and it can have another all the same.
+        # With one snapshot, LVM reports it as private and virtual. It can still have another one.
         for task in (present("one", ORIGIN), present("two", ORIGIN), absent("one"), absent("two")):
             assert ok("snapset", task)["changed"]
-        live()
+        whole_lifecycle()
     finally:
         storage.remove_disks(disk)
 
 
-def live() -> None:
-    """Take, change, roll back, take again, change, let go."""
+def whole_lifecycle() -> None:
+    """Take, change, roll back, take again, change, commit."""
     storage.write(ORIGIN, 5, at=1)
     taken, names = storage.checksum(ORIGIN), lvm.names("types")
     predicted_and_done("snapset", present("s", ORIGIN), commands=4)
@@ -119,7 +119,7 @@ def live() -> None:
 
 @contextmanager
 def unlocked() -> Iterator[None]:
-    """The encrypted content of the origin, as a device of its own."""
+    """Open the encrypted origin as a device temporarily."""
     lvm.run("cryptsetup", "open", "--key-file", "-", DEVICE, CRYPT, stdin="secret")
     try:
         yield
@@ -130,7 +130,7 @@ def unlocked() -> Iterator[None]:
 
 
 def test_encrypted() -> None:
-    """LUKS on the origin, with a filesystem in it, chosen by its mountpoint and in use when its merge is requested."""
+    """LUKS with a filesystem on the origin. It is selected by mountpoint, and in use when the merge is requested."""
     make(["lvcreate -y -L 28m -n o types"])
     quick = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
     lvm.run("cryptsetup", "luksFormat", "-q", *quick, "--key-file", "-", DEVICE, stdin="secret")
@@ -155,7 +155,7 @@ def test_encrypted() -> None:
 
 @contextmanager
 def swapping() -> Iterator[None]:
-    """The origin in use as swap."""
+    """Use the origin as swap temporarily."""
     lvm.run("swapon", DEVICE)
     try:
         yield
@@ -181,17 +181,17 @@ def test_swap() -> None:
 
 
 def test_the_external_origin_has_no_snapshot_that_could_be_merged() -> None:
-    """LVM calls a thin volume a snapshot of its external origin, but merges nothing into that."""
+    """LVM reports a thin volume as a snapshot of its external origin, but cannot merge it."""
     make(KINDS["thin with external origin"])
     assert ok("snapset_info", {})["unmanaged_snapshots"] == []
     for state in ("present", "merged", "absent"):
-        asked = {"vg": "types", "lv": "outside", "snapshot": "o", "state": state}
-        refused("snapshot", asked, "types/o exists and is not a snapshot, so it is not touched")
+        requested = {"vg": "types", "lv": "outside", "snapshot": "o", "state": state}
+        refused("snapshot", requested, "types/o exists and is not a snapshot, so it is not touched")
 
 
 @contextmanager
 def stacked() -> Iterator[None]:
-    """The VG inner on the origin, on a host whose LVM looks for PVs on LVs."""
+    """Create the VG inner on the origin, with LVM configured to scan LVs for PVs."""
     with lvm.settings("devices { scan_lvs = 1 }"):
         make([LINEAR])
         storage.new_group("inner", DEVICE, extent="1m")
@@ -201,7 +201,7 @@ def stacked() -> Iterator[None]:
 
 @pytest.mark.parametrize("active", [True, False], ids=["active", "inactive"])
 def test_a_pv_on_the_origin(active: bool) -> None:  # noqa: FBT001
-    """A thick snapshot would be the same PV once more, and LVM would not activate what lies on it again."""
+    """A thick snapshot would be a duplicate of the PV, and LVM would refuse to activate its VG again."""
     with stacked():
         if not active:
             lvm.run("vgchange", "-an", "inner")

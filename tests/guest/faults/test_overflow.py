@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stores and pools that run full: what that harms and what not, what is told, and that what is told works.
+"""Stores and pools that become full: what is damaged, what is reported, and whether the suggested commands work.
 
-Chunks and blocks are counted exactly. A store of N chunks (4 KiB) holds its header, and an area of metadata before
-every 256 chunks of content: 2048 chunks hold 2039.
+Chunks and blocks are counted exactly. A store of N chunks (4 KiB) contains a header, and one chunk of metadata before
+every 256 chunks of content: a store of 2048 chunks has space for 2039.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ from calls import (
 )
 from storage import MIB
 from test_merging import slow_group
-from test_pending import in_use, type_as_told
+from test_pending import in_use, run_suggested_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHUNK = 4096
-# What a store of 8 MiB holds.
-HELD = 2039
+# How many chunks of content a store of 8 MiB can hold.
+CAPACITY = 2039
 
 
 def write_chunks(origin: str, count: int) -> None:
-    """Write the first ``count`` chunks of an LV anew."""
+    """Overwrite the first ``count`` chunks of an LV."""
     storage.write(origin, count * CHUNK / MIB)
 
 
 def shown(name: str = "s") -> Result:
-    """The set as snapset_info tells of it."""
+    """The set as snapset_info reports it."""
     found: Result = ok("snapset_info", {"name": name})["snapsets"][0]
     return found
 
 
-@pytest.mark.parametrize("held", [HELD, HELD + 1], ids=["last chunk", "one more"])
-def test_a_store_is_full_before_it_overflows(held: int) -> None:
-    """LVM reports 100% of both: one is a way back, the other none."""
+@pytest.mark.parametrize("chunks", [CAPACITY, CAPACITY + 1], ids=["last chunk", "one more"])
+def test_a_store_is_full_before_it_overflows(chunks: int) -> None:
+    """LVM reports 100% for both, but only the first can be rolled back."""
     taken = storage.checksum("thick/c")
     ok("snapset", present("s", "thick/c", size="8MiB"))
-    write_chunks("thick/c", held)
+    write_chunks("thick/c", chunks)
     assert [member["used_percent"] for member in shown()["members"]] == [100]
-    if held > HELD:
+    if chunks > CAPACITY:
         assert shown()["state"] == "invalid"
         refused("snapset", merged("s"), "thick/c_s overflowed and is invalid")
         return
@@ -84,30 +84,30 @@ def test_overflow_does_no_harm_to_a_closed_origin() -> None:
     refused("snapset", task, r"remove the set \(state: absent\), then create a new one")
     four_runs("snapset", absent("s"), commands=3)
     ok("snapset", task)
-    write_chunks("thick/c", HELD)
+    write_chunks("thick/c", CAPACITY)
     ok("snapset", merged("s", min_headroom="0"))
     rolled_back("snapset", merged("s"))
     assert storage.checksum("thick/c") == sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize("looked_at", [False, True], ids=["", "snapshot mounted"])
-def test_overflow_does_no_harm_to_a_mounted_origin(looked_at: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("snapshot_mounted", [False, True], ids=["", "snapshot mounted"])
+def test_overflow_does_no_harm_to_a_mounted_origin(snapshot_mounted: bool) -> None:  # noqa: FBT001
     content = os.urandom(16 * MIB)
-    with ExitStack() as looking, in_use("thick/a") as root:
+    with ExitStack() as snapshot_mounts, in_use("thick/a") as root:
         ok("snapset", present("s", "thick/a", size="8MiB"))
-        if looked_at:
-            # dmeventd would unmount it by force, in its own time.
+        if snapshot_mounted:
+            # dmeventd would unmount it by force at some time.
             lvm.run("lvchange", "--monitor", "n", "thick/a_s")
-            looking.enter_context(storage.mounted("thick/a_s", "-o", "ro,noload", at="looked-at"))
+            snapshot_mounts.enter_context(storage.mounted("thick/a_s", "-o", "ro,noload", at="snapshot"))
         (root / "later").write_bytes(content)
         lvm.run("sync", "-f", str(root))
         info = ok("snapset_info", {})
         assert info["snapsets"][0]["state"] == "invalid"
         (entry,) = (one for one in info["coverage"] if one["mountpoint"] == str(root))
         assert (entry["protectable"], entry["snapsets"]) == (True, [])
-        if looked_at:
+        if snapshot_mounted:
             refused("snapset", absent("s"), "thick/a_s itself is mounted at .*: close it first")
-            looking.close()
+            snapshot_mounts.close()
         ok("snapset", absent("s"))
     lvm.run("e2fsck", "-fn", "/dev/thick/a")
     with storage.mounted("thick/a") as root:
@@ -116,7 +116,7 @@ def test_overflow_does_no_harm_to_a_mounted_origin(looked_at: bool) -> None:  # 
 
 
 def test_a_member_overflows_while_its_merge_waits() -> None:
-    """LVM cannot cancel the merge of the thin one beside it: what is told goes on without the one that is lost."""
+    """LVM cannot cancel the merge of the thin member: the suggested commands continue without the lost member."""
     content = os.urandom(16 * MIB)
     with in_use("thick/a") as thick, in_use("thin/t1") as thin:
         ok("snapset", present("s", "thick/a", "thin/t1", size="8MiB"))
@@ -126,11 +126,11 @@ def test_a_member_overflows_while_its_merge_waits() -> None:
         lvm.run("sync", "-f", str(thick))
         refused("snapset", absent("s"), "LVM cannot remove it before thick/a is next activated", "accept_loss_of")
         lost = "thick/a_s overflowed while its merge was pending: the rollback is lost"
-        told = refused("snapset", merged("s"), lost, r"accept_loss_of: \[s\]")["msg"]
+        message = refused("snapset", merged("s"), lost, r"accept_loss_of: \[s\]")["msg"]
         lvm.run("umount", str(thick))
-        type_as_told(told)
-        going_on = ok("snapset", merged("s", accept_loss_of=["s"]))
-        assert states(going_on) == ("merge_pending", ["merge_pending"])
+        run_suggested_commands(message)
+        continued = ok("snapset", merged("s", accept_loss_of=["s"]))
+        assert states(continued) == ("merge_pending", ["merge_pending"])
         lvm.run("umount", str(thin))
     assert states(rolled_back("snapset", merged("s"))) == ("rolled_back", ["rolled_back"])
     with storage.mounted("thick/a") as thick, storage.mounted("thin/t1") as thin:
@@ -145,7 +145,7 @@ def test_writes_to_the_origin_do_not_fill_a_store_that_is_being_merged() -> None
     with slow_group() as disk:
         taken = Path("/dev/slow/o").read_bytes()
         ok("snapset", present("s", "slow/o", size="8MiB"))
-        write_chunks("slow/o", HELD)
+        write_chunks("slow/o", CAPACITY)
         disk.delay(300)
         assert states(ok("snapset", merged("s", min_headroom="0")))[0] == "merging"
         content = os.urandom(MIB)
@@ -164,7 +164,7 @@ def test_writes_to_the_origin_do_not_fill_a_store_that_is_being_merged() -> None
 
 
 def two_snapshots(chunks: int) -> list[str]:
-    """Snapshots of thick/c: older, which holds so many chunks, and younger, with a store of 8 MiB; both contents."""
+    """Take two snapshots of thick/c: older with ``chunks`` chunks, younger with 8 MiB. Return their checksums."""
     contents = [storage.checksum("thick/c")]
     ok("snapset", present("older", "thick/c", size="16MiB"))
     write_chunks("thick/c", chunks)
@@ -173,8 +173,8 @@ def two_snapshots(chunks: int) -> list[str]:
 
 
 def test_a_sibling_with_just_enough_room_for_the_merge() -> None:
-    """LVM's percent has two decimals, so one chunk may be asked for too much, but never one too little."""
-    older, younger = two_snapshots(HELD - 1)
+    """The percentage of LVM has two decimals: we may require one chunk too many, but never one too few."""
+    older, younger = two_snapshots(CAPACITY - 1)
     ok("snapset", merged("older"))
     rolled_back("snapset", merged("older"))
     assert storage.checksum("thick/c") == older
@@ -186,7 +186,7 @@ def test_a_sibling_with_just_enough_room_for_the_merge() -> None:
 
 
 def test_a_sibling_without_enough_room_for_the_merge() -> None:
-    older, younger = two_snapshots(HELD + 1)
+    older, younger = two_snapshots(CAPACITY + 1)
     refused("snapset", merged("older"), r"into thick/c_younger \(younger\), .* extend or remove it first")
     ok("snapset", present("younger", "thick/c", size="12MiB"))
     ok("snapset", merged("older"))
@@ -196,7 +196,7 @@ def test_a_sibling_without_enough_room_for_the_merge() -> None:
 
 
 def test_a_sibling_filled_by_the_merge() -> None:
-    older, _younger = two_snapshots(HELD + 1)
+    older, _younger = two_snapshots(CAPACITY + 1)
     refused("snapset", merged("older"), "or list younger in accept_loss_of")
     ok("snapset", merged("older", accept_loss_of=["younger"]))
     rolled_back("snapset", merged("older"))
@@ -213,7 +213,7 @@ BLOCK = 64 * 1024
 
 @contextmanager
 def small_pool() -> Iterator[None]:
-    """The VG brim with a pool of 320 blocks of data and 512 of metadata, and v in it, which is larger."""
+    """Create the VG brim with a pool of 320 data blocks and 512 metadata blocks, and the larger volume v in it."""
     disk = storage.new_disk("brim", 48)
     storage.new_group("brim", disk, extent="1m")
     sizes = ("-L", f"{POOL_BLOCKS * BLOCK}b", "--chunksize", "64k", "--poolmetadatasize", "2m")
@@ -233,12 +233,12 @@ def _pool() -> Iterator[None]:
 
 
 def fill(start: int, end: int) -> None:
-    """Make so many blocks of the pool hold data of v, which has ``start`` of them."""
+    """Write v until it uses ``end`` blocks of the pool. It already uses ``start`` blocks."""
     storage.write("brim/v", (end - start) * BLOCK / MIB, at=start * BLOCK / MIB)
 
 
 def written(blocks: int) -> bytes:
-    """The first blocks of v, read from the pool."""
+    """The content of the first blocks of v, read from the pool."""
     lvm.run("blockdev", "--flushbufs", "/dev/brim/v")
     with Path("/dev/brim/v").open("rb") as device:
         return device.read(blocks * BLOCK)
@@ -246,7 +246,7 @@ def written(blocks: int) -> bytes:
 
 @pytest.mark.usefixtures("_pool")
 def test_how_full_the_data_of_a_pool_may_be() -> None:
-    """Of 320 blocks: just below what is asked for is refused, at it is not; at the limit is, just below it is not."""
+    """Exactly the reserve is accepted, one block less is refused. Below the limit is accepted, at it is refused."""
     cases = (
         (240, "25%", None),
         (240, "5MiB", None),
@@ -272,21 +272,21 @@ def test_how_full_the_data_of_a_pool_may_be() -> None:
 
 
 def metadata_blocks() -> int:
-    """How many of the 512 blocks of metadata are in use, as the kernel says."""
+    """How many of the 512 metadata blocks are used, as the kernel reports."""
     (used,) = re.findall(r" thin-pool \d+ (\d+)/512 ", lvm.run("dmsetup", "status", "brim-pool-tpool"))
     return int(used)
 
 
 def add_devices(blocks: int) -> None:
-    """Make so many blocks of the metadata be used, by devices of which LVM knows nothing."""
+    """Add devices that LVM does not know until ``blocks`` metadata blocks are used."""
     while (used := metadata_blocks()) < blocks:
         lvm.run("dmsetup", "message", "brim-pool-tpool", "0", f"create_thin {10_000 + used}")
 
 
 @pytest.mark.usefixtures("_pool")
 def test_how_full_the_metadata_of_a_pool_may_be() -> None:
-    """Of 512 blocks, 384 are 75%; LVM's own limit is the same."""
-    # The kernel counts a tenth, which it keeps for letting go of what is there, as used.
+    """384 of 512 blocks are 75%, which is also the limit of LVM."""
+    # The kernel reserves a tenth for deletions, and reports it as used.
     storage.fill_metadata("brim/pool", 300)
     lvm.run("lvchange", "-ay", "brim/v")
     task = present("s", "brim/v")
@@ -301,9 +301,9 @@ def test_how_full_the_metadata_of_a_pool_may_be() -> None:
 
 
 @pytest.mark.usefixtures("_pool")
-@pytest.mark.parametrize("way_out", [merged, absent])
-def test_a_pool_out_of_data(way_out: Callable[[str], Arguments]) -> None:
-    """What is written to the origin is lost then, which is why pools are refused early; both ways out give room."""
+@pytest.mark.parametrize("task", [merged, absent])
+def test_a_pool_out_of_data(task: Callable[[str], Arguments]) -> None:
+    """Writes to the origin fail then, so pools are refused earlier. Both merge and removal free space."""
     fill(0, 64)
     old = written(64)
     ok("snapset", present("s", "brim/v"))
@@ -315,21 +315,21 @@ def test_a_pool_out_of_data(way_out: Callable[[str], Arguments]) -> None:
     assert "thin pool brim/pool is not healthy (out_of_data)" in warned
     refused("snapset", present("t", "brim/v"), r"brim/pool has 100\.00% of its data used \(limit 80%\): extend it")
     assert not ok("snapset", present("s", "brim/v"))["changed"]
-    ok("snapset", way_out("s"))
-    if way_out is merged:
+    ok("snapset", task("s"))
+    if task is merged:
         rolled_back("snapset", merged("s"))
-    assert written(64) == (old if way_out is merged else new)
+    assert written(64) == (old if task is merged else new)
     fill(100, 132)
 
 
 @pytest.mark.usefixtures("_pool")
 def test_a_pool_out_of_metadata() -> None:
-    """LVM would do the half of a merge or of a removal, and leave the origin of a merge inactive."""
+    """LVM would stop halfway in a merge or a removal, and leave the origin of a merge inactive."""
     fill(0, 64)
     taken = storage.checksum("brim/v")
     ok("snapset", present("s", "brim/v"))
     fill(0, 64)
-    # The kernel keeps a tenth for itself, to let go of what is there.
+    # The kernel reserves a tenth for deletions.
     storage.fill_metadata("brim/pool", 435)
     lvm.run("lvchange", "-ay", "brim/v")
     changed = storage.checksum("brim/v")
@@ -339,9 +339,9 @@ def test_a_pool_out_of_metadata() -> None:
     warned = str(ok("snapset_info", {})["warnings"])
     assert "thin pool brim/pool is not healthy (metadata_read_only)" in warned
     for task in (present("t", "brim/v"), present("s", "brim/v"), absent("s"), merged("s")):
-        told = refused("snapset", task, "thin pool brim/pool has no space for metadata")["msg"]
+        message = refused("snapset", task, "thin pool brim/pool has no space for metadata")["msg"]
     assert storage.checksum("brim/v") == changed
-    (command,) = re.findall(r"lvextend --poolmetadatasize \+SIZE brim/pool", told)
+    (command,) = re.findall(r"lvextend --poolmetadatasize \+SIZE brim/pool", message)
     lvm.run(*command.replace("SIZE", "1m").split())
     ok("snapset", merged("s"))
     rolled_back("snapset", merged("s"))

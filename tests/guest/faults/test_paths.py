@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What somebody may have put at the paths that modules write to: links, pipes, directories, files of others.
+"""Foreign objects at the paths that modules write to: links, pipes, directories, files of other users.
 
-They write below /run/safepoint.lvm and nowhere else. What was put there is neither written to nor changed nor used, and
-is named; what takes no lock goes on.
+Modules write below /run/safepoint.lvm and nowhere else. A foreign object is not used and not changed, and the error
+gives its path. Calls that need no lock still work.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 DIRECTORY = Path("/run/safepoint.lvm")
 LOCK = DIRECTORY / "lock"
-# On the same filesystem, so that a hard link can lead to what is in it.
+# On the same filesystem, so that a hard link to its content is possible.
 PRECIOUS = Path("/run/precious")
-STRANGER = 65534
-# What LVM, udev and systemd write to at any time, and the tests' own.
+OTHER_USER = 65534
+# Names in /run that LVM, udev, systemd and the tests write to at any time.
 OTHERS = ("lvm", "lock", "udev", "systemd", "log", "safepoint-guest", "user", "blkid", "lvmpolld.pid")
 
 
@@ -56,7 +56,7 @@ IN_PLACE_OF_THE_DIRECTORY: dict[str, Callable[[Path], None]] = {
     "file": _file,
     "pipe": os.mkfifo,
     "socket": _socket,
-    "directory of a stranger": lambda path: _directory(path, owner=STRANGER),
+    "directory of another user": lambda path: _directory(path, owner=OTHER_USER),
     "directory for a group": lambda path: _directory(path, 0o770),
     "directory for everybody": lambda path: _directory(path, 0o1777),
 }
@@ -67,18 +67,18 @@ IN_PLACE_OF_THE_LOCK: dict[str, Callable[[Path], None]] = {
     "pipe": os.mkfifo,
     "socket": _socket,
     "directory": _directory,
-    "file of a stranger": lambda path: _file(path, owner=STRANGER),
+    "file of another user": lambda path: _file(path, owner=OTHER_USER),
     "file for everybody": lambda path: _file(path, 0o666),
 }
 
 
-def _seen(path: Path) -> list[tuple[Any, ...]]:
-    """Everything about a path, and about what is below it, that writing would change."""
+def _snapshot_of(path: Path) -> list[tuple[Any, ...]]:
+    """Everything about a path and its content that a write would change."""
     status = path.lstat()
     content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
     below = sorted(path.iterdir()) if stat.S_ISDIR(status.st_mode) else []
     mine = (str(path), status.st_mode, status.st_uid, status.st_size, status.st_mtime_ns, content)
-    return [mine, *(one for entry in below for one in _seen(entry))]
+    return [mine, *(one for entry in below for one in _snapshot_of(entry))]
 
 
 def _remove(path: Path) -> None:
@@ -90,7 +90,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def planted(path: Path, plant: Callable[[Path], None]) -> Iterator[None]:
-    """While this lasts, ``path`` is what ``plant`` has made of it, and PRECIOUS a directory with a file in it."""
+    """Replace ``path`` temporarily by what ``plant`` creates, and create the directory PRECIOUS with a file."""
     if not LOCK.exists():
         ok("snapset", absent("nothing"))
     aside = path.with_name(f"{path.name}.aside")
@@ -113,21 +113,21 @@ def planted(path: Path, plant: Callable[[Path], None]) -> Iterator[None]:
         for name, plant in plants.items()
     ],
 )
-def test_what_was_put_there_is_not_used(path: Path, plant: Callable[[Path], None]) -> None:
+def test_foreign_objects_are_not_used(path: Path, plant: Callable[[Path], None]) -> None:
     with planted(path, plant):
-        before = [*_seen(path), *_seen(PRECIOUS)]
+        before = [*_snapshot_of(path), *_snapshot_of(PRECIOUS)]
         assert refused("snapset", present("s", "thick/c"), str(path))["commands"] == []
-        assert [*_seen(path), *_seen(PRECIOUS)] == before
+        assert [*_snapshot_of(path), *_snapshot_of(PRECIOUS)] == before
 
 
-def test_what_takes_no_lock_goes_on() -> None:
+def test_calls_without_lock_still_work() -> None:
     with planted(DIRECTORY, os.mkfifo):
         assert ok("snapset", present("s", "thick/c"), check=True)["changed"]
         assert ok("snapset_info", {})["snapsets"] == []
     assert not ok("snapset", {**absent("s"), "lock_timeout": 0})["changed"]
 
 
-def test_what_is_made_is_for_root_alone() -> None:
+def test_created_files_are_for_root_only() -> None:
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     former = os.umask(0)
     try:

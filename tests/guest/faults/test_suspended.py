@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""LVM is killed while the origin is suspended, which stops whoever uses it: the origin is resumed at once."""
+"""LVM is killed while the origin is suspended, which blocks every process that uses it: it is resumed immediately."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT_ALONE = {"ignore_uncovered": ["/var"], "size": "128MiB"}
-# So often LVM is killed, until one time it had just suspended the origin.
+# How often LVM is killed at most, until a kill happens while the origin is suspended.
 TRIES = 8
-# After so many seconds a try that fails lets go of the origin itself: it may be what this very process lives on.
+# After that many seconds a failed try resumes the origin itself, because this process may need it.
 LAST_RESORT = 240
 
 
@@ -50,7 +50,7 @@ def test_the_origin_is_resumed(origin: str) -> None:
 
 @contextmanager
 def in_use(origin: str) -> Iterator[Path]:
-    """A directory on the filesystem of ``origin``, which is mounted."""
+    """Mount ``origin`` if needed. Yield a directory on its filesystem."""
     if origin == "sysvg/root":
         yield Path("/")
     else:
@@ -60,7 +60,7 @@ def in_use(origin: str) -> Iterator[Path]:
 
 @contextmanager
 def last_resort(vg: str) -> Iterator[None]:
-    """If this takes too long, something has resumed the devices of ``vg`` that nobody else did, and the test fails."""
+    """If this takes too long, resume the devices of ``vg`` so that the test can end, and make the test fail."""
     watcher = os.fork()
     if watcher == 0:
         time.sleep(LAST_RESORT)
@@ -71,12 +71,12 @@ def last_resort(vg: str) -> Iterator[None]:
     finally:
         os.kill(watcher, signal.SIGKILL)
         _pid, status = os.waitpid(watcher, 0)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, "the devices stayed suspended"
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, "the devices remained suspended"
 
 
 @contextmanager
 def urgent() -> Iterator[None]:
-    """While this lasts, this process goes before LVM, which raises its own priority while something is suspended."""
+    """Give this process a higher priority than LVM, which raises its own priority while a device is suspended."""
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     try:
         yield
@@ -85,7 +85,7 @@ def urgent() -> Iterator[None]:
 
 
 def killed_while_suspended(origin: str) -> bool:
-    """Take a set and kill LVM as soon as it suspends the origin; whether that left it suspended, and it was resumed."""
+    """Take a set, kill LVM when it suspends the origin. Return whether it was left suspended and then resumed."""
     device = Path(os.path.realpath(f"/dev/{origin}")).name
     state = Path("/sys/class/block", device, "dm", "suspended")
     with last_resort(origin.split("/", maxsplit=1)[0]):
@@ -97,20 +97,21 @@ def killed_while_suspended(origin: str) -> bool:
             processes.kill(lvm_pid)
         result: dict[str, Any] = running.result()
         assert processes.suspended() == []
-    let_go()
+    remove_leftovers()
     print(result.get("msg", "it was not killed in time"))
     return f"resumed: {origin.replace('/', '-')}" in result.get("msg", "")
 
 
-def let_go() -> None:
-    """Remove what is left of the set, by hand where LVM says so.
+def remove_leftovers() -> None:
+    """Remove what is left of the set, with the suggested command if LVM cannot do it.
 
-    LVM writes down which device it wants in the pool, makes it, and counts up the pool's transaction. Killed in between
-    it makes it once more with each later command and fails (LVM 2.03.31), until somebody deletes it in the pool.
+    LVM records which device it wants in the pool, creates it, and increments the transaction of the pool. If it is
+    killed in between, each later command tries to create it again and fails (LVM 2.03.31), until somebody deletes the
+    device in the pool.
     """
     result = call("snapset", absent("s"))
     if result.get("failed"):
-        told = re.search(r"dmsetup message \S+ 0 'delete \d+'", result["msg"])
-        assert told, result["msg"]
-        lvm.run(*shlex.split(told[0]))
+        suggested = re.search(r"dmsetup message \S+ 0 'delete \d+'", result["msg"])
+        assert suggested, result["msg"]
+        lvm.run(*shlex.split(suggested[0]))
         ok("snapset", absent("s"))

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host against us: disks, daemons, space, LVM's configuration and the clock, each broken in its own way.
+"""Faults of the host: disks, daemons, space, LVM's configuration and the clock.
 
-Either a task works as on any other host, or it fails with what is wrong and harms nothing; with the fault gone, the
-same task ends as it would have without.
+A task either works as on a host without the fault, or it reports the fault and damages nothing. After the fault is
+removed, the same task has the same result as without the fault.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ CONFIGURATION = Path("/etc/lvm")
 YEAR = 365 * 24 * 3600
 
 
-def sound() -> bool:
-    """Whether no device is suspended and nobody holds the host lock."""
+def host_is_consistent() -> bool:
+    """Whether no device is suspended and the host lock is free."""
     assert processes.suspended_for_good() == []
     return not ok("snapset", {**absent("nothing"), "lock_timeout": 0})["changed"]
 
 
 def failed(result: Result, *parts: str) -> Result:
-    """A result that has to be a failure, which changed nothing and whose message has these ``parts``."""
+    """Check that a task has failed, has changed nothing, and that its message contains these ``parts``."""
     assert result.get("failed"), result
     assert result["changed"] is False, result["msg"]
     assert [part for part in parts if part not in result["msg"]] == [], result["msg"]
@@ -54,12 +54,12 @@ def failed(result: Result, *parts: str) -> Result:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Faults that nobody notices
+# Faults without any effect
 
 
 @contextmanager
 def without(*units: str) -> Iterator[None]:
-    """While this lasts, these units of systemd neither run nor can be started."""
+    """Stop these systemd units temporarily, so that they cannot be started."""
     lvm.run("systemctl", "mask", "--runtime", "--now", *units)
     try:
         yield
@@ -70,7 +70,7 @@ def without(*units: str) -> Iterator[None]:
 
 @contextmanager
 def read_only_configuration() -> Iterator[None]:
-    """While this lasts, nothing can be written into LVM's directory."""
+    """Make the directory of LVM read-only temporarily."""
     lvm.run("mount", "--bind", str(CONFIGURATION), str(CONFIGURATION))
     try:
         lvm.run("mount", "-o", "remount,bind,ro", str(CONFIGURATION))
@@ -80,8 +80,8 @@ def read_only_configuration() -> Iterator[None]:
 
 
 @contextmanager
-def no_check_of_the_pool(executable: str) -> Iterator[None]:
-    """While this lasts, LVM's program that checks a pool's metadata is another, and the merge activates the pool."""
+def other_thin_check(executable: str) -> Iterator[None]:
+    """Replace LVM's program that checks the metadata of pools temporarily. The merge will activate the pool."""
     with lvm.settings(f'global {{ thin_check_executable="{executable}" }}'):
         lvm.run("lvchange", "-an", "thin/t1")
         yield
@@ -92,8 +92,8 @@ HARMLESS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
     "no lvmpolld": lambda: without("lvm2-lvmpolld.socket", "lvm2-lvmpolld.service"),
     "issue_discards": lambda: lvm.settings("devices { issue_discards=1 }"),
     "auto_activation_volume_list": lambda: lvm.settings("activation { auto_activation_volume_list=[] }"),
-    "no thin_check": lambda: no_check_of_the_pool("/nonexistent/thin_check"),
-    "thin_check switched off": lambda: no_check_of_the_pool(""),
+    "no thin_check": lambda: other_thin_check("/nonexistent/thin_check"),
+    "thin_check switched off": lambda: other_thin_check(""),
 }
 
 
@@ -101,16 +101,16 @@ HARMLESS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
 def test_everything_works(fault: str) -> None:
     taken = storage.checksums(*ORIGINS)
     with HARMLESS[fault]():
-        changed = whole_life()
+        changed = whole_lifecycle()
         assert processes.suspended_for_good() == []
     assert storage.visible() == set(storage.VOLUMES)
     assert storage.checksums(*ORIGINS) == changed
     assert taken != changed
-    assert sound()
+    assert host_is_consistent()
 
 
-def whole_life(env: Mapping[str, str] | None = None) -> list[str]:
-    """Take a set, change the origins, go back, take it again, change them again, commit; their content then."""
+def whole_lifecycle(env: Mapping[str, str] | None = None) -> list[str]:
+    """Take a set, change the origins, roll back, take it again, change them again, commit. Return the checksums."""
     task = present("s", *ORIGINS, size="8MiB")
     taken = storage.checksums(*ORIGINS)
     assert states(ok("snapset", task, env=env)) == ("active", ["active"] * 2)
@@ -144,13 +144,13 @@ def test_the_environment_changes_nothing() -> None:
         "TMPDIR": "/nonexistent",
         "HOME": "/nonexistent",
     }
-    changed = whole_life(hostile)
+    changed = whole_lifecycle(hostile)
     assert storage.visible() == set(storage.VOLUMES)
     assert storage.checksums(*ORIGINS) == changed
 
 
-def test_udev_stands_still() -> None:
-    """LVM waits for udev without an end; others are told who works, and everything goes on when udev does."""
+def test_udev_is_stopped() -> None:
+    """LVM waits for udev forever. Other tasks report who holds the lock. When udev continues, so does everything."""
     lvm.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGSTOP", "systemd-udevd")
     try:
         running = start("snapset", present("s", *ORIGINS))
@@ -170,7 +170,7 @@ def test_udev_stands_still() -> None:
 
 
 def test_udev_does_not_run() -> None:
-    """Not even begun: LVM would wait for a udev that never comes."""
+    """Nothing is started, because LVM would wait for udev forever."""
     task = present("s", *ORIGINS)
     service = "systemd-udevd.service"
     ok("snapset", task)
@@ -191,14 +191,14 @@ def test_udev_does_not_run() -> None:
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    """A disk that can fail, of the VG slow: the stores of slow/o come to lie there, slow/o itself does not."""
+    """A disk of the VG slow that can fail: the stores of slow/o are allocated there, but slow/o itself is not."""
     with slow_group() as one:
         yield one
 
 
 @pytest.fixture
 def disk_of_origin(disk: Disk) -> Disk:
-    """The same, but slow/o lies there, and its stores do not."""
+    """The same disk, but slow/o is on it, and its stores are not."""
     lvm.run("lvremove", "-y", "-q", "slow/o")
     lvm.run("lvcreate", "-q", "-y", "-l", "100%PVS", "-n", "o", "slow", f"/dev/mapper/{SLOW}")
     return disk
@@ -209,7 +209,7 @@ def test_the_disk_of_a_store_is_gone(disk: Disk) -> None:
     ok("snapset", task)
     taken = storage.checksums("slow/o")
     disk.vanish()
-    told_as_partial(task)
+    assert_reported_as_partial(task)
     assert storage.checksums("slow/o") == taken
     disk.work()
     assert not ok("snapset", task)["changed"]
@@ -225,7 +225,7 @@ def test_the_disk_of_a_store_is_gone_and_was_needed(disk: Disk) -> None:
     disk.vanish()
     storage.write("slow/o", 2)
     kept = storage.checksums("slow/o")
-    told_as_partial(task)
+    assert_reported_as_partial(task)
     (shown,) = ok("snapset_info", {})["snapsets"]
     assert states({"snapset": shown}) == ("invalid", ["invalid"])
     disk.work()
@@ -233,7 +233,7 @@ def test_the_disk_of_a_store_is_gone_and_was_needed(disk: Disk) -> None:
     assert ok("snapset", absent("s"))["changed"]
     assert lvm.names("slow") == {"o"}
     assert storage.checksums("slow/o") == kept
-    assert sound()
+    assert host_is_consistent()
 
 
 def test_the_disk_of_an_origin_is_gone(disk_of_origin: Disk) -> None:
@@ -242,7 +242,7 @@ def test_the_disk_of_an_origin_is_gone(disk_of_origin: Disk) -> None:
     ok("snapset", task)
     storage.write("slow/o", 2)
     disk_of_origin.vanish()
-    told_as_partial(task)
+    assert_reported_as_partial(task)
     disk_of_origin.work()
     assert not ok("snapset", task)["changed"]
     ok("snapset", merged("s"))
@@ -250,8 +250,8 @@ def test_the_disk_of_an_origin_is_gone(disk_of_origin: Disk) -> None:
     assert storage.checksums("slow/o") == taken
 
 
-def told_as_partial(task: Mapping[str, object]) -> None:
-    """The VG slow lacks a disk: all tasks say so, and tasks elsewhere are done as ever."""
+def assert_reported_as_partial(task: Mapping[str, object]) -> None:
+    """A disk of the VG slow is missing: all its tasks report that, and tasks in other VGs still work."""
     for one in (task, merged("s"), absent("s"), present("t", "slow/o")):
         refused("snapset", one, "VG slow is partial .*reconnect the PV")
     shown = ok("snapset_info", {})
@@ -264,7 +264,7 @@ def told_as_partial(task: Mapping[str, object]) -> None:
 
 @pytest.mark.parametrize("how", ["fail", "refuse_writes"])
 def test_a_store_cannot_be_written(disk: Disk, how: str) -> None:
-    """The origin goes on; the store is lost, which is told, and it can be removed while its disk still fails."""
+    """The origin still works. The store is reported as lost, and can be removed while its disk still fails."""
     task = present("s", "slow/o")
     ok("snapset", task)
     getattr(disk, how)()
@@ -277,7 +277,7 @@ def test_a_store_cannot_be_written(disk: Disk, how: str) -> None:
     assert ok("snapset", absent("s"))["changed"]
     assert lvm.names("slow") == {"o"}
     assert storage.checksums("slow/o") == kept
-    assert sound()
+    assert host_is_consistent()
     disk.work()
     assert ok("snapset", task)["changed"]
 
@@ -292,7 +292,7 @@ def test_a_store_cannot_be_made(disk: Disk, how: str) -> None:
     assert lvm.names("slow") == {"o"}
     assert storage.checksums("slow/o", "thick/c") == kept
     assert ok("snapset_info", {})["snapsets"] == []
-    assert sound()
+    assert host_is_consistent()
     disk.work()
     assert states(ok("snapset", task)) == ("active", ["active"] * 2)
 
@@ -344,7 +344,7 @@ def test_a_pool_loses_its_disk(disk: Disk) -> None:
 
 @contextmanager
 def full(directory: Path) -> Iterator[None]:
-    """While this lasts, the filesystem of ``directory`` has no room left."""
+    """Fill the filesystem of ``directory`` temporarily."""
     with tempfile.NamedTemporaryFile(dir=directory) as file:
         end = 0
         for step in (256 * storage.MIB, 16 * storage.MIB, storage.MIB, 4096):
@@ -366,7 +366,7 @@ def suppress_no_space() -> Iterator[None]:
 
 @contextmanager
 def small(directory: Path) -> Iterator[None]:
-    """While this lasts, ``directory`` is a small filesystem of its own with the same content."""
+    """Replace ``directory`` temporarily by a small filesystem with the same content."""
     with tempfile.TemporaryDirectory(dir=storage.BASE) as aside:
         copy = Path(aside) / "copy"
         shutil.copytree(directory, copy, symlinks=True)
@@ -384,38 +384,38 @@ def full_configuration() -> Iterator[None]:
         yield
 
 
-NO_ROOM: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
+NO_SPACE: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
     "read-only /etc/lvm": read_only_configuration,
     "full /etc/lvm": full_configuration,
     "full root filesystem": lambda: full(Path("/")),
 }
 
 
-@pytest.mark.parametrize("fault", NO_ROOM)
-def test_no_room_for_lvm(fault: str) -> None:
-    """A full filesystem is what people want to come back from: LVM goes on without its archive."""
-    with NO_ROOM[fault]():
+@pytest.mark.parametrize("fault", NO_SPACE)
+def test_no_space_for_lvm(fault: str) -> None:
+    """A full filesystem is a reason for a rollback: LVM works without its archive."""
+    with NO_SPACE[fault]():
         for task in (present("s", *ORIGINS), absent("s")):
             result = ok("snapset", task)
             assert "LVM archives no metadata" in str(result["warnings"])
             assert all("archive=0" in str(command) for command in result["commands"])
-        changed = whole_life()
-        assert sound()
+        changed = whole_lifecycle()
+        assert host_is_consistent()
     assert storage.checksums(*ORIGINS) == changed
     assert storage.visible() == set(storage.VOLUMES)
     assert "archive" not in str(ok("snapset", present("s", *ORIGINS)))
     assert ok("snapset", absent("s"))["changed"]
 
 
-def test_no_room_anywhere_else() -> None:
-    """Neither /tmp nor /var/tmp is needed, and of /run only an entry in a directory."""
+def test_no_space_anywhere_else() -> None:
+    """/tmp and /var/tmp are not needed, and /run only for one directory entry."""
     places = [Path("/tmp"), Path("/var/tmp"), Path("/run/safepoint.lvm")]
-    ok("snapset", absent("s"))  # so that the directory exists
+    ok("snapset", absent("s"))  # creates the directory
     with ExitStack() as stack:
         for place in places:
             stack.enter_context(small(place))
             stack.enter_context(full(place))
-        changed = whole_life()
+        changed = whole_lifecycle()
     assert storage.checksums(*ORIGINS) == changed
     assert storage.visible() == set(storage.VOLUMES)
 
@@ -431,8 +431,8 @@ def disks_of(vg: str) -> list[str]:
 
 @contextmanager
 def hidden_by(option: str, disk: str) -> Iterator[None]:
-    """While this lasts, LVM is configured not to see ``disk``."""
-    # No "a|.*|" behind it: LVM takes a disk when any of its names is accepted.
+    """Configure LVM temporarily so that it does not see ``disk``."""
+    # No "a|.*|" after it: LVM accepts a disk if any of its names is accepted.
     if option != "devicesfile":
         with lvm.settings(f'devices {{ {option} = [ "r|^{disk}$|" ] }}'):
             yield
@@ -442,7 +442,7 @@ def hidden_by(option: str, disk: str) -> Iterator[None]:
     with lvm.settings(f'devices {{ use_devicesfile=1 devicesfile="{file.name}" }}'):
         try:
             for one in sorted(seen):
-                # Debian has no such program, but LVM has the command.
+                # Debian has no program lvmdevices, but lvm has the command.
                 lvm.run("lvm", "lvmdevices", "-y", "--adddev", one)
             yield
         finally:
@@ -453,7 +453,7 @@ HIDING = ["filter", "global_filter", "devicesfile"]
 
 
 def test_a_whole_group_is_hidden() -> None:
-    """Its LVs are active, so the kernel knows better than LVM: nobody says that there is no such set."""
+    """Its LVs are active in the kernel, but LVM does not see them: no task may report that the set does not exist."""
     (disk,) = disks_of("thick")
     task = present("s", *ORIGINS)
     ok("snapset", task)
@@ -486,14 +486,14 @@ def test_one_disk_of_a_group_is_hidden() -> None:
 
 
 def test_activation_is_not_allowed() -> None:
-    """volume_list keeps LVM from activating anything new: nothing is made, and what was made before can be removed."""
+    """volume_list prevents activation: no set can be created, but an existing one can be removed."""
     task = present("s", *ORIGINS, size="8MiB")
     taken = storage.checksums(*ORIGINS)
     allowed = 'activation { volume_list=["sysvg"] }'
     with lvm.settings(allowed):
         failed(call("snapset", task), "create failed")
     assert storage.visible() == set(storage.VOLUMES)
-    assert sound()
+    assert host_is_consistent()
     ok("snapset", task)
     change()
     with lvm.settings(allowed):
@@ -509,18 +509,18 @@ def test_activation_is_not_allowed() -> None:
     assert storage.checksums(*ORIGINS) == taken
 
 
-def test_lvm_does_not_look_at_the_kernel() -> None:
-    """LVM would change its metadata and leave the devices as they are: nobody is told that it was done."""
+def test_lvm_without_activation() -> None:
+    """LVM would change its metadata but not the devices, so every change is refused."""
     task = present("s", *ORIGINS, size="8MiB")
-    setting, said = "global { activation=0 }", "LVM does not know which LVs are active .activation=0"
+    setting, reason = "global { activation=0 }", "LVM does not know which LVs are active .activation=0"
     with lvm.settings(setting):
-        refused("snapset", task, said)
+        refused("snapset", task, reason)
         assert ok("snapset_info", {})["snapsets"] == []
     assert storage.visible() == set(storage.VOLUMES)
     ok("snapset", task)
     with lvm.settings(setting):
         for one in (merged("s"), absent("s")):
-            refused("snapset", one, said)
+            refused("snapset", one, reason)
     assert not any(lvm.tags(origin) for origin in ORIGINS)
     assert ok("snapset", absent("s"))["changed"]
 
@@ -531,7 +531,7 @@ def test_lvm_does_not_look_at_the_kernel() -> None:
 
 @contextmanager
 def clock(seconds: int) -> Iterator[None]:
-    """While this lasts, the clock is wrong by so much."""
+    """Set the clock wrong by ``seconds`` temporarily."""
     real, steady = time.time(), time.monotonic()
     time.clock_settime(time.CLOCK_REALTIME, real + seconds)
     try:
@@ -563,9 +563,9 @@ def test_a_wrong_clock() -> None:
     assert ok("snapset", absent("s"))["changed"]
 
 
-# The kernel sets no time that is less than how long it has run.
+# The kernel refuses a time that is less than its uptime.
 @pytest.mark.parametrize("epoch", [24 * 3600, 2**32 + 1])
-def test_a_clock_far_from_anything(epoch: int) -> None:
+def test_a_very_wrong_clock(epoch: int) -> None:
     with clock(epoch - int(time.time())):
-        whole_life()
+        whole_lifecycle()
     assert storage.visible() == set(storage.VOLUMES)
