@@ -23,10 +23,10 @@ class SafepointError(Exception):
 class Refused(SafepointError):
     """The request is refused before anything is changed. ``reasons`` has every reason that was found."""
 
-    def __init__(self, summary: str, reasons: Sequence[str]) -> None:
+    def __init__(self, summary: str, reasons: Sequence[str], **details: Any) -> None:
         # One cause may block several things, but is reported once.
         self.reasons = tuple(dict.fromkeys(reasons))
-        super().__init__(f"{summary}: {'; '.join(self.reasons)}", reasons=list(self.reasons))
+        super().__init__(f"{summary}: {'; '.join(self.reasons)}", reasons=list(self.reasons), **details)
 
 
 class InvalidParameter(SafepointError):

@@ -3,39 +3,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Prepare the initramfs of a host, so that the boot into a rollback cannot stand still."""
+"""Prepare the initramfs of a host, so that the boot into a rollback cannot hang."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: initramfs_hook
-short_description: Prepare the initramfs, so that the boot into a rollback cannot stand still
+short_description: Prepare the initramfs, so that the boot into a rollback cannot hang
 version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
   - Puts a small script into the initramfs of each kernel. The script ends LVM's own polling for merges before the real
-    root filesystem takes over. Otherwise LVM can leave the root volume suspended there, and the boot stands still.
-  - This concerns hosts that build their initramfs with initramfs-tools (Debian, Ubuntu). On others, such as those with
+    root filesystem takes over. Otherwise LVM can leave the root volume suspended there, and the boot hangs.
+  - Only hosts that build their initramfs with initramfs-tools (Debian, Ubuntu) need this. On others, such as those with
     dracut, it changes nothing, because LVM does not poll there.
-  - The initramfs of a kernel is built anew only when it lacks the script, by C(update-initramfs).
+  - An initramfs is built again, by C(update-initramfs), only if it lacks the script.
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 options:
   state:
     description:
-      - V(present) installs the script, and builds the initramfs of each kernel that lacks it.
-      - V(absent) removes the script, and builds the initramfs of each kernel that has it.
+      - V(present) installs the script, and builds each initramfs that lacks it.
+      - V(absent) removes the script, and builds each initramfs that contains it.
     type: str
     choices: [present, absent]
     default: present
   lock_timeout:
-    description: How many seconds to wait for another run on the same host, at most a week (V(604800)).
+    description: How many seconds to wait for another run on the same host. At most a week (V(604800)).
     type: int
     default: 60
 notes:
-  - The script stays in place when a snapset is removed, for the next one.
-  - To see whether an initramfs has the script, its files are listed, which takes seconds for each kernel.
+  - When a snapset is removed, the script stays installed for the next one.
+  - To find out whether an initramfs contains the script, its files are listed. This takes seconds for each kernel.
 seealso:
   - module: safepoint.lvm.snapset
 """
@@ -44,7 +44,7 @@ EXAMPLES = r"""
 - name: Prepare the initramfs for a rollback
   safepoint.lvm.initramfs_hook:
 
-- name: Remove what was prepared
+- name: Remove it again
   safepoint.lvm.initramfs_hook:
     state: absent
 """
@@ -64,16 +64,16 @@ initramfs_hook:
       type: str
       returned: always
     path:
-      description: Where the script is, or would be.
+      description: The path of the script.
       type: str
       returned: always
     kernels:
-      description: Versions of the kernels whose initramfs has the script.
+      description: Versions of the kernels whose initramfs contains the script.
       type: list
       elements: str
       returned: always
 planned:
-  description: The steps, the same in check mode and in the real run.
+  description: The steps to the requested state. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
@@ -86,16 +86,16 @@ planned:
       kernel: 6.12.57+deb13-amd64
       path: /boot/initrd.img-6.12.57+deb13-amd64
 commands:
-  description: Every command that has changed something, in order; empty in check mode.
+  description: Every command that changes something, in order. Empty in check mode.
   type: list
   elements: list
-  returned: success
+  returned: success, or when a command fails
 reads:
-  description: How many reports LVM was asked for; always 0 here.
+  description: How many LVM reports were read. Always 0 for this module.
   type: int
-  returned: always
+  returned: success, or when the request is refused or a command fails
 reasons:
-  description: Every reason why the request was refused, before anything was touched.
+  description: Every reason why the request was refused. Nothing has been changed then.
   type: list
   elements: str
   returned: when the request is refused

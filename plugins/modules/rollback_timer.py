@@ -165,6 +165,10 @@ reads:
   description: How many LVM reports were read.
   type: int
   returned: success, or when the request is refused or a command fails
+snapset_missing:
+  description: V(true) if the only reason is that the snapset does not exist. A timer for it could be armed otherwise.
+  type: bool
+  returned: when the request is refused for this reason
 reasons:
   description: Every reason why the request was refused. Nothing has been changed then.
   type: list

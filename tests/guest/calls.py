@@ -96,13 +96,13 @@ def start(
 
 
 def _watch(before: Before) -> None:
-    modify, numbers = _CHANGES.modify, itertools.count()
+    run, numbers = _CHANGES.ChangeSession.run, itertools.count()
 
-    def watched(lvm: object, arguments: Sequence[str], **more: Any) -> Any:
+    def watched(session: object, arguments: Sequence[str], **more: Any) -> Any:
         before(next(numbers), arguments)
-        return modify(lvm, arguments, **more)
+        return run(session, arguments, **more)
 
-    _CHANGES.modify = watched
+    _CHANGES.ChangeSession.run = watched
 
 
 def _be_module(

@@ -77,7 +77,7 @@ def test_arm_change_and_disarm() -> None:
 
 
 def test_refusals() -> None:
-    refused("rollback_timer", ARM, "snapset s is absent")
+    refused("rollback_timer", ARM, "snapset s does not exist")
     ok("snapset", present("s", "thick/a"))
     refused("rollback_timer", {**ARM, "vg": "nowhere"}, "there is no VG nowhere here")
     refused("rollback_timer", {**ARM, "after": "59s"}, "after: '59s' is not a valid duration: use 60s to 30d")

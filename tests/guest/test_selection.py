@@ -59,7 +59,7 @@ def test_exclude() -> None:
     with storage.mounted("thick/a") as root:
         less = {**whole, "exclude": ["thick/b", "thin/z", str(root)]}
         assert selected(ok("snapset", less, check=True)) == ["thick/a_x", "thick/c", "thin/t1", "thin/t2"]
-        refused("snapset", {**by_mountpoint(root), "exclude": [str(root)]}, "nothing is left to protect")
+        refused("snapset", {**by_mountpoint(root), "exclude": [str(root)]}, "no LV is selected")
     refused(
         "snapset",
         {**whole, "exclude": ["thick/nothing", "/nowhere"]},

@@ -90,7 +90,7 @@ MUTANTS = (
     ),
     Mutant(
         "no snapshot is taken of an origin that is being rolled back",
-        "        if snapshot.merging:",
+        "        elif snapshot.merging:",
         "        if snapshot.merging and not snapshot.is_thin:",
     ),
     Mutant(

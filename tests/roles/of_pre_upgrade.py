@@ -23,7 +23,7 @@ _TAKEN = {"changed": True, "planned": [{"step": "create"}, {"step": "seal"}], "s
 _SAVED = {"changed": True, "planned": [{"step": "create_backup"}], "boot_backup": backup()}
 _KEPT = {"changed": False, "planned": [], "boot_backup": backup()}
 _ARMED = {"changed": True, "rollback_timer": {"deadline": "2026-11-23T14:30:00+00:00"}}
-_NO_SET_YET = {"failed": True, "changed": False, "msg": "no such snapset", "reasons": ["no such snapset"]}
+_NO_SET_YET = {"failed": True, "changed": False, "msg": "no such snapset", "snapset_missing": True}
 _SET_LEFT = f". The snapset s was taken and cannot be removed: {reason(REMOVE_SET)}"
 _BACKUP_LEFT = f". Its backup of /boot cannot be removed: {reason(REMOVE_BACKUP)}"
 

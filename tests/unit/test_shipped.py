@@ -19,8 +19,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 # If a number grows, give the reason in the commit.
 FILES = {
     "boot_backup": 50,
-    "boot_entry": 47,
-    "initramfs_hook": 34,
+    "boot_entry": 48,
+    "initramfs_hook": 36,
     "rollback_timer": 60,
     "snapset": 47,
     "snapset_info": 25,

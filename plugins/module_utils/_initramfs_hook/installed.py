@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host has of initramfs-tools and of the script: only read. Private to this collection."""
+"""Read what a host has of initramfs-tools, and of the script. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BOOT = Path("/boot")
-# That of dracut has an update-initramfs, too, and none of this.
+# Debian's dracut also has an update-initramfs, but no mkinitramfs.
 _OF_INITRAMFS_TOOLS = "mkinitramfs"
 
 
 def read_found() -> Found:
-    """What there is; looks into the initramfs of each kernel, which takes seconds. Raises OSError."""
+    """Read the script and the list of files of each initramfs, which takes seconds. Raises OSError."""
     if find_tool(_OF_INITRAMFS_TOOLS) is None:
         return Found(builds=False, script=_read_script())
     return Found(

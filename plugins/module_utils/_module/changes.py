@@ -24,9 +24,9 @@ _LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
 
 class ChangeSession(Session):
-    """A session that may change the host; ``subject`` is what the journal says that it is about.
+    """A session that may change the host. ``subject`` precedes each line in the journal.
 
-    ``lock`` is the host lock as an open file. Who inherits it keeps the host locked until it ends.
+    ``lock`` is the file descriptor of the host lock. A process that inherits it keeps the host locked until it ends.
     """
 
     def __init__(self, module: AnsibleModule) -> None:

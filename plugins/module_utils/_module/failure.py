@@ -3,7 +3,7 @@
 
 """What is undone when a step of a plan for snapshots fails, and the error for the user. Private to this collection.
 
-To remove what was created is not enough here: LVM may carry out a part of a command, and a merge that has started cannot
+It is not enough to remove what was created: LVM may carry out a part of a command, and a merge that has started cannot
 be stopped.
 """
 
@@ -63,7 +63,7 @@ def _failure(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner
     if isinstance(step, (CreateThick, CreateThin)) or (isinstance(step, Retag) and step.purpose == "seal"):
         return _undo_creation(step, outcome, done, runner)
     if isinstance(step, Merge):
-        return _delete_records_of_refused(step, outcome, done, runner)
+        return _delete_refused_records(step, outcome, done, runner)
     changed = any(one.changes for one in done)
     if isinstance(step, Retag):
         return _error(step, outcome, "", changed=changed or _has_changed(runner.observe(), step))
@@ -96,9 +96,7 @@ def _made(host_state: HostState, creations: Sequence[Create]) -> tuple[Volume, .
     return tuple(volume for volume, create in candidates if volume is not None and set(create.tags) <= set(volume.tags))
 
 
-def _delete_records_of_refused(
-    step: Merge, outcome: CommandResult, done: Sequence[Step], runner: Runner
-) -> CommandFailed:
+def _delete_refused_records(step: Merge, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
     host_state = runner.observe()
     refused = [one for one in step.members if (there := host_state.by_key(one.key)) is not None and not there.merging]
     removed = [one for one in step.members if _is_removed(host_state, one, refused)]
@@ -135,7 +133,7 @@ def _snapshots(members: Sequence[MemberMerge]) -> str:
 
 
 def _has_changed(host_state: HostState, step: Retag) -> bool:
-    """Whether a failed command has changed the tags of one of its LVs: after a failure LVM continues with the others."""
+    """Whether a failed command has changed the tags of one of its LVs: LVM continues after a failure."""
     volumes = [volume for volume in host_state.volumes if volume.full_name in step.volumes]
     return any(set(step.add) <= set(volume.tags) and not set(step.delete) & set(volume.tags) for volume in volumes)
 

@@ -40,8 +40,7 @@ def failure_of(
     kernels = f"; built again for kernel {built or 'none'}, not yet for {missing}" if built or missing else ""
     details = error.details if isinstance(error, SafepointError) else {}
     return FilesFailed(
-        f"{step.render()['step']} failed: {error_text(error)}. {script}{kernels}. Correct the cause, then run this "
-        "again",
+        f"{step.render()['step']} failed: {error_text(error)}. {script}{kernels}. Correct the cause, then run again",
         **{**details, "changed": bool(done)},
     )
 
@@ -94,10 +93,10 @@ class HookCase(UseCase[Found, Plan]):
             and (step.kernel not in images or images[step.kernel].has_script != (self.state == "present"))
         ]
         if wrong:
-            lacks = "without" if self.state == "present" else "not without"
+            contains = "does not contain" if self.state == "present" else "still contains"
             raise FilesFailed(
-                f"update-initramfs exited with 0, but {', '.join(step.path for step in wrong)} cannot be listed or is "
-                f"{lacks} {INITRAMFS_SCRIPT.name}: see what it prints ({' '.join(wrong[0].command)}), and check "
-                "/etc/initramfs-tools/update-initramfs.conf",
+                f"update-initramfs exited with 0, but {', '.join(step.path for step in wrong)} {contains} "
+                f"{INITRAMFS_SCRIPT.name}, or cannot be listed: see what {' '.join(wrong[0].command)} prints, check "
+                "/etc/initramfs-tools/update-initramfs.conf, then run this again",
                 changed=True,
             )

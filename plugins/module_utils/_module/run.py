@@ -49,7 +49,7 @@ Planned = TypeVar("Planned", bound=Plan)
 class UseCase(Generic[Observed, Planned]):
     """The part that differs between modules.
 
-    ``title`` is the subject of the run, ``state`` the requested state, ``refusal`` the beginning of a refusal's message.
+    ``title`` is the subject of the run, ``state`` the requested state, ``refusal`` how refusals begin.
     """
 
     title: str
@@ -124,9 +124,9 @@ def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, pre
 
 
 def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, changed: bool) -> tuple[HostState, Observed]:
-    host_state = case.read(session)
-    check_host(host_state.host)
     try:
+        host_state = case.read(session)
+        check_host(host_state.host)
         return host_state, case.observe(host_state)
     except OSError as error:
         raise FilesFailed(error_text(error), changed=changed) from error

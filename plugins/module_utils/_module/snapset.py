@@ -52,7 +52,7 @@ def _selector(params: Mapping[str, Any]) -> Selector:
     )
     if params["state"] == "present" and not selector.given:
         raise InvalidParameter(
-            "volumes, mountpoints, system: state: present needs one of them. Name LVs or mountpoints, or set system: true"
+            "volumes, mountpoints, system: state: present needs one. Name LVs or mountpoints, or use system: true"
         )
     if selector.exclude and not selector.given:
         raise InvalidParameter(

@@ -134,14 +134,14 @@ def check_done(before: Snapshots, now: Snapshots) -> None:
     try:
         state = now.view.state
     except Refused as refused:
-        found = refused.message
+        found = "; ".join(refused.reasons)
     else:
         if state in _ENDS[request.state]:
             return
         found = f"{request.title} is {state}"
     raise CommandFailed(
-        f"all commands succeeded, but {found}: somebody else changed LVs at the same time; check with snapset_info, then "
-        "run again",
+        f"all commands succeeded, but {found}: somebody else changed LVs at the same time; check with snapset_info, "
+        "then run again",
         changed=_lasting(before.host_state) != _lasting(now.host_state),
     )
 
@@ -152,7 +152,7 @@ def _lasting(host_state: HostState) -> set[tuple[object, ...]]:
 
 
 def _check_started(plan: Plan, now: Snapshots) -> None:
-    """Raise CommandFailed if a merge that should have started at the last boot is still pending after LVM has polled."""
+    """Raise CommandFailed if a merge that should have started at the last boot is still pending after polling."""
     current = find(now.host_state, now.request).current if plan.must_start else None
     waiting = current.members_in("merge_pending") if current else ()
     stuck = [member.label for member in waiting if member.origin_key in plan.must_start]

@@ -129,6 +129,9 @@ def _problems(observed: TimerObserved) -> Iterator[str]:
 def _rollback_script(observed: TimerObserved) -> RollbackScript:
     """Return what the program must do. Raises Refused."""
     context = observed.context
+    if context.instance is None:
+        missing = f"snapset {context.name} does not exist: take it first, or check the name"
+        raise Refused(refusal(context.name, "armed"), [missing], snapset_missing=True)
     _refuse(observed, set_problems(context))
     plan = plan_merged(context.host_state, Request(name=context.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
     _refuse(observed, boot_problems(context))

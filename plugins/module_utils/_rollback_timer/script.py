@@ -48,9 +48,7 @@ class RollbackScript:
 
 def set_problems(context: SnapsetContext) -> Iterator[str]:
     """Yield why the snapset could not be rolled back when the time is over."""
-    if context.instance is None:
-        yield f"snapset {context.name} does not exist: take it first, or check the name"
-    elif context.set_state != "active":
+    if context.set_state != "active":
         yield f"snapset {context.name} is {context.set_state} and must be active"
 
 

@@ -12,6 +12,7 @@ from .._model import SWAP
 from .._names import REAL_SUFFIX, device_path, fits_device_mapper
 from .._paths import PREVIEW_MARK
 from .sizes import Size, format_bytes
+from .state import member_state
 from .tags import is_auxiliary
 
 if TYPE_CHECKING:
@@ -25,12 +26,22 @@ POOL_METADATA_LIMIT = Fraction(75)
 
 def group_problems(group: VolumeGroup) -> Iterator[str]:
     """Why nothing can be created, merged or removed in a VG."""
-    if group.partial:
-        yield f"VG {group.name} is partial (a PV is missing): reconnect the PV, then run again"
-    if group.exported:
-        yield f"VG {group.name} is exported: type vgimport {group.name}, then run again"
+    yield from partial_problems(group)
+    yield from exported_problems(group)
     if group.lock_type:
         yield f"VG {group.name} is shared (lock type {group.lock_type}): use a VG that belongs to this host only"
+
+
+def partial_problems(group: VolumeGroup) -> Iterator[str]:
+    """Why LVs cannot be created, extended or merged in a VG: a PV is missing."""
+    if group.partial:
+        yield f"VG {group.name} is partial (a PV is missing): reconnect the PV, then run again"
+
+
+def exported_problems(group: VolumeGroup) -> Iterator[str]:
+    """Why nothing can be done in a VG: it is exported."""
+    if group.exported:
+        yield f"VG {group.name} is exported: type vgimport {group.name}, then run again"
 
 
 def udev_problems(host: Host) -> Iterator[str]:
@@ -89,7 +100,10 @@ def origin_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
         yield f"{name} is suspended: find the cause, then type dmsetup resume {device_path(origin.vg, origin.name)}"
     snapshots = host_state.snapshots_of(origin)
     for snapshot in snapshots:
-        if snapshot.merging:
+        state = member_state(origin, snapshot)
+        if state == "merge_pending":
+            yield f"{snapshot.full_name} will be merged into {name} at the next activation: reboot, or unmount {name}"
+        elif snapshot.merging:
             yield f"{snapshot.full_name} is being merged into {name}: wait until the merge ends, then run again"
     if origin.is_thin:
         yield from _thin_origin_problems(origin, snapshots)
@@ -248,7 +262,7 @@ def _initramfs_problems(initramfs: Initramfs, needed: str) -> Iterator[str]:
     elif initramfs.path is None:
         yield f"kernel {kernel} has no initramfs in /boot, so it could not activate / with a snapshot: create one"
     elif initramfs.modules is None:
-        yield f"{initramfs.path} cannot be listed: install lsinitramfs or lsinitrd to see whether it has {needed}"
+        yield f"{initramfs.path} cannot be listed: lsinitramfs or lsinitrd must show whether it has {needed}"
     elif needed not in initramfs.modules:
         yield (
             f"{initramfs.path} has no {needed}, so the host would not boot while / has a snapshot: add the module "

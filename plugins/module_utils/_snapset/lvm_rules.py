@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What LVM itself refuses, as rules that a plan can be checked against before anything is changed. Pure; private.
+"""What LVM itself refuses, as rules that a plan is checked against before anything is changed. Pure; private.
 
-The planners have their own checks, which say more. These rules apply to every LVM step of every module.
+The planners have their own checks, which can say more. These rules apply to the LVM commands of every module.
 """
 
 from __future__ import annotations
@@ -11,45 +11,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
-from .checks import group_problems, kernel_problems
+from .checks import exported_problems, partial_problems
+from .steps import CreateThick, CreateThin, CreateVolume, Extend, LvmStep, Merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._model import HostState
+    from .._model import HostState, VolumeGroup
     from .._steps import Step
 
 
 @dataclass(frozen=True)
 class LvmRule:
-    """Something that LVM refuses.
+    """Something that LVM refuses for some kinds of steps, because of the VG that they change.
 
-    ``source`` is where LVM refuses it: files of its source, as of 2.03.31. ``problems`` returns the reasons why LVM
-    would refuse a step that changes some VG.
+    ``source`` is where LVM refuses it: files of its source, as of 2.03.31. ``problems`` returns the reasons.
     """
 
     source: str
-    problems: Callable[[HostState, Step], Iterator[str]]
-
-
-def _groups(host_state: HostState, step: Step) -> Iterator[str]:
-    for name in step.vgs:
-        group = host_state.group(name)
-        if group is not None:
-            yield from group_problems(group)
-
-
-def _kernel(host_state: HostState, _step: Step) -> Iterator[str]:
-    yield from kernel_problems(host_state)
+    steps: tuple[type[LvmStep], ...]
+    problems: Callable[[VolumeGroup], Iterator[str]]
 
 
 RULES = (
-    LvmRule("lib/metadata/metadata.c, vg_read and _vg_read_for_update; tools/toollib.c", _groups),
-    LvmRule("lib/activate/activate.c, activation()", _kernel),
+    LvmRule("lib/metadata/metadata.c, vg_read: volume group is exported", (LvmStep,), exported_problems),
+    # lvremove and lvchange set handles_missing_pvs: they also work if a PV is missing.
+    LvmRule(
+        "lib/metadata/metadata.c, vg_write: physical volumes are missing",
+        (CreateThick, CreateThin, CreateVolume, Extend, Merge),
+        partial_problems,
+    ),
 )
 
 
 def lvm_problems(host_state: HostState, steps: Sequence[Step]) -> tuple[str, ...]:
     """Every reason why LVM would refuse one of ``steps``, each once."""
-    found = (problem for step in steps if step.vgs for rule in RULES for problem in rule.problems(host_state, step))
+    found = (
+        problem
+        for rule in RULES
+        for step in steps
+        if isinstance(step, rule.steps)
+        for name in step.vgs
+        if (group := host_state.group(name)) is not None
+        for problem in rule.problems(group)
+    )
     return tuple(dict.fromkeys(found))

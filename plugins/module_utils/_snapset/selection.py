@@ -85,7 +85,9 @@ def select(host_state: HostState, selector: Selector) -> Selection:
         )
     )
     if selector.given and not wanted and not reasons:
-        reasons.append("nothing is left to protect: choose an LV that exclude and ignore_uncovered do not leave out")
+        reasons.append(
+            "no LV is selected: none of them holds data, or exclude and ignore_uncovered leave out all of them"
+        )
     return Selection(wanted=wanted, reasons=tuple(reasons))
 
 

@@ -136,7 +136,7 @@ def killed_without_device(origin: str) -> bool:
     message = running.result().get("msg", "")
     assert Path(f"/dev/{origin}").exists(), message
     finish(merged("s"))
-    return f"{origin} had become inactive, and was activated again" in message
+    return f"{origin} became inactive and was activated again" in message
 
 
 @contextmanager

@@ -193,7 +193,7 @@ INTERFERENCES: Mapping[str, Interference] = {
         repaired="lvremove -y thin/t2_s",
     ),
     "lvrename of an origin": Interference(
-        NEW, 0, "lvrename thick c d", "nothing was made", left=("thick/d",), repaired="lvrename thick d c"
+        NEW, 0, "lvrename thick c d", "nothing was created", left=("thick/d",), repaired="lvrename thick d c"
     ),
     "lvrename of the second origin": Interference(
         NEW, 1, "lvrename thin t2 t3", r"removed again \(thick/c_s\)", left=("thin/t3",), repaired="lvrename thin t3 t2"
@@ -278,7 +278,7 @@ def test_a_member_is_removed_before_its_merge(number: int) -> None:
     changed = storage.checksum("thick/c")
     result = disturbed(merged("s"), number, "lvremove -y thick/c_s")
     assert result.get("failed"), result
-    assert "begun or done: thick/c_s" not in result["msg"]
+    assert "started or done: thick/c_s" not in result["msg"]
     assert snapset_states()["s"] != "rolled_back"
     last = call("snapset", merged("s"))
     assert last.get("failed"), last
@@ -295,7 +295,7 @@ def test_a_member_is_renamed_before_its_merge(number: int) -> None:
     storage.write("thick/c", 1, at=3)
     result = disturbed(merged("s"), number, "lvrename thick c_s mine")
     assert result.get("failed"), result
-    assert "begun or done: none" in result["msg"]
+    assert "started or done: none" in result["msg"]
     assert result["changed"] is False
     assert not lvm.tags("thick/c")
     rolled_back("snapset", merged("s"))
@@ -322,7 +322,7 @@ def test_a_merge_is_started_by_hand(number: int) -> None:
 def test_a_member_is_removed_before_its_removal() -> None:
     ok("snapset", present("s", *ORIGINS))
     result = disturbed(absent("s"), 0, "lvremove -y thick/c_s")
-    assert_message(result, "still there: nothing")
+    assert_message(result, "not removed: none")
     assert result["changed"]
     assert snapset_states() == {}
     assert not ok("snapset", absent("s"))["changed"]
@@ -332,7 +332,7 @@ def test_all_members_are_removed_before_their_removal() -> None:
     """A task that changed nothing must not report a change."""
     ok("snapset", present("s", "thick/c"))
     result = disturbed(absent("s"), 0, "lvremove -y thick/c_s")
-    assert_message(result, "still there: nothing")
+    assert_message(result, "not removed: none")
     assert result["changed"] is False
     assert not ok("snapset", absent("s"))["changed"]
 

@@ -13,7 +13,7 @@ import pytest
 from backups import OTHER_ID, ROOT, TREE, backup, host, taken
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.observed import BootObserved, Room
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.plan import backup_view, plan_backup
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.plan import backup_view, plan_backup, refusal
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree, digest_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
@@ -47,7 +47,7 @@ def names(found: StepsPlan) -> list[str]:
 def reasons(state: str, found: BootObserved) -> tuple[str, ...]:
     with pytest.raises(Refused) as caught:
         plan(state, found)
-    assert caught.value.message.startswith(f"the backup of /boot for s cannot be {state}: ")
+    assert caught.value.message.startswith(f"{refusal('s', state)}: ")
     return caught.value.reasons
 
 

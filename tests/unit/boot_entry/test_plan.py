@@ -98,7 +98,7 @@ def names(found: StepsPlan) -> list[str]:
 def reasons(found: EntryObserved, **more: Any) -> tuple[str, ...]:
     with pytest.raises(Refused) as caught:
         present(found, **more)
-    assert caught.value.message.startswith("the boot entry of s cannot be present: ")
+    assert caught.value.message.startswith("cannot create the boot entry of s: ")
     return caught.value.reasons
 
 

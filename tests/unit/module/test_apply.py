@@ -46,7 +46,7 @@ def test_the_first_creation_is_refused() -> None:
     assert len(model.commands) == 1
     assert error.details["changed"] is False
     assert error.message.startswith("create failed (vg va, origin a, snapshot a_s, kind thick")
-    assert "LVM exited with 5 and said: refused by the test; nothing was made" in error.message
+    assert "LVM exited with 5 and said: refused by the test; nothing was created" in error.message
     assert error.details["cmd"][:2] == ["lvm", "lvcreate"]
     assert (error.details["rc"], error.details["stderr"]) == (5, "refused by the test")
 
@@ -56,13 +56,13 @@ def test_a_later_creation_is_refused() -> None:
     assert _without_selection(model.commands[2]) == ("lvremove", "--yes", "va/a_s")
     assert model.observe() == situations.nothing()
     assert error.details["changed"] is False
-    assert "what this run had made was removed again (va/a_s)" in error.message
+    assert "removed again what this run had created: va/a_s" in error.message
 
 
 def test_a_creation_that_leaves_a_plain_lv() -> None:
     model, error = _failed(situations.nothing(), b.request("va/a"), {0: "half"})
     assert model.observe() == situations.nothing()
-    assert "removed again (va/a_s)" in error.message
+    assert "removed again what this run had created: va/a_s" in error.message
 
 
 def test_the_seal_is_refused() -> None:
@@ -75,7 +75,7 @@ def test_the_seal_is_refused() -> None:
 def test_the_removal_fails_too() -> None:
     model, error = _failed(situations.nothing(), BOTH, {2: "refused", 3: "half"})
     assert error.details["changed"] is True
-    assert "removed again (va/a_s); still there, to be removed by hand: vt/t_s" in error.message
+    assert "removed again what this run had created: va/a_s; not removed, remove by hand: vt/t_s" in error.message
     assert model.get("vt/t_s").tags
 
 
@@ -87,7 +87,7 @@ def test_what_others_have_is_never_removed() -> None:
     model.host_state = replace(model.host_state, volumes=(*model.host_state.volumes, theirs))
     with pytest.raises(CommandFailed) as caught:
         driver.carry_out(plan, model)
-    assert caught.value.message.endswith("nothing was made")
+    assert caught.value.message.endswith("nothing was created")
     assert model.get("va/a_s") == theirs
     assert len(model.commands) == 1
 
@@ -101,13 +101,13 @@ def test_a_merge_that_is_refused_is_forgotten() -> None:
     model, error = _failed(situations.active(), MERGED, {1: "refused"})
     assert model.observe() == situations.active()
     assert error.details["changed"] is False
-    assert "refused: va/a_s, vt/t_s; begun or done: none" in error.message
+    assert "refused: va/a_s, vt/t_s; started or done: none" in error.message
 
 
 def test_a_merge_that_is_half_refused() -> None:
     model, error = _failed(situations.active(), MERGED, {1: "half"})
     assert error.details["changed"] is True
-    assert "refused: vt/t_s; begun or done: va/a_s (run state: merged again to go on with them)" in error.message
+    assert "refused: vt/t_s; started or done: va/a_s (to continue with these, run state: merged again)" in error.message
     assert model.get("vt/t").tags == ()
     assert model.get("va/a").tags != ()
     assert driver.view(model.observe(), MERGED).state == "partly_merged"
@@ -123,7 +123,7 @@ def test_an_extension_before_a_refused_merge_is_a_change() -> None:
 def test_a_removal_that_fails(fault: Fault, changed: bool, left: str) -> None:  # noqa: FBT001
     _model, error = _failed(situations.active(), b.request(state="absent"), {0: fault})
     assert error.details["changed"] is changed
-    assert f"still there: {left}" in error.message
+    assert f"not removed: {left}" in error.message
 
 
 def test_an_extension_that_fails_after_another() -> None:
@@ -179,7 +179,7 @@ def test_a_member_is_removed_before_it_is_merged(gone: str) -> None:
     model.drop(model.get(gone))
     with pytest.raises(CommandFailed) as caught:
         apply(plan, model, failure_of)
-    assert f"removed by somebody else: {gone}; begun or done: " in caught.value.message
+    assert f"removed by somebody else: {gone}; started or done: " in caught.value.message
     assert model.get(gone.removesuffix("_s")).tags == ()
     assert driver.view(model.observe(), MERGED).state == "damaged"
 
@@ -188,7 +188,7 @@ def test_a_member_is_renamed_before_it_is_merged() -> None:
     model = ModelLvm(situations.active())
     plan = driver.plan(model.observe(), MERGED)
     model.put(model.get("va/a_s"), name="mine")
-    with pytest.raises(CommandFailed, match="refused: va/a_s; begun or done: vt/t_s"):
+    with pytest.raises(CommandFailed, match="refused: va/a_s; started or done: vt/t_s"):
         apply(plan, model, failure_of)
     assert model.get("va/a").tags == ()
 
@@ -199,7 +199,7 @@ def test_the_only_member_is_removed_before_we_do_it() -> None:
     model = ModelLvm(b.host_state([origin, b.member(origin)]))
     plan = driver.plan(model.observe(), b.request(state="absent"))
     model.drop(model.get("va/a_s"))
-    with pytest.raises(CommandFailed, match="still there: nothing") as caught:
+    with pytest.raises(CommandFailed, match="not removed: none") as caught:
         apply(plan, model, failure_of)
     assert caught.value.details["changed"] is False
 
@@ -248,7 +248,7 @@ def test_an_origin_that_became_inactive(how: str, *, obedient: bool) -> None:
     model = Deactivating(situations.active(), faults={1: "half"}, obedient=obedient)
     with pytest.raises(CommandFailed) as caught:
         driver.bring_about(model, MERGED)
-    assert f"vt/t had become inactive, and {how}" in caught.value.message
+    assert f"vt/t became inactive and {how}" in caught.value.message
     assert model.get("vt/t").active is obedient
     assert ("lvchange", "--yes", "--activate", "y", "vt/t") in model.commands
 

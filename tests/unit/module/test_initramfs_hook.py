@@ -195,7 +195,7 @@ def test_a_build_that_fails_leaves_the_rest_as_it_was_and_says_so(machine: Machi
     command = f"{machine.here}/bin/update-initramfs -u -k 6.2"
     assert result["msg"] == (
         f"build_initramfs failed: {command} failed with exit code 3: no space left. {machine.script} exists; built "
-        "again for kernel 6.1, not yet for 6.2. Correct the cause, then run this again"
+        "again for kernel 6.1, not yet for 6.2. Correct the cause, then run again"
     )
     (machine.here / "broken").write_text("")
     machine.said()
@@ -203,7 +203,7 @@ def test_a_build_that_fails_leaves_the_rest_as_it_was_and_says_so(machine: Machi
     assert machine.said() == ["update-initramfs -u -k 6.2"]
 
 
-@pytest.mark.parametrize(("state", "has"), [("present", "without"), ("absent", "not without")])
+@pytest.mark.parametrize(("state", "has"), [("present", "does not contain"), ("absent", "still contains")])
 def test_a_build_that_does_nothing_is_noticed(machine: Machine, state: str, has: str) -> None:
     """As with update_initramfs=no in its settings."""
     if state == "absent":
@@ -212,7 +212,7 @@ def test_a_build_that_does_nothing_is_noticed(machine: Machine, state: str, has:
     result = machine.run(state)
     assert result["failed"]
     image = machine.image("6.1")
-    assert f"exited with 0, but {image} cannot be listed or is {has} safepoint-lvm: " in result["msg"]
+    assert f"exited with 0, but {image} {has} safepoint-lvm, or cannot be listed: " in result["msg"]
     assert "update-initramfs -u -k 6.1" in result["msg"]
 
 

@@ -13,7 +13,7 @@ import builders as b
 import modules
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, FilesFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Report
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session, snapshots
@@ -28,7 +28,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshots im
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.steps import StopUnit
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume, Remove, Retag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def test_commands_that_did_nothing(state: Any) -> None:
     """As it looks when somebody else undoes at once what was done."""
     origin = b.volume("vg/a")
     before = b.host_state([origin] if state == "present" else [origin, b.member(origin)])
-    with pytest.raises(CommandFailed, match=r"yet snapset s is (active|absent): ") as caught:
+    with pytest.raises(CommandFailed, match=r"but snapset s is (active|absent): ") as caught:
         _check(before, before, b.request("vg/a", state=state))
     assert caught.value.details["changed"] is False
 
@@ -58,7 +58,7 @@ def test_commands_that_did_something_else() -> None:
     origin, other = b.volume("vg/a"), b.volume("vg/b")
     before = b.host_state([origin, other])
     wrong = replace(b.member(origin), origin="b")
-    with pytest.raises(CommandFailed, match="yet snapset s is damaged: ") as caught:
+    with pytest.raises(CommandFailed, match="but snapset s is damaged: ") as caught:
         _check(before, b.host_state([origin, other, wrong]), b.request("vg/a"))
     assert caught.value.details["changed"] is True
 
@@ -117,23 +117,35 @@ def test_nothing_is_changed_without_udev(state: Any, members: int, monkeypatch: 
     assert warning.startswith("udev does not run")
     run = ChangeSession(modules.module())
     monkeypatch.setattr(run, "observe", lambda: host_state)
-    with pytest.raises(Refused, match=f"snapset s cannot be {state}: udev does not run"):
+    with pytest.raises(Refused, match=f"{b.request(state=state).refusal}: udev does not run"):
         bring_about(run, SnapshotsCase("snapset", b.request("vg/a", state=state)), predicts=False)
 
 
 def test_what_lvm_would_refuse_is_refused_whichever_module_plans_it() -> None:
-    """A backup or a timer is made in a VG that no planner of snapshots has looked at."""
+    """The planner of a backup or a timer does not check every VG."""
     step = CreateVolume("timer", "vg", "safepoint_timer_s", 1, b.EXTENT, ())
     partial = b.host_state([ROOT], groups=[b.group("vg", partial=True)])
     with pytest.raises(Refused, match="the timer cannot be armed: VG vg is partial") as caught:
         check_steps("the timer cannot be armed", partial, [step, step])
     assert len(caught.value.reasons) == 1
-    blind = b.host_state([replace(ROOT, active=None)])
-    with pytest.raises(Refused, match="LVM does not know which LVs are active"):
-        check_steps("it", blind, [step])
     check_steps("it", b.host_state([ROOT]), [step])
-    # What runs no LVM is not concerned.
-    check_steps("it", blind, [StopUnit("s")])
+    exported = b.host_state([ROOT], groups=[b.group("vg", exported=True)])
+    with pytest.raises(Refused, match="it: VG vg is exported"):
+        check_steps("it", exported, [Remove.of([ROOT])])
+    # A timer must be stopped and its LV removed even if a PV is missing: otherwise the host rolls back at the deadline.
+    check_steps("it", partial, [StopUnit("s"), Remove.of([ROOT]), Retag(volumes=("vg/root",), purpose="forget")])
+
+
+def test_a_file_that_cannot_be_read_is_an_error_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken filesystem may be why the user wants to roll back."""
+
+    def fail() -> HostState:
+        raise OSError(5, "Input/output error", "/etc/fstab")
+
+    run = ChangeSession(modules.module())
+    monkeypatch.setattr(run, "observe", fail)
+    with pytest.raises(FilesFailed, match="/etc/fstab: Input/output error"):
+        bring_about(run, SnapshotsCase("snapset", b.request("vg/a")), predicts=False)
 
 
 def test_where_nothing_is_to_be_done_udev_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def test_what_was_made_is_undone_from_the_last_to_the_first() -> None:
     log: list[str] = []
     error = failed(Makes(log, "a"), Makes(log, "b"), Makes(log, "c", error=NO_SPACE))
     assert log == ["make a", "make b", "undo c", "undo b", "undo a"]
-    assert error.message == "/boot/x: No space left on device; what was made for it was removed again (b, a)"
+    assert error.message == "/boot/x: No space left on device; removed again: b, a"
     assert error.details["changed"] is False
 
 
@@ -90,35 +90,35 @@ def test_what_cannot_be_undone_is_named_and_the_rest_is_undone() -> None:
     busy = OSError(16, "Device or resource busy", "b")
     error = failed(Makes(log, "a"), Makes(log, "b", stuck=busy), Replaces(log, FilesFailed("it fails")))
     assert log[-1] == "undo a"
-    assert "it fails; what was made for it was removed again (a)" in error.message
-    assert error.message.endswith("b is left, to be removed by hand: b: Device or resource busy")
+    assert "it fails; removed again: a" in error.message
+    assert error.message.endswith("b was not removed, remove it by hand: b: Device or resource busy")
     assert error.details["changed"] is True
 
 
 def test_nothing_was_made() -> None:
     log: list[str] = []
     error = failed(Makes(log, "a", error=NO_SPACE))
-    assert error.message.endswith("; nothing was made")
+    assert error.message.endswith("; nothing was created")
     assert error.details["changed"] is False
 
 
 def test_what_was_replaced_is_gone() -> None:
     log: list[str] = []
     error = failed(Replaces(log), Makes(log, "a", error=NO_SPACE))
-    assert error.message.endswith("what was there before is gone: run this again")
+    assert error.message.endswith("what it replaces was removed before: run this again")
     assert error.details["changed"] is True
 
 
 def test_what_was_done_to_what_is_gone_again_is_no_change() -> None:
     log: list[str] = []
     error = failed(Makes(log, "a"), Replaces(log), Makes(log, "b", error=NO_SPACE))
-    assert error.message.endswith("; what was made for it was removed again (a)")
+    assert error.message.endswith("; removed again: a")
     assert error.details["changed"] is False
 
 
 def test_files_that_were_written_in_part_are_finished_by_another_run() -> None:
     error = failed(Replaces([], NO_SPACE))
-    assert error.message == "/boot/x: No space left on device; run this again to finish what was begun"
+    assert error.message == "/boot/x: No space left on device; run this again to finish"
     assert error.details["changed"] is True
 
 
@@ -153,9 +153,7 @@ def test_an_auxiliary_lv_goes_when_a_later_command_fails() -> None:
     create = CreateVolume("backup", "va", "safepoint_boot_s", 4, 16 * b.MIB, ("safepoint.boot.set=s",))
     error = failed(create, Retag(purpose="seal", volumes=("va/safepoint_boot_s",), add=("x",)), runner=lvm)
     assert (lvm.there, lvm.verbs) == ([], ["lvcreate", "lvchange", "lvremove"])
-    assert error.message == (
-        "seal failed: LVM exited with 5 and said: no; what was made for it was removed again (va/safepoint_boot_s)"
-    )
+    assert error.message == ("seal failed: LVM exited with 5 and said: no; removed again: va/safepoint_boot_s")
     assert (error.details["rc"], error.details["changed"]) == (5, False)
 
 

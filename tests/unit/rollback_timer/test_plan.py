@@ -104,7 +104,7 @@ def test_what_prevents_arming(more: dict[str, Any], reason: str) -> None:
     with pytest.raises(Refused) as caught:
         armed(seen(**more))
     assert caught.value.reasons == (reason,)
-    assert caught.value.message.startswith("the rollback timer of s cannot be armed: ")
+    assert caught.value.message.startswith("cannot arm the rollback timer of s: ")
 
 
 def test_root_is_not_rolled_back_without_boot() -> None:

@@ -140,11 +140,11 @@ REASONS: dict[str, tuple[list[str], dict[str, Any], str]] = {
         {"exclude": ["/x"]},
         "exclude lists /x, which is neither an LV (VG/LV) nor a mountpoint",
     ),
-    "nothing left": (["vg/var"], {"exclude": ["/var"]}, "nothing is left to protect"),
+    "nothing left": (["vg/var"], {"exclude": ["/var"]}, "no LV is selected"),
     "nothing but ignored": (
         [],
         {"mountpoints": ["/boot"], "ignore_uncovered": ["/boot"]},
-        "nothing is left to protect",
+        "no LV is selected",
     ),
 }
 

@@ -70,7 +70,7 @@ class Request:
     @property
     def refusal(self) -> str:
         """How the message begins when the request is refused."""
-        verb = {"present": "create", "merged": "merge", "absent": "remove"}[self.state]
+        verb = {"present": "create or keep", "merged": "merge", "absent": "remove"}[self.state]
         return f"cannot {verb} {self.title}"
 
     @property
@@ -185,7 +185,7 @@ def mismatch_problem(current: Instance, selection: Selection) -> str | None:
         return None
     return (
         f"it protects {', '.join(sorted(has.values()))}, but {', '.join(sorted(chosen.values())) or 'nothing'} "
-        "was requested: members cannot be added to a set or removed from it; choose another name"
+        "was requested"
     )
 
 
@@ -197,7 +197,7 @@ def mismatch_problems(host_state: HostState, request: Request, current: Instance
     yield from selection.reasons
     difference = mismatch_problem(current, selection)
     if difference is not None and not selection.reasons:
-        yield difference
+        yield f"{difference}: a snapset is {request.state} as a whole, so leave out volumes, mountpoints and system"
 
 
 def forget_steps(host_state: HostState, request: Request, *, but: str = "") -> tuple[LvmStep, ...]:

@@ -83,7 +83,7 @@ def _existing_instance(host_state: HostState, request: Request, found: SnapsetLo
     existing = sorted({instance.name for instance in instances(host_state)})
     known = f"these exist: {', '.join(existing)}" if existing else "there are no snapsets on this host"
     reasons = [
-        f"it does not exist: create it first, or check the name; {known}",
+        f"it does not exist: check the name; {known}",
         *ambiguity_problems(host_state, request.name),
         *copy_problems(host_state, request.name),
     ]

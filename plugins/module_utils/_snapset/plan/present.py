@@ -87,7 +87,7 @@ def _plan_kept(
     reasons += _age_problems(host_state, request, current)
     difference = mismatch_problem(current, selection)
     if difference is not None and not selection.reasons:
-        reasons.append(difference)
+        reasons.append(f"{difference}: members cannot be added to a snapset or removed from it; choose another name")
     if request.set_id not in (None, current.set_id):
         reasons.append(
             f"its ID is {current.set_id}, but {request.set_id} was requested: it is another snapset of the same name"

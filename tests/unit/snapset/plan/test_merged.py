@@ -80,7 +80,7 @@ def test_only_the_origins_of_this_merge_are_tagged() -> None:
 def test_an_unknown_set_names_those_that_exist() -> None:
     volumes = [A, b.member(A, name="y"), replace(situations.OTHER, tags=(b.outcome_tag("rolled_back", name="x"),))]
     (reason,) = driver.reasons(b.host_state(volumes), MERGED)
-    assert reason == "it does not exist: create it first, or check the name; these exist: x, y"
+    assert reason == "it does not exist: check the name; these exist: x, y"
 
 
 # From the request to the end

@@ -89,7 +89,7 @@ def test_a_snapshot_as_origin(origin: Volume) -> None:
 def test_an_origin_with_a_merging_snapshot(origin: Volume) -> None:
     snapshot = b.snapshot(origin, "old", merging=True)
     (reason,) = driver.reasons(b.host_state([origin, snapshot, b.thin_pool()]), b.request(f"vg/{origin.name}"))
-    assert reason.startswith(f"vg/old is being merged into vg/{origin.name}")
+    assert reason.startswith(f"vg/old will be merged into vg/{origin.name} at the next activation")
 
 
 def test_a_thin_origin_with_a_thick_snapshot() -> None:

@@ -26,7 +26,7 @@ Expected = Union[list[str], str]
 # Steps, or a part of the reason that no other refusal has.
 TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     # found:                 present, merged, absent
-    "nothing": (CREATE, "it does not exist: create it first, or check the name; there are no snapsets", []),
+    "nothing": (CREATE, "it does not exist: check the name; there are no snapsets", []),
     "unsealed": (["remove", *CREATE], "its creation was interrupted", ["remove"]),
     "half_made": (["remove", *CREATE], "its creation was interrupted", ["remove"]),
     "active": ([], MERGE, ["remove"]),
@@ -82,7 +82,7 @@ TABLE: dict[str, tuple[Expected, Expected, Expected]] = {
     "overflowed_after_boot": ("va/a_s overflowed", "the rollback is lost", ["forget", "remove"]),
     "rolled_back": ([*CREATE, "forget"], [], ["forget"]),
     "name_taken": ("the name va/a_s is needed", "it does not exist", []),
-    "name_of_other_set": (CREATE, "or check the name; these exist: z", []),
+    "name_of_other_set": (CREATE, "check the name; these exist: z", []),
     "snapshot_mounted": ([], "va/a_s itself is mounted at /mnt/old", "va/a_s itself is mounted at /mnt/old"),
     "snapshot_open": ([], "vt/t_s itself is held open by a process", "vt/t_s itself is held open by a process"),
 }
