@@ -107,6 +107,17 @@ def test_what_prevents_arming(more: dict[str, Any], reason: str) -> None:
     assert caught.value.message.startswith("cannot arm the rollback timer of s: ")
 
 
+def test_only_a_missing_snapset_is_reported_as_such() -> None:
+    """The role pre_upgrade asks before it creates the snapset. Any other reason must end it then."""
+    missing = replace(seen(), context=snapset_context(b.host_state([ROOT]), "s"))
+    with pytest.raises(Refused, match="snapset s does not exist: take it first, or check the name") as caught:
+        armed(missing)
+    assert caught.value.details["snapset_missing"] is True
+    with pytest.raises(Refused, match="not booted by systemd") as caught:
+        armed(replace(missing, systemd=False))
+    assert "snapset_missing" not in caught.value.details
+
+
 def test_root_is_not_rolled_back_without_boot() -> None:
     with pytest.raises(Refused, match="/ would be rolled back without /boot"):
         armed(seen(taken(), saved=(), devices={}))

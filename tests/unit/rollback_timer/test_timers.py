@@ -95,7 +95,6 @@ def test_what_it_is_to_do() -> None:
 @pytest.mark.parametrize(
     ("volumes", "reason"),
     [
-        ([], "snapset s does not exist"),
         ([taken(sealed=False)], "snapset s is incomplete"),
         ([taken()], "/ would be rolled back without /boot"),
         ([taken(invalid=True), backup()], "snapset s is invalid"),
