@@ -8,7 +8,7 @@
     python3 tests/suite --series faults       # all that breaks a host on purpose; goes on where it was stopped
     python3 tests/suite --list                # the jobs of all series
     python3 tests/suite --only thin --image bookworm
-    python3 tests/suite --only "look on trixie" --only "guest 1/2 20"
+    python3 tests/suite --only "look on trixie-uefi" --only "guest 1/2 20"
 
 The jobs are those of the table in tests/README.md. It needs the environments of `make setup`. Reports (JUnit) and logs
 go below $SAFEPOINT_RESULTS, a directory for each job. Where user-mode Linux does not run, `make test` is a smaller set
@@ -58,7 +58,7 @@ def chosen(options: argparse.Namespace) -> tuple[Job, ...]:
 
 
 def names_of(job: Job) -> set[str]:
-    """What a job may be called by: `confirm`, `root_rollback once`, `look on trixie`, and its title."""
+    """What a job may be called by: `confirm`, `root_rollback once`, `look on trixie-uefi`, and its title."""
     return {job.name.split()[0], job.name, f"{job.name} on {job.image}", job.title}
 
 
