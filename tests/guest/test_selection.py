@@ -75,7 +75,7 @@ def test_mountpoints_that_are_not_on_lvm() -> None:
         known = ok("snapset", by_mountpoint(root, "/boot", ignore_uncovered=["/boot"]), check=True)
         assert selected(known) == ["thick/a"]
         refused("snapset", by_mountpoint(root, root), f"mountpoints lists {root} 2 times")
-    refused("snapset", {"name": "s"}, "volumes, mountpoints, system: state present needs one of them")
+    refused("snapset", {"name": "s"}, "volumes, mountpoints, system: state: present needs one")
 
 
 def test_a_device_on_top_of_the_lv() -> None:

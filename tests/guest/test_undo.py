@@ -37,7 +37,7 @@ def test_a_creation_that_fails_halfway() -> None:
     assert "thin/z" in str(failed["cmd"])
     assert failed["rc"] == 5
     assert failed["stderr"]
-    assert "removed again (thick/c_s, thin/t2_s" in failed["msg"]
+    assert "removed again: thick/c_s, thin/t2_s" in failed["msg"]
     assert storage.visible() == set(storage.VOLUMES)
     assert not any(lvm.tags(origin) for origin in ORIGINS)
     assert ok("snapset", present("s", *ORIGINS))["changed"]

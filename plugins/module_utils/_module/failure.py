@@ -82,7 +82,7 @@ def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], 
     removal = Remove.of(made).run(runner) if made else None
     left = _made(runner.observe(), creations) if made else ()
     removed = [volume.full_name for volume in made if volume.key not in {other.key for other in left}]
-    report = f"; removed again what this run had created: {', '.join(removed)}" if removed else "; nothing was created"
+    report = f"; removed again: {', '.join(removed)}" if removed else "; nothing was created"
     if left:
         report += f"; not removed, remove by hand: {', '.join(volume.full_name for volume in left)}"
     before = [one for one in done if one not in creations]

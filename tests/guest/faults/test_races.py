@@ -188,7 +188,7 @@ INTERFERENCES: Mapping[str, Interference] = {
         NEW,
         1,
         "lvcreate -yqL 4m -n t2_s thin",
-        r"already exists.*removed again \(thick/c_s\)",
+        r"already exists.*removed again: thick/c_s",
         left=("thin/t2_s",),
         repaired="lvremove -y thin/t2_s",
     ),
@@ -196,14 +196,14 @@ INTERFERENCES: Mapping[str, Interference] = {
         NEW, 0, "lvrename thick c d", "nothing was created", left=("thick/d",), repaired="lvrename thick d c"
     ),
     "lvrename of the second origin": Interference(
-        NEW, 1, "lvrename thin t2 t3", r"removed again \(thick/c_s\)", left=("thin/t3",), repaired="lvrename thin t3 t2"
+        NEW, 1, "lvrename thin t2 t3", r"removed again: thick/c_s", left=("thin/t3",), repaired="lvrename thin t3 t2"
     ),
-    "lvremove of the first member": Interference(NEW, 1, "lvremove -y thick/c_s", r"removed again \(thin/t2_s\)"),
+    "lvremove of the first member": Interference(NEW, 1, "lvremove -y thick/c_s", r"removed again: thin/t2_s"),
     "lvremove of a member before the seal": Interference(
-        NEW, 2, "lvremove -y thin/t2_s", r"seal failed.*removed again \(thick/c_s\)"
+        NEW, 2, "lvremove -y thin/t2_s", r"seal failed.*removed again: thick/c_s"
     ),
     "lvrename of a member before the seal": Interference(
-        NEW, 2, "lvrename thick c_s mine", r"seal failed.*removed again \(thin/t2_s\)", left=("thick/mine",)
+        NEW, 2, "lvrename thick c_s mine", r"seal failed.*removed again: thin/t2_s", left=("thick/mine",)
     ),
     "lvchange of a member before the seal": Interference(
         NEW, 2, "lvchange --addtag mine thick/c_s", None, changed=True, left=MEMBERS
