@@ -107,7 +107,7 @@ def _problems(observed: EntryObserved, *, next_boot: bool) -> Iterator[str]:
         block = shlex.quote(observed.grub.environment_path) if observed.grub else ""
         yield (
             f"another entry is already chosen for the next boot, {others!r}: reboot into it, or undo the choice: "
-            f"{observed.editor} {block} unset next_entry"
+            f"{observed.editor or GRUB_EDITORS[0]} {block} unset next_entry"
         )
     if not observed.editor:
         yield f"neither {' nor '.join(GRUB_EDITORS)} is installed: install GRUB's tools"

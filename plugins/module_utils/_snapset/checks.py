@@ -266,7 +266,7 @@ def _initramfs_problems(initramfs: Initramfs, needed: str) -> Iterator[str]:
     elif needed not in initramfs.modules:
         yield (
             f"{initramfs.path} has no {needed}, so the host would not boot while / has a snapshot: add the module "
-            f"(update-initramfs -u -k {kernel}, or dracut --force --add-drivers {needed.replace('_', '-')})"
+            f"(update-initramfs -u -k {kernel}, or dracut --force --kver {kernel} --add-drivers {needed})"
         )
 
 
