@@ -8,6 +8,7 @@ What concerns the guest's own / is only ever run in check mode here.
 
 from __future__ import annotations
 
+import gzip
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,13 +166,23 @@ def test_root_needs_an_initramfs_that_can_activate_it() -> None:
         assert f"has no /lib/modules/{kernel}" in failed_check(by_mountpoint("/", "/var"))
 
 
+def archive(files: list[Path]) -> bytes:
+    """Files in the format newc of cpio(5), by their own names: a guest with sid has no program that writes it."""
+    members = [(file.name, 0o100755, file.read_bytes()) for file in files]
+    written = b""
+    for number, (name, mode, content) in enumerate([*members, ("TRAILER!!!", 0, b"")], start=1):
+        fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0)
+        head = "070701" + "".join(f"{field:08X}" for field in fields) + name + "\0"
+        for part in (head.encode(), content):
+            written += part + bytes(-len(part) % 4)
+    return written
+
+
 def test_an_initramfs_without_the_module() -> None:
     kernel = lvm.run("uname", "-r").strip()
     image = Path(f"/boot/initrd.img-{kernel}")
     with aside(image):
-        lvm.run(
-            "sh", "-c", f"cd /usr/lib/systemd && find . -name 'systemd-r*' | cpio --quiet -o -H newc | gzip >{image}"
-        )
+        image.write_bytes(gzip.compress(archive(sorted(Path("/usr/lib/systemd").glob("systemd-r*")))))
         try:
             assert "has no dm_snapshot" in failed_check(by_mountpoint("/", "/var"))
         finally:
