@@ -30,19 +30,18 @@ BUILDS = Path("/usr/sbin/mkinitramfs").exists()
 PRESENT, ABSENT = {"state": "present", "lock_timeout": 600}, {"state": "absent", "lock_timeout": 600}
 
 
-# update-initramfs calls mkinitramfs(8) with options and the version of the kernel.
-QUICK_MKINITRAMFS = """\
-#!/bin/sh
-set -e
-while [ "$1" != -o ]; do shift; done
-sleep 2
-tree=$(mktemp --directory)
-mkdir --parents "$tree/scripts/init-bottom"
-touch "$tree/scripts/init-bottom/udev"
-cp --recursive /etc/initramfs-tools/scripts "$tree"
-cd "$tree"
-find . | cpio --create --format newc --quiet >"$2"
-rm --recursive "$tree"
+# update-initramfs calls mkinitramfs(8) with -o and a file, other options, and the version of the kernel.
+QUICK_MKINITRAMFS = f"""\
+#!/usr/bin/python3
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from initramfs import archive
+time.sleep(2)
+source = Path("/etc/initramfs-tools")
+files = {{str(path.relative_to(source)): path.read_bytes() for path in source.glob("scripts/*/*")}}
+output = Path(sys.argv[sys.argv.index("-o") + 1])
+output.write_bytes(archive({{"scripts/init-bottom/udev": b"", **files}}))
 """
 
 

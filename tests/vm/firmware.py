@@ -102,7 +102,10 @@ UEFI = Firmware(
 SECURE_BOOT = replace(UEFI, code="OVMF_CODE_4M.secboot.fd", variables="OVMF_VARS_4M.ms.fd")
 # No other keys than the lab's own. The guest has their secret halves, so that a test can sign and revoke what it likes.
 OWN_KEYS = replace(
-    UEFI, packages=(*UEFI.packages, "sbsigntool", "efitools", "openssl"), code=SECURE_BOOT.code, own_keys=True
+    UEFI,
+    packages=(*UEFI.packages, "shim-unsigned", "sbsigntool", "efitools", "openssl"),
+    code=SECURE_BOOT.code,
+    own_keys=True,
 )
 
 
@@ -139,8 +142,9 @@ def enrolment(tree: Path, varstore: Path) -> list[str]:
     return argv
 
 
-# Run in the guest's tree before GRUB is installed, which takes shim from there. GRUB and the kernel need no signature
-# of the lab's: Debian's is checked by shim, which knows it.
+# Run in the guest's tree before GRUB is installed, which takes shim from there. It has no signature but the lab's: of
+# Microsoft's there are several, and `sbattach --remove` takes the first. GRUB and the kernel need none of the lab's:
+# Debian's is checked by shim, which knows it.
 KEYS_SCRIPT = f"""\
 set -eu
 umask 077
@@ -149,5 +153,5 @@ cd {KEYS}
 for name in PK KEK db; do
     openssl req -x509 -newkey rsa:2048 -noenc -days 36500 -subj "/CN=the lab, $name/" -keyout $name.key -out $name.crt
 done
-sbsign --key db.key --cert db.crt --output /usr/lib/shim/shimx64.efi.signed /usr/lib/shim/shimx64.efi.signed
+sbsign --key db.key --cert db.crt --output /usr/lib/shim/shimx64.efi.signed /usr/lib/shim/shimx64.efi
 """
