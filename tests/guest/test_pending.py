@@ -55,7 +55,7 @@ def test_pending_then_closed() -> None:
         assert len(again["commands"]) == 0
         refused("snapset", present("s", *origins), "being rolled back")
         refused("snapset", absent("s"), "thick/a_s waits .*lvremove thick/a_s", "thin/t1_s waits")
-        refused("snapset", present("n", *origins), "thick/a_s is being merged", "thin/t1_s is being merged")
+        refused("snapset", present("n", *origins), "thick/a_s will be merged", "thin/t1_s will be merged")
         for root in (thick, thin):
             lvm.run("umount", str(root))
         started = predicted_and_done("snapset", merged("s"), commands=3)
