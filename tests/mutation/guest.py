@@ -119,7 +119,7 @@ BREAKS = {
     "archive": Break(
         "archive=self._archive",
         "archive=True",
-        "faults/test_host_faults.py::test_no_space_for_lvm[full /etc/lvm]",
+        "faults/test_no_space.py::test_no_space_for_lvm[full /etc/lvm]",
     ),
     "vdo": Break(
         'not (self.segtype == "vdo" and "thickorigin" in self.roles)',

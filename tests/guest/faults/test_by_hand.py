@@ -1,11 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an administrator does by hand during a run.
-
-The command of an administrator runs at the worst moment: in the process of the module, after its report and before its
-next command.
-"""
+"""Commands of an administrator at the worst moment of a run: after its report, before its next command."""
 
 from __future__ import annotations
 
