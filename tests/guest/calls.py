@@ -252,6 +252,11 @@ def states(result: Result, key: str = "snapset") -> tuple[str, list[str]]:
     return result[key]["state"], [member["state"] for member in result[key]["members"]]
 
 
+def snapset_states() -> dict[str, str]:
+    """The state of each set on the host, by its name."""
+    return {one["name"]: one["state"] for one in ok("snapset_info", {})["snapsets"]}
+
+
 def processes(result: Result) -> int:
     """How many LVM processes a run has used."""
     return len(result["commands"]) + int(result["reads"])

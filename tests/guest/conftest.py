@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 # This must happen before they are imported for the first time.
-pytest.register_assert_rewrite("calls", "lvm", "processes", "storage")
+pytest.register_assert_rewrite("calls", "host_checks", "lvm", "processes", "storage")
 
 import storage  # noqa: E402
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOCAL_SETTINGS = Path("/etc/lvm/lvmlocal.conf")
+CONFIGURATION = Path("/etc/lvm")
+_LOCAL_SETTINGS = CONFIGURATION / "lvmlocal.conf"
 _ENVIRONMENT = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
 
 

@@ -186,6 +186,11 @@ def visible() -> set[str]:
     return {f"{vg}/{name}" for vg in SIZES for name in lvm.names(vg)}
 
 
+def extra_volumes() -> set[str]:
+    """All visible LVs in the VGs of the tests, except the usual ones, as VG/LV."""
+    return visible() - set(VOLUMES)
+
+
 def fill_metadata(pool: str, devices: int) -> None:
     """Add devices to the metadata of the thin pool VG/LV. LVM does not know them, and ignores them.
 

@@ -119,7 +119,7 @@ BREAKS = {
     "archive": Break(
         "archive=self._archive",
         "archive=True",
-        "faults/test_host_faults.py::test_no_space_for_lvm[full /etc/lvm]",
+        "faults/test_no_space.py::test_no_space_for_lvm[full /etc/lvm]",
     ),
     "vdo": Break(
         'not (self.segtype == "vdo" and "thickorigin" in self.roles)',
@@ -129,7 +129,7 @@ BREAKS = {
     "another volume": Break(
         '"--select", selection, *self.volumes',
         "*self.volumes",
-        "faults/test_races.py::test_another_volume_has_the_name_of_a_member",
+        "faults/test_by_hand.py::test_another_volume_has_the_name_of_a_member",
     ),
     "links": Break(
         "os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW",

@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("plugins", "tests/unit", "pyproject.toml")
 # The tests of the planner. The first ones detect most mutants in the shortest time.
 TESTS = (
-    *(f"snapset/plan/test_{name}.py" for name in ("table", "refusals", "present", "merged", "single")),
+    *(f"snapset/plan/test_{name}.py" for name in ("table", "refusals", "host_refusals", "pool_refusals", "present")),
+    *(f"snapset/plan/test_{name}.py" for name in ("merged", "merge_losses", "single")),
     *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
     *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py"),
     *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),

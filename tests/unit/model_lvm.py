@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Callable, Literal
 
 from builders import lvm_uuid
+from model_commands import Command, CommandError, error_of, parse
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, HostState, Volume
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
@@ -24,69 +25,18 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes impor
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import LvKey
 
 Fault = Literal["refused", "half", "killed_before", "killed_half", "killed_after"]
 FAULTS: tuple[Fault, ...] = ("refused", "half", "killed_before", "killed_half", "killed_after")
-_WITH_VALUE = (
-    "--select",
-    "--extents",
-    "--chunksize",
-    "--name",
-    "--addtag",
-    "--deltag",
-    "--setactivationskip",
-    "--interval",
-    "--poll",
-)
 _THIN_ROLES = frozenset({"public", "snapshot", "thinsnapshot"})
 _THICK_ROLES = frozenset({"public", "snapshot", "thicksnapshot"})
 
 
 class Killed(Exception):
     """The module was killed: it does not see how the command ended, and undoes nothing."""
-
-
-class _CommandError(Exception):
-    """LVM exits with code 5 and this message."""
-
-
-@dataclass(frozen=True)
-class _Command:
-    name: str
-    operands: tuple[str, ...]
-    options: Mapping[str, tuple[str, ...]]
-
-    def one(self, option: str) -> str:
-        (value,) = self.options[option]
-        return value
-
-    def all(self, option: str) -> tuple[str, ...]:
-        return self.options.get(option, ())
-
-
-def _parse(arguments: Sequence[str]) -> _Command:
-    options: dict[str, tuple[str, ...]] = {}
-    operands: list[str] = []
-    words = iter(arguments[1:])
-    for word in words:
-        if word in ("-an", "-ay"):
-            options["--activate"] = (word[2:],)
-        elif word.startswith("--"):
-            options[word] = (*options.get(word, ()), *([next(words)] if word in _WITH_VALUE else []))
-        else:
-            operands.append(word)
-    return _Command(name=arguments[0], operands=tuple(operands), options=options)
-
-
-def _error_of(act: Callable[[str], None], name: str) -> str:
-    try:
-        act(name)
-    except _CommandError as error:
-        return str(error)
-    return ""
 
 
 @dataclass
@@ -119,10 +69,10 @@ class ModelLvm:
 
     def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
         """Run one command, and check that ``vgs`` are those that it changes. Raises Killed if its fault says so."""
-        assert [*vgs] == sorted({word.partition("/")[0] for word in _parse(arguments).operands})
+        assert [*vgs] == sorted({word.partition("/")[0] for word in parse(arguments).operands})
         fault = self.faults.pop(len(self.commands), None)
         self.commands.append(tuple(arguments))
-        command = _parse(arguments)
+        command = parse(arguments)
         if fault == "killed_before":
             raise Killed
         rc, said = (5, "refused by the test") if fault == "refused" else self._execute(command, half=fault)
@@ -130,7 +80,7 @@ class ModelLvm:
             raise Killed
         return CommandResult(argv=("lvm", *arguments), rc=rc, stdout="", stderr=said)
 
-    def _execute(self, command: _Command, half: Fault | None) -> tuple[int, str]:
+    def _execute(self, command: Command, half: Fault | None) -> tuple[int, str]:
         broken = half in ("half", "killed_half")
         if command.name == "lvcreate":
             return self._each(command, lambda name: self._create(command, name, broken=broken), command.operands)
@@ -145,9 +95,9 @@ class ModelLvm:
         rc, said = self._each(command, handlers[command.name], reached)
         return (5, said or "half of it was done") if broken else (rc, said)
 
-    def _each(self, command: _Command, act: Callable[[str], None], names: Sequence[str]) -> tuple[int, str]:
+    def _each(self, command: Command, act: Callable[[str], None], names: Sequence[str]) -> tuple[int, str]:
         # After an error, LVM continues with the next LV. It exits with the worst code.
-        errors = [f"{command.name}: {error}" for name in names if (error := _error_of(act, name))]
+        errors = [f"{command.name}: {error}" for name in names if (error := error_of(act, name))]
         return (5, "\n".join(errors)) if errors else (0, "")
 
     # LVs and VGs
@@ -157,7 +107,7 @@ class ModelLvm:
         vg, _slash, name = full_name.partition("/")
         found = self.host_state.volume(vg, name)
         if found is None:
-            raise _CommandError(f"Failed to find logical volume {full_name}")
+            raise CommandError(f"Failed to find logical volume {full_name}")
         return found
 
     def put(self, volume: Volume, **changes: Any) -> Volume:
@@ -186,18 +136,18 @@ class ModelLvm:
         for group in self.host_state.volume_groups:
             free = group.free_extents - extents if group.name == vg else group.free_extents
             if free < 0:
-                raise _CommandError(f"Volume group {vg} has insufficient free space")
+                raise CommandError(f"Volume group {vg} has insufficient free space")
             groups.append(replace(group, free_extents=free))
         self.host_state = replace(self.host_state, volume_groups=tuple(groups))
 
     # Commands
 
-    def _create(self, command: _Command, origin_name: str, *, broken: bool) -> None:
+    def _create(self, command: Command, origin_name: str, *, broken: bool) -> None:
         origin, name = self.get(origin_name), command.one("--name")
         if self.host_state.volume(origin.vg, name) is not None:
-            raise _CommandError(f"Logical Volume {name} already exists in volume group {origin.vg}")
+            raise CommandError(f"Logical Volume {name} already exists in volume group {origin.vg}")
         if any(snap.merging for snap in self.host_state.snapshots_of(origin) if not snap.is_thin):
-            raise _CommandError("Snapshots of an origin that has a merging snapshot are not supported")
+            raise CommandError("Snapshots of an origin that has a merging snapshot are not supported")
         self._serial += 1
         fresh = Volume(
             vg=origin.vg,
@@ -216,7 +166,7 @@ class ModelLvm:
 
     def _create_thin(self, origin: Volume, fresh: Volume, *, broken: bool) -> None:
         if broken or not origin.is_thin:
-            raise _CommandError("Failed to suspend thin snapshot origin")
+            raise CommandError("Failed to suspend thin snapshot origin")
         thin: dict[str, Any] = {
             "segtype": "thin",
             "pool": origin.pool,
@@ -233,7 +183,7 @@ class ModelLvm:
         if broken:
             # It is committed as a plain LV, but never attached to its origin.
             self._add(replace(plain, active=False))
-            raise _CommandError("Aborting. Manual intervention required")
+            raise CommandError("Aborting. Manual intervention required")
         known = {"invalid": False, "data_percent": Fraction(0)} if origin.active else {"invalid": None, "open": None}
         self._add(replace(plain, roles=_THICK_ROLES, origin=origin.name, chunk_size=CHUNK_SIZE, **known))
 
@@ -242,16 +192,16 @@ class ModelLvm:
         extent_size = self._extent_size(snapshot.vg)
         origin = self.host_state.origin_of(snapshot)
         if snapshot.merging or origin is None:
-            raise _CommandError("Can't resize internal logical volume")
+            raise CommandError("Can't resize internal logical volume")
         now = extents_for(snapshot.size, extent_size)
         extents = min(extents, cow_maximum_extents(origin.size, extent_size, snapshot.chunk_size))
         if extents <= now:
-            raise _CommandError(f"New size ({extents} extents) matches existing size ({now} extents)")
+            raise CommandError(f"New size ({extents} extents) matches existing size ({now} extents)")
         self._allocate(snapshot.vg, extents - now)
         used = (snapshot.data_percent or Fraction(0)) * now / extents
         self.put(snapshot, size=extents * extent_size, data_percent=used)
 
-    def _change(self, command: _Command, name: str) -> None:
+    def _change(self, command: Command, name: str) -> None:
         volume = self.get(name)
         if "--refresh" in command.options:
             self._start(volume)
@@ -260,7 +210,7 @@ class ModelLvm:
         elif "--activate" in command.options:
             self._activate(volume, active=command.one("--activate") == "y")
         elif volume.hidden:
-            raise _CommandError(f"Operation not permitted on hidden LV {name}")
+            raise CommandError(f"Operation not permitted on hidden LV {name}")
         else:
             kept = [tag for tag in volume.tags if tag not in command.all("--deltag")]
             self.put(volume, tags=tuple(dict.fromkeys((*kept, *command.all("--addtag")))))
@@ -269,14 +219,14 @@ class ModelLvm:
         snapshot = self.get(name)
         origin = self.host_state.origin_of(snapshot)
         if origin is None or snapshot.merging:
-            raise _CommandError(f"{name} is not a mergeable logical volume")
+            raise CommandError(f"{name} is not a mergeable logical volume")
         siblings = list(self.host_state.snapshots_of(origin))
         if any(sibling.merging for sibling in siblings):
-            raise _CommandError("Cannot merge snapshot into the origin with a merging snapshot")
+            raise CommandError("Cannot merge snapshot into the origin with a merging snapshot")
         if snapshot.invalid:
-            raise _CommandError("Unable to merge invalidated snapshot LV")
+            raise CommandError("Unable to merge invalidated snapshot LV")
         if snapshot.is_thin and any(not sibling.is_thin for sibling in siblings):
-            raise _CommandError("Merging into the old snapshot origin is not supported")
+            raise CommandError("Merging into the old snapshot origin is not supported")
         hidden = (snapshot.roles - {"public"}) | {"private"}
         origin = self.put(origin, merging=not origin.is_thin)
         snapshot = self.put(snapshot, merging=True, roles=hidden)
@@ -307,7 +257,7 @@ class ModelLvm:
         if active == origin.active:
             return
         if origin.open:
-            raise _CommandError(f"Logical volume {origin.full_name} contains a filesystem in use")
+            raise CommandError(f"Logical volume {origin.full_name} contains a filesystem in use")
         for volume in (origin, *(snap for snap in self.host_state.snapshots_of(origin) if snap.is_thick_snapshot)):
             if active:
                 self.put(volume, **self._inactive.pop(volume.key))
@@ -333,10 +283,10 @@ class ModelLvm:
         if origin is not None and volume.merging:
             # If the store overflowed before the origin was activated, LVM can remove it.
             if origin.active and not origin.invalid:
-                raise _CommandError(f"Can't remove merging snapshot logical volume {name}")
+                raise CommandError(f"Can't remove merging snapshot logical volume {name}")
             self.put(origin, merging=False, invalid=None, data_percent=None)
         if volume.open:
-            raise _CommandError(f"Logical volume {name} contains a filesystem in use")
+            raise CommandError(f"Logical volume {name} contains a filesystem in use")
         for snapshot in list(self.host_state.snapshots_of(volume)):
             if not snapshot.is_thin:
                 self.drop(snapshot)

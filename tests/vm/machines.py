@@ -85,10 +85,7 @@ def create(
         kernel=golden.kernel.version if golden.kernel else "",
     )
     machine = (UmlGuest if golden.kernel else QemuGuest)(directory, settings)
-    try:
-        directory.mkdir(parents=True)
-    except FileExistsError:
-        raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
+    make_directory(machine)
     try:
         machine.make_disks(golden, disks)
         machine.save()
@@ -96,3 +93,12 @@ def create(
         shutil.rmtree(directory)
         raise
     return machine
+
+
+def make_directory(machine: Guest) -> None:
+    """Make the directory of a new machine. LabError if a machine of that name exists."""
+    try:
+        machine.directory.mkdir(parents=True)
+    except FileExistsError:
+        name = machine.directory.name
+        raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
