@@ -35,7 +35,7 @@ from vm import encryption, firmware, grub, host, image, ranges, recipe, sources,
         pytest.param(
             "Debian|Debian|http://mirror.example/d\n", "http://mirror.example/d", None, id="no security archive"
         ),
-        pytest.param("", "http://deb.debian.org/debian", "http://deb.debian.org/debian-security", id="no APT"),
+        pytest.param("", sources.Mirror.debian, sources.Mirror.security, id="no APT"),
     ],
 )
 def test_mirrors(targets: str, debian: str, security: str | None) -> None:
