@@ -59,6 +59,13 @@ class Step(Protocol):
         """Carry out the step. Raises SafepointError or OSError."""
 
 
+class HostStep:
+    """The base of steps that change the host without LVM."""
+
+    changes = True
+    vgs = ()
+
+
 @runtime_checkable
 class UndoableStep(Step, Protocol):
     """A step that creates something. When a later step fails, it is removed again."""

@@ -13,7 +13,7 @@ from .._boot_files.manifest import copies_of
 from .._boot_files.tree import is_menu
 from .._errors import FilesFailed
 from .._host.filesystem import mounted
-from .._steps import FileChange
+from .._steps import FileChange, HostStep
 from .restore import Site, make_bootable, make_exact, undo, workspace
 from .volume import check_unchanged, write_backup
 
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SaveBoot:
+class SaveBoot(HostStep):
     """Create a filesystem with ``inodes`` inodes on ``device``, and copy ``trees`` to it."""
 
     device: str
     trees: tuple[Tree, ...]
     inodes: int
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -51,7 +49,7 @@ class SaveBoot:
 
 
 @dataclass(frozen=True)
-class RestoreBoot:
+class RestoreBoot(HostStep):
     """Restore one boot filesystem from the backup on ``device``.
 
     ``saved`` is its content in the backup, ``present`` its content now, ``difference`` how they differ. ``final`` says
@@ -65,8 +63,6 @@ class RestoreBoot:
     present: Tree
     difference: Difference
     final: bool
-    changes = True
-    vgs = ()
 
     @property
     def removed(self) -> tuple[str, ...]:
@@ -118,13 +114,11 @@ class RestoreBoot:
 
 
 @dataclass(frozen=True)
-class UndoRestore:
+class UndoRestore(HostStep):
     """Undo the restoration of a boot filesystem: bring back the files that it replaced."""
 
     mountpoint: str
     backup_id: str
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""

@@ -18,7 +18,7 @@ from .._host.files import sync, write_atomically
 from .._host.filesystem import mounted
 from .._host.process import run_tool
 from .._host.reading import checksum, read
-from .._steps import FileChange
+from .._steps import FileChange, HostStep
 from .grub import BOOT, FORMAT, HOME, RECORD
 from .menu import INITRAMFS, KERNEL, PREVIEW_IMAGE, with_part, without_entry
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WriteEntry:
+class WriteEntry(HostStep):
     """Create the directory of an entry, with kernel and initramfs from the backup on ``device``.
 
     ``manifest`` is the checksum of the backup's manifest, ``image`` the small initramfs of the preview boot. ``digest``
@@ -44,8 +44,6 @@ class WriteEntry:
     kernel: Kernel
     image: bytes = field(repr=False)
     digest: str
-    changes = True
-    vgs = ()
 
     @property
     def home(self) -> Path:
@@ -98,12 +96,10 @@ class WriteEntry:
 
 
 @dataclass(frozen=True)
-class RemoveEntry:
+class RemoveEntry(HostStep):
     """Remove the directory of an entry."""
 
     place: Path
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -124,15 +120,13 @@ def remove_directory(place: Path) -> None:
 
 
 @dataclass(frozen=True)
-class AddToMenu:
+class AddToMenu(HostStep):
     """Add an entry to the boot menu: ``part`` goes into custom.cfg, and ``bls`` (path, text) becomes a file."""
 
     set_id: str
     custom: Path
     part: str
     bls: tuple[Path, str] | None = None
-    changes = True
-    vgs = ()
 
     @property
     def makes(self) -> str:
@@ -168,14 +162,12 @@ class AddToMenu:
 
 
 @dataclass(frozen=True)
-class TakeFromMenu:
+class TakeFromMenu(HostStep):
     """Remove an entry from the file ``menu``, or the whole file with ``remove_file``."""
 
     set_id: str
     menu: Path
     remove_file: bool
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -200,15 +192,13 @@ def remove_from_custom(custom: Path, set_id: str) -> None:
 
 
 @dataclass(frozen=True)
-class ChooseNextBoot:
+class ChooseNextBoot(HostStep):
     """Choose an entry for the next boot only, or undo that choice with ``unset``."""
 
     editor: str
     environment: str
     entry: str
     unset: bool = False
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""

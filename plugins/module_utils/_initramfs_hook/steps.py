@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._host.files import sync_directory, write_atomically
 from .._paths import INITRAMFS_SCRIPT
+from .._steps import HostStep
 from .program import PROGRAM
 from .script import WANTED
 
@@ -24,11 +25,8 @@ _TEMPORARY = INITRAMFS_SCRIPT.parents[2]
 
 
 @dataclass(frozen=True)
-class WriteScript:
+class WriteScript(HostStep):
     """Write the script where initramfs-tools reads it."""
-
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -41,11 +39,8 @@ class WriteScript:
 
 
 @dataclass(frozen=True)
-class RemoveScript:
+class RemoveScript(HostStep):
     """Remove the script."""
-
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -58,13 +53,11 @@ class RemoveScript:
 
 
 @dataclass(frozen=True)
-class Build:
+class Build(HostStep):
     """Build the initramfs of a kernel again."""
 
     kernel: str
     path: str
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""

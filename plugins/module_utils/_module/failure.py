@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._errors import CommandFailed, SafepointError
-from .._snapset.steps import Create, CreateThick, CreateThin, LvmStep, MemberMerge, Merge, Remove, Retag, Wake
+from .._snapset.steps import CreateSnapshot, LvmStep, MemberMerge, Merge, Remove, Retag, Wake
 from .._steps import StepFailed
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _with_active_origins(outcome: CommandResult, plan: Plan, runner: Runner) -> 
 
 
 def _failure(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
-    if isinstance(step, (CreateThick, CreateThin)) or (isinstance(step, Retag) and step.purpose == "seal"):
+    if isinstance(step, CreateSnapshot) or (isinstance(step, Retag) and step.purpose == "seal"):
         return _undo_creation(step, outcome, done, runner)
     if isinstance(step, Merge):
         return _delete_refused_records(step, outcome, done, runner)
@@ -77,7 +77,7 @@ def _failure(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner
 
 
 def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
-    creations = [one for one in (*done, step) if isinstance(one, (CreateThick, CreateThin))]
+    creations = [one for one in (*done, step) if isinstance(one, CreateSnapshot)]
     made = _made(runner.observe(), creations)
     removal = Remove.of(made).run(runner) if made else None
     left = _made(runner.observe(), creations) if made else ()
@@ -90,7 +90,7 @@ def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], 
     return _error(step, outcome, report, undoing=undoing, changed=bool(left) or any(one.changes for one in before))
 
 
-def _made(host_state: HostState, creations: Sequence[Create]) -> tuple[Volume, ...]:
+def _made(host_state: HostState, creations: Sequence[CreateSnapshot]) -> tuple[Volume, ...]:
     """The LVs that exist because of ``creations``, even if incomplete. Their tags distinguish them from other LVs."""
     candidates = ((host_state.volume(create.vg, create.name), create) for create in creations)
     return tuple(volume for volume, create in candidates if volume is not None and set(create.tags) <= set(volume.tags))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._steps import FileChange
+from .._steps import FileChange, HostStep
 from .running import UNITS
 from .timers import unit_name
 from .unit import start, stop, unit
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WriteTimer:
+class WriteTimer(HostStep):
     """Fill the LV of a timer. ``files`` and ``changing`` are texts by file name.
 
     The program itself changes the files in ``changing``.
@@ -32,8 +32,6 @@ class WriteTimer:
     device: str
     files: Mapping[str, str]
     changing: Mapping[str, str]
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -45,14 +43,12 @@ class WriteTimer:
 
 
 @dataclass(frozen=True)
-class StartUnit:
+class StartUnit(HostStep):
     """Make systemd run the timer on ``device`` now and at every boot. ``deadline`` is in seconds since the epoch."""
 
     name: str
     deadline: int
     device: str
-    changes = True
-    vgs = ()
 
     @property
     def makes(self) -> str:
@@ -78,12 +74,10 @@ class StartUnit:
 
 
 @dataclass(frozen=True)
-class StopUnit:
+class StopUnit(HostStep):
     """Stop the program of a timer, and remove its unit."""
 
     name: str
-    changes = True
-    vgs = ()
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""

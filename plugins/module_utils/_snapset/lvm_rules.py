@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
 from .checks import exported_problems, partial_problems
-from .steps import CreateThick, CreateThin, CreateVolume, Extend, LvmStep, Merge
+from .steps import CreateSnapshot, CreateVolume, Extend, LvmStep, Merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ RULES = (
     # lvremove and lvchange set handles_missing_pvs: they also work if a PV is missing.
     LvmRule(
         "lib/metadata/metadata.c, vg_write: physical volumes are missing",
-        (CreateThick, CreateThin, CreateVolume, Extend, Merge),
+        (CreateSnapshot, CreateVolume, Extend, Merge),
         partial_problems,
     ),
 )

@@ -9,7 +9,7 @@ Every step names its LVs. None selects them by tag: a tag on an origin would sel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._settings import POLL_SECONDS
 from .._steps import StepFailed
@@ -81,14 +81,12 @@ class _VolumesStep(LvmStep):
 
 
 @dataclass(frozen=True)
-class CreateThick(LvmStep):
-    """Create a thick snapshot with a COW store of ``extents`` extents, which are ``size`` bytes."""
+class CreateSnapshot(LvmStep):
+    """Create a snapshot of ``origin``. Its tags are there from the first moment."""
 
     vg: str
     origin: str
     name: str
-    extents: int
-    size: int
     tags: tuple[str, ...]
 
     @property
@@ -96,45 +94,50 @@ class CreateThick(LvmStep):
         """The origin."""
         return (f"{self.vg}/{self.origin}",)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of lvcreate(8) for this kind of snapshot."""
+        raise NotImplementedError
+
     def arguments(self) -> tuple[str, ...]:
-        """The arguments of ``lvm``. The chunk size is explicit because the size was computed for it."""
-        return (
-            *("lvcreate", "--yes", "--snapshot", "--extents", str(self.extents), "--chunksize", f"{CHUNK_SIZE}b"),
-            *("--name", self.name, *_tag_options("--addtag", self.tags), *self.lvs),
-        )
+        """The arguments of ``lvm``."""
+        named = ("--name", self.name, *_tag_options("--addtag", self.tags), *self.lvs)
+        return ("lvcreate", "--yes", "--snapshot", *self.options, *named)
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {**_created(self), "kind": "thick", "size": self.size}
+        return {"step": "create", "vg": self.vg, "origin": self.origin, "snapshot": self.name}
 
 
 @dataclass(frozen=True)
-class CreateThin(LvmStep):
-    """Create a thin snapshot. It stays inactive, so the host never sees its filesystem twice."""
+class CreateThick(CreateSnapshot):
+    """Create a thick snapshot with a COW store of ``extents`` extents, which are ``size`` bytes."""
 
-    vg: str
-    origin: str
-    name: str
-    tags: tuple[str, ...]
+    extents: int
+    size: int
 
     @property
-    def lvs(self) -> tuple[str, ...]:
-        """The origin."""
-        return (f"{self.vg}/{self.origin}",)
-
-    def arguments(self) -> tuple[str, ...]:
-        """The arguments of ``lvm``. There is no size: with one, LVM would create a thick snapshot (lvcreate(8))."""
-        return (
-            *("lvcreate", "--yes", "--snapshot", "--setactivationskip", "y"),
-            *("--name", self.name, *_tag_options("--addtag", self.tags), *self.lvs),
-        )
+    def options(self) -> tuple[str, ...]:
+        """The size, and the chunk size for which it was computed."""
+        return ("--extents", str(self.extents), "--chunksize", f"{CHUNK_SIZE}b")
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {**_created(self), "kind": "thin"}
+        return {**super().render(), "kind": "thick", "size": self.size}
 
 
-Create = Union[CreateThick, CreateThin]
+@dataclass(frozen=True)
+class CreateThin(CreateSnapshot):
+    """Create a thin snapshot. It stays inactive, so the host never sees its filesystem twice."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """No size: with one, LVM would create a thick snapshot (lvcreate(8))."""
+        return ("--setactivationskip", "y")
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {**super().render(), "kind": "thin"}
 
 
 @dataclass(frozen=True)
@@ -307,10 +310,6 @@ class Remove(_VolumesStep):
         """The arguments of ``lvm``. It removes only LVs that are both named and selected."""
         selection = " || ".join(f"(vg_uuid={vg} && lv_uuid={lv})" for vg, lv in self.keys)
         return ("lvremove", "--yes", "--select", selection, *self.volumes)
-
-
-def _created(step: Create) -> dict[str, Any]:
-    return {"step": "create", "vg": step.vg, "origin": step.origin, "snapshot": step.name}
 
 
 def _tag_options(option: str, tags: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from ..checks import boot_problems, boot_warnings, origin_problems, pool_problem
 from ..coverage import boot_loader_problems, uncovered_problems
 from ..instances import instances
 from ..result import MemberView, View, mountpoints_of
-from ..steps import Create, CreateThick, CreateThin
+from ..steps import CreateSnapshot, CreateThick, CreateThin
 from ..tags import MemberTags, membership_tags, single_tags
 from .base import Plan, Request, forget_steps, seal_step
 from .removal import removal_problems, removal_steps
@@ -40,7 +40,7 @@ class _NewMember:
     name: str
     store: CowAllocation | None
 
-    def step(self, tags: tuple[str, ...]) -> Create:
+    def step(self, tags: tuple[str, ...]) -> CreateSnapshot:
         """The step that creates it, with ``tags`` from the first moment."""
         vg, origin = self.origin.vg, self.origin.name
         if self.store is None:
@@ -166,7 +166,7 @@ def _name_problem(origin: Volume, name: str) -> str | None:
     return lv_name_problem(name)
 
 
-def _create_steps(host_state: HostState, request: Request, members: Sequence[_NewMember]) -> Iterator[Create]:
+def _create_steps(host_state: HostState, request: Request, members: Sequence[_NewMember]) -> Iterator[CreateSnapshot]:
     set_id = request.set_id or uuid.uuid4().hex
     for member in members:
         if request.single:
