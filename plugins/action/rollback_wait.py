@@ -124,6 +124,7 @@ class ActionModule(ActionBase):
         """Run the module until everything is merged, the time is over, or only another reboot would help."""
         started = time.monotonic()
         samples: list[Sample] = []
+        needs_reboot = False
         # What the final result takes from every run of the module.
         carried: Result = {"changed": False}
         self._print("waiting for the merges")
@@ -137,7 +138,9 @@ class ActionModule(ActionBase):
                 return {**result, **carried}
             samples.append(Sample(elapsed, left_to_merge(result["snapset"])))
             line = describe(result["snapset"], samples, datetime.now().astimezone())
-            if result["reboot_required"] or elapsed >= given["timeout"]:
+            # Once can be udev, which opens an LV for a moment after an unmount.
+            needs_reboot, needed_reboot = result["reboot_required"], needs_reboot
+            if (needs_reboot and needed_reboot) or elapsed >= given["timeout"]:
                 return {**result, **carried, "failed": True, "msg": _unfinished_message(given, result, line)}
             self._print(line)
             advised = result.get("poll_after") or 0

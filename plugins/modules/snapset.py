@@ -255,7 +255,7 @@ reboot_required:
   type: bool
   returned: success
 poll_after:
-  description: Seconds after which it is useful to run this task again; null if no merge is running.
+  description: Seconds after which it is useful to run this task again; null if no merge runs or can be started.
   type: int
   returned: success
 boot_to_save:

@@ -82,9 +82,11 @@ class View:
 
     @property
     def poll_after(self) -> int | None:
-        """The seconds after which it is useful to check again; None if no merge is running."""
+        """The seconds after which it is useful to run again; None if no merge runs or can be started."""
         running = [member for member in self.members if member.public_state == "merging"]
-        if not running:
+        # While udev has the origin open for a moment, as after an unmount, LVM does not start the merge.
+        startable = any(member.state == "merge_pending" and not member.origin_open for member in self.members)
+        if not running and not startable:
             return None
         left = sum((m.size or 0) * (100 - (m.merge_percent or 0)) / 100 for m in running if m.kind == "thick")
         return max(2, min(30, int(left / _FAST_BYTES)))

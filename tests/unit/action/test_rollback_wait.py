@@ -163,6 +163,12 @@ def test_it_ends_where_waiting_does_not_help(
     assert played.now <= 1000 + 60 + 1
 
 
+def test_an_origin_that_is_open_for_a_moment_needs_no_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [observed("merge_pending", reboot=True), observed("merge_pending"), observed("merge_pending", reboot=True)]
+    played = Played(monkeypatch, *results, observed("rolled_back"))
+    assert played.run()["snapset"]["state"] == "rolled_back"
+
+
 def test_an_error_of_the_module_is_the_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     played = Played(monkeypatch, observed("merging", 30, changed=True), {"failed": True, "msg": "LVM says no"})
     result = played.run()

@@ -101,7 +101,7 @@ def test_auto_basis(size: int, basis: str) -> None:
     ("state", "size", "percent", "seconds"),
     [
         ("active", b.GIB, None, None),
-        ("merge_pending", b.GIB, None, None),
+        ("merge_pending", b.GIB, None, 2),
         ("merging", b.MIB, None, 2),
         ("merging", 4 * b.GIB, None, 16),
         ("merging", 4 * b.GIB, 50.0, 8),
@@ -112,6 +112,13 @@ def test_auto_basis(size: int, basis: str) -> None:
 def test_poll_after(state: Any, size: int | None, percent: float | None, seconds: int | None) -> None:
     member = MemberView("vg", "a", "s", "thick", state, size=size, merge_percent=percent)
     assert View(name="s", state="merging", members=(member,)).poll_after == seconds
+
+
+def test_nothing_is_to_be_polled_while_the_origin_is_open() -> None:
+    waiting = MemberView("vg", "a", "s", "thin", "merge_pending", origin_open=True)
+    running = MemberView("vg", "b", "s_b", "thick", "merging", size=b.MIB)
+    assert View(name="s", state="merge_pending", members=(waiting,)).poll_after is None
+    assert View(name="s", state="merging", members=(waiting, running)).poll_after == 2
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_age() -> None:
