@@ -46,9 +46,9 @@ options:
     default: present
   next_boot:
     description:
-      - Makes the next boot, and only that one, a preview boot. V(false) does not change an earlier choice.
+      - V(true) makes the next boot, and only that one, a preview boot. V(false) undoes that. Without this option an
+        earlier choice is kept.
     type: bool
-    default: false
   kernel:
     description: Selects the version of the kernel, from the backup of C(/boot). The default is the newest one.
     type: str
@@ -157,7 +157,7 @@ if TYPE_CHECKING:
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "next_boot": {"type": "bool", "default": False},
+    "next_boot": {"type": "bool"},
     "kernel": {"type": "str"},
     "lock_timeout": {"type": "int", "default": 60},
 }

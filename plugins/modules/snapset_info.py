@@ -64,7 +64,8 @@ rollback_timers:
   elements: dict
   returned: success
 boot_entries:
-  description: The boot entries, each in the format of RV(safepoint.lvm.boot_entry#module:boot_entry).
+  description: The boot entries, each in the format of RV(safepoint.lvm.boot_entry#module:boot_entry). C(next_boot) is
+    null if GRUB's environment block cannot be read.
   type: list
   elements: dict
   returned: success
