@@ -166,9 +166,10 @@ reads:
   type: int
   returned: success, or when the request is refused or a command fails
 snapset_missing:
-  description: V(true) if the only reason is that the snapset does not exist. A timer for it could be armed otherwise.
+  description: Whether the only reason is that the snapset must be taken first, because it does not exist, is rolled
+    back, or was interrupted while it was taken. A timer for it could be armed otherwise.
   type: bool
-  returned: when the request is refused for this reason
+  returned: when the request is refused because the snapset is not active
 reasons:
   description: Every reason why the request was refused. Nothing has been changed then.
   type: list

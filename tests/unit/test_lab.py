@@ -89,6 +89,17 @@ def machine(cache: Path, image_name: str = "trixie") -> Any:
     return qemu.QemuGuest(directory, settings)
 
 
+@pytest.mark.parametrize("booted", [True, False])
+def test_the_log_of_the_console_outlives_the_machine(cache: Path, *, booted: bool) -> None:
+    one = machine(cache)
+    if booted:
+        one.serial_log.write_text("panic")
+    one.remove()
+    assert not one.directory.exists()
+    kept = [(path.name, path.read_text()) for path in (cache / "consoles").glob("*")]
+    assert kept == ([("one.log", "panic")] if booted else [])
+
+
 def test_a_machine_is_found_as_it_was_saved(cache: Path) -> None:
     one = machine(cache)
     one.save()

@@ -239,8 +239,12 @@ class Guest(ABC):
             os.close(descriptor)
 
     def remove(self) -> None:
-        """End the machine and delete all that is its own."""
+        """End the machine and delete all that is its own, but keep the log of its console: a failure may be explained there."""
         self.cut()
+        if self.serial_log.exists():
+            kept = cache_directory() / "consoles"
+            kept.mkdir(exist_ok=True)
+            shutil.move(self.serial_log, kept / f"{self.settings.name}.log")
         shutil.rmtree(self.directory)
 
 

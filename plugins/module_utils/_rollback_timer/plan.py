@@ -132,7 +132,10 @@ def _rollback_script(observed: TimerObserved) -> RollbackScript:
     if context.instance is None:
         missing = f"snapset {context.name} does not exist: take it first, or check the name"
         raise Refused(refusal(context.name, "armed"), [missing], snapset_missing=True)
-    _refuse(observed, set_problems(context))
+    if problems := tuple(set_problems(context)):
+        raise Refused(
+            refusal(context.name, "armed"), problems, snapset_missing=context.set_state in ("rolled_back", "incomplete")
+        )
     plan = plan_merged(context.host_state, Request(name=context.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
     _refuse(observed, boot_problems(context))
     return rollback_script(context, plan)
