@@ -38,6 +38,7 @@ HOSTS: dict[str, dict[str, Any]] = {"one": {}, "two": {}}
         ("pre_upgrade", {}, "No name given for the snapset. Use -e snapset=NAME"),
         ("commit", {"snapset": ""}, "No snapset given. Use -e snapset=NAME; safepoint.lvm.status lists them."),
         ("rollback", {"snapset": "s"}, "This would roll back 2 hosts: one, two."),
+        ("commit", {"snapset": "s"}, "This would remove the way back of 2 hosts: one, two."),
         ("rollback", {"snapset": "s", "confirm_hosts": 2, "rollback_timeout": "soon"}, "rollback_timeout"),
     ],
 )

@@ -44,7 +44,7 @@ MODULES: dict[str, Any] = {
 }
 READMES = ("README.md", *sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("roles/*/README.md")))
 # What the playbooks take themselves.
-OF_PLAYBOOKS = {"snapset", "target", "confirm_hosts"}
+OF_PLAYBOOKS = {"snapset", "target", "confirm_hosts", "rollback_serial"}
 
 
 def _examples() -> list[Any]:
