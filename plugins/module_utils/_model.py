@@ -43,7 +43,12 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class VolumeGroup:
-    """A VG. ``free_extents`` counts the free extents on PVs that are present and allocatable."""
+    """A VG. ``free_extents`` counts the free extents on PVs that are present and allocatable.
+
+    ``lv_count`` counts its visible LVs; ``max_lvs`` is how many LVM allows, 0 if there is no limit. ``metadata_free`` is
+    how much its metadata can grow, in bytes; None if unknown. ``duplicates`` are devices that look like one of its PVs, and
+    that LVM does not use. ``profile`` is the profile of lvm.conf settings that is attached to it.
+    """
 
     name: str
     uuid: str
@@ -53,8 +58,14 @@ class VolumeGroup:
     partial: bool = False
     exported: bool = False
     lock_type: str = ""
+    writable: bool = True
+    max_lvs: int = 0
+    lv_count: int = 0
+    metadata_free: int | None = None
+    profile: str = ""
     pv_uuids: tuple[str, ...] = ()
     pv_names: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
     @property
     def pv_marks(self) -> tuple[str, ...]:
@@ -67,7 +78,9 @@ class Volume:
     """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
     ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``). ``tags`` are
-    all others.
+    all others. ``locked`` is true while pvmove(8) moves some of it. ``profile`` is the profile of lvm.conf settings that
+    is attached to it. ``creation_limit`` is the percentage of a thin pool above which LVM creates nothing more in it, if
+    that was read.
     """
 
     vg: str
@@ -94,6 +107,9 @@ class Volume:
     data_percent: Fraction | None = None
     metadata_percent: Fraction | None = None
     health: str = ""
+    locked: bool = False
+    profile: str = ""
+    creation_limit: int | None = None
     created: int | None = None
 
     @property
