@@ -152,8 +152,8 @@ def origin_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
 
 
 def _has_integrity(host_state: HostState, origin: Volume) -> bool:
-    # Only the hidden legs show it. LVM before 2.03.23 refuses snapshots of such volumes.
-    legs = f"{origin.name}_rimage_"
+    # Only the hidden legs show it. LVM before 2.03.23 refuses snapshots of such volumes, later ones those below a cache.
+    legs = tuple(f"{origin.name}{layer}_rimage_" for layer in ("", "_corig", "_wcorig"))
     return any(v.vg == origin.vg and v.name.startswith(legs) and "integrity" in v.layout for v in host_state.volumes)
 
 

@@ -145,6 +145,35 @@ def _merge_problems(host_state: HostState, snapshot: Volume) -> Iterator[str]:
             )
 
 
+def _read_only_origin_problems(host_state: HostState, snapshot: Volume) -> Iterator[str]:
+    origin = host_state.origin_of(snapshot)
+    if origin is not None and snapshot.is_thick_snapshot and not origin.writable:
+        yield (
+            f"{origin.full_name} is read-only, so LVM merges nothing into it: type lvchange --permission rw "
+            f"{origin.full_name}, then run again"
+        )
+
+
+def _external_origin_problems(host_state: HostState, snapshot: Volume) -> Iterator[str]:
+    origin = host_state.origin_of(snapshot)
+    if origin is not None and "extthinorigin" in origin.roles:
+        yield (
+            f"{origin.full_name} is the external origin of thin volumes, so LVM merges nothing into it: see them with "
+            f"lvs -o lv_name,origin {origin.vg}"
+        )
+
+
+def _mixed_origin_problems(host_state: HostState, snapshot: Volume) -> Iterator[str]:
+    origin = host_state.origin_of(snapshot)
+    siblings = host_state.snapshots_of(origin) if origin is not None else ()
+    thick = [one.full_name for one in siblings if one.is_thick_snapshot]
+    if origin is not None and snapshot.is_thin_snapshot and thick:
+        yield (
+            f"{origin.full_name} has a thick snapshot ({', '.join(thick)}), so LVM merges no thin one into it: remove it, "
+            "then run again"
+        )
+
+
 _WRITING = (CreateSnapshot, CreateVolume, Extend, Merge, Remove, Retag)
 
 RULES = (
@@ -215,6 +244,24 @@ RULES = (
         "tools/command-lines.in, lvconvert_merge",
         (Merge,),
         _of_each_lv(_merge_problems),
+    ),
+    LvmRule(
+        "Cannot merge snapshot VG/LV into the read-only origin VG/LV. (Use lvchange -p rw).",
+        "tools/lvconvert.c, _lvconvert_merge_old_snapshot",
+        (Merge,),
+        _of_each_lv(_read_only_origin_problems),
+    ),
+    LvmRule(
+        "Cannot merge snapshot VG/LV into the read-only external origin VG/LV.",
+        "tools/lvconvert.c, _lvconvert_merge_old_snapshot",
+        (Merge,),
+        _of_each_lv(_external_origin_problems),
+    ),
+    LvmRule(
+        "Merging into the old snapshot origin VG/LV is not supported.",
+        "tools/lvconvert.c, _lvconvert_merge_thin_snapshot",
+        (Merge,),
+        _of_each_lv(_mixed_origin_problems),
     ),
 )
 
