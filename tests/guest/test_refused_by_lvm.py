@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import lvm
 import pytest
 import storage
+import test_merging
 from calls import absent, merged, ok, predicted, present, refused, rolled_back
 
 if TYPE_CHECKING:
@@ -23,20 +24,26 @@ if TYPE_CHECKING:
 
     from calls import Arguments
 
+SLOW = f"/dev/mapper/{test_merging.NAME}"
 PROFILE = lvm.CONFIGURATION / "profile" / "safepoint-guest.profile"
 
 
 @pytest.fixture(autouse=True)
 def disks() -> Iterator[list[str]]:
-    """The VG v on three disks: the LVs a and other, and t in the thin pool; all are on the first disk."""
-    found = [storage.new_disk(f"v{number}", 96) for number in range(3)]
-    lvm.run("vgcreate", "-q", "--setautoactivation", "n", "-s", "1m", "--metadatasize", "64k", "v", *found)
+    """The VG v on two disks, with the LVs a and other, and t in the thin pool."""
+    found = [storage.new_disk(f"v{number}", 96) for number in range(2)]
+    storage.new_group("v", *found, extent="1m")
     lvm.run("lvcreate", "-q", "-y", "-L", "8m", "-n", "a", "v", found[0])
     lvm.run(*"lvcreate -q -y --type thin-pool -L 20m --poolmetadatasize 2m -n pool v".split(), found[0])
-    lvm.run(*"lvcreate -q -y -V 12m --thinpool v/pool -n t".split())
+    typed("lvcreate -q -y -V 12m --thinpool v/pool -n t")
     lvm.run("lvcreate", "-q", "-y", "-L", "8m", "-n", "other", "v", found[0])
     yield found
     storage.remove_disks(*found)
+
+
+def typed(command: str) -> None:
+    """Type an LVM command, which must succeed."""
+    lvm.run(*command.split())
 
 
 def lvm_says(words: str, command: str) -> None:
@@ -54,54 +61,72 @@ def refused_in_both_modes(task: Arguments, pattern: str, *, reads: int = 1) -> N
 
 
 @contextmanager
-def moving(name: str, source: str, target: str) -> Iterator[None]:
-    """Let pvmove move an LV, and nobody poll it, so that it never ends."""
+def moving(name: str, source: str, target: str, disk: test_merging.Disk) -> Iterator[None]:
+    """Let pvmove move the LV slow/NAME, to or from the slow ``disk``: it does not end before the test."""
+    disk.delay(2000)
     lvm.run("pvmove", "-b", "-i", "600", "-n", name, source, target)
-    assert any(row["lv_allocation_locked"] for row in lvm.report("lvs", "lv_allocation_locked", "-a", "v"))
+    assert lvm.lv(f"slow/{name}", "lv_allocation_locked")["lv_allocation_locked"]
     try:
         yield
     finally:
+        disk.work()
         lvm.run("pvmove", "--abort", source)
 
 
-def test_pvmove_of_an_origin(disks: list[str]) -> None:
-    task = present("s", "v/a", size="4MiB")
-    with moving("a", disks[0], disks[1]):
-        refused_in_both_modes(task, "pvmove moves v/a, and LVM has locked it: wait until that ends")
-        lvm_says("Snapshots of locked volumes are not supported", "lvcreate -s -l 4 -n x v/a")
-    ok("snapset", task)
-    with moving("a", disks[0], disks[1]):
-        # The snapshot is not moved: LVM extends, merges and removes it.
-        assert predicted("snapset", merged("s"))["changed"]
-        ok("snapset", {**task, "size": "5MiB"})
-        ok("snapset", absent("s"))
+def test_pvmove_of_an_origin() -> None:
+    task = present("s", "slow/o", size="8MiB")
+    with test_merging.slow_group() as disk, storage_of("slow") as (good, spare):
+        with moving("o", good, SLOW, disk):
+            refused_in_both_modes(task, "pvmove moves slow/o, and LVM has locked it: wait until that ends")
+            lvm_says("Snapshots of locked volumes are not supported", f"lvcreate -s -l 2 -n x slow/o {spare}")
+        ok("snapset", task)
+        with moving("o", good, SLOW, disk):
+            # The snapshot is not moved: LVM extends, merges and removes it.
+            assert predicted("snapset", merged("s"))["changed"]
+            assert ok("snapset", absent("s"))["changed"]
 
 
-def test_pvmove_of_a_store(disks: list[str]) -> None:
-    task = present("s", "v/a", size="4MiB")
-    ok("snapset", task)
-    (store,) = lvm.report("lvs", "devices", "v/a_s")
-    source = store["devices"].partition("(")[0]
-    (target,) = (disk for disk in disks[1:2] if disk != source) if source != disks[1] else (disks[2],)
-    with moving("a_s", source, target):
-        refused_in_both_modes({**task, "size": "6MiB"}, "pvmove moves v/a_s, and LVM has locked it")
-        refused_in_both_modes(merged("s"), "pvmove moves v/a_s, and LVM has locked it")
-        refused_in_both_modes(absent("s"), "pvmove moves v/a_s, and LVM has locked it")
-        lvm_says("Can't resize locked logical volume v/a_s", "lvextend -l +1 v/a_s")
-        lvm_says("invalid on LV with properties: lv_is_locked", "lvconvert -y -b --merge v/a_s")
-        lvm_says("Can't remove locked logical volume v/a_s", "lvremove -y v/a_s")
-    ok("snapset", merged("s"))
-    rolled_back("snapset", merged("s"))
+def test_pvmove_of_a_store() -> None:
+    with test_merging.slow_group() as disk, storage_of("slow") as (_good, spare):
+        lvm.run("pvchange", "-q", "-xn", spare)
+        task = present("s", "slow/o", size="20MiB")
+        ok("snapset", task)
+        lvm.run("pvchange", "-q", "-xy", spare)
+        with moving("o_s", SLOW, spare, disk):
+            refused_in_both_modes({**task, "size": "24MiB"}, "pvmove moves slow/o_s, and LVM has locked it")
+            refused_in_both_modes(merged("s"), "pvmove moves slow/o_s, and LVM has locked it")
+            refused_in_both_modes(absent("s"), "pvmove moves slow/o_s, and LVM has locked it")
+            lvm_says("Can't resize locked logical volume slow/o_s", "lvextend -l +1 slow/o_s")
+            lvm_says("invalid on LV with properties: lv_is_locked", "lvconvert -y -b --merge slow/o_s")
+            lvm_says("Can't remove locked logical volume slow/o_s", "lvremove -y slow/o_s")
+        ok("snapset", merged("s"))
+        rolled_back("snapset", merged("s"))
 
 
-def test_pvmove_of_a_pool(disks: list[str]) -> None:
-    """LVM does not refuse: after its lvremove of a thin snapshot, v/other is suspended."""
-    ok("snapset", present("s", "v/t", pool_reserve="0"))
-    with moving("pool_tdata", disks[0], disks[1]):
-        for task in (present("x", "v/t", pool_reserve="0"), merged("s"), absent("s")):
-            refused_in_both_modes(task, "pvmove moves thin pool v/pool, and LVM would stop other LVs")
-    ok("snapset", merged("s"))
-    rolled_back("snapset", merged("s"))
+def test_pvmove_of_a_pool() -> None:
+    """LVM does not refuse: after its lvremove of a thin snapshot, other LVs that are moved too are suspended."""
+    with test_merging.slow_group() as disk, storage_of("slow") as (good, spare):
+        lvm.run("lvremove", "-q", "-y", "slow/o")
+        typed(f"lvcreate -q -y --type thin-pool -l 4 --poolmetadatasize 4m -n pool slow {good}")
+        typed("lvcreate -q -y -V 12m --thinpool slow/pool -n t")
+        ok("snapset", present("s", "slow/t", pool_reserve="0"))
+        with moving("pool_tdata", good, SLOW, disk):
+            for task in (present("x", "slow/t", pool_reserve="0"), merged("s"), absent("s")):
+                refused_in_both_modes(task, "pvmove moves thin pool slow/pool, and LVM would stop other LVs")
+        ok("snapset", merged("s"))
+        rolled_back("snapset", merged("s"))
+
+
+@contextmanager
+def storage_of(vg: str) -> Iterator[tuple[str, str]]:
+    """The first disk of a VG, and another one that is added to it."""
+    (good,) = (row["pv_name"] for row in lvm.report("pvs", "pv_name", "-S", f"vg_name={vg}") if row["pv_name"] != SLOW)
+    spare = storage.new_disk("spare", 64)
+    lvm.run("vgextend", "-q", vg, spare)
+    try:
+        yield good, spare
+    finally:
+        storage.remove_disks(spare)
 
 
 def test_duplicate_pvs(disks: list[str]) -> None:
@@ -166,26 +191,17 @@ def test_the_number_of_lvs_is_limited() -> None:
 
 
 def test_metadata_that_cannot_grow() -> None:
-    number, most = 0, 1000
-    while int(lvm.report("vgs", "vg_mda_free", "v")[0]["vg_mda_free"]) >= 2 * 4096:
-        lvm.run("lvchange", "-q", "--addtag", f"{number}{'x' * 900}", "v/other")
-        number += 1
-        assert number < most
-    task = present("s", "v/a", "v/other", size="2MiB")
-    refused_in_both_modes(task, "bytes left for its metadata, but 8192 are needed for 2 more LVs")
-    words = f"--addtag {'y' * 900} --addtag {'z' * 900} --addtag {'1' * 900} --addtag {'2' * 900}"
-    for more in range(9):
-        if "lvcreate" in (lvm_fails := _said(f"lvcreate -y -l 1 {words} -n x{more} v")):
-            continue
-        assert "too large for circular buffer" in lvm_fails
-        break
-    else:
-        pytest.fail("LVM has written everything")
-
-
-def _said(command: str) -> str:
-    done = subprocess.run(command.split(), capture_output=True, text=True, check=False, env=lvm.ENVIRONMENT)
-    return done.stderr if done.returncode else "lvcreate succeeded"
+    number, free = 0, 10 * 4096
+    while free >= 2 * 4096:
+        tags = [f"{number + place}{'x' * 900}" for place in range(min(100, max(1, (free - 2 * 4096) // 950)))]
+        lvm.run("lvchange", "-q", *(word for tag in tags for word in ("--addtag", tag)), "v/other")
+        number += len(tags)
+        free = int(lvm.report("vgs", "vg_mda_free", "v")[0]["vg_mda_free"])
+    refused_in_both_modes(
+        present("s", "v/a", "v/other", size="2MiB"), "bytes left for its metadata, but 8192 are needed for 2 more LVs"
+    )
+    tags = " ".join(f"--addtag {place}{'y' * 1000}" for place in range(8))
+    lvm_says("exceeds maximum metadata size", f"lvcreate -y -l 1 {tags} -n x v")
 
 
 def edit(old: str, new: str) -> None:
@@ -231,7 +247,7 @@ def test_a_member_that_has_a_thick_snapshot() -> None:
 def test_a_member_that_is_an_external_origin() -> None:
     """With --yes, LVM removes the thin volumes too."""
     ok("snapset", present("s", "v/t", pool_reserve="0"))
-    lvm.run(*"lvcreate -q -y --type thin-pool -L 8m --poolmetadatasize 2m -n second v".split())
+    typed("lvcreate -q -y --type thin-pool -L 8m --poolmetadatasize 2m -n second v")
     lvm.run("lvchange", "-q", "-pr", "v/t_s")
     lvm.run("lvcreate", "-q", "-y", "-s", "--thinpool", "v/second", "-n", "mine", "v/t_s")
     refused_in_both_modes(absent("s"), "v/t_s is the external origin of thin volumes, which LVM would remove too")

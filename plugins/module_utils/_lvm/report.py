@@ -21,11 +21,12 @@ from .._model import Volume, VolumeGroup
 Row = Mapping[str, str]
 
 # Override every setting of lvm.conf that changes the report's format (as conf/lvmdbusd.profile of LVM 2.03 does).
-# Without report_command_log=0, LVM 2.03.26 and newer write errors into the JSON instead of to stderr.
+# Without report_command_log=0, LVM 2.03.26 and newer write errors into the JSON instead of to stderr. With archiving, a
+# report that finds LVM's backup of the metadata out of date may write "Consider pruning ..." into it (archive.c).
 REPORT_CONFIG = (
     'report{compact_output=0 compact_output_cols="" binary_values_as_numeric=0 mark_hidden_devices=0 '
     'list_item_separator="," prefixes=0 quoted=1 time_format="%s" headings=1} '
-    'global{suffix=0 units="b"} log{report_command_log=0 verbose=0 silent=0 prefix="  "}'
+    'global{suffix=0 units="b"} log{report_command_log=0 verbose=0 silent=0 prefix="  "} backup{archive=0 backup=0}'
 )
 
 _VG_FIELDS = (

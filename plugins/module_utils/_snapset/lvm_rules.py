@@ -216,7 +216,7 @@ RULES = (
         _count_problems,
     ),
     LvmRule(
-        "VG VG N metadata on DEVICE (N bytes) too large for circular buffer (N bytes with N used)",
+        "VG VG N metadata on DEVICE (N bytes) exceeds maximum metadata size (N bytes)",
         "lib/format_text/format-text.c, _vg_write_raw",
         (CreateSnapshot, CreateVolume, Remove),
         _metadata_problems,
