@@ -9,6 +9,7 @@ Each rule of plugins/module_utils/_snapset/lvm_rules.py has a test here or in te
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -33,17 +34,17 @@ def disks() -> Iterator[list[str]]:
     """The VG v on two disks, with the LVs a and other, and t in the thin pool."""
     found = [storage.new_disk(f"v{number}", 96) for number in range(2)]
     storage.new_group("v", *found, extent="1m")
-    lvm.run("lvcreate", "-q", "-y", "-L", "8m", "-n", "a", "v", found[0])
-    lvm.run(*"lvcreate -q -y --type thin-pool -L 20m --poolmetadatasize 2m -n pool v".split(), found[0])
+    typed(f"lvcreate -q -y -L 8m -n a v {found[0]}")
+    typed(f"lvcreate -q -y --type thin-pool -L 20m --poolmetadatasize 2m -n pool v {found[0]}")
     typed("lvcreate -q -y -V 12m --thinpool v/pool -n t")
-    lvm.run("lvcreate", "-q", "-y", "-L", "8m", "-n", "other", "v", found[0])
+    typed(f"lvcreate -q -y -L 8m -n other v {found[0]}")
     yield found
     storage.remove_disks(*found)
 
 
 def typed(command: str) -> None:
     """Type an LVM command, which must succeed."""
-    lvm.run(*command.split())
+    lvm.run(*shlex.split(command))
 
 
 def lvm_says(words: str, command: str) -> None:
@@ -105,7 +106,7 @@ def test_pvmove_of_a_store() -> None:
 
 def test_pvmove_of_a_pool() -> None:
     """LVM does not refuse: after its lvremove of a thin snapshot, other LVs that are moved too are suspended."""
-    with test_merging.slow_group() as disk, storage_of("slow") as (good, spare):
+    with test_merging.slow_group() as disk, storage_of("slow") as (good, _spare):
         lvm.run("lvremove", "-q", "-y", "slow/o")
         typed(f"lvcreate -q -y --type thin-pool -l 4 --poolmetadatasize 4m -n pool slow {good}")
         typed("lvcreate -q -y -V 12m --thinpool slow/pool -n t")
@@ -200,8 +201,8 @@ def test_metadata_that_cannot_grow() -> None:
     refused_in_both_modes(
         present("s", "v/a", "v/other", size="2MiB"), "bytes left for its metadata, but 8192 are needed for 2 more LVs"
     )
-    tags = " ".join(f"--addtag {place}{'y' * 1000}" for place in range(8))
-    lvm_says("exceeds maximum metadata size", f"lvcreate -y -l 1 {tags} -n x v")
+    more = " ".join(f"--addtag {place}{'y' * 1000}" for place in range(8))
+    lvm_says("exceeds maximum metadata size", f"lvcreate -y -l 1 {more} -n x v")
 
 
 def edit(old: str, new: str) -> None:

@@ -64,14 +64,14 @@ class Lvm:
         return Report(volume_groups=groups, volumes=volumes, unread=errors if done.returncode else "")
 
     def creation_limit(self, profile: str) -> int:
-        """The percentage of a thin pool above which LVM creates nothing in it. ``profile`` is that of the pool, or empty.
+        """The percentage of a thin pool above which LVM creates nothing in it. ``profile`` is the pool's, or empty.
 
         Raises ReportFailed.
         """
         return int(self._setting(_THRESHOLD, default="100", profile=profile))
 
     def _duplicates(self) -> dict[str, tuple[str, ...]]:
-        """The devices that look like PVs and that LVM does not use, by the UUID of the VG; none if LVM may ignore them."""
+        """The devices that look like PVs and that LVM does not use, by the UUID of the VG; none if it ignores them."""
         done = self._read(*duplicates_arguments())
         found = parse_duplicates(text_of(done.stdout))
         return {} if found and self._setting(_WITH_DUPLICATES, default="0") == "1" else found

@@ -97,7 +97,8 @@ def parse_report(text: str) -> tuple[tuple[VolumeGroup, ...], tuple[Volume, ...]
 
 
 def _parts(text: str) -> list[dict[str, list[Row]]]:
-    return json.loads(_VALUE.sub(_as_json, text))["report"]
+    parts: list[dict[str, list[Row]]] = json.loads(_VALUE.sub(_as_json, text))["report"]
+    return parts
 
 
 @contextmanager

@@ -54,8 +54,8 @@ def duplicate_problems(group: VolumeGroup) -> Iterator[str]:
     """Why nothing can be done in a VG: one of its PVs is there twice."""
     if group.duplicates:
         yield (
-            f"VG {group.name} has a duplicate PV ({', '.join(group.duplicates)}), and LVM changes no such VG: detach that "
-            "copy, hide it from LVM (filter or devices file), or give it new UUIDs (vgimportclone), then run again"
+            f"VG {group.name} has a duplicate PV ({', '.join(group.duplicates)}), and LVM changes no such VG: detach "
+            "that copy, hide it from LVM (filter or devices file), or give it new UUIDs (vgimportclone), then run again"
         )
 
 
@@ -73,13 +73,14 @@ def moving_pool_problems(host_state: HostState, volume: Volume) -> Iterator[str]
     parts = (f"{volume.pool}_tdata", f"{volume.pool}_tmeta")
     if volume.is_thin and any(v.locked and v.vg == volume.vg and v.name.startswith(parts) for v in host_state.volumes):
         yield (
-            f"pvmove moves thin pool {volume.vg}/{volume.pool}, and LVM would stop other LVs if something in it changed "
-            f"meanwhile: {_after_the_move(volume)}"
+            f"pvmove moves thin pool {volume.vg}/{volume.pool}, and LVM would stop other LVs if something in it "
+            f"changed meanwhile: {_after_the_move(volume)}"
         )
 
 
 def _after_the_move(volume: Volume) -> str:
-    return f"wait until that ends (lvs -a -o lv_name,move_pv,copy_percent {volume.vg}), or type pvmove --abort, then run again"
+    progress = f"lvs -a -o lv_name,move_pv,copy_percent {volume.vg}"
+    return f"wait until that ends ({progress}), or type pvmove --abort, then run again"
 
 
 def udev_problems(host: Host) -> Iterator[str]:
@@ -152,7 +153,7 @@ def origin_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
 
 
 def _has_integrity(host_state: HostState, origin: Volume) -> bool:
-    # Only the hidden legs show it. LVM before 2.03.23 refuses snapshots of such volumes, later ones those below a cache.
+    # Only the hidden legs show it. LVM before 2.03.23 refuses snapshots of such volumes, newer ones if it is cached.
     legs = tuple(f"{origin.name}{layer}_rimage_" for layer in ("", "_corig", "_wcorig"))
     return any(v.vg == origin.vg and v.name.startswith(legs) and "integrity" in v.layout for v in host_state.volumes)
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from .._model import HostState, Volume, VolumeGroup
     from .._steps import Step
 
-# What one new LV adds to the metadata of a VG, in bytes: its text (export.c of LVM 2.03), the text of the internal LV of
-# a thick snapshot, and our tags.
+# What one new LV adds to the metadata of a VG, in bytes: its text (export.c of LVM 2.03), that of the internal LV of a
+# thick snapshot, and our tags.
 _TEXT_OF_LV = 4096
 
 
@@ -40,8 +40,8 @@ Problems = Callable[["HostState", "Sequence[LvmStep]"], "Iterator[str]"]
 class LvmRule:
     """Something that LVM refuses for some kinds of ``steps``, or does in a way that nobody can want.
 
-    ``says`` are LVM's words, ``source`` is where it says them: a file of its source and a function, the same in 2.03.16,
-    2.03.31 and 2.03.39. ``problems`` returns the reasons, for those steps of a plan that are of these kinds.
+    ``says`` are LVM's words, ``source`` is where it says them: a file of its source and a function, the same in
+    2.03.16, 2.03.31 and 2.03.39. ``problems`` returns the reasons, for those steps of a plan that are of these kinds.
     """
 
     says: str
@@ -82,8 +82,8 @@ def _unknown_segment_problems(host_state: HostState, steps: Sequence[LvmStep]) -
     for volume in host_state.volumes:
         if volume.vg in changed and "unknown" in volume.layout:
             yield (
-                f"{volume.full_name} is of a type that this LVM does not know ({volume.segtype}), so LVM does not change "
-                f"VG {volume.vg}: install the version of LVM that created it"
+                f"{volume.full_name} is of a type that this LVM does not know ({volume.segtype}), so LVM does not "
+                f"change VG {volume.vg}: install the version of LVM that created it"
             )
 
 
@@ -91,8 +91,8 @@ def _count_problems(host_state: HostState, steps: Sequence[LvmStep]) -> Iterator
     for group, created, removed in _growing(host_state, steps):
         if group.max_lvs and group.lv_count - removed + created > group.max_lvs:
             yield (
-                f"VG {group.name} has {group.lv_count} LVs and may have at most {group.max_lvs}, but {created} more are "
-                f"needed: type vgchange --logicalvolume 0 {group.name}, or remove LVs"
+                f"VG {group.name} has {group.lv_count} LVs and may have at most {group.max_lvs}, but {created} more "
+                f"are needed: type vgchange --logicalvolume 0 {group.name}, or remove LVs"
             )
 
 
@@ -169,8 +169,8 @@ def _mixed_origin_problems(host_state: HostState, snapshot: Volume) -> Iterator[
     thick = [one.full_name for one in siblings if one.is_thick_snapshot]
     if origin is not None and snapshot.is_thin_snapshot and thick:
         yield (
-            f"{origin.full_name} has a thick snapshot ({', '.join(thick)}), so LVM merges no thin one into it: remove it, "
-            "then run again"
+            f"{origin.full_name} has a thick snapshot ({', '.join(thick)}), so LVM merges no thin one into it: remove "
+            "it, then run again"
         )
 
 

@@ -67,8 +67,11 @@ def test_duplicates_that_lvm_may_ignore(asked: list[list[str]], tmp_path: Path) 
 
 
 def test_without_a_warning_one_process_is_enough(asked: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    done = SimpleNamespace(args=[], stdout=b"", stderr=b"", returncode=0)
-    monkeypatch.setattr("subprocess.run", lambda argv, **_more: asked.append(argv) or done)
+    def run(argv: list[str], **_more: object) -> SimpleNamespace:
+        asked.append(argv)
+        return SimpleNamespace(args=argv, stdout=b"", stderr=b"", returncode=0)
+
+    monkeypatch.setattr("subprocess.run", run)
     (group,) = Lvm("lvm").report().volume_groups
     assert (group.duplicates, len(asked)) == ((), 1)
 

@@ -9,7 +9,7 @@ import ast
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import builders as b
 import pytest
@@ -54,7 +54,7 @@ MERGE, REMOVE = merge(A_S, T_S), Remove.of([A_S, T_S])
 EVERY = (THICK, THIN, LINEAR, EXTEND, MERGE, REMOVE, TAG, START, POLL, ACTIVATE)
 
 
-def host(*volumes: _model.Volume, **group: object) -> HostState:
+def host(*volumes: _model.Volume, **group: Any) -> HostState:
     """The host with all LVs of this file, of which ``volumes`` replace those of the same name."""
     names = {one.full_name for one in volumes}
     rest = [one for one in (A, A_S, T, T_S, POOL, DATA) if one.full_name not in names]

@@ -61,7 +61,7 @@ def will_protect_root(host_state: HostState, request: Request) -> bool:
 
 
 def pools_to_use(host_state: HostState, request: Request) -> Iterator[tuple[Volume, str]]:
-    """The thin pools in which the plan will create snapshots, each with the name of the profile that LVM uses for it."""
+    """The thin pools in which the plan will create snapshots, each with the name of its profile, or of its VG's."""
     for pool in pools_of(host_state, _new_origins(host_state, request)):
         group = host_state.group(pool.vg)
         yield pool, pool.profile or (group.profile if group else "")

@@ -78,7 +78,12 @@ def test_the_limit_is_read_for_the_pools_in_which_something_is_created(monkeypat
     other = [b.thin("vg/v", pool="pool3"), b.thin_pool("vg/pool3")]
     session = ChangeSession(modules.module())
     asked: list[str] = []
-    monkeypatch.setattr(session.lvm, "creation_limit", lambda profile: asked.append(profile) or len(profile))
+
+    def limit(profile: str) -> int:
+        asked.append(profile)
+        return len(profile)
+
+    monkeypatch.setattr(session.lvm, "creation_limit", limit)
     for volumes, expected in (([T, u], {"pool": 5, "pool2": 3}), ([T, b.member(T)], {})):
         host_state = b.host_state([*volumes, b.thin_pool(), pool2, *other], groups=[b.group(profile="group")])
         monkeypatch.setattr(session, "observe", lambda seen=host_state: seen)
