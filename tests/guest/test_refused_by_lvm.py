@@ -108,7 +108,7 @@ def test_pvmove_of_a_pool() -> None:
     """LVM does not refuse: after its lvremove of a thin snapshot, other LVs that are moved too are suspended."""
     with test_merging.slow_group() as disk, storage_of("slow") as (good, _spare):
         lvm.run("lvremove", "-q", "-y", "slow/o")
-        typed(f"lvcreate -q -y --type thin-pool -l 4 --poolmetadatasize 4m -n pool slow {good}")
+        typed(f"lvcreate -q -y --type thin-pool -l 3 --poolmetadatasize 4m -n pool slow {good}")
         typed("lvcreate -q -y -V 12m --thinpool slow/pool -n t")
         ok("snapset", present("s", "slow/t", pool_reserve="0"))
         with moving("pool_tdata", good, SLOW, disk):
@@ -231,7 +231,7 @@ def test_a_type_that_lvm_does_not_know() -> None:
     ok("snapset", present("s", "v/a", size="2MiB"))
     edit('type = "zero"', 'type = "unheard"')
     for task in (present("x", "v/a", size="2MiB"), merged("s"), absent("s")):
-        refused_in_both_modes(task, r"v/strange is of a type that this LVM does not know \(unheard\)")
+        refused_in_both_modes(task, r"v/strange is of a type that this LVM does not know \(unheard\)", reads=2)
     for command in ("lvcreate -y -s -l 2 -n x v/a", "lvremove -y v/a_s", "lvconvert -y -b --merge v/a_s"):
         lvm_says("Cannot change VG v with unknown segments in it", command)
 
@@ -263,9 +263,5 @@ def test_a_member_into_which_its_own_snapshot_is_to_be_merged() -> None:
     with open("/dev/v/t_s", "rb"):  # noqa: PTH123
         lvm.run("lvconvert", "-y", "--merge", "v/mine")
     lvm.run("lvchange", "-q", "-an", "v/t_s")
-    refused_in_both_modes(merged("s"), "v/mine is to be merged into v/t_s, and before that LVM does not merge v/t_s")
+    refused_in_both_modes(merged("s"), "v/mine is to be merged into v/t_s, so LVM does not merge v/t_s")
     lvm_says("lv_is_merging_origin", "lvconvert -y -b --merge v/t_s")
-    lvm.run("lvchange", "-ay", "-K", "v/t_s")
-    lvm.run("lvchange", "-an", "v/t_s")
-    ok("snapset", merged("s"))
-    rolled_back("snapset", merged("s"))

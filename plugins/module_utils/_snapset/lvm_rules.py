@@ -140,8 +140,8 @@ def _merge_problems(host_state: HostState, snapshot: Volume) -> Iterator[str]:
     for own in host_state.snapshots_of(snapshot):
         if own.merging:
             yield (
-                f"{own.full_name} is to be merged into {name}, and before that LVM does not merge {name} itself: type "
-                f"lvchange --activate y --ignoreactivationskip {name}, wait until it is merged, then run again"
+                f"{own.full_name} is to be merged into {name}, so LVM does not merge {name}: it becomes what "
+                f"{own.full_name} is, and can never be merged again (lvs -a -o lv_name,origin {snapshot.vg})"
             )
 
 

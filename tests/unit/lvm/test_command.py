@@ -109,5 +109,5 @@ def test_a_limit_that_lvm_does_not_print(monkeypatch: pytest.MonkeyPatch, tmp_pa
     failed = SimpleNamespace(args=["lvm"], stdout=b"", stderr=b" broken\n", returncode=5)
     monkeypatch.setattr("subprocess.run", lambda _argv, **_more: failed)
     monkeypatch.setattr(command, "LVM_CONFIGURATION", tmp_path)
-    with pytest.raises(ReportFailed, match="does not print the value of activation/.*; LVM said: broken"):
+    with pytest.raises(ReportFailed, match=r"does not print the value of activation/.*; LVM said: broken"):
         Lvm("lvm").creation_limit("")

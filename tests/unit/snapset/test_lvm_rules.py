@@ -17,7 +17,6 @@ import pytest
 from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.lvm_rules import RULES, lvm_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import (
-    CreateSnapshot,
     CreateThick,
     CreateThin,
     CreateVolume,
