@@ -34,7 +34,7 @@ DUPLICATES = '{"report": [{"pv": [{"vg_uuid":"u1", "pv_name":"/dev/a\\x20b"}, {"
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """The command lines of LVM processes. The report is of the VG u1; LVM warns on stderr, and knows two duplicate PVs."""
+    """The command lines of LVM processes. The report has the VG u1; LVM warns, and knows two duplicate PVs."""
     lines: list[list[str]] = []
     printed = {"fullreport": "the report", "pvs": DUPLICATES, "lvmconfig": " 1\n"}
 

@@ -62,7 +62,7 @@ def host(*volumes: _model.Volume, **group: Any) -> HostState:
 
 @dataclass(frozen=True)
 class Case:
-    """On ``host_state`` the steps ``refused`` are refused, each with a sentence that contains ``says``; no others are."""
+    """On ``host_state`` the steps ``refused`` are refused, with a sentence that contains ``says``; no others are."""
 
     host_state: HostState
     says: str
