@@ -43,11 +43,10 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class VolumeGroup:
-    """A VG. ``free_extents`` counts the free extents on PVs that are present and allocatable.
+    """A VG. ``free_extents`` are on PVs that are present and allocatable. ``max_lvs`` is 0 if there is no limit.
 
-    ``lv_count`` counts its visible LVs; ``max_lvs`` is how many LVM allows, 0 if there is no limit. ``metadata_free``
-    is how much its metadata can grow, in bytes; None if unknown. ``duplicates`` are devices that look like one of its
-    PVs, and that LVM does not use. ``profile`` is the profile of lvm.conf settings that is attached to it.
+    ``lv_count`` counts visible LVs. ``metadata_free`` is how much its metadata can grow, in bytes. ``duplicates`` are
+    devices that look like its PVs, and that LVM does not use. ``profile`` are attached settings (lvm.conf(5)).
     """
 
     name: str
@@ -78,9 +77,7 @@ class Volume:
     """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
     ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``). ``tags`` are
-    all others. ``locked`` is true while pvmove(8) moves some of it. ``profile`` is the profile of lvm.conf settings
-    that is attached to it. ``creation_limit`` is the percentage of a thin pool above which LVM creates nothing more in
-    it, if that was read.
+    all others. ``locked``: pvmove(8) moves it. ``creation_limit``: LVM creates nothing in a pool above that percentage.
     """
 
     vg: str

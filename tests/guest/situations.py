@@ -53,8 +53,9 @@ def merging_group() -> Iterator[test_merging.Disk]:
     """The VG slow, with a merge that has not ended when it is removed."""
     with test_merging.slow_group() as disk:
         yield disk
-    # During a merge its table is "error", on no disk, so it is not removed with the disks.
-    lvm.run("dmsetup", "remove", "slow-o_s")
+    # During a merge LVM of Debian 13 gives it the table "error", on no disk, so it is not removed with the disks.
+    if Path("/dev/mapper/slow-o_s").exists():
+        lvm.run("dmsetup", "remove", "slow-o_s")
 
 
 @contextmanager
