@@ -32,16 +32,6 @@ _VG_IN_DM_UUID = slice(4, 36)
 
 
 @dataclass(frozen=True)
-class CommandResult:
-    """The result of a command."""
-
-    argv: tuple[str, ...]
-    rc: int
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True)
 class VolumeGroup:
     """A VG. ``free_extents`` are on PVs that are present and allocatable. ``max_lvs`` is 0 if there is no limit.
 
