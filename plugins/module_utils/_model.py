@@ -32,18 +32,12 @@ _VG_IN_DM_UUID = slice(4, 36)
 
 
 @dataclass(frozen=True)
-class CommandResult:
-    """The result of a command."""
-
-    argv: tuple[str, ...]
-    rc: int
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True)
 class VolumeGroup:
-    """A VG. ``free_extents`` counts the free extents on PVs that are present and allocatable."""
+    """A VG. ``free_extents`` are on PVs that are present and allocatable. ``max_lvs`` is 0 if there is no limit.
+
+    ``lv_count`` counts visible LVs. ``metadata_free`` is how much its metadata can grow, in bytes. ``duplicates`` are
+    devices that look like its PVs, and that LVM does not use. ``profile`` are attached settings (lvm.conf(5)).
+    """
 
     name: str
     uuid: str
@@ -53,8 +47,14 @@ class VolumeGroup:
     partial: bool = False
     exported: bool = False
     lock_type: str = ""
+    writable: bool = True
+    max_lvs: int = 0
+    lv_count: int = 0
+    metadata_free: int | None = None
+    profile: str = ""
     pv_uuids: tuple[str, ...] = ()
     pv_names: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
     @property
     def pv_marks(self) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ class Volume:
     """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
     ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``). ``tags`` are
-    all others.
+    all others. ``locked``: pvmove(8) moves it. ``creation_limit``: LVM creates nothing in a pool above that percentage.
     """
 
     vg: str
@@ -94,6 +94,9 @@ class Volume:
     data_percent: Fraction | None = None
     metadata_percent: Fraction | None = None
     health: str = ""
+    locked: bool = False
+    profile: str = ""
+    creation_limit: int | None = None
     created: int | None = None
 
     @property

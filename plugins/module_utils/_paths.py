@@ -10,7 +10,10 @@ from pathlib import Path
 RUN_DIRECTORY = "/run/safepoint.lvm"
 """Files of this collection that need not survive a reboot: host lock, output of LVM commands, mountpoints."""
 
-LVM_ARCHIVE = Path("/etc/lvm/archive")
+LVM_CONFIGURATION = Path("/etc/lvm")
+"""The directory of LVM's configuration files (lvm.conf(5))."""
+
+LVM_ARCHIVE = LVM_CONFIGURATION / "archive"
 """Where LVM archives its metadata by default (lvm.conf(5), backup/archive_dir)."""
 
 BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")

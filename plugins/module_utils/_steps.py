@@ -13,7 +13,17 @@ from ._errors import SafepointError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ._model import CommandResult, HostState
+    from ._model import HostState
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """The result of a command."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
 
 
 class StepFailed(SafepointError):

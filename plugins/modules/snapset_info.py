@@ -254,7 +254,7 @@ coverage:
       elements: str
       returned: always
 reads:
-  description: Number of reports that were requested from LVM.
+  description: Number of LVM processes that only read, almost always one report each.
   type: int
   returned: success, or when LVM gives no report
 """

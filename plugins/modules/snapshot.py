@@ -153,7 +153,7 @@ commands:
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: Number of reports that were requested from LVM.
+  description: Number of LVM processes that only read, almost always one report each.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:

@@ -149,8 +149,11 @@ def ok(module: str, arguments: Arguments, *, check: bool = False, env: Mapping[s
     return result
 
 
-def refused(module: str, arguments: Arguments, *patterns: str, check: bool = False) -> Result:
-    """Run a module that must refuse. It must change nothing, and its message must match every pattern."""
+def refused(module: str, arguments: Arguments, *patterns: str, check: bool = False, reads: int = 1) -> Result:
+    """Run a module that must refuse, with ``reads`` LVM processes at most.
+
+    It must change nothing, and its message must match every pattern.
+    """
     before = storage.seqnos()
     result = call(module, arguments, check=check)
     assert storage.seqnos() == before
@@ -158,7 +161,7 @@ def refused(module: str, arguments: Arguments, *patterns: str, check: bool = Fal
     assert result["changed"] is False
     assert [pattern for pattern in patterns if not re.search(pattern, result["msg"])] == [], result["msg"]
     assert "Traceback" not in str(result)
-    assert (result["commands"], result["reads"] <= 1) == ([], True)
+    assert (result["commands"], result["reads"] <= reads) == ([], True)
     return result
 
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Callable, Literal
 from builders import lvm_uuid
 from model_commands import Command, CommandError, error_of, parse
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, HostState, Volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import (
     CHUNK_SIZE,
     cow_maximum_extents,
     extents_for,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._model import CommandResult, HostState
+    from .._model import HostState
+    from .._steps import CommandResult
 
 _LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 

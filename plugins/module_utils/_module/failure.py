@@ -20,9 +20,9 @@ from .._steps import StepFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._model import CommandResult, HostState, Volume
+    from .._model import HostState, Volume
     from .._snapset.plan.base import Plan
-    from .._steps import Runner, Step
+    from .._steps import CommandResult, Runner, Step
 
 
 # ECMD_FAILED in tools/errors.h of LVM. A killed command has another exit code.

@@ -13,7 +13,14 @@ from .._names import set_name_problem
 from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 from .._rollback_timer.running import with_running
 from .._rollback_timer.timers import timer_view, timers_in
-from .._snapset.checks import kernel_problems, origin_problems, udev_problems, visibility_problems
+from .._snapset.checks import (
+    duplicate_problems,
+    kernel_problems,
+    origin_problems,
+    read_only_problems,
+    udev_problems,
+    visibility_problems,
+)
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
 from .._snapset.coverage import not_on_lvm_problem
@@ -136,6 +143,11 @@ def _protects(instance: Instance, volume: Volume | None) -> bool:
 
 def _warnings(host_state: HostState) -> list[str]:
     partial = (f"VG {group.name} is partial: a PV is missing" for group in host_state.volume_groups if group.partial)
+    unwritable = [
+        problem
+        for group in host_state.volume_groups
+        for problem in (*duplicate_problems(group), *read_only_problems(group))
+    ]
     pools = (
         f"thin pool {volume.full_name} is not healthy ({volume.health}): what is written to its volumes may be lost"
         for volume in host_state.volumes
@@ -148,5 +160,6 @@ def _warnings(host_state: HostState) -> list[str]:
         *kernel_problems(host_state),
         *udev_problems(host_state.host),
         *partial,
+        *unwritable,
         *pools,
     ]

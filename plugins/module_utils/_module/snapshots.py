@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .._snapset.result import View
     from .._snapset.state import SetState
     from .._steps import Runner, Step
+    from .changes import ChangeSession
 
 _ENDS: Mapping[State, tuple[SetState, ...]] = {
     "present": ("active",),
@@ -68,6 +69,23 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         self.refusal = request.refusal
         self._key = key
         self._request = request
+
+    def read(self, session: ChangeSession) -> HostState:
+        """The host; with the limits of the thin pools in which something will be created."""
+        host_state = session.observe()
+        if self.state != "present":
+            return host_state
+        from .._snapset.plan.present import pools_to_use
+
+        profiles = {pool.key: profile for pool, profile in pools_to_use(host_state, self._request)}
+        limits = {profile: session.lvm.creation_limit(profile) for profile in dict.fromkeys(profiles.values())}
+        return replace(
+            host_state,
+            volumes=tuple(
+                replace(volume, creation_limit=limits[profiles[volume.key]]) if volume.key in profiles else volume
+                for volume in host_state.volumes
+            ),
+        )
 
     def observe(self, host_state: HostState) -> Snapshots:
         """The host; with kernels and initramfs only if the root filesystem will be protected."""

@@ -18,8 +18,8 @@ from .sizes import CHUNK_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .._model import CommandResult, LvKey, Volume
-    from .._steps import Runner
+    from .._model import LvKey, Volume
+    from .._steps import CommandResult, Runner
 
 
 class LvmStep:

@@ -15,7 +15,6 @@ import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, FilesFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Report
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session, snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.gates import archive_warnings, check_steps
@@ -29,6 +28,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshots im
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.steps import StopUnit
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume, Remove, Retag
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

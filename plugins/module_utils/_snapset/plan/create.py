@@ -103,7 +103,7 @@ def _protection_problems(
         yield from origin_problems(remaining, item.origin)
         if item.origin.is_thin and item.size is not None:
             yield thin_size_problem(item.origin)
-    for pool in _pools_of(host_state, origins):
+    for pool in pools_of(host_state, origins):
         yield from pool_problems(pool, request.pool_reserve)
     yield from uncovered_problems(host_state, origins, request.selector.ignore_uncovered)
     yield from boot_loader_problems(host_state, origins, request.selector.ignore_uncovered)
@@ -112,7 +112,8 @@ def _protection_problems(
         yield from boot_problems(host_state.host, thick=not roots[0].is_thin)
 
 
-def _pools_of(host_state: HostState, origins: Sequence[Volume]) -> tuple[Volume, ...]:
+def pools_of(host_state: HostState, origins: Sequence[Volume]) -> tuple[Volume, ...]:
+    """The pools of those of ``origins`` that are thin."""
     names = dict.fromkeys((origin.vg, origin.pool) for origin in origins if origin.is_thin)
     pools = (host_state.volume(vg, pool) for vg, pool in names)
     return tuple(pool for pool in pools if pool is not None)

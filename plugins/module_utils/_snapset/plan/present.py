@@ -28,14 +28,14 @@ from .base import (
     refusal_reasons,
     seal_step,
 )
-from .create import is_root, plan_creation
+from .create import is_root, plan_creation, pools_of
 from .merged import plan_merged
 from .removal import FINISH, removal_problems, removal_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..._model import HostState
+    from ..._model import HostState, Volume
     from ..state import Instance
 
 
@@ -57,10 +57,21 @@ def plan_present(host_state: HostState, request: Request) -> Plan:
 
 def will_protect_root(host_state: HostState, request: Request) -> bool:
     """Whether the plan will snapshot the root filesystem, so that it needs to know how the host boots."""
+    return any(is_root(host_state, origin) for origin in _new_origins(host_state, request))
+
+
+def pools_to_use(host_state: HostState, request: Request) -> Iterator[tuple[Volume, str]]:
+    """The thin pools in which the plan will create snapshots, each with the name of its profile, or of its VG's."""
+    for pool in pools_of(host_state, _new_origins(host_state, request)):
+        group = host_state.group(pool.vg)
+        yield pool, pool.profile or (group.profile if group else "")
+
+
+def _new_origins(host_state: HostState, request: Request) -> tuple[Volume, ...]:
     current = find(host_state, request).current
     if current is not None and _is_kept(current):
-        return False
-    return any(is_root(host_state, item.origin) for item in _selection(host_state, request).wanted)
+        return ()
+    return tuple(item.origin for item in _selection(host_state, request).wanted)
 
 
 def _is_kept(current: Instance) -> bool:
