@@ -105,7 +105,7 @@ def run_and_repeat(arguments: dict[str, Any]) -> dict[str, Any]:
     for again in (ok("initramfs_hook", arguments), ok("initramfs_hook", arguments, check=True)):
         assert (again["changed"], again["planned"], again["commands"]) == (False, [], [])
         assert again["initramfs_hook"] == real["initramfs_hook"]
-        assert again["diff"]["before"] == again["diff"]["after"] == real["diff"]["after"]
+        assert again["diff"]["before"] == again["diff"]["after"] == real["diff"][0]["after"]
     assert state() == after
     return real
 
