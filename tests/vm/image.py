@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from vm import grub, recipe, uml_kernel
 from vm.firmware import require
 from vm.host import LAB, LabError, as_root, cache_directory, locked, require_tools
+from vm.sources import set_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +154,7 @@ def fingerprint(*parts: str) -> str:
 
 def assemble_apart(image: Image) -> None:
     """Build `image` in a child process: as root, and in a mount namespace that takes every mount with it."""
-    argv = ["env", f"SAFEPOINT_CACHE={cache_directory()}", f"PATH={os.environ['PATH']}"]
+    argv = ["env", f"SAFEPOINT_CACHE={cache_directory()}", f"PATH={os.environ['PATH']}", *set_variables()]
     argv += ["unshare", "--mount", "--propagation", "private", sys.executable, str(LAB), "assemble", image.name]
     argv += ["--kernel", image.kernel.version] if image.kernel else []
     child = subprocess.Popen(as_root(argv))

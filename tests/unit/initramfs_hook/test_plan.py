@@ -97,7 +97,7 @@ def test_what_is_predicted_and_shown() -> None:
 
 
 @pytest.mark.parametrize("builds", [True, False])
-def test_the_diff_shows_which_script_is_replaced_or_removed(builds: bool) -> None:
+def test_the_diff_shows_which_script_is_replaced_or_removed(*, builds: bool) -> None:
     """The state alone does not: an old script counts as absent."""
     old = f"3 bytes, sha256 {'f' * 64}, mode 0755\n"
     new = f"{WANTED.size} bytes, sha256 {WANTED.sha256}, mode 0755\n"
