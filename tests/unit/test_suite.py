@@ -98,7 +98,7 @@ def test_a_job_can_have_a_part_and_a_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "place"),
     [
-        ("TASK [Take the safe point] *****\nok: [one]\n", "Take the safe point"),
+        ("TASK [Take the snapset] *****\nok: [one]\n", "Take the snapset"),
         (
             "TASK [one] **\ntests/test_a.py::test_it[x] PASSED [ 3%]\ntests/test_a.py::test_more ",
             "test_a.py::test_more",
