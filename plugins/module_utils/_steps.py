@@ -36,13 +36,16 @@ class StepFailed(SafepointError):
 
 
 class Runner(Protocol):
-    """What steps are carried out with. It records every command in the journal and in the result ``commands``."""
+    """What steps are carried out with. It records every command in the result ``commands``."""
 
     def note(self, text: str) -> None:
         """Write to the journal what is about to be changed."""
 
     def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
-        """Run one LVM command that changes the VGs ``vgs``, and wait until it has ended. A failure is not an error."""
+        """Run one LVM command that changes the VGs ``vgs``, and wait until it has ended. A failure is not an error.
+
+        The journal shows the command itself, so its step must not be noted as well.
+        """
 
     def run_program(self, name: str, *arguments: str) -> None:
         """Run another program of the host, and wait until it has ended. Raises FilesFailed when it fails."""

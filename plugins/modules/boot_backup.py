@@ -66,7 +66,7 @@ EXAMPLES = r"""
     name: patch_2026_11
   register: boot
 
-- name: Take the safe point that it belongs to
+- name: Take the snapset that it belongs to
   safepoint.lvm.snapset:
     name: patch_2026_11
     mountpoints: [/, /var]

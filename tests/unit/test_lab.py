@@ -69,7 +69,7 @@ def test_inventory() -> None:
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a/b", "..", "a" * 64])
 def test_invalid_machine_names_are_refused(name: str) -> None:
-    with pytest.raises(host.LabError, match="no name for a machine"):
+    with pytest.raises(host.LabError, match="is not a valid name of a machine"):
         guest.directory_of(name)
 
 

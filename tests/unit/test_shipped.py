@@ -20,7 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 FILES = {
     "boot_backup": 50,
     "boot_entry": 48,
-    "initramfs_hook": 36,
+    "initramfs_hook": 37,
     "rollback_timer": 60,
     "snapset": 47,
     "snapset_info": 25,

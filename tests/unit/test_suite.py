@@ -46,7 +46,7 @@ def test_a_job_without_minutes_in_the_last_column_is_not_run_without_user_mode_l
     ],
 )
 def test_an_invalid_row_is_quoted_in_the_error(row: str) -> None:
-    with pytest.raises(ToolError, match=r"cannot be understood: \| thick"):
+    with pytest.raises(ToolError, match=r"contains an invalid job: \| thick"):
         plan.read(table(row))
 
 
@@ -56,7 +56,7 @@ def test_a_job_must_not_occur_twice() -> None:
 
 
 def test_the_table_must_exist() -> None:
-    with pytest.raises(ToolError, match="no table of jobs"):
+    with pytest.raises(ToolError, match="contains no table of jobs"):
         plan.read("# The tests\n")
 
 
@@ -70,7 +70,7 @@ def test_three_lanes_share_the_jobs() -> None:
 
 def test_a_plan_that_is_too_long_fails_at_once() -> None:
     plan.check(of_minutes(60, 60, 60))
-    with pytest.raises(ToolError, match="planned to take 61 minutes, and at most 60"):
+    with pytest.raises(ToolError, match=r"take 61 minutes according to .*, and at most 60 are allowed"):
         plan.check(of_minutes(60, 60, 61))
 
 
@@ -98,7 +98,7 @@ def test_a_job_can_have_a_part_and_a_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "place"),
     [
-        ("TASK [Take the safe point] *****\nok: [one]\n", "Take the safe point"),
+        ("TASK [Take the snapset] *****\nok: [one]\n", "Take the snapset"),
         (
             "TASK [one] **\ntests/test_a.py::test_it[x] PASSED [ 3%]\ntests/test_a.py::test_more ",
             "test_a.py::test_more",
@@ -167,7 +167,7 @@ def test_the_machines_of_the_table_have_unique_names_and_known_images() -> None:
 def test_a_program_that_does_not_exist_is_a_problem_without_traceback(tmp_path: Path) -> None:
     problem = programs.Programs().run("title", ["/no/such/program"], env={}, log=tmp_path / "log", limit=10)
     assert problem is not None
-    assert problem.startswith("it could not be started: ")
+    assert problem.startswith("it cannot be started: ")
     assert "/no/such/program" in problem
 
 

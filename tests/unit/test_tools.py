@@ -54,7 +54,7 @@ def test_otherwise_a_controller_uses_the_python_of_another_debian(debian12: pyte
 
 @pytest.mark.usefixtures("debian12")
 def test_only_controllers_use_another_debian() -> None:
-    assert envs.why_not(envs.FLOOR) == f"{envs.FLOOR.title}: not run, no Python 3.9 on this machine"
+    assert envs.why_not(envs.FLOOR) == f"{envs.FLOOR.title}: not run, because this machine has no Python 3.9"
 
 
 def test_a_controller_that_was_not_run_is_a_failure(debian12: pytest.MonkeyPatch, tmp_path: Path) -> None:

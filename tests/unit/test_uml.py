@@ -45,7 +45,7 @@ def test_sizes_of_disks(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "2T", "G", "-1M", "1.5G"])
 def test_invalid_sizes_are_refused(text: str) -> None:
-    with pytest.raises(LabError, match="is no size of a disk"):
+    with pytest.raises(LabError, match="is not a valid size of a disk"):
         uml.size_of(text)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._errors import Refused
 from .._paths import INITRAMFS_SCRIPT
+from .._steps import StepsPlan
 from .script import WANTED, Script
 from .steps import Build, RemoveScript, WriteScript
 
@@ -50,39 +51,12 @@ class Found:
     boot_is_writable: bool = True
 
 
-@dataclass(frozen=True)
-class View:
-    """The script, and the kernels whose initramfs has it."""
-
-    state: Literal["present", "absent", "not_needed"]
-    script: Script | None
-    kernels: tuple[str, ...]
-
-    def to_result(self) -> dict[str, Any]:
-        """The view as the module returns it."""
-        return {"state": self.state, "path": str(INITRAMFS_SCRIPT), "kernels": list(self.kernels)}
-
-    def to_diff(self) -> dict[str, Any]:
-        """The view as the diff shows it."""
-        return {"script": self.script.to_result() if self.script else None, "kernels": list(self.kernels)}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Steps in order, and the view after them."""
-
-    steps: tuple[Step, ...]
-    after: View
-    warnings: tuple[str, ...] = ()
-    subject: str = ""
-
-
 def refusal(state: State) -> str:
     """How the message begins when the request is refused."""
     return f"cannot {'install' if state == 'present' else 'remove'} the initramfs hook"
 
 
-def plan_hook(found: Found, state: State) -> Plan:
+def plan_hook(found: Found, state: State) -> StepsPlan:
     """The steps that bring the host to ``state``. Raises Refused with every reason why that is impossible."""
     steps = tuple(_present(found) if state == "present" else _absent(found))
     if problems := tuple(_boot_problems(found, steps)):
@@ -91,11 +65,11 @@ def plan_hook(found: Found, state: State) -> Plan:
     having = _kernels_with_script(found)
     kernels = having | built if state == "present" else having - built
     script = (WANTED if found.builds else found.script) if state == "present" else None
-    return Plan(steps, after=_view(found, script, kernels))
+    return StepsPlan(steps, _view(found, script, kernels))
 
 
-def view_of(found: Found) -> View:
-    """The hook as it is now."""
+def hook_view(found: Found) -> dict[str, Any]:
+    """The hook as results show it."""
     return _view(found, found.script, _kernels_with_script(found))
 
 
@@ -104,7 +78,7 @@ def _present(found: Found) -> Iterator[Step]:
         return
     writes = found.script != WANTED
     if writes:
-        yield WriteScript()
+        yield WriteScript(found.script)
     for image in found.images:
         if (writes and image.stops_udev) or _needs_build(image):
             yield Build(image.kernel, image.path)
@@ -117,7 +91,7 @@ def _needs_build(image: Image) -> bool:
 
 def _absent(found: Found) -> Iterator[Step]:
     if found.script is not None:
-        yield RemoveScript()
+        yield RemoveScript(found.script)
     if found.builds:
         yield from (Build(image.kernel, image.path) for image in found.images if image.has_script)
 
@@ -126,9 +100,9 @@ def _kernels_with_script(found: Found) -> set[str]:
     return {image.kernel for image in found.images if image.has_script}
 
 
-def _view(found: Found, script: Script | None, kernels: Iterable[str]) -> View:
-    nothing: Literal["absent", "not_needed"] = "absent" if found.builds else "not_needed"
-    return View("present" if script == WANTED else nothing, script, tuple(sorted(kernels)))
+def _view(found: Found, script: Script | None, kernels: Iterable[str]) -> dict[str, Any]:
+    state = "present" if script == WANTED else "absent" if found.builds else "not_needed"
+    return {"state": state, "path": str(INITRAMFS_SCRIPT), "kernels": sorted(kernels)}
 
 
 def _boot_problems(found: Found, steps: Iterable[Step]) -> Iterator[str]:

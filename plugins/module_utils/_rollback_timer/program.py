@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 FUNCTIONS = r"""
-# Rolls the host back to a safe point when the time is over. Arguments: the directory of the timer, and --check to only
+# Rolls the host back to a snapset when the time is over. Arguments: the directory of the timer, and --check to only
 # check whether the rollback is possible.
 set -u
 HERE=$1

@@ -89,7 +89,9 @@ def test_the_diff_shows_nothing_of_kernel_and_initramfs(boot: Path) -> None:
 @pytest.mark.parametrize("bls", [None, ()])
 def test_an_entry_in_the_menu_and_out_of_it(boot: Path, bls: tuple[str, ...] | None) -> None:
     installed_grub = Grub(str(boot), 'set default="0"', {}, custom=OTHERS, entries=bls)
-    part = custom_part(installed_grub, b.SET_ID, "" if bls is not None else "menuentry 'Safe point s' { true }\n")
+    part = custom_part(
+        installed_grub, b.SET_ID, "" if bls is not None else "menuentry 'Preview of snapset s' { true }\n"
+    )
     own = None if bls is None else (grub.bls_path(b.SET_ID), "title s\n")
     add = steps.AddToMenu(b.SET_ID, boot / "custom.cfg", part, own)
     add.carry_out(NOBODY)

@@ -53,7 +53,7 @@ def _host() -> HostState:
     return b.host_state([a, b.volume("va/b"), t, b.thin_pool("vt/pool"), foreign], groups=groups)
 
 
-class SafePoints(RuleBasedStateMachine):
+class SnapsetMachine(RuleBasedStateMachine):
     """A host with a thick origin in use, a thick one that is not, and a thin one in use; there are two set names."""
 
     def __init__(self) -> None:
@@ -260,4 +260,4 @@ def test_any_sequence() -> None:
     examples = settings().max_examples
     few = examples == settings.get_profile("safepoint").max_examples
     how = settings(max_examples=80 if few else examples, stateful_step_count=15, derandomize=few)
-    run_state_machine_as_test(SafePoints, settings=how)
+    run_state_machine_as_test(SnapsetMachine, settings=how)
