@@ -72,7 +72,7 @@ class WriteEntry(HostStep):
         """Write the files. The record comes last, when all others are on disk. Raises FilesFailed, Refused, OSError."""
         self.home.mkdir(mode=0o700, parents=True)
         with mounted(self.device) as backup:
-            tree = next(one for one in read_manifest(backup, self.manifest) if one.mountpoint == str(BOOT))
+            tree = next(one for one in read_manifest(backup, self.manifest).trees if one.mountpoint == str(BOOT))
             copies = copies_of(backup, tree)
             shutil.copyfile(copies / self.kernel.kernel, self.home / KERNEL)
             shutil.copyfile(copies / self.kernel.initramfs, self.home / INITRAMFS)

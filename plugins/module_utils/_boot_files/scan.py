@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
 from .._host.reading import checksum
+from .rule import is_left_out
 from .tree import WORKSPACE, Entry, EntryKind, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+# The kernel calculates it from the inode, so it fits no other file (security/integrity/evm).
+_OF_ONE_INODE = "security.evm"
 _NO_XATTRS = (errno.ENOTSUP, errno.ENODATA, errno.EPERM)
 
 
@@ -40,6 +43,8 @@ def _entries(top: Path, directory: Path, device: int) -> Iterator[tuple[str, Ent
         status = child.lstat()
         if status.st_dev != device:
             yield str(child.relative_to(top)), Entry(kind="mountpoint")
+        elif is_left_out(str(child.relative_to(top))):
+            yield str(child.relative_to(top)), Entry(kind="left_out")
         elif stat.S_ISDIR(status.st_mode):
             yield from _entries(top, child, device)
         else:
@@ -71,7 +76,7 @@ def xattrs_of(path: Path) -> dict[str, str]:
     Symbolic links are not followed. The result is empty if the filesystem does not support extended attributes.
     """
     try:
-        names = os.listxattr(path, follow_symlinks=False)
+        names = [name for name in os.listxattr(path, follow_symlinks=False) if name != _OF_ONE_INODE]
         found = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
     except OSError as error:
         if error.errno in _NO_XATTRS:

@@ -15,7 +15,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import g
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import Kernel
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Grub, entry_id
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.menu import custom_part
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Manifest, Tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ):
             monkeypatch.setattr(module, name, value, raising=False)
     monkeypatch.setattr(steps, "mounted", lambda _device: nullcontext(tmp_path))
-    monkeypatch.setattr(steps, "read_manifest", lambda *_where: (Tree(str(tmp_path), "ext4", {}),))
+    monkeypatch.setattr(steps, "read_manifest", lambda *_where: Manifest((Tree(str(tmp_path), "ext4", {}),)))
     monkeypatch.setattr(steps, "copies_of", lambda place, _tree: place)
     (tmp_path / "loader" / "entries").mkdir(parents=True)
     (tmp_path / "vmlinuz-6").write_text("kernel")
