@@ -20,7 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 FILES = {
     "boot_backup": 55,
     "boot_entry": 49,
-    "initramfs_hook": 36,
+    "initramfs_hook": 37,
     "rollback_timer": 63,
     "snapset": 47,
     "snapset_info": 25,

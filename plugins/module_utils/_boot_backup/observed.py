@@ -35,14 +35,14 @@ class BootObserved:
     ``present`` is the current content of the boot filesystems, ``saved`` the content of the backup that the plan uses,
     ``firmware`` what the firmware keeps about booting now. They are empty if the plan does not depend on them.
     ``rooms`` has the free space by mountpoint. ``restoring`` has, by backup ID, the mountpoints on which a restoration
-    has started. ``held`` has the backup ID by mountpoint of what is kept read-only. ``entries`` are the names of the snapsets that have an
-    entry in the boot menu. ``machine`` is the architecture of the host (uname(2)).
+    has started. ``held`` has, by mountpoint, the backup ID for which it is kept read-only. ``entries`` are the names of
+    the snapsets that have an entry in the boot menu. ``machine`` is the architecture of the host (uname(2)).
     """
 
     context: SnapsetContext
     present: tuple[Tree, ...] = ()
-    saved: Manifest = Manifest()
-    firmware: Firmware = Firmware()
+    saved: Manifest = field(default_factory=Manifest)
+    firmware: Firmware = field(default_factory=Firmware)
     rooms: Mapping[str, Room] | None = None
     restoring: Mapping[str, tuple[str, ...]] | None = None
     held: Mapping[str, str] = field(default_factory=dict)

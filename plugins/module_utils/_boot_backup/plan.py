@@ -211,8 +211,8 @@ def _left_warnings(site: RestoreBoot) -> Iterator[str]:
     if count and site.refused:
         yield (
             f"{site.saved.mountpoint}: since the backup was made, Secure Boot revokes more programs (SbatLevel, dbx or "
-            f"MokListX has changed), and the firmware may refuse the saved boot loaders. {count} files stay as they are, "
-            "and so do the boot entries of the firmware"
+            f"MokListX has changed), and the firmware may refuse the saved boot loaders. {count} files stay as they "
+            "are, and so do the boot entries of the firmware"
         )
     elif count:
         yield (

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._boot_files.copy import copy_one, set_metadata
-from .._boot_files.scan import scan
 from .._boot_files.firmware import BOOT_ORDER
 from .._boot_files.rule import boot_safe_order, is_menu
+from .._boot_files.scan import scan
 from .._host.efi import delete_variable, write_variable
 from .._host.files import sync, sync_directory
 

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 
 def write_backup(device: str, trees: Sequence[Tree], firmware: Firmware, *, inodes: int) -> str:
-    """Create the filesystem on ``device`` and copy ``trees`` and ``firmware`` into it. Return the checksum of the manifest.
+    """Create the filesystem on ``device`` and copy ``trees`` and ``firmware`` into it.
 
-    Everything is read back from the disk. Raises FilesFailed if a copy is wrong or a file changed meanwhile, OSError.
+    Returns the checksum of the manifest. Everything is read back from the disk. Raises FilesFailed if a copy is wrong
+    or a file changed meanwhile, OSError.
     """
     # It needs no journal: a backup that was interrupted is never sealed and never used.
     make_filesystem(device, inodes=inodes, journal=False)

@@ -67,9 +67,9 @@ def load(text: str) -> Manifest:
 
 
 def checksums(trees: Iterable[Tree], firmware: Firmware) -> str:
-    """Return the checksums of all files, and of the variables, as input for ``sha256sum --check``, run in the directory of the copies.
+    """Return the checksums of all files and variables as input for ``sha256sum --check``.
 
-    sha256sum(1) describes the format, and how it escapes names.
+    It must run in the directory of the copies. sha256sum(1) describes the format, and how it escapes names.
     """
     lines = [
         f"{hashlib.sha256(value).hexdigest()}  ../{_FIRMWARE}/{name}\n"

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import base64
-import errno
-import os
 import stat
 from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
+from .._host.files import extended_attributes
 from .._host.reading import checksum
 from .rule import is_left_out
 from .tree import WORKSPACE, Entry, EntryKind, Tree
@@ -19,10 +18,6 @@ from .tree import WORKSPACE, Entry, EntryKind, Tree
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-# The kernel calculates it from the inode, so it fits no other file (security/integrity/evm).
-_OF_ONE_INODE = "security.evm"
-_NO_XATTRS = (errno.ENOTSUP, errno.ENODATA, errno.EPERM)
 
 
 def scan(top: Path, *, mountpoint: str, fstype: str) -> Tree:
@@ -75,11 +70,4 @@ def xattrs_of(path: Path) -> dict[str, str]:
 
     Symbolic links are not followed. The result is empty if the filesystem does not support extended attributes.
     """
-    try:
-        names = [name for name in os.listxattr(path, follow_symlinks=False) if name != _OF_ONE_INODE]
-        found = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
-    except OSError as error:
-        if error.errno in _NO_XATTRS:
-            return {}
-        raise
-    return {name: base64.b64encode(value).decode("ascii") for name, value in found.items()}
+    return {name: base64.b64encode(value).decode("ascii") for name, value in extended_attributes(path).items()}

@@ -103,7 +103,7 @@ class Manifest:
     """What a backup contains: boot filesystems, and what the firmware kept about booting at that moment."""
 
     trees: tuple[Tree, ...] = ()
-    firmware: Firmware = Firmware()
+    firmware: Firmware = field(default_factory=Firmware)
 
 
 def workspace(mountpoint: str, backup_id: str) -> Path:

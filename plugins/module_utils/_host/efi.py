@@ -25,7 +25,7 @@ def read_variables(is_wanted: Callable[[str], bool]) -> dict[str, bytes]:
 
     Raises OSError.
     """
-    names: list[str] = unless_gone(lambda: sorted(os.listdir(EFIVARS)), [])
+    names: list[str] = unless_gone(lambda: sorted(path.name for path in EFIVARS.iterdir()), [])
     # An unreadable or just deleted variable is empty.
     found = {name: unless_gone((EFIVARS / name).read_bytes, b"") for name in names if is_wanted(name)}
     return {name: value for name, value in found.items() if value}

@@ -40,12 +40,14 @@ def hold(mountpoint: str, holder: str) -> None:
 def release(mountpoint: str) -> None:
     """Make the filesystem at ``mountpoint`` writable again. Raises FilesFailed, OSError."""
     _remount("rw", mountpoint)
+    # The mounts of this process may be copies, made while the filesystem was read-only.
+    run_tool("mount", "-o", "remount,rw", mountpoint)
     _mark(mountpoint).unlink(missing_ok=True)
 
 
 def _remount(option: str, mountpoint: str) -> None:
-    # The kernel records "read-only" for the filesystem and for each mount of it. This process may have mounts of its
-    # own, so it is done where all others see it.
+    # The kernel records "read-only" for the filesystem and for each of its mounts. This process may have a mount
+    # namespace of its own, so it is done where all others see it (namespaces: mount_namespaces(7)).
     run_tool("nsenter", "--mount=/proc/1/ns/mnt", "mount", "-o", f"remount,{option}", mountpoint)
 
 

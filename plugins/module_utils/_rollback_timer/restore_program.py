@@ -189,7 +189,7 @@ count_needed() {
     done <"$HERE/todo"
 }
 
-# Deletes the kernels that the change has added, except the running one, if that is enough. Otherwise it deletes nothing.
+# Deletes kernels that the change has added, except the running one, if that is enough. Otherwise it deletes nothing.
 make_room() {
     read -r release </proc/sys/kernel/osrelease
     possible=$free
@@ -221,8 +221,10 @@ allocated() {
 
 stage() {
     while IFS=$TAB read -r kind filesystem part _ path content; do
-        [ "$filesystem" = "$1" ] && ! is_left "$part" || continue
-        case $kind in file | content) copy_file "$kind" "$path" "$content" || { unstage "$1" && return 1; } ;; esac
+        [ "$filesystem" = "$1" ] || continue
+        ! is_left "$part" || continue
+        case $kind in file | content) ;; *) continue ;; esac
+        copy_file "$kind" "$path" "$content" || { unstage "$1" && return 1; }
     done <"$HERE/todo"
 }
 
@@ -279,7 +281,8 @@ out_of_the_way() {
 # Boot loaders read every file that one of these patterns matches.
 hide_other_entries() {
     while IFS=$TAB read -r filesystem part pattern; do
-        ! is_left "$filesystem" && ! is_left "$part" || continue
+        ! is_left "$filesystem" || continue
+        ! is_left "$part" || continue
         # The patterns have no blanks.
         for file in $pattern; do
             is_hidden_or_kept "$file" || out_of_the_way "$file" ||

@@ -186,7 +186,9 @@ def menus(trees: Sequence[Tree]) -> str:
     Files that match and are not in the backup must be moved away, unless the part stays as it is.
     """
     return "".join(
-        f"{tree.mountpoint}\t{FIRMWARE if is_left_alone(glob, frozenset({FIRMWARE}), added=True) else _NOTHING}\t{pattern}\n"
-        for tree in trees
-        for glob, pattern in menu_globs(tree)
+        f"{tree.mountpoint}\t{_part_beside(glob)}\t{pattern}\n" for tree in trees for glob, pattern in menu_globs(tree)
     )
+
+
+def _part_beside(glob: str) -> str:
+    return FIRMWARE if is_left_alone(glob, frozenset({FIRMWARE}), added=True) else _NOTHING

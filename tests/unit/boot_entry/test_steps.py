@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
@@ -104,6 +106,39 @@ def test_an_entry_in_the_menu_and_out_of_it(boot: Path, bls: tuple[str, ...] | N
     assert (boot / "custom.cfg").read_text() == OTHERS
     assert not grub.bls_path(b.SET_ID).exists()
     assert add.undo(NOBODY) is False
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_menu_with_passwords_stays_as_secret_as_it_was(boot: Path, *, link: bool) -> None:
+    """GRUB's superusers and password hashes are kept there, and it may be a link of a configuration management."""
+    custom, file = boot / "custom.cfg", boot / ("managed" if link else "custom.cfg")
+    if link:
+        custom.rename(file)
+        custom.symlink_to("managed")
+    file.chmod(0o640)
+    os.chown(file, 0, 12)
+    os.setxattr(file, "user.label", b"secret")
+    part = custom_part(Grub(str(boot), "", {}), b.SET_ID)
+    steps.AddToMenu(b.SET_ID, custom, part).carry_out(NOBODY)
+    assert custom.read_text() == f"{OTHERS}{part}"
+    _check_secret(custom, file, link=link)
+    steps.TakeFromMenu(b.SET_ID, custom, remove_file=False).carry_out(NOBODY)
+    assert custom.read_text() == OTHERS
+    _check_secret(custom, file, link=link)
+
+
+def _check_secret(custom: Path, file: Path, *, link: bool) -> None:
+    found = file.stat()
+    assert (custom.is_symlink(), stat.S_IMODE(found.st_mode), found.st_gid) == (link, 0o640, 12)
+    assert os.getxattr(file, "user.label") == b"secret"
+
+
+def test_what_is_new_is_readable_only_for_root(boot: Path) -> None:
+    (boot / "custom.cfg").unlink()
+    steps.AddToMenu(b.SET_ID, boot / "custom.cfg", "part").carry_out(NOBODY)
+    write().carry_out(NOBODY)
+    modes = [stat.S_IMODE((boot / name).stat().st_mode) for name in ("custom.cfg", "safepoint.lvm")]
+    assert modes == [0o600, 0o700]
 
 
 def test_a_menu_of_nobody_else_goes_with_the_entry(boot: Path) -> None:

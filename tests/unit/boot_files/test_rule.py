@@ -79,7 +79,7 @@ def test_what_a_file_belongs_to(path: str, part: str) -> None:
         ("/boot/efi", "debian/vmlinuz-6.1", True),
     ],
 )
-def test_what_the_host_cannot_roll_back_without(mountpoint: str, path: str, expected: bool) -> None:
+def test_what_the_host_cannot_roll_back_without(mountpoint: str, path: str, expected: object) -> None:
     assert is_indispensable(Tree(mountpoint, "vfat", {path: Entry("file")})) is expected
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from boot_directory import AFTER, BEFORE, Host, contents
@@ -25,9 +25,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.firmware
     may_refuse,
     variables_to_write,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ASIDE = ".safepoint-aside"
 OFF, ON = SECURE_BOOT_OFF, SECURE_BOOT_OFF[:-1] + b"\1"
