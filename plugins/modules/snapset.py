@@ -97,8 +97,9 @@ options:
       - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems
         must be protected too, unless they are listed here.
       - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
-        here if the host does not boot from there.
-      - Unless C(/boot) is listed here, RV(boot_to_save) lists what boots the host and does not roll back with C(/).
+        here if the host does not boot from there. RV(boot_to_save) still lists the ESP, which has the kernels then.
+      - A separate C(/boot) that is listed here is not in RV(boot_to_save), and neither is the ESP, whose boot loader
+        belongs to it.
     type: list
     elements: path
     default: []
@@ -262,13 +263,13 @@ boot_to_save:
   description:
     - Mountpoints of what boots the host, such as C(/boot) and the ESP, if C(/) is a member of the set and they do not
       roll back with it. Save them with M(safepoint.lvm.boot_backup) first.
-    - Empty if C(/boot) is in O(ignore_uncovered).
+    - Empty if C(/boot) is a separate filesystem and in O(ignore_uncovered).
   type: list
   elements: str
   returned: success
   sample: [/boot, /boot/efi]
 boot_ignored:
-  description: The same mountpoints if C(/boot) is in O(ignore_uncovered), otherwise empty.
+  description: The same mountpoints if C(/boot) is a separate filesystem and in O(ignore_uncovered), otherwise empty.
   type: list
   elements: str
   returned: success

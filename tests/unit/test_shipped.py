@@ -18,10 +18,10 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # If a number grows, give the reason in the commit.
 FILES = {
-    "boot_backup": 50,
-    "boot_entry": 48,
-    "initramfs_hook": 37,
-    "rollback_timer": 60,
+    "boot_backup": 55,
+    "boot_entry": 49,
+    "initramfs_hook": 38,
+    "rollback_timer": 63,
     "snapset": 47,
     "snapset_info": 25,
     "snapshot": 47,

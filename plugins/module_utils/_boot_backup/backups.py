@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .._snapset.context import SnapsetContext
     from .._snapset.volumes import NewVolume
 
+# Of the ext4 filesystem of a backup. mkfs.ext4 makes smaller blocks only on a small device.
+_BLOCK = 4096
 _RESTORABLE_STATES = ("active", "partly_merged", "merge_pending", "merging")
 _ROLLBACK_STATES = ("partly_merged", "merge_pending", "merging", "merge_failed")
 
@@ -67,7 +69,7 @@ def plan_new(context: SnapsetContext, trees: Sequence[Tree], vg: str | None) -> 
         f"the backup of /boot for {context.name}",
         names=generated_names("safepoint_boot", context.name),
         vg=vg,
-        needed=sum(entry.room + ROOM_FOR_ENTRY for tree in trees for entry in tree.entries.values()),
+        needed=sum(entry.room(_BLOCK) + ROOM_FOR_ENTRY for tree in trees for entry in tree.entries.values()),
         going=[backup.volume for backup in context.backups],
     )
     return NewBackup(

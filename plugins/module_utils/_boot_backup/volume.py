@@ -20,24 +20,28 @@ from .._settings import FILESYSTEM
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .._boot_files.firmware import Firmware
     from .._boot_files.tree import Tree
 
 
-def write_backup(device: str, trees: Sequence[Tree], *, inodes: int) -> str:
-    """Create the filesystem on ``device`` and copy ``trees`` into it. Return the checksum of the manifest.
+def write_backup(device: str, trees: Sequence[Tree], firmware: Firmware, *, inodes: int) -> str:
+    """Create the filesystem on ``device`` and copy ``trees`` and ``firmware`` into it.
 
-    Everything is read back from the disk. Raises FilesFailed if a copy is wrong or a file changed meanwhile, OSError.
+    Returns the checksum of the manifest. Everything is read back from the disk. Raises FilesFailed if a copy is wrong
+    or a file changed meanwhile, OSError.
     """
     # It needs no journal: a backup that was interrupted is never sealed and never used.
     make_filesystem(device, inodes=inodes, journal=False)
     with mounted(device, writable=True) as backup:
+        # The copies may contain secrets, such as keys of encrypted disks in an initramfs.
+        backup.chmod(0o700)
         # Parents first: the ESP may be mounted below /boot.
         for tree in trees:
             copy_tree(tree, copies_of(backup, tree))
-        checksum = write_manifest(backup, trees)
+        checksum = write_manifest(backup, trees, firmware)
         sync(backup)
     with mounted(device) as backup:
-        for tree in read_manifest(backup, checksum):
+        for tree in read_manifest(backup, checksum).trees:
             _check_copies(backup, tree)
     return checksum
 

@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 
 State = Literal["present", "absent"]
 
+# An initramfs that is built again may have grown, by a tenth and by this, in bytes.
+_MIB = 1024 * 1024
+_GROWTH, _ROOM = 10, _MIB
+
 
 @dataclass(frozen=True)
 class Image:
     """The initramfs of a kernel. It is not ``readable`` if its files cannot be listed.
 
-    ``stops_udev`` if initramfs-tools built it: only there LVM's pollers do harm. ``is_older`` than the script.
+    ``stops_udev`` if initramfs-tools built it: only there LVM's pollers do harm. ``is_older`` than the script. ``size``
+    is in bytes.
     """
 
     kernel: str
@@ -39,16 +44,21 @@ class Image:
     stops_udev: bool = True
     has_script: bool = False
     is_older: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the host has. If it is not a host that ``builds`` with initramfs-tools, it needs nothing."""
+    """What the host has. If it is not a host that ``builds`` with initramfs-tools, it needs nothing.
+
+    ``boot_free`` is the free space for initramfs in bytes; None if it is not known.
+    """
 
     builds: bool
     script: Script | None = None
     images: tuple[Image, ...] = ()
     boot_is_writable: bool = True
+    boot_free: int | None = None
 
 
 def refusal(state: State) -> str:
@@ -106,5 +116,16 @@ def _view(found: Found, script: Script | None, kernels: Iterable[str]) -> dict[s
 
 
 def _boot_problems(found: Found, steps: Iterable[Step]) -> Iterator[str]:
-    if any(isinstance(step, Build) for step in steps) and not found.boot_is_writable:
+    built = [step.path for step in steps if isinstance(step, Build)]
+    if not built:
+        return
+    if not found.boot_is_writable:
         yield "/boot is mounted read-only: mount -o remount,rw /boot"
+    # update-initramfs(8) writes a new file beside the old one, which stays until the new one is complete.
+    largest = max(image.size for image in found.images if image.path in built)
+    needed = largest + largest // _GROWTH + _ROOM
+    if found.boot_free is not None and needed > found.boot_free:
+        yield (
+            f"/boot has {found.boot_free // _MIB} MiB free, and building {', '.join(built)} again needs "
+            f"{-(-needed // _MIB)} MiB: remove kernels that you do not need, or other files in /boot"
+        )

@@ -142,7 +142,9 @@ def _boot_parts(host_state: HostState, request: Request, view: View) -> dict[str
     """The boot filesystems that do not roll back with the snapset: to be saved, or ignored as requested."""
     origins = [host_state.volume(member.vg, member.origin) for member in view.members]
     found = list(boot_outside_set(host_state, [origin for origin in origins if origin is not None]))
-    ignored = "/boot" in request.selector.ignore_uncovered
+    # The boot loader on the ESP belongs to a separate /boot, and is ignored with it. If /boot is on /, only the kernels
+    # there are ignored, and the ESP has those that the host boots.
+    ignored = "/boot" in found and "/boot" in request.selector.ignore_uncovered
     return {"boot_to_save": [] if ignored else found, "boot_ignored": found if ignored else []}
 
 

@@ -26,7 +26,7 @@ from .script import (
     boot_problems,
     facts,
     filesystems,
-    menu_directories,
+    menus,
     requests,
     rollback_script,
     set_problems,
@@ -148,8 +148,8 @@ def _write(observed: TimerObserved, place: NewVolume, tags: TimerTags, rollback:
         "facts": facts(tags, place.full_name, rollback, observed.host_state.host),
         "requests": requests(rollback, observed.host_state),
         "boot": boot_list(observed.saved),
-        "menus": menu_directories(observed.saved),
-        "filesystems": filesystems(observed.devices, mounts),
+        "menus": menus(observed.saved),
+        "filesystems": filesystems(observed.devices, mounts, observed.saved),
     }
     changing = {"deadline": f"{tags.deadline}\n", "failed": f"0 {observed.host_state.host.boot_id}\n"}
     return WriteTimer(place.full_name, place.device, files, changing)

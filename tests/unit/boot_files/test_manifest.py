@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.firmware import Firmware
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import load
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree, dump
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Manifest, Tree, dump
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 
 
@@ -21,7 +22,12 @@ def test_a_manifest_comes_back_as_it_was() -> None:
         "\udcff": Entry(kind="file", xattrs={"user.x": "AA=="}),
     }
     trees = (Tree("/boot", "ext4", entries), Tree("/boot/efi", "vfat", {".": Entry(kind="directory")}))
-    assert load(dump(trees)) == trees
+    firmware = Firmware({"BootOrder-x": b"\7\0\0\0\1\0"})
+    assert load(dump(trees, firmware)) == Manifest(trees, firmware)
+
+
+def test_a_manifest_of_the_first_version_has_no_firmware() -> None:
+    assert load('{"format": 1, "trees": []}') == Manifest()
 
 
 def test_a_manifest_of_another_format_is_refused() -> None:

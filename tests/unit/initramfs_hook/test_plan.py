@@ -115,3 +115,13 @@ def test_nothing_is_built_where_nothing_can_be_written() -> None:
                 plan_hook(found, "present")
         else:
             assert plan_hook(found, "present").steps == ()
+
+
+def test_room_is_looked_at_before_the_script_is_installed() -> None:
+    """A new initramfs is written beside the old one, one after the other."""
+    images = (replace(LACKS, size=10 * 2**20), replace(OTHER, size=99 * 2**20))
+    found = Found(builds=True, images=images, boot_free=12 * 2**20)
+    assert steps(found) == ["write_script", "build_initramfs 6.1"]
+    with pytest.raises(Refused, match=r"/boot has 11 MiB free, and building /boot/initrd.img-6.1 again needs 12 MiB"):
+        plan_hook(replace(found, boot_free=12 * 2**20 - 1), "present")
+    assert steps(replace(found, boot_free=0, images=(OTHER,))) == ["write_script"]

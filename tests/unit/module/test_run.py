@@ -196,6 +196,13 @@ def test_what_boots_the_host_may_be_given_up(monkeypatch: pytest.MonkeyPatch) ->
     assert (found["boot_to_save"], found["boot_ignored"]) == ([], ["/boot", "/boot/efi"])
 
 
+def test_with_boot_on_root_the_esp_is_saved_although_boot_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host boots the kernels on the ESP."""
+    host_state = b.host_state([ROOT, ESP], mounts={"/": ROOT, "/efi": ESP})
+    found = _result(monkeypatch, host_state, b.request("vg/root", ignore_uncovered=["/boot"]))
+    assert (found["boot_to_save"], found["boot_ignored"]) == (["/efi"], [])
+
+
 def test_what_boots_the_host_and_rolls_back_with_it_need_not_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     root, boot = b.thin("vg/root"), b.thin("vg/boot", thin_id=2)
     host_state = b.host_state([root, boot, b.thin_pool(), ESP], mounts={"/": root, "/boot": boot, "/boot/efi": ESP})

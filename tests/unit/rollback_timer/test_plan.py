@@ -62,8 +62,8 @@ def test_a_timer_is_made_written_sealed_and_started() -> None:
 
 def test_the_input_of_the_program() -> None:
     (written,) = (step for step in armed(seen()).steps if isinstance(step, WriteTimer))
-    assert "file\t/boot/vmlinuz\t" in written.files["boot"]
-    assert written.files["filesystems"] == "/dev/disk/by-uuid/1 ext4 /boot\n"
+    assert "file\t/boot\t-\t9437184\t/boot/vmlinuz\t" in written.files["boot"]
+    assert written.files["filesystems"] == "/dev/disk/by-uuid/1 ext4 /boot needed\n"
     assert "vg/root_s" in written.files["requests"]
     assert written.changing["deadline"] == f"{b.NOW + 1800}\n"
 
