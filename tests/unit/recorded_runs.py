@@ -104,6 +104,11 @@ def _host_state(name: str) -> HostState:
     return recorded.host_state(_recording(name))
 
 
+def _answer(recording: Mapping[str, Any]) -> SimpleNamespace:
+    stdout, stderr = ("\n".join(recording[part]).encode() for part in ("report", "stderr"))
+    return SimpleNamespace(returncode=recording["rc"], stdout=stdout, stderr=stderr)
+
+
 @dataclass(frozen=True)
 class Run:
     """What a module printed, how often it asked LVM for a report of everything, and the commands that would have changed something."""
@@ -123,9 +128,7 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
             return SimpleNamespace(returncode=0, stdout=b'{"report": [{"pv": []}]}', stderr=b"")
         assert tuple(argv[1:]) == report_arguments()
         asked.append(argv)
-        recording = _recording(host)
-        stdout, stderr = ("\n".join(recording[part]).encode() for part in ("report", "stderr"))
-        return SimpleNamespace(returncode=recording["rc"], stdout=stdout, stderr=stderr)
+        return _answer(_recording(host))
 
     def stop(plan: Plan, *_more: object) -> None:
         commands.extend(step.arguments() for step in plan.steps if isinstance(step, LvmStep))
