@@ -129,7 +129,10 @@ WAITS = replace(
     title="roll back with rollback_reboot: false",
     variables={"rollback_reboot": False},
     answers={
-        LOOK: info(snapset("active"), rollback_timers=[{"name": "s", "state": "armed", "deadline": "2026-11-23T14:30:00+00:00"}]),
+        LOOK: info(
+            snapset("active"),
+            rollback_timers=[{"name": "s", "state": "armed", "deadline": "2026-11-23T14:30:00+00:00"}],
+        ),
         _PREDICT: WHOLE.answers[_PREDICT],
         REQUEST: WHOLE.answers[REQUEST],
         _CANARIES: WHOLE.answers[_CANARIES],
