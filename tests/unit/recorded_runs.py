@@ -111,7 +111,7 @@ def _answer(recording: Mapping[str, Any]) -> SimpleNamespace:
 
 @dataclass(frozen=True)
 class Run:
-    """What a module printed, how often it asked LVM for a report of everything, and the commands that would have changed something."""
+    """What a module printed, how often it read LVM's report, and the commands that would have changed something."""
 
     result: dict[str, Any]
     asked: int

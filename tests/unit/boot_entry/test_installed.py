@@ -38,9 +38,8 @@ def test_an_entry_is_listed_even_if_grub_cannot_be_read(monkeypatch: pytest.Monk
     monkeypatch.setattr(installed, "read_grub", _grub_is_damaged)
     listed, warnings = installed.boot_entries()
     assert [(one["name"], one["next_boot"]) for one in listed] == [("patch", None)]
-    assert warnings == [
-        "cannot read whether a boot entry is selected for the next boot: grub-editenv: error: invalid environment block."
-    ]
+    (warning,) = warnings
+    assert warning.startswith("cannot read whether a boot entry is selected for the next boot: grub-editenv: error:")
 
 
 def test_a_damaged_grub_without_an_entry_is_no_news(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
