@@ -57,7 +57,7 @@ def selected_jobs(options: argparse.Namespace) -> tuple[Job, ...]:
         and options.machine in (None, job.machine)
     )
     if not wanted:
-        raise ToolError("there is no such job: --list shows the jobs")
+        raise ToolError("there is no such job: list the jobs with --series all --list")
     return wanted
 
 

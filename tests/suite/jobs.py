@@ -67,7 +67,7 @@ def command(job: Job, folder: Path) -> Command:
         return controller_tests(job, folder)
     if (SCENARIOS / kind / "converge.yml").exists():
         return scenario(job, kind, rest, folder)
-    raise ToolError(f"tests/README.md has a job that does not exist: {job.name}")
+    raise ToolError(f"tests/README.md contains a job that does not exist: {job.name}")
 
 
 def guest_tests(job: Job, kind: str, words: list[str], folder: Path) -> Command:

@@ -88,7 +88,7 @@ class Suite:
         """Build the artefact or an image. Return whether that succeeded."""
         log = self.folder / f"{title.replace(' ', '-')}.log"
         started = time.monotonic()
-        # Without the variables of an environment: its Python would be taken for that of the machine.
+        # With the variables of this process: the Python of an environment would be taken for the machine's own.
         problem = PROGRAMS.run(title, argv, env=os.environ, log=log, limit=PREPARATION_LIMIT)
         seconds = time.monotonic() - started
         if problem is not None:

@@ -47,7 +47,7 @@ FILES = {KEYRING: "debian-archive-keyring", OVMF / "OVMF_CODE_4M.fd": "ovmf"}
 BOOTSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
 
-# In seconds: who waits must see that something happens.
+# In seconds: a person who waits must see that something happens.
 PROGRESS_SECONDS = 20
 
 
