@@ -54,7 +54,7 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[uml_kernel.
     """Two kernels in the cache, the newer one first, on a machine that could run them."""
     monkeypatch.setenv("SAFEPOINT_CACHE", str(tmp_path))
     found = [uml_kernel.Kernel(version, tmp_path / version) for version in ("7.2", "7.1")]
-    monkeypatch.setattr(uml_kernel, "why_never", lambda: None)
+    monkeypatch.setattr(uml_kernel, "unsupported_reason", lambda: None)
     monkeypatch.setattr(uml_kernel, "candidates", lambda: found)
     return found
 
