@@ -39,7 +39,7 @@ _PLATFORMS = "from pip._vendor.packaging.tags import platform_tags; print(*platf
 class Environment:
     """An environment: its name for directories, its title for messages, and its Python.
 
-    `minors` are the suitable minor versions of Python 3, the preferred one first. `requirement` describes them for messages.
+    `minors` are the suitable minor versions of Python 3, the preferred one first. `requirement` is their description.
     """
 
     name: str
