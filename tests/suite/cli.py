@@ -41,10 +41,14 @@ if TYPE_CHECKING:
 RESULTS = Path(os.environ.get("SAFEPOINT_RESULTS") or ALL_RESULTS / "guests").resolve()
 
 
-def chosen(options: argparse.Namespace) -> tuple[Job, ...]:
+def selected_jobs(options: argparse.Namespace) -> tuple[Job, ...]:
     """The selected jobs: those of a series, or of all series if options select them. ToolError if there are none."""
     by_name = options.only or options.image or options.machine
-    every = [*plan.jobs_of("all"), *plan.jobs_of("faults")] if by_name else plan.jobs_of(options.series)
+    every = (
+        [*plan.jobs_in_series("all"), *plan.jobs_in_series("faults")]
+        if by_name
+        else plan.jobs_in_series(options.series)
+    )
     wanted = tuple(
         job
         for job in every
@@ -53,7 +57,7 @@ def chosen(options: argparse.Namespace) -> tuple[Job, ...]:
         and options.machine in (None, job.machine)
     )
     if not wanted:
-        raise ToolError("there is no such job: --list shows the jobs")
+        raise ToolError("there is no such job: list the jobs with --series all --list")
     return wanted
 
 
@@ -84,7 +88,7 @@ def stop(_signal: int, _frame: object) -> NoReturn:
 
 def run(options: argparse.Namespace) -> bool:
     """Run the selected jobs. Return whether all of them passed."""
-    wanted = chosen(options)
+    wanted = selected_jobs(options)
     if not (jobs.MAIN / "bin" / "molecule").exists():
         raise ToolError(f"{jobs.MAIN} contains no Molecule: run make setup first")
     setup()
@@ -95,11 +99,11 @@ def run(options: argparse.Namespace) -> bool:
         wanted, not_run = plan.without_uml(wanted)
         plan.check(wanted)
     named = options.only or options.image or options.machine
-    all_well = Suite(RESULTS, resume=options.series != "test" and not named).run(wanted)
+    all_passed = Suite(RESULTS, resume=options.series != "test" and not named).run(wanted)
     for job in not_run:
         say(f"not run: {job.title}")
     say(f"{count(RESULTS)}")
-    return all_well
+    return all_passed
 
 
 def main() -> int:
@@ -108,7 +112,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     try:
         if options.list:
-            for job in chosen(options):
+            for job in selected_jobs(options):
                 print(f"{job.series:7} {job.minutes:5g} min  {job.title}")
             return 0
         with locked(ALL_RESULTS.parent / "suite.lock"):

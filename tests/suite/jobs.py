@@ -27,7 +27,7 @@ LAB = (sys.executable, str(ROOT / "tests" / "vm"))
 SCENARIOS = ROOT / "extensions" / "molecule"
 MAIN = envs.MAIN.home
 # The callback counts as tests all tasks whose names begin with this, and every task that fails.
-TESTS_BEGIN_WITH = "Check that"
+TEST_PREFIX = "Check that"
 # Determines which tests of tests/guest/faults are in a sample.
 SEED = "21"
 
@@ -46,7 +46,7 @@ def artefact() -> Path:
     return next((CACHE / "build").glob("*.tar.gz"))
 
 
-def state_of(job: Job) -> Path:
+def state_directory(job: Job) -> Path:
     """The directory with a job's inventory, configuration and copy of the collection."""
     return CACHE / "state" / job.slug
 
@@ -67,7 +67,7 @@ def command(job: Job, folder: Path) -> Command:
         return controller_tests(job, folder)
     if (SCENARIOS / kind / "converge.yml").exists():
         return scenario(job, kind, rest, folder)
-    raise ToolError(f"tests/README.md has a job that does not exist: {job.name}")
+    raise ToolError(f"tests/README.md contains a job that does not exist: {job.name}")
 
 
 def guest_tests(job: Job, kind: str, words: list[str], folder: Path) -> Command:
@@ -105,7 +105,7 @@ def controller_tests(job: Job, folder: Path) -> Command:
     environment = environment_of(job)
     argv = environment.command("python", "-m", "pytest", str(ROOT / "tests/controller"), "-v")
     guests = (part for name in machines(job) for part in ("--guest", name))
-    env = variables(job, environment.home) | {"SAFEPOINT_STATE": str(state_of(job))}
+    env = variables(job, environment.home) | {"SAFEPOINT_STATE": str(state_directory(job))}
     return Command((*argv, *guests, f"--junitxml={folder / 'controller.xml'}"), env, booted=True)
 
 
@@ -113,7 +113,7 @@ def scenario(job: Job, name: str, core: str, folder: Path) -> Command:
     """A scenario, run by Molecule, or by ansible-playbook of another ansible-core, such as `core-2.16`."""
     if not core or core == "once":
         env = variables(job, MAIN, folder) | ({"SAFEPOINT_ONCE": "1"} if core else {})
-        env |= {"SAFEPOINT_ARTEFACT": str(artefact()), "MOLECULE_EPHEMERAL_DIRECTORY": str(state_of(job))}
+        env |= {"SAFEPOINT_ARTEFACT": str(artefact()), "MOLECULE_EPHEMERAL_DIRECTORY": str(state_directory(job))}
         return Command((str(MAIN / "bin/molecule"), "test", "--scenario-name", name), env)
     control = controller(job)
     env = variables(job, control.home, folder) | control.variables()
@@ -129,25 +129,25 @@ def environment_of(job: Job) -> Environment:
 def controller(job: Job) -> Controller:
     """The Ansible of a job."""
     environment = environment_of(job)
-    return Controller(environment.home, state_of(job), CACHE, environment.prefix)
+    return Controller(environment.home, state_directory(job), CACHE, environment.prefix)
 
 
 def prepare(job: Job) -> None:
     """Write the configuration with which Ansible reaches the running machines of a job."""
     control = controller(job)
     control.install(artefact())
-    control.reach(*machines(job))
+    control.write_inventory(*machines(job))
 
 
 def variables(job: Job, home: Path, reports: Path | None = None) -> dict[str, str]:
     """The environment variables for programs of the Python environment `home`; `reports` is for Ansible's reports."""
-    misleading = ("ANSIBLE_", "JUNIT_", "MOLECULE_", "PYTHON", "SAFEPOINT_", "VIRTUAL_ENV")
-    values = {name: value for name, value in os.environ.items() if not name.startswith(misleading)}
+    removed = ("ANSIBLE_", "JUNIT_", "MOLECULE_", "PYTHON", "SAFEPOINT_", "VIRTUAL_ENV")
+    values = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
     values["PATH"] = os.pathsep.join([str(home / "bin"), values.get("PATH", os.defpath)])
     values |= {"ANSIBLE_HOME": str(CACHE / "ansible"), "SAFEPOINT_CACHE": str(CACHE)}
     values |= {"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     values |= {"SAFEPOINT_GUEST": job.image, "SAFEPOINT_VM": job.slug, "SAFEPOINT_MACHINE": job.machine}
     if reports:
         values |= {"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit", "JUNIT_OUTPUT_DIR": str(reports)}
-        values |= {"JUNIT_TEST_CASE_PREFIX": TESTS_BEGIN_WITH, "JUNIT_HIDE_TASK_ARGUMENTS": "true"}
+        values |= {"JUNIT_TEST_CASE_PREFIX": TEST_PREFIX, "JUNIT_HIDE_TASK_ARGUMENTS": "true"}
     return values

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 README = ROOT / "tests" / "README.md"
 HEADER = "| job | image | machine | series | minutes | minutes without UML |"
 # How many jobs run at a time. That fits two processors, because one job in three mostly waits.
-LANES = 3
+PARALLEL_JOBS = 3
 # How many minutes the jobs of `make test` may take, if several run at a time.
-LIMIT = 60
+LIMIT_MINUTES = 60
 Series = Literal["test", "all", "faults"]
 Machine = Literal["uml", "qemu"]
 NOT_RUN = "-"
@@ -34,7 +34,7 @@ PREFIX = "job-"
 class Job:
     """A row of the table: `name` says what is run, the other columns on which machine, and how many minutes it takes.
 
-    `instead` is how many minutes it takes on a machine without user-mode Linux; None if it is not run there.
+    `minutes_without_uml` is how many it takes without user-mode Linux; None if it is not run there.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Job:
     machine: Machine
     series: Series
     minutes: float
-    instead: float | None
+    minutes_without_uml: float | None
 
     @property
     def title(self) -> str:
@@ -55,14 +55,14 @@ class Job:
         return PREFIX + re.sub("[^a-z0-9]+", "-", f"{self.machine}-{self.image}-{self.name}".lower())
 
 
-def read(text: str) -> tuple[Job, ...]:
+def parse_table(text: str) -> tuple[Job, ...]:
     """The jobs of the table in a text, in order. ToolError if a row is invalid or occurs twice."""
     lines = text.splitlines()
     if HEADER not in lines:
         raise ToolError(f"tests/README.md contains no table of jobs: its first line must be {HEADER}")
     start = lines.index(HEADER) + 2
     end = next((place for place in range(start, len(lines)) if not lines[place].startswith("|")), len(lines))
-    jobs = tuple(read_row(line) for line in lines[start:end])
+    jobs = tuple(parse_row(line) for line in lines[start:end])
     slugs = [job.slug for job in jobs]
     for job in jobs:
         if slugs.count(job.slug) > 1:
@@ -70,25 +70,25 @@ def read(text: str) -> tuple[Job, ...]:
     return jobs
 
 
-def read_row(line: str) -> Job:
+def parse_row(line: str) -> Job:
     """The job in a row. ToolError if the row is invalid."""
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     problem = ToolError(f"tests/README.md contains an invalid job: {line}; the columns must be {HEADER}")
     if len(cells) != HEADER.count("|") - 1:
         raise problem
-    name, image, machine, series, minutes, instead = cells
+    name, image, machine, series, minutes, minutes_without_uml = cells
     if machine not in get_args(Machine) or series not in get_args(Series):
         raise problem
     try:
-        wanted = None if instead == NOT_RUN else float(instead)
+        wanted = None if minutes_without_uml == NOT_RUN else float(minutes_without_uml)
         return Job(name, image, machine, series, float(minutes), wanted)  # type: ignore[arg-type]
     except ValueError:
         raise problem from None
 
 
-def planned(jobs: Sequence[Job]) -> float:
+def planned_minutes(jobs: Sequence[Job]) -> float:
     """How many minutes the jobs take if several run at a time, the longest first."""
-    lanes = [0.0] * LANES
+    lanes = [0.0] * PARALLEL_JOBS
     for job in longest_first(jobs):
         lanes[lanes.index(min(lanes))] += job.minutes
     return max(lanes)
@@ -101,22 +101,26 @@ def longest_first(jobs: Sequence[Job]) -> list[Job]:
 
 def without_uml(jobs: Sequence[Job]) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
     """The jobs that run without user-mode Linux, all of them in QEMU, and the jobs that do not run."""
-    kept = [replace(job, machine="qemu", minutes=job.instead) for job in jobs if job.instead is not None]
-    return tuple(kept), tuple(job for job in jobs if job.instead is None)
+    kept = [
+        replace(job, machine="qemu", minutes=job.minutes_without_uml)
+        for job in jobs
+        if job.minutes_without_uml is not None
+    ]
+    return tuple(kept), tuple(job for job in jobs if job.minutes_without_uml is None)
 
 
 def check(jobs: Sequence[Job]) -> None:
     """Raise ToolError if the jobs take longer than allowed."""
-    if (minutes := planned(jobs)) > LIMIT:
+    if (minutes := planned_minutes(jobs)) > LIMIT_MINUTES:
         raise ToolError(
             f"the jobs of make test take {minutes:.0f} minutes according to the table in tests/README.md, and at most "
-            f"{LIMIT} are allowed: move some of them to the series `all`"
+            f"{LIMIT_MINUTES} are allowed: move some of them to the series `all`"
         )
 
 
-def jobs_of(series: Series) -> tuple[Job, ...]:
+def jobs_in_series(series: Series) -> tuple[Job, ...]:
     """The jobs of a series; `all` contains those of `test`. ToolError if the table is invalid."""
-    every = read(README.read_text(encoding="utf-8"))
+    every = parse_table(README.read_text(encoding="utf-8"))
     check([job for job in every if job.series == "test"])
     wanted = ("test", "all") if series == "all" else (series,)
     return tuple(job for job in every if job.series in wanted)

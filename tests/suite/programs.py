@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The progress in the output of a program: Ansible's tasks, pytest's tests, the lab's steps.
-PLACE = re.compile(
+PROGRESS = re.compile(
     rb"^(?:TASK \[(.+?)\]|\S*?(test_\w+\.py::\S+)|\[ *\d+ s\] (.+)|\[\d\d:\d\d:\d\d\] (.+))", re.MULTILINE
 )
 END_SECONDS = 15
-SEEN_BYTES = 20_000
+READ_BYTES = 20_000
 
 
 class Stopped(Exception):
@@ -42,11 +42,11 @@ class Running:
     log: Path
     started: float = field(default_factory=time.monotonic)
 
-    def place(self) -> str:
+    def progress(self) -> str:
         """The last progress that the output of the program shows; empty if there is none yet."""
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - SEEN_BYTES))
-            found = PLACE.findall(log.read())
+            log.seek(max(0, self.log.stat().st_size - READ_BYTES))
+            found = PROGRESS.findall(log.read())
         return next((part for part in found[-1] if part), b"").decode(errors="replace") if found else ""
 
 
@@ -85,19 +85,19 @@ class Programs:
         except subprocess.TimeoutExpired:
             return f"it was stopped after {limit / 60:.0f} minutes, which is the limit"
         finally:
-            end(process)
+            terminate(process)
             with self.lock:
                 self.running.discard(running)
         if self.stopped:
             raise Stopped
         return f"it exited with {code}" if code else None
 
-    def places(self) -> list[str]:
+    def progress(self) -> list[str]:
         """A line for each program: how many seconds it has been running, and its progress."""
         with self.lock:
             running = sorted(self.running, key=lambda one: one.started)
         now = time.monotonic()
-        return [f"{one.title}: {now - one.started:.0f} s, at: {one.place() or 'its start'}" for one in running]
+        return [f"{one.title}: {now - one.started:.0f} s, at: {one.progress() or 'its start'}" for one in running]
 
     def stop(self) -> None:
         """Stop all running programs, and start nothing more."""
@@ -105,10 +105,10 @@ class Programs:
             self.stopped = True
             running = list(self.running)
         for one in running:
-            end(one.process)
+            terminate(one.process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def terminate(process: subprocess.Popen[bytes]) -> None:
     """Stop a program and everything that it started in its session, if it is still running."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:

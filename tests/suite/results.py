@@ -32,7 +32,7 @@ KEPT = CACHE / "passed"
 
 
 @functools.cache
-def tree() -> str:
+def tested_files_digest() -> str:
     """Hexadecimal digits that change if one of the tested files changes."""
     digest = hashlib.sha256()
     for name in listed_files():
@@ -49,10 +49,10 @@ def image_key(name: str, machine: str) -> str:
     return image.current(image.recipe_of(name).name, kernel).directory.name
 
 
-def passed_before(job: Job) -> Path:
+def kept_reports(job: Job) -> Path:
     """The directory for the reports of a job that passes with these files and images. It may not exist."""
     images = (image_key(image, job.machine) for image in jobs.machines(job).values())
-    return KEPT / "-".join([tree(), *images]) / job.slug
+    return KEPT / "-".join([tested_files_digest(), *images]) / job.slug
 
 
 def passed(folder: Path) -> bool:
@@ -63,7 +63,7 @@ def passed(folder: Path) -> bool:
 
 def keep(job: Job, folder: Path) -> None:
     """Keep the reports of a job that has passed. They replace those for other files."""
-    place = passed_before(job)
+    place = kept_reports(job)
     for old in KEPT.glob(f"*/{job.slug}"):
         shutil.rmtree(old)
     shutil.copytree(folder, place)

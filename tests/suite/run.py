@@ -20,7 +20,7 @@ from tools.paths import CACHE, ROOT
 from tools.reports import Case, Counts, count, write
 
 from suite import jobs, results
-from suite.plan import LANES, PREFIX, longest_first
+from suite.plan import PARALLEL_JOBS, PREFIX, longest_first
 from suite.programs import Programs
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 TOOLS = (sys.executable, str(ROOT / "tests" / "tools"))
 # In seconds. Machines may be busy, but a job that needs many times its minutes will never end.
 PREPARATION_LIMIT = 30 * 60
-SLACK, LEAST_LIMIT = 5, 25 * 60
-SAY_EVERY = 45
+LIMIT_FACTOR, LEAST_SECONDS = 5, 25 * 60
+PROGRESS_SECONDS = 45
 SHOWN_LINES = 60
 
 PROGRAMS = Programs()
@@ -54,21 +54,21 @@ class Suite:
         self.folder = folder
         self.resume = resume
         self.built: dict[str, Future[bool]] = {}
-        self.took: dict[Job, float] = {}
+        self.durations: dict[Job, float] = {}
 
     def run(self, wanted: Sequence[Job]) -> bool:
         """Run all jobs. Return whether all passed. A job starts when everything that it needs has been built."""
-        clear()
+        remove_leftovers()
         order = longest_first(wanted)
-        needed = {title: argv for job in order if not self.passed(job) for title, argv in needs(job).items()}
-        with telling(), ThreadPoolExecutor(LANES) as pool:
+        needed = {title: argv for job in order if not self.passed(job) for title, argv in prerequisites(job).items()}
+        with printed_progress(), ThreadPoolExecutor(PARALLEL_JOBS) as pool:
             self.built = {title: pool.submit(self.prepare, title, argv) for title, argv in needed.items()}
-            all_well = self.all_well([*self.built.values(), *(pool.submit(self.run_job, job) for job in order)])
-        self.tell_times()
-        return all_well
+            all_passed = self.all_passed([*self.built.values(), *(pool.submit(self.run_job, job) for job in order)])
+        self.print_durations()
+        return all_passed
 
     @staticmethod
-    def all_well(futures: Sequence[Future[bool]]) -> bool:
+    def all_passed(futures: Sequence[Future[bool]]) -> bool:
         """Whether all of them succeeded. After an interruption, all programs are stopped."""
         try:
             verdicts = [future.result() for future in futures]
@@ -82,13 +82,13 @@ class Suite:
 
     def passed(self, job: Job) -> bool:
         """Whether a job passed in an earlier run that this one continues."""
-        return self.resume and results.passed(results.passed_before(job))
+        return self.resume and results.passed(results.kept_reports(job))
 
     def prepare(self, title: str, argv: tuple[str, ...]) -> bool:
         """Build the artefact or an image. Return whether that succeeded."""
         log = self.folder / f"{title.replace(' ', '-')}.log"
         started = time.monotonic()
-        # Without the variables of an environment: its Python would be taken for that of the machine.
+        # With the variables of this process: the Python of an environment would be taken for the machine's own.
         problem = PROGRAMS.run(title, argv, env=os.environ, log=log, limit=PREPARATION_LIMIT)
         seconds = time.monotonic() - started
         if problem is not None:
@@ -103,10 +103,10 @@ class Suite:
         folder = self.folder / job.slug
         shutil.rmtree(folder, ignore_errors=True)
         if self.passed(job):
-            shutil.copytree(results.passed_before(job), folder)
+            shutil.copytree(results.kept_reports(job), folder)
             say(f"{job.title}: passed before, {count(folder)}")
             return True
-        if not all(self.built[title].result() for title in needs(job)):
+        if not all(self.built[title].result() for title in prerequisites(job)):
             say(f"{job.title}: not run, because something that it needs could not be built")
             return False
         folder.mkdir(parents=True)
@@ -118,7 +118,7 @@ class Suite:
         finally:
             for name in jobs.machines(job):
                 remove(name)
-        seconds = self.took[job] = time.monotonic() - started
+        seconds = self.durations[job] = time.monotonic() - started
         counts = count(folder)
         if problem is None and counts.passed == 0:
             problem = "it tested nothing"
@@ -132,13 +132,13 @@ class Suite:
         report_failure(f"{job.title}: FAILED, {counts}, {seconds:.0f} s: {problem or 'see its reports'}", log)
         return False
 
-    def tell_times(self) -> None:
+    def print_durations(self) -> None:
         """Print how long each job took, and how long according to the table, so that slow ones are noticed."""
-        for job, seconds in sorted(self.took.items(), key=lambda item: -item[1]):
+        for job, seconds in sorted(self.durations.items(), key=lambda item: -item[1]):
             say(f"{seconds / 60:5.1f} min, {job.minutes:g} in the table: {job.title}")
 
 
-def needs(job: Job) -> dict[str, tuple[str, ...]]:
+def prerequisites(job: Job) -> dict[str, tuple[str, ...]]:
     """What must be built before a job starts: the commands, by their titles."""
     return {"the collection's artefact": (*TOOLS, "build")} | {
         f"the image of {image} for {job.machine}": (*jobs.LAB, "build", image, "--machine", job.machine)
@@ -148,10 +148,10 @@ def needs(job: Job) -> dict[str, tuple[str, ...]]:
 
 def execute(job: Job, folder: Path, log: Path) -> str | None:
     """Boot the machines of a job if it needs them, and run the job. Return why it failed, or None."""
-    shutil.rmtree(jobs.state_of(job), ignore_errors=True)
-    jobs.state_of(job).mkdir(parents=True)
+    shutil.rmtree(jobs.state_directory(job), ignore_errors=True)
+    jobs.state_directory(job).mkdir(parents=True)
     command = jobs.command(job, folder)
-    limit = max(LEAST_LIMIT, job.minutes * 60 * SLACK)
+    limit = max(LEAST_SECONDS, job.minutes * 60 * LIMIT_FACTOR)
     if command.booted:
         for name, image in jobs.machines(job).items():
             argv = (*jobs.LAB, "up", name, *jobs.machine_options(job, image))
@@ -162,25 +162,25 @@ def execute(job: Job, folder: Path, log: Path) -> str | None:
 
 
 @contextmanager
-def telling() -> Iterator[None]:
+def printed_progress() -> Iterator[None]:
     """Print the progress of each program at least once a minute."""
     ended = threading.Event()
 
-    def tell() -> None:
-        while not ended.wait(SAY_EVERY):
-            for line in PROGRAMS.places():
+    def print_progress() -> None:
+        while not ended.wait(PROGRESS_SECONDS):
+            for line in PROGRAMS.progress():
                 say(f"... {line}")
 
-    teller = threading.Thread(target=tell)
-    teller.start()
+    printer = threading.Thread(target=print_progress)
+    printer.start()
     try:
         yield
     finally:
         ended.set()
-        teller.join()
+        printer.join()
 
 
-def clear() -> None:
+def remove_leftovers() -> None:
     """Remove the machines of an earlier run that was killed."""
     for directory in (CACHE / "vms").glob(f"{PREFIX}*"):
         remove(directory.name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Callable
 
 from tools import envs, stages
 from tools.gates import GATES
-from tools.paths import CACHE, RESULTS, ToolError, is_ours_to_delete
+from tools.paths import CACHE, RESULTS, ToolError, may_delete_cache
 from tools.stages import Stage
 from tools.tree import build_artefact
 
@@ -57,7 +57,7 @@ def _test(options: argparse.Namespace) -> bool:
 
 
 def _faults(_options: argparse.Namespace) -> bool:
-    return stages.set_up((envs.MAIN,)) and stages.break_hosts()
+    return stages.set_up((envs.MAIN,)) and stages.faults()
 
 
 def _build(_options: argparse.Namespace) -> bool:
@@ -70,7 +70,7 @@ def _build(_options: argparse.Namespace) -> bool:
 def _clean(_options: argparse.Namespace) -> bool:
     if not CACHE.exists():
         return True
-    if not is_ours_to_delete():
+    if not may_delete_cache():
         raise ToolError(f"{CACHE} (SAFEPOINT_CACHE) was not created by these tests: delete it yourself")
     shutil.rmtree(CACHE)
     return True

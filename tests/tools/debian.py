@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vm import host
-from vm.recipe import LEFT_OUT, SUITES
+from vm.recipe import EXCLUDED_PATHS, SUITES
 from vm.sources import host_mirror
 
 from tools.paths import CACHE, ROOT, ToolError, prepare_cache
@@ -34,7 +34,7 @@ _TREES = CACHE / "debian"
 def suite_for(minors: Sequence[int]) -> str | None:
     """Return the Debian with one of these Pythons, the preferred one first. None if this machine cannot create any."""
     can_be_root = os.geteuid() == 0 or shutil.which("sudo")
-    can_be_made = shutil.which("apt-get") or not host.missing_of(host.BOOTSTRAP)
+    can_be_made = shutil.which("apt-get") or not host.missing_among(host.BOOTSTRAP)
     if not (can_be_root and can_be_made):
         return None
     return next((SUITE_OF[minor] for minor in minors if minor in SUITE_OF), None)
@@ -70,7 +70,7 @@ def make(suite: str) -> Python:
 
 
 def _tree(suite: str) -> Path:
-    shaped_by = "\0".join([suite, *PACKAGES, *LEFT_OUT, Path(__file__).read_text(encoding="utf-8")])
+    shaped_by = "\0".join([suite, *PACKAGES, *EXCLUDED_PATHS, Path(__file__).read_text(encoding="utf-8")])
     return _TREES / f"{suite}-{hashlib.sha256(shaped_by.encode()).hexdigest()[:12]}"
 
 
@@ -86,13 +86,13 @@ def _prefix(tree: Path) -> tuple[str, ...]:
 def _assemble(suite: str, tree: Path) -> None:
     for other in _TREES.glob(f"{suite}-*"):
         shutil.rmtree(other) if other.is_dir() else other.unlink()
-    if missing := host.missing_of(host.BOOTSTRAP):
+    if missing := host.missing_among(host.BOOTSTRAP):
         host.install(missing)
     progress = host.Progress(_TREES / f"{suite}.log")
     progress.step(f"creating a {SUITES[suite]} for its Python, which this machine does not have")
     archive, partial = tree.with_suffix(".tar"), tree.with_suffix(".partial")
     argv = ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(PACKAGES)}"]
-    argv += [*(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT), suite, str(archive), "-"]
+    argv += [*(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED_PATHS), suite, str(archive), "-"]
     progress.run(*host.as_root(argv), stdin=host_mirror().lines(suite))
     partial.mkdir()
     # Everything belongs to this user, who can delete it without root.

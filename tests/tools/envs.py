@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MARK = "complete"
+_COMPLETE = "complete"
 _WHEELS = "wheels"
 _VENV_PACKAGE = "python3-venv"
 # Prints the platforms whose wheels a Python can use, according to its pip.
@@ -39,13 +39,13 @@ _PLATFORMS = "from pip._vendor.packaging.tags import platform_tags; print(*platf
 class Environment:
     """An environment: its name for directories, its title for messages, and its Python.
 
-    `minors` are the suitable minor versions of Python 3, the preferred one first. `wanted` describes them for messages.
+    `minors` are the suitable minor versions of Python 3, the preferred one first. `requirement` is their description.
     """
 
     name: str
     title: str
     minors: tuple[int, ...]
-    wanted: str
+    requirement: str
 
     @property
     def pins(self) -> Path:
@@ -73,8 +73,8 @@ class Environment:
 
     def variables(self, **more: str) -> dict[str, str]:
         """Return the environment variables for its programs, without those that change what Ansible or Python do."""
-        misleading = ("ANSIBLE_", "MYPY", "PYTEST_", "PYTHON", "RUFF_", "VIRTUAL_ENV", "PIP_USER")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(misleading)}
+        removed = ("ANSIBLE_", "MYPY", "PYTEST_", "PYTHON", "RUFF_", "VIRTUAL_ENV", "PIP_USER")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
         kept["PATH"] = os.pathsep.join([str(self.home / "bin"), kept.get("PATH", os.defpath)])
         ours = {
             "ANSIBLE_HOME": str(CACHE / "ansible"),
@@ -117,11 +117,11 @@ def _suite(environment: Environment) -> str | None:
     return debian.suite_for(environment.minors) if environment in CONTROLLERS else None
 
 
-def why_not(environment: Environment) -> str | None:
+def unavailable_reason(environment: Environment) -> str | None:
     """Return a line that says why an environment cannot exist on this machine, or None."""
     if choose_python(environment) or _suite(environment):
         return None
-    return f"{environment.title}: not run, because this machine has no {environment.wanted}"
+    return f"{environment.title}: not run, because this machine has no {environment.requirement}"
 
 
 def build(environment: Environment) -> None:
@@ -130,7 +130,9 @@ def build(environment: Environment) -> None:
     if python is None and suite:
         python = debian.make(suite)
     if python is None:
-        raise ToolError(f"{environment.title} needs {environment.wanted}, which this machine does not have: install it")
+        raise ToolError(
+            f"{environment.title} needs {environment.requirement}, which this machine does not have: install it"
+        )
     if not python.has_venv:
         raise ToolError(f"{python.path} cannot create virtual environments: install {_VENV_PACKAGE}, then try again")
     prepare_cache()
@@ -141,7 +143,7 @@ def build(environment: Environment) -> None:
             # If this fails, nobody must find the one with other versions.
             environment.home.unlink(missing_ok=True)
             _make(environment, python, target)
-        _point(environment.home, target)
+        _set_link(environment.home, target)
         _remove_others(environment, target)
 
 
@@ -178,7 +180,7 @@ def _locked(environment: Environment) -> Iterator[None]:
 
 
 def _is_valid(target: Path, python: Python) -> bool:
-    return (target / _MARK).exists() and probe(target / "bin" / "python", python.prefix) is not None
+    return (target / _COMPLETE).exists() and probe(target / "bin" / "python", python.prefix) is not None
 
 
 def _make(environment: Environment, python: Python, target: Path) -> None:
@@ -192,7 +194,7 @@ def _make(environment: Environment, python: Python, target: Path) -> None:
     _run(environment, [*pip, "install", "--quiet", "--no-deps", *source, "--requirement", str(environment.pins)])
     shutil.rmtree(target / _WHEELS, ignore_errors=True)
     _run(environment, [*pip, "check"])
-    (target / _MARK).touch()
+    (target / _COMPLETE).touch()
     _say(environment, f"ready after {time.monotonic() - started:.0f} s")
 
 
@@ -219,7 +221,7 @@ def _run(environment: Environment, argv: list[str]) -> str:
     return done.stdout
 
 
-def _point(link: Path, target: Path) -> None:
+def _set_link(link: Path, target: Path) -> None:
     fresh = link.with_name(f"{link.name}.new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target.name)

@@ -29,6 +29,6 @@ def prepare_cache() -> None:
         _TAG.write_text(_SIGNATURE)
 
 
-def is_ours_to_delete() -> bool:
+def may_delete_cache() -> bool:
     """Whether the cache directory may be deleted: it is the checkout's own, or has the mark of `prepare_cache`."""
     return CACHE == ROOT / ".cache" or (_TAG.is_file() and _TAG.read_text() == _SIGNATURE)

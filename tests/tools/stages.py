@@ -39,15 +39,17 @@ class Stage:
 
 def set_up(environments: Sequence[Environment]) -> bool:
     """Build the environments that this machine can have. Return whether they, and that of the tools, are ready."""
-    errors = envs.build_all(tuple(one for one in environments if envs.why_not(one) is None))
-    for message in [*errors.values(), *filter(None, map(envs.why_not, environments))]:
+    errors = envs.build_all(tuple(one for one in environments if envs.unavailable_reason(one) is None))
+    for message in [*errors.values(), *filter(None, map(envs.unavailable_reason, environments))]:
         print(message, flush=True)
     return not errors and envs.MAIN.home.exists()
 
 
 def lint(folder: Path, names: Sequence[str] = ()) -> bool:
     """Run the named static checks, or all that this machine can run. Return whether they passed."""
-    wanted = names or [name for name in GATES if name != "galaxy-importer" or envs.why_not(envs.IMPORTER) is None]
+    wanted = names or [
+        name for name in GATES if name != "galaxy-importer" or envs.unavailable_reason(envs.IMPORTER) is None
+    ]
     cases = run_all([Job(name, gate) for name, gate in GATES.items() if name in wanted])
     reports.write(folder / "lint.xml", "lint", cases)
     return all(case.failure is None for case in cases)
@@ -65,7 +67,7 @@ def roles(folder: Path) -> bool:
 
 def _series(name: str, environments: Sequence[Environment], folder: Path) -> bool:
     # If a supported ansible-core cannot be run, that is a failure.
-    wanted = [one for one in environments if one in envs.CONTROLLERS or envs.why_not(one) is None]
+    wanted = [one for one in environments if one in envs.CONTROLLERS or envs.unavailable_reason(one) is None]
     cases = run_all([Job(one.name, functools.partial(_pytest, one, name, folder / one.name)) for one in wanted])
     return all(case.failure is None for case in cases)
 
@@ -73,11 +75,11 @@ def _series(name: str, environments: Sequence[Environment], folder: Path) -> boo
 def guests(folder: Path, arguments: Sequence[str] = ()) -> bool:
     """Run the jobs that need guests. They write JUnit reports below SAFEPOINT_RESULTS. Return whether they passed."""
     env = {**os.environ, "SAFEPOINT_RESULTS": str(folder), "PYTHONUNBUFFERED": "1"}
-    argv = [*_contained(), sys.executable, str(ROOT / "tests" / "suite"), *arguments]
+    argv = [*_containment(), sys.executable, str(ROOT / "tests" / "suite"), *arguments]
     return subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def _contained() -> list[str]:
+def _containment() -> list[str]:
     """What precedes a program, so that everything that it starts ends with it, even if it is killed."""
     # If this program is killed, its child is killed too. Then the kernel ends all processes of the namespace.
     with_parent = ["setpriv", "--pdeathsig", "KILL", "--"]
@@ -85,12 +87,12 @@ def _contained() -> list[str]:
     return [*with_parent, *(namespace if os.geteuid() == 0 else [])]
 
 
-def break_hosts() -> bool:
+def faults() -> bool:
     """Run the jobs of the series `faults`, and print the counts. An interrupted run is continued."""
     folder = RESULTS / "faults"
-    ended_well = guests(folder, ("--series", "faults"))
+    passed = guests(folder, ("--series", "faults"))
     print(reports.count(folder), flush=True)
-    return ended_well
+    return passed
 
 
 def run_stages(stages: Sequence[Stage]) -> bool:
@@ -107,7 +109,7 @@ def run_stages(stages: Sequence[Stage]) -> bool:
             counts, line = _run_stage(stage)
             total += counts
             lines.append(line)
-    lines += [line for line in map(envs.why_not, envs.ALL) if line]
+    lines += [line for line in map(envs.unavailable_reason, envs.ALL) if line]
     print("== summary", *lines, f"total: {time.monotonic() - started:.0f} s", sep="\n")
     last = f"{total.passed} passed, {total.failed} failed"
     SUMMARY.write_text(last + "\n")
@@ -120,9 +122,9 @@ def _run_stage(stage: Stage) -> tuple[Counts, str]:
     folder = RESULTS / stage.name
     folder.mkdir()
     started = time.monotonic()
-    ended_well = stage.run(folder)
+    passed = stage.run(folder)
     counts = reports.count(folder)
-    if (ended_well and not counts.passed) or (not ended_well and not counts.failed):
+    if (passed and not counts.passed) or (not passed and not counts.failed):
         # It stopped before it could count, or it tested nothing. Both are failures.
         counts += Counts(failed=1)
     return counts, f"{stage.name}: {counts}, {time.monotonic() - started:.0f} s"
@@ -138,7 +140,7 @@ def _pytest(environment: Environment, series: str, folder: Path) -> Outcome:
 
 
 def _run_pytest(environment: Environment, series: str, report: Path) -> Outcome:
-    problem = envs.why_not(environment)
+    problem = envs.unavailable_reason(environment)
     if problem:
         return Outcome(ok=False, output=problem)
     argv = environment.command("python", "-m", "pytest", f"tests/{series}", "--quiet", f"--junitxml={report}")

@@ -59,7 +59,7 @@ def copy_checkout(purpose: str) -> Tree:
 
 
 def build_artefact() -> Path:
-    """Build the collection from a copy into `<cache>/build`; return its path. Raises ToolError with the output."""
+    """Build the collection from a copy into `<cache>/build`; return its path. Raises ToolError with Ansible's text."""
     output = CACHE / "build"
     shutil.rmtree(output, ignore_errors=True)
     argv = [MAIN.tool("ansible-galaxy"), "collection", "build", "--output-path", str(output)]

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import builders as b
+import documented
 import pytest
 import recorded
 from ansible.module_utils import basic
@@ -40,15 +41,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module import run a
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import session, snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import observe as _rollback_timer
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import LvmStep
-from ansible_collections.safepoint.lvm.plugins.modules import (
-    boot_backup,
-    boot_entry,
-    initramfs_hook,
-    rollback_timer,
-    snapset,
-    snapset_info,
-    snapshot,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,15 +48,8 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan
 
-MODULES: dict[str, Any] = {
-    "boot_backup": boot_backup,
-    "boot_entry": boot_entry,
-    "initramfs_hook": initramfs_hook,
-    "rollback_timer": rollback_timer,
-    "snapset": snapset,
-    "snapset_info": snapset_info,
-    "snapshot": snapshot,
-}
+# An action plugin runs on the controller.
+MODULES = {name: module for name, module in documented.MODULES.items() if name not in documented.ACTIONS}
 RECORDINGS = [path.stem for path in recorded.RECORDINGS]
 # A host that has a whole set "s" of thick/c and thin/t2.
 ORDINARY = "debian13-active"

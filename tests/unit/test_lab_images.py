@@ -122,7 +122,7 @@ def test_a_menu_with_bls_files_has_the_same_options() -> None:
 
 
 def test_encryption_reads_the_key_from_a_file() -> None:
-    argv = encryption.conversion("/tree/key", Path("plain"), Path("encrypted"))
+    argv = encryption.conversion_command("/tree/key", Path("plain"), Path("encrypted"))
     assert argv[-2:] == ["plain", "encrypted"]
     assert "secret,id=key,file=/tree/key" in argv
     assert "key-secret=key,iter-time=10" in argv

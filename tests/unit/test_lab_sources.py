@@ -106,7 +106,7 @@ def test_mirrors_in_variables_reach_the_process_that_builds_as_root(monkeypatch:
             pass
 
     monkeypatch.setattr("subprocess.Popen", Child)
-    image.assemble_apart(image.Image("trixie", Path("/nowhere")))
+    image.assemble_as_root(image.Image("trixie", Path("/nowhere")))
     variables = started[0][started[0].index("env") + 1 : started[0].index("unshare")]
     assert [text for text in variables if "MIRROR" in text] == ["SAFEPOINT_MIRROR=http://own.example/debian"]
 

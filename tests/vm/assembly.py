@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from vm import encryption, grub, image, recipe, thin
-from vm.firmware import KEYS_SCRIPT, enrolment
+from vm.firmware import KEYS_SCRIPT, enrolment_command
 from vm.host import Progress, locked
 from vm.ranges import MIB, ByteRange, volume_ranges
 from vm.sources import host_mirror
@@ -51,7 +51,7 @@ def assemble(name: str, kernel: Kernel | None) -> None:
     progress = Progress(log)
     with working_directory(image.images_directory() / f"{wanted.title}.partial") as work:
         Builder(progress, work, wanted).build()
-        hand_over(work / "image", log)
+        give_to_caller(work / "image", log)
         (work / "image").rename(wanted.directory)
     progress.step(f"{wanted.title} image ready")
 
@@ -82,7 +82,7 @@ def detach_all(disk: Path) -> None:
         subprocess.run(["losetup", "--detach", device], check=False)
 
 
-def hand_over(*paths: Path) -> None:
+def give_to_caller(*paths: Path) -> None:
     """Give files that were made with sudo to the user who called it."""
     if "SUDO_UID" in os.environ:
         owner = f"{os.environ['SUDO_UID']}:{os.environ['SUDO_GID']}"
@@ -109,15 +109,15 @@ class Builder:
     def build(self) -> None:
         """Build everything. The finished files are in `work`/image."""
         self.step(f"building the {self.recipe.title} image")
-        self.fill_tree()
+        self.fill_rootfs()
         result = self.work / "image"
         result.mkdir()
         self.make_varstore(result / image.VARSTORE)
         with ExitStack() as stack:
             self.step("writing partitions, VG and filesystems")
-            volumes = self.lay_out(stack)
+            volumes = self.create_filesystems(stack)
             if self.image.kernel:
-                self.exchange_kernel(self.image.kernel)
+                self.replace_kernel(self.image.kernel)
             self.mount_volumes(stack, volumes)
             self.step("copying the system")
             # No hard links: a kernel of sid has one between /boot and /usr, which are different filesystems here.
@@ -136,7 +136,7 @@ class Builder:
             shutil.copyfile(newest, result / name)
         self.run("qemu-img", "convert", "-O", "qcow2", str(self.disk), str(result / self.image.disk.name))
 
-    def fill_tree(self) -> None:
+    def fill_rootfs(self) -> None:
         """Fill `rootfs` from the packed tree in the cache. If there is none, create it and keep it there."""
         packed = image.packed_tree(self.recipe)
         tar = ["tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--directory", str(self.rootfs)]
@@ -149,7 +149,7 @@ class Builder:
             self.install_packages()
             draft = packed.with_suffix(".partial")
             self.run(*tar, "--create", "--file", str(draft), ".")
-            hand_over(draft)
+            give_to_caller(draft)
             image.remove_outdated_trees(self.recipe)
             draft.rename(packed)
 
@@ -171,7 +171,7 @@ class Builder:
             "--architectures=amd64",
             f"--include={','.join(self.recipe.packages)}",
             "--dpkgopt=force-unsafe-io",  # after a power failure the image is built again
-            *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.LEFT_OUT),
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.EXCLUDED_PATHS),
             "--dpkgopt=force-confold",  # keep the recipe's configuration files, which are there first
             f"--essential-hook=sync-in {staging} /",
             f'--essential-hook=chroot "$1" debconf-set-selections < {debconf}',
@@ -183,10 +183,10 @@ class Builder:
         # Copied again: during the installation the host's resolv.conf and hostname were in use.
         self.run("cp", "--recursive", f"{staging}/.", str(self.rootfs))
         with ExitStack() as stack:
-            self.enter_tree(stack, self.rootfs)  # without /proc systemd 262 creates no machine-id
+            self.mount_for_chroot(stack, self.rootfs)  # without /proc systemd 262 creates no machine-id
             self.run("chroot", str(self.rootfs), "sh", stdin=recipe.FINISH_SCRIPT)
 
-    def exchange_kernel(self, kernel: Kernel) -> None:
+    def replace_kernel(self, kernel: Kernel) -> None:
         """Replace Debian's kernel with user-mode Linux, and build an initramfs for it."""
         self.step(f"installing user-mode Linux {kernel.release}")
         self.run("rm", "-rf", str(self.rootfs / "usr/lib/modules"))
@@ -195,22 +195,22 @@ class Builder:
             self.run("cp", str(file), str(self.rootfs / "boot" / f"{name}-{kernel.release}"))
         self.run("chroot", str(self.rootfs), "sh", "-s", kernel.release, stdin=recipe.UML_SCRIPT)
 
-    def lay_out(self, stack: ExitStack) -> dict[str, str]:
+    def create_filesystems(self, stack: ExitStack) -> dict[str, str]:
         """Create partitions, the VG and the filesystems. Return the block device of each volume."""
         with self.disk.open("wb") as disk:
             disk.truncate(recipe.DISK_MIB * MIB)
         self.run("sfdisk", "--quiet", str(self.disk), stdin=recipe.partitions(self.recipe))
-        self.loop = stack.enter_context(self.attached(self.disk, "--partscan"))
+        self.loop = stack.enter_context(self.loop_device(self.disk, "--partscan"))
         self.run("partx", "--update", self.loop)  # for kernels without support for partition tables
-        self.enter_tree(stack, self.rootfs)
+        self.mount_for_chroot(stack, self.rootfs)
         devices = {recipe.BOOT.name: f"{self.loop}p2"}
         pv = f"{self.loop}p3"
         if self.recipe.encrypted:
             with self.pv_file.open("wb") as plain:
                 plain.truncate(self.recipe.plain_pv_mib * MIB)
-            pv = stack.enter_context(self.attached(self.pv_file))
+            pv = stack.enter_context(self.loop_device(self.pv_file))
         for name, place in self.create_volumes(pv).items():
-            devices[name] = stack.enter_context(self.attached_at(place))
+            devices[name] = stack.enter_context(self.loop_device_at(place))
         for volume in (recipe.BOOT, *recipe.VOLUMES):
             options = ["-q", "-U", recipe.BOOT_UUID] if volume is recipe.BOOT else ["-q"]
             self.run("chroot", str(self.rootfs), f"mkfs.{volume.fstype}", *options, devices[volume.name])
@@ -240,7 +240,7 @@ class Builder:
         parts, volumes = thin.parts_of(pool), self.recipe.thin_volumes
         with self.scratch_file("thin-pool.xml") as (path, inside):
             path.write_text(thin.pool_metadata(pool, volumes), encoding="utf-8")
-            with self.attached_at(ranges[parts.metadata.plain]) as metadata:
+            with self.loop_device_at(ranges[parts.metadata.plain]) as metadata:
                 self.run("chroot", str(self.rootfs), "thin_restore", "--input", inside, "--output", metadata)
                 self.run("chroot", str(self.rootfs), "thin_check", metadata)
         with self.scratch_file(recipe.VOLUME_GROUP) as (path, inside):
@@ -275,7 +275,7 @@ class Builder:
 
     def make_bootable(self, stack: ExitStack) -> None:
         """Install GRUB on the disk, with a menu that boots the root volume."""
-        self.enter_tree(stack, self.target)
+        self.mount_for_chroot(stack, self.target)
         argv = ["chroot", str(self.target), "sh", "-s", self.loop, recipe.BOOT_UUID]
         self.run(*argv, stdin=grub.script(recipe.ROOT, self.recipe.firmware, bls=self.recipe.bls))
 
@@ -284,7 +284,7 @@ class Builder:
         self.step("encrypting the PV")
         os.truncate(self.pv_file, encryption.used_mib(volume.size_mib for volume in recipe.VOLUMES) * MIB)
         encrypted = self.work / "luks.raw"
-        self.run(*encryption.conversion(f"{self.rootfs}{encryption.KEY_FILE}", self.pv_file, encrypted))
+        self.run(*encryption.conversion_command(f"{self.rootfs}{encryption.KEY_FILE}", self.pv_file, encrypted))
         place = ["bs=1M", f"seek={self.recipe.pv_start_mib}", "conv=notrunc"]
         self.run("dd", f"if={encrypted}", f"of={self.disk}", *place)
 
@@ -293,11 +293,11 @@ class Builder:
         firmware = self.recipe.firmware
         if firmware.own_keys:
             self.run("chroot", str(self.rootfs), "sh", stdin=KEYS_SCRIPT)
-            self.run(*enrolment(self.rootfs, varstore))
+            self.run(*enrolment_command(self.rootfs, varstore))
         elif firmware.uefi:
             shutil.copyfile(firmware.new_varstore, varstore)
 
-    def enter_tree(self, stack: ExitStack, tree: Path) -> None:
+    def mount_for_chroot(self, stack: ExitStack, tree: Path) -> None:
         """Mount what programs need when they run in `tree` with chroot."""
         for name in ("dev", "proc", "sys"):
             self.mount(stack, tree / name, "--bind", f"/{name}")
@@ -307,12 +307,12 @@ class Builder:
         self.run("mount", *what, str(place))
         stack.callback(self.run, "umount", str(place))
 
-    def attached_at(self, place: ByteRange) -> AbstractContextManager[str]:
+    def loop_device_at(self, place: ByteRange) -> AbstractContextManager[str]:
         """A loop device for a range of the file that contains the volumes."""
-        return self.attached(self.pv_file, "--offset", str(place.offset), "--sizelimit", str(place.size))
+        return self.loop_device(self.pv_file, "--offset", str(place.offset), "--sizelimit", str(place.size))
 
     @contextmanager
-    def attached(self, file: Path, *options: str) -> Iterator[str]:
+    def loop_device(self, file: Path, *options: str) -> Iterator[str]:
         """A loop device for a file, or for the part of it that the options of losetup select."""
         device = self.run("losetup", "--find", "--show", *options, str(file)).strip()
         try:

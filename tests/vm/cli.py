@@ -68,11 +68,12 @@ def _build(options: argparse.Namespace) -> None:
 
 def _assemble(options: argparse.Namespace) -> None:
     """Do the part of `build` that needs root. Used by `build`."""
-    assembly.assemble(options.image, uml_kernel.of_version(options.kernel))
+    assembly.assemble(options.image, uml_kernel.kernel_of_version(options.kernel))
 
 
 def _up(options: argparse.Namespace) -> None:
     """Create a machine, boot it, and wait until SSH answers."""
+    guest.directory_of(options.name)  # refuses an invalid name
     host.require_tools()
     golden = machines.golden_image(options.image, options.machine)
     machine = machines.create(
@@ -85,7 +86,7 @@ def _up(options: argparse.Namespace) -> None:
         processors=options.processors,
     )
     machine.boot()
-    machine.name_itself()
+    machine.set_host_name()
 
 
 def _ready(options: argparse.Namespace) -> None:
@@ -103,10 +104,10 @@ def _shell(options: argparse.Namespace) -> int:
 
 def _keep(options: argparse.Namespace) -> int:
     """Run the process that contains a guest of user-mode Linux. Used by `up` and `start`."""
-    machine = machines.of(options.directory)
+    machine = machines.load(options.directory)
     if not isinstance(machine, UmlGuest):
         raise LabError(f"{options.directory} is not a machine of user-mode Linux")
-    return uml_process.keep(machine)
+    return uml_process.run_machine(machine)
 
 
 def _start(options: argparse.Namespace) -> None:
@@ -164,12 +165,12 @@ def _status(_options: argparse.Namespace) -> None:
 
 def _inventory(options: argparse.Namespace) -> None:
     """Print an Ansible inventory of machines in YAML."""
-    print(ssh.inventory([machines.find(name).reach() for name in options.names]), end="")
+    print(ssh.inventory([machines.find(name).running_access() for name in options.names]), end="")
 
 
 def _ssh_config(options: argparse.Namespace) -> None:
     """Print a configuration of ssh for machines."""
-    print("\n".join(machines.find(name).reach().ssh_config() for name in options.names), end="")
+    print("\n".join(machines.find(name).running_access().ssh_config() for name in options.names), end="")
 
 
 # An argument of a command: the name and the options for add_argument.
@@ -183,7 +184,7 @@ REMOTE: Argument = ("remote", {"metavar": "REMOTE", "help": "path in the machine
 MACHINE: Argument = (
     "--machine",
     {
-        "choices": get_args(machines.Wish),
+        "choices": get_args(machines.MachineChoice),
         "default": "auto",
         "help": "auto (the default): user-mode Linux if it works here (it has no boot loader), else QEMU",
     },

@@ -37,7 +37,7 @@ control_path =
 ssh_args = -o ControlMaster=auto -o ControlPersist=300s
 """
 # Environment variables that would change what Ansible does.
-MISLEADING = ("ANSIBLE_", "PYTHON", "VIRTUAL_ENV")
+REMOVED_VARIABLES = ("ANSIBLE_", "PYTHON", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ class Controller:
         if done.returncode:
             raise LabError(f"the collection cannot be installed: {done.stdout}{done.stderr}")
 
-    def reach(self, *names: str) -> None:
+    def write_inventory(self, *names: str) -> None:
         """Write the inventory of these machines. LabError if one of them is not running."""
         self.inventory.parent.mkdir(parents=True, exist_ok=True)
-        text = ssh.inventory([machines.find(name).reach() for name in names])
+        text = ssh.inventory([machines.find(name).running_access() for name in names])
         self.inventory.write_text(text, encoding="utf-8")
 
     @property
@@ -94,7 +94,7 @@ class Controller:
 
     def variables(self) -> dict[str, str]:
         """The environment variables for Ansible's programs."""
-        mine = {name: value for name, value in os.environ.items() if not name.startswith(MISLEADING)}
+        mine = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED_VARIABLES)}
         mine |= {"ANSIBLE_CONFIG": str(self.configuration), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
         return mine | {"PATH": os.pathsep.join([str(self.home / "bin"), mine.get("PATH", os.defpath)])}
 

@@ -29,7 +29,7 @@ FILES = {
 }
 
 
-def conversion(key_file: str, plain: Path, encrypted: Path) -> list[str]:
+def conversion_command(key_file: str, plain: Path, encrypted: Path) -> list[str]:
     """The command that encrypts a file. The key is in a file, so few iterations are enough to derive it."""
     options = [
         "--object",

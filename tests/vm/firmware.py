@@ -132,7 +132,7 @@ def require(firmware: Firmware) -> None:
         raise LabError(f"{virt_fw_vars()} is missing, which writes keys into the firmware's variables: run make setup")
 
 
-def enrolment(tree: Path, varstore: Path) -> list[str]:
+def enrolment_command(tree: Path, varstore: Path) -> list[str]:
     """The command that writes a varstore with only the keys of the guest in `tree`."""
     argv = [str(virt_fw_vars()), "--input", str(OWN_KEYS.new_varstore), "--output", str(varstore), "--secure-boot"]
     for option, name in (("--set-pk", "PK"), ("--add-kek", "KEK"), ("--add-db", "db")):

@@ -84,7 +84,7 @@ class Guest(ABC):
 
     @property
     @abstractmethod
-    def sign(self) -> Path:
+    def identifying_path(self) -> Path:
         """A path that occurs in the command line of the machine's process, and of no other process."""
 
     @property
@@ -124,7 +124,7 @@ class Guest(ABC):
             return None
         # Another process can have this PID by now. A process that has ended has no command line.
         with suppress(OSError):
-            if os.fsencode(self.sign) in Path(f"/proc/{self.pid}/cmdline").read_bytes():
+            if os.fsencode(self.identifying_path) in Path(f"/proc/{self.pid}/cmdline").read_bytes():
                 return descriptor
         os.close(descriptor)
         return None
@@ -198,14 +198,14 @@ class Guest(ABC):
             return ""
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    def name_itself(self) -> None:
+    def set_host_name(self) -> None:
         """Set the host name of the guest, now and for later boots."""
         name = shlex.quote(self.settings.name)
         script = f"echo {name} >/etc/hostname; hostname {name}; echo 127.0.1.1 {name} >>/etc/hosts; sync"
         if self.run(["sh", "-c", script]):
             raise self.failure("did not accept its host name")
 
-    def reach(self) -> Access:
+    def running_access(self) -> Access:
         """How to connect to a running machine. LabError if it is not running."""
         if not self.running():
             raise LabError(
@@ -215,16 +215,18 @@ class Guest(ABC):
 
     def run(self, argv: list[str]) -> int:
         """Run a command in the guest, with the input and output of this program. Return its exit code."""
-        return subprocess.run(self.reach().command(argv), check=False).returncode
+        return subprocess.run(self.running_access().command(argv), check=False).returncode
 
     def shell(self) -> int:
         """Open a shell in the guest, on the terminal of this program. Return its exit code."""
-        argv = self.reach().ssh()
+        argv = self.running_access().ssh()
         return subprocess.run([argv[0], "-t", *argv[1:]], check=False).returncode
 
     def copy(self, *, source: str, destination: str) -> int:
         """Copy with rsync, and return its exit code. The path in the guest starts with `guest:`."""
-        return subprocess.run(self.reach().copy(source=source, destination=destination), check=False).returncode
+        return subprocess.run(
+            self.running_access().copy(source=source, destination=destination), check=False
+        ).returncode
 
     def reboot(self) -> None:
         """Reboot the guest regularly, and wait until it is up again."""

@@ -47,8 +47,8 @@ FILES = {KEYRING: "debian-archive-keyring", OVMF / "OVMF_CODE_4M.fd": "ovmf"}
 BOOTSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
 
-# In seconds: who waits must see that something happens.
-SAY_EVERY = 20
+# In seconds: a person who waits must see that something happens.
+PROGRESS_SECONDS = 20
 
 
 class LabError(Exception):
@@ -67,7 +67,7 @@ def missing_packages() -> list[str]:
     return sorted(missing)
 
 
-def missing_of(packages: Sequence[str]) -> list[str]:
+def missing_among(packages: Sequence[str]) -> list[str]:
     """Those of these packages that the lab needs and that are not installed."""
     return [package for package in missing_packages() if package in packages]
 
@@ -144,12 +144,12 @@ class Progress:
     def step(self, text: str) -> None:
         """Print which step begins, and write it to the log."""
         self.now = text
-        self.tell(text)
+        self.print_line(text)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"## {text}\n")
 
-    def tell(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line with the seconds since the start."""
         say(f"[{time.monotonic() - self.started:4.0f} s] {text}")
 
@@ -159,7 +159,7 @@ class Progress:
             log.write(f"+ {' '.join(argv)}\n")
             log.flush()
             environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
-            with self.going_on():
+            with self.reported_progress():
                 done = subprocess.run(
                     argv, input=stdin, stdout=subprocess.PIPE, stderr=log, text=True, check=False, env=environment
                 )
@@ -171,13 +171,13 @@ class Progress:
         return done.stdout
 
     @contextmanager
-    def going_on(self) -> Iterator[None]:
+    def reported_progress(self) -> Iterator[None]:
         """Print regularly that the current step is still running."""
         ended = threading.Event()
 
         def tick() -> None:
-            while not ended.wait(SAY_EVERY):
-                self.tell(f"... still {self.now}")
+            while not ended.wait(PROGRESS_SECONDS):
+                self.print_line(f"... still {self.now}")
 
         ticker = threading.Thread(target=tick, daemon=True)
         ticker.start()

@@ -43,7 +43,7 @@ class Image:
     @property
     def title(self) -> str:
         """Its name in messages and file names."""
-        return titled(self.name, self.machine)
+        return image_title(self.name, self.machine)
 
     @property
     def disk(self) -> Path:
@@ -66,7 +66,7 @@ class Image:
         return self.directory / VARSTORE
 
 
-def titled(name: str, machine: Machine) -> str:
+def image_title(name: str, machine: Machine) -> str:
     """The name of an image in messages and file names."""
     return name if machine == "qemu" else f"{name}-{machine}"
 
@@ -99,7 +99,7 @@ def build(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
         if not image.directory.is_dir():
             require_tools()
             require(wanted.firmware)
-            assemble_apart(image)
+            assemble_as_root(image)
             remove_outdated(image)
     return image
 
@@ -130,13 +130,13 @@ def current(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
     ]
     parts = [name, public_key(), *((LAB / file).read_text(encoding="utf-8") for file in files)]
     digits = fingerprint(*parts, *([kernel.version] if kernel else []))
-    return Image(name, images_directory() / f"{titled(name, 'uml' if kernel else 'qemu')}-{digits}", kernel)
+    return Image(name, images_directory() / f"{image_title(name, 'uml' if kernel else 'qemu')}-{digits}", kernel)
 
 
 def packed_tree(wanted: recipe.Recipe) -> Path:
     """The file with the installed packages of an image. Several images share it. It exists when it is complete."""
     files = recipe.configuration(wanted, public_key=public_key())
-    parts = (*wanted.packages, *recipe.LEFT_OUT, grub.DEBCONF, recipe.FINISH_SCRIPT, *files, *files.values())
+    parts = (*wanted.packages, *recipe.EXCLUDED_PATHS, grub.DEBCONF, recipe.FINISH_SCRIPT, *files, *files.values())
     return images_directory() / f"tree-{wanted.tree}-{fingerprint(wanted.suite, *parts)}.tar"
 
 
@@ -152,7 +152,7 @@ def fingerprint(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
-def assemble_apart(image: Image) -> None:
+def assemble_as_root(image: Image) -> None:
     """Build `image` in a child process, as root, in a mount namespace that ends with it."""
     argv = ["env", f"SAFEPOINT_CACHE={cache_directory()}", f"PATH={os.environ['PATH']}", *set_variables()]
     argv += ["unshare", "--mount", "--propagation", "private", sys.executable, str(LAB), "assemble", image.name]

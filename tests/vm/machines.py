@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from vm.guest import CacheMode
 
 # auto: user-mode Linux if it works here, else QEMU.
-Wish = Literal["auto", "qemu", "uml"]
+MachineChoice = Literal["auto", "qemu", "uml"]
 
 
-def of(directory: Path) -> Guest:
+def load(directory: Path) -> Guest:
     """The machine in a directory. FileNotFoundError if it contains none."""
     settings = Settings(**json.loads((directory / "vm.json").read_text(encoding="utf-8")))
     return (UmlGuest if settings.accelerator == "uml" else QemuGuest)(directory, settings)
@@ -33,7 +33,7 @@ def of(directory: Path) -> Guest:
 def find(name: str) -> Guest:
     """The machine of that name. LabError if it does not exist."""
     try:
-        return of(directory_of(name))
+        return load(directory_of(name))
     except FileNotFoundError:
         raise LabError(
             f"there is no virtual machine {name!r}: create it with python3 tests/vm up {name} --image IMAGE"
@@ -42,15 +42,15 @@ def find(name: str) -> Guest:
 
 def all_guests() -> list[Guest]:
     """All machines, running or not, sorted by name."""
-    return [of(file.parent) for file in sorted((cache_directory() / "vms").glob("*/vm.json"))]
+    return [load(file.parent) for file in sorted((cache_directory() / "vms").glob("*/vm.json"))]
 
 
-def golden_image(name: str, wish: Wish) -> image.Image:
+def golden_image(name: str, choice: MachineChoice) -> image.Image:
     """The image for a machine of the requested kind, built if needed. LabError if that kind does not work here."""
-    if wish == "qemu":
+    if choice == "qemu":
         return image.build(name)
     kernel, problem = uml_trial.usable_kernel()
-    if problem and wish == "uml":
+    if problem and choice == "uml":
         raise LabError(f"user-mode Linux does not work here: {problem}")
     if problem:
         say(f"user-mode Linux does not work here: {problem}. Guests run in QEMU")

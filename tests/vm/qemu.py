@@ -58,7 +58,7 @@ class QemuGuest(Guest):
         return self.directory / VARSTORE
 
     @property
-    def sign(self) -> Path:
+    def identifying_path(self) -> Path:
         """The overlay, which is in QEMU's command line."""
         return self.overlay
 

@@ -44,10 +44,10 @@ PACKAGES = (
     "iproute2",
 )
 # Packages of single releases. Debian 13 is the first one whose kernel and LVM support VDO.
-PACKAGES_OF = {"bookworm": (), "trixie": ("vdo",), UNSTABLE: ("vdo",)}
+SUITE_PACKAGES = {"bookworm": (), "trixie": ("vdo",), UNSTABLE: ("vdo",)}
 
 # Excluded, because a smaller root filesystem is faster to copy and to boot.
-LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
+EXCLUDED_PATHS = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 
 # Units that wait for something, that do something in the middle of a test, or that no test needs. In software emulation
 # each of them makes every boot up to a second longer.
@@ -143,7 +143,7 @@ class Recipe:
     def packages(self) -> tuple[str, ...]:
         """The Debian packages of the guest."""
         more = ("cryptsetup-initramfs",) if self.encrypted else ()
-        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs, *self.firmware.packages, *more)
+        return (*PACKAGES, *SUITE_PACKAGES[self.suite], self.initramfs, *self.firmware.packages, *more)
 
     @property
     def first_mib(self) -> int:

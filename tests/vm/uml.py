@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vm.guest import Guest, PortTaken
 from vm.host import LAB, LabError
-from vm.uml_kernel import Kernel, place
+from vm.uml_kernel import Kernel, uml_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +42,10 @@ class UmlGuest(Guest):
     @property
     def kernel(self) -> Kernel:
         """The kernel for which the image was built."""
-        return Kernel(self.settings.kernel, place() / "kernels" / self.settings.kernel)
+        return Kernel(self.settings.kernel, uml_directory() / "kernels" / self.settings.kernel)
 
     @property
-    def sign(self) -> Path:
+    def identifying_path(self) -> Path:
         """The machine's directory, which is an argument of its process."""
         return self.directory
 

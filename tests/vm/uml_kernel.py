@@ -65,12 +65,12 @@ class Kernel:
         return self.directory / "config"
 
 
-def place() -> Path:
+def uml_directory() -> Path:
     """The directory with the kernels and the results of trials."""
     return cache_directory() / "uml"
 
 
-def why_never() -> str | None:
+def unsupported_reason() -> str | None:
     """Why no version of user-mode Linux can run on this machine, or None."""
     if platform.machine() != "x86_64":
         return f"Debian builds it only for x86-64, and this machine is {platform.machine()}"
@@ -83,27 +83,27 @@ def why_never() -> str | None:
     return None
 
 
-def of_version(version: str | None) -> Kernel | None:
+def kernel_of_version(version: str | None) -> Kernel | None:
     """The kernel of a version in the cache. None if no version is given."""
-    return Kernel(version, place() / "kernels" / version) if version else None
+    return Kernel(version, uml_directory() / "kernels" / version) if version else None
 
 
 class Verdicts:
     """The results of trials, by version and by the release of this machine's kernel. They are stored in a file."""
 
     def __init__(self) -> None:
-        self._file = place() / "verdicts.json"
+        self._file = uml_directory() / "verdicts.json"
         self._known: dict[str, str] = json.loads(self._file.read_text()) if self._file.exists() else {}
 
     @staticmethod
     def _key(version: str) -> str:
         return f"{version} on {os.uname().release}"
 
-    def of(self, version: str) -> str | None:
+    def problem_of(self, version: str) -> str | None:
         """What was wrong with a version; empty if it works. None if it was never tried on this machine."""
         return self._known.get(self._key(version))
 
-    def keep(self, version: str, problem: str) -> None:
+    def store(self, version: str, problem: str) -> None:
         """Store what is wrong with a version; empty if it works."""
         self._known[self._key(version)] = problem
         self._file.write_text(json.dumps(self._known, indent=2))
@@ -111,7 +111,7 @@ class Verdicts:
 
 def cached() -> list[Kernel]:
     """The kernels in the cache. The first one was fetched last."""
-    found = [Kernel(path.name, path) for path in place().glob("kernels/*") if path.suffix != ".partial"]
+    found = [Kernel(path.name, path) for path in uml_directory().glob("kernels/*") if path.suffix != ".partial"]
     return sorted(found, key=lambda kernel: kernel.directory.stat().st_mtime, reverse=True)
 
 
@@ -120,9 +120,9 @@ def candidates() -> list[Kernel]:
 
     LabError if the archive cannot be read and the cache is empty.
     """
-    with locked(place() / "fetch.lock"):
+    with locked(uml_directory() / "fetch.lock"):
         known = cached()
-        asked = place() / "asked"
+        asked = uml_directory() / "asked"
         if known and asked.exists() and time.time() - asked.stat().st_mtime < DAYS * 86400:
             return known
         try:
@@ -138,7 +138,7 @@ def candidates() -> list[Kernel]:
 
 def fetch(known: list[Kernel]) -> Kernel:
     """The newest kernel of the archive; if it is in `known`, that one. LabError if APT fails."""
-    archive = Archive(place() / "apt")
+    archive = Archive(uml_directory() / "apt")
     archive.update()
     version = archive.version(PACKAGE)
     found = next((kernel for kernel in known if kernel.version == version), None)
@@ -146,19 +146,19 @@ def fetch(known: list[Kernel]) -> Kernel:
         os.utime(found.directory)
         return found
     say(f"fetching user-mode Linux {version}")
-    kernel = Kernel(version, place() / "kernels" / version)
+    kernel = Kernel(version, uml_directory() / "kernels" / version)
     draft = kernel.directory.with_name(f"{version}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     package, library = (archive.unpack(name, draft / name) for name in (PACKAGE, LIBRARY))
-    lay_out(package, library, Kernel(version, draft))
+    create_files(package, library, Kernel(version, draft))
     for directory in (package, library):
         shutil.rmtree(directory)
     draft.rename(kernel.directory)
     return kernel
 
 
-def lay_out(package: Path, library: Path, kernel: Kernel) -> None:
+def create_files(package: Path, library: Path, kernel: Kernel) -> None:
     """Create the files of a kernel from its unpacked package and that of its library."""
     libraries = library / "usr" / "lib" / "x86_64-linux-gnu"
     for directory in ("dev", "lib/x86_64-linux-gnu", "lib64", "machine", "memory", "proc"):

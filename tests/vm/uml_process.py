@@ -41,7 +41,7 @@ RESTART = b"reboot: Restarting system"
 TAP = "tap0"
 
 
-def keep(machine: UmlGuest) -> int:
+def run_machine(machine: UmlGuest) -> int:
     """Run the machine until it is off. Print `ready`, `port taken`, or what is wrong."""
     lock = machine.lock.open("w", encoding="ascii")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -54,27 +54,27 @@ def keep(machine: UmlGuest) -> int:
         return 1
     listener.listen()
     machine.pidfile.write_text(f"{os.getpid()}\n", encoding="ascii")
-    checked(LIBC.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET), "unshare")
+    check_result(LIBC.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET), "unshare")
     inner = os.fork()
     if inner == 0:
-        live(machine, listener, lock.fileno())
+        run_inner_process(machine, listener, lock.fileno())
     listener.close()
-    silence()
+    close_output()
     os.waitpid(inner, 0)
     machine.pidfile.unlink(missing_ok=True)
     return 0
 
 
-def live(machine: UmlGuest, listener: socket.socket, lock: int) -> NoReturn:
+def run_inner_process(machine: UmlGuest, listener: socket.socket, lock: int) -> NoReturn:
     """The inner process."""
-    checked(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
+    check_result(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
     status = 1
     try:
         prepare(machine)
         relay = Relay(listener)
         threading.Thread(target=relay.serve, daemon=True).start()
         print("ready", flush=True)
-        silence()
+        close_output()
         while boot(machine, lock):
             relay.drop()
         status = 0
@@ -86,12 +86,12 @@ def live(machine: UmlGuest, listener: socket.socket, lock: int) -> NoReturn:
         os._exit(status)
 
 
-def silence() -> None:
+def close_output() -> None:
     """Print nothing more, because nobody reads it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def checked(code: int, call: str) -> None:
+def check_result(code: int, call: str) -> None:
     """Raise OSError if a function of the C library has failed."""
     if code:
         number = ctypes.get_errno()
@@ -125,7 +125,7 @@ def run(argv: list[str]) -> None:
 
 def boot(machine: UmlGuest, lock: int) -> bool:
     """Start the kernel and wait until it ends. Return whether the guest wants to reboot."""
-    load(machine)
+    copy_boot_files(machine)
     argv = ["chroot", str(machine.kernel.tree), *kernel_command(machine.settings)]
     environment = {"HOME": "/memory", "TMPDIR": "/memory", "PATH": os.environ["PATH"]}
     restart = False
@@ -146,20 +146,20 @@ def boot(machine: UmlGuest, lock: int) -> bool:
             said = (said + chunk)[-len(chunk) - len(RESTART) :]
             # The kernel then halts, but does not exit.
             restart = RESTART in said
-        end_all()
+        kill_all()
     with suppress(ChildProcessError):
         while os.waitpid(-1, 0):
             pass
     return restart
 
 
-def end_all() -> None:
+def kill_all() -> None:
     """Kill all other processes of the namespace."""
     with suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
 
 
-def load(machine: UmlGuest) -> None:
+def copy_boot_files(machine: UmlGuest) -> None:
     """Copy kernel and initramfs from the guest's /boot, like a boot loader: without replaying a journal.
 
     LabError if one of them does not exist.
@@ -217,9 +217,9 @@ class Relay:
             far.settimeout(None)
             with far:
                 self.open |= {near, far}
-                back = threading.Thread(target=pump, args=(far, near), daemon=True)
+                back = threading.Thread(target=forward, args=(far, near), daemon=True)
                 back.start()
-                pump(near, far)
+                forward(near, far)
                 back.join()
                 self.open -= {near, far}
 
@@ -230,7 +230,7 @@ class Relay:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def pump(source: socket.socket, target: socket.socket) -> None:
+def forward(source: socket.socket, target: socket.socket) -> None:
     """Forward everything from one side until it ends."""
     with suppress(OSError):
         while data := source.recv(65536):

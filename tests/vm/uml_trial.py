@@ -27,9 +27,9 @@ vgremove -q -f trial
 
 def usable_kernel() -> tuple[uml_kernel.Kernel | None, str]:
     """The newest kernel that works on this machine, or None and why there is none. The caller prints the reason."""
-    if reason := uml_kernel.why_never():
+    if reason := uml_kernel.unsupported_reason():
         return None, reason
-    with locked(uml_kernel.place() / "trial.lock"):
+    with locked(uml_kernel.uml_directory() / "trial.lock"):
         try:
             found = uml_kernel.candidates()
         except LabError as error:
@@ -37,10 +37,10 @@ def usable_kernel() -> tuple[uml_kernel.Kernel | None, str]:
         verdicts = uml_kernel.Verdicts()
         problem = ""
         for kernel in found:
-            known = verdicts.of(kernel.version)
+            known = verdicts.problem_of(kernel.version)
             if known is None:
                 known = trial(kernel)
-                verdicts.keep(kernel.version, known)
+                verdicts.store(kernel.version, known)
             if not known:
                 return kernel, ""
             problem = problem or f"version {kernel.version} failed its trial: {known}"
