@@ -334,6 +334,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "exclude": {"type": "list", "elements": "str", "default": []},
     "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
     "max_age": {"type": "str"},
+    "adopt": {"type": "bool", "default": False},
 }
 
 

@@ -20,16 +20,15 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
     Volume,
     VolumeGroup,
 )
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, Single, State
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Selector, VolumeSpec
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import CHUNK_SIZE, Size, Unit, parse_size
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import (
-    SEALED,
-    MemberTags,
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.outcome_tags import (
     Outcome,
     OutcomeKind,
     vg_marks,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, Single, State
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Selector, VolumeSpec
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import CHUNK_SIZE, Size, Unit, parse_size
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import SEALED, MemberTags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +42,8 @@ NOW = 1_800_000_000
 BOOT = "11111111-2222-3333-4444-555555555555"
 OLD_BOOT = "99999999-8888-7777-6666-555555555555"
 SET_ID = "0123456789abcdef0123456789abcdef"
+HOST = "1111222233334444"
+OTHER_HOST = "aaaabbbbccccdddd"
 EVERY_UNIT: tuple[Unit, ...] = ("bytes", "ORIGIN", "USED", "FREE", "VG", "PERCENT", "auto")
 
 
@@ -132,10 +133,16 @@ def snapshot(origin: Volume, name: str, **more: Any) -> Volume:
 
 
 def member_tags(
-    origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, sealed: bool = True
+    origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, sealed: bool = True, host: str = HOST
 ) -> tuple[str, ...]:
     facts = MemberTags(
-        set_name=name, set_id=set_id, count=count, origin_uuid=origin.uuid, taken=NOW - 3600, vg=origin.vg_uuid
+        set_name=name,
+        set_id=set_id,
+        count=count,
+        origin_uuid=origin.uuid,
+        taken=NOW - 3600,
+        vg=origin.vg_uuid,
+        host=host,
     )
     return (*facts.to_tags(), SEALED) if sealed else facts.to_tags()
 
@@ -153,7 +160,8 @@ def outcome_tag(
     boot: dict[str, Any] = {"boot_id": boot_id} if kind == "merging" else {}
     vgs = vg_marks({origin.vg_uuid for origin in origins}, thin_ids or {})
     at = NOW - 60
-    return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=at, vgs=vgs, **boot).to_tag()
+    host = HOST if origins else ""
+    return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=at, vgs=vgs, host=host, **boot).to_tag()
 
 
 def member(origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, **more: Any) -> Volume:
@@ -200,7 +208,7 @@ def host_state(
         Mount(path, f"/dev/mapper/{lv.vg}-{lv.name}", fstypes.get(path, "ext4"), numbers[lv.full_name], used)
         for path, lv in mounts.items()
     )
-    facts: dict[str, Any] = {"mounts": seen, "devices": MappingProxyType(devices), **host}
+    facts: dict[str, Any] = {"mounts": seen, "devices": MappingProxyType(devices), "host_id": HOST, **host}
     return HostState(host=Host(now=NOW, boot_id=BOOT, **facts), volume_groups=vgs, volumes=lvs, unread=unread)
 
 

@@ -17,7 +17,7 @@ from builders import lvm_uuid
 from model_commands import Command, CommandError, error_of, parse
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, HostState, Volume
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.foreign import own_state
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import (
     CHUNK_SIZE,
     cow_maximum_extents,
@@ -58,7 +58,7 @@ class ModelLvm:
 
     def observe(self) -> HostState:
         """The host as it is now."""
-        return separate_copied_tags(self.host_state)
+        return own_state(self.host_state)
 
     def note(self, text: str) -> None:
         """Ignore what goes to the journal."""
