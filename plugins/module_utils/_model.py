@@ -217,8 +217,9 @@ class Host:
 
     ``mounts`` are in the order in which they were mounted. ``udev_runs`` is false when LVM would wait for a udev that
     does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or have almost no space.
-    ``host_id`` is a hash of the machine-id, empty if there is none. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to the devices in it. ``preview``
-    is the name and the ID of the snapset that a preview boot shows instead of the host.
+    ``has_devices_file`` is true when there is a devices file, which may restrict LVM to the devices in it. ``preview``
+    is the name and the ID of the snapset that a preview boot shows instead of the host. ``host_id`` is a hash of the
+    machine-id, empty if there is none.
     """
 
     now: int

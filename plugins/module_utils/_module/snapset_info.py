@@ -17,7 +17,7 @@ from .._snapset.checks import kernel_problems, origin_problems, udev_problems, v
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
 from .._snapset.coverage import not_on_lvm_problem
-from .._snapset.foreign import foreign_sets
+from .._snapset.foreign import foreign_parts
 from .._snapset.instances import instances
 from .._snapset.result import view_of
 from .._snapset.state import member_state
@@ -61,7 +61,7 @@ def host_info(host_state: HostState, name: str | None) -> dict[str, Any]:
         "rollback_timers": [timer_view(timer) for timer in timers_in(host_state)],
         "unmanaged_snapshots": list(_unmanaged(host_state)),
         "copies": [asdict(copy) for copy in copies_in(host_state)],
-        "foreign": [found.to_result() for found in foreign_sets(host_state)],
+        "foreign": [found.to_result() for found in foreign_parts(host_state)],
         "host_id": host_state.host.host_id or None,
         "volume_groups": [_group(group) for group in host_state.volume_groups],
         "thin_pools": list(_pools(host_state)),

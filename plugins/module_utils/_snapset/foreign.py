@@ -29,7 +29,7 @@ def own_state(host_state: HostState) -> HostState:
 
 
 def separate_foreign_tags(host_state: HostState) -> HostState:
-    """``host_state``, whose copied tags must have been separated, with tags of other hosts moved to ``foreign_tags``."""
+    """``host_state`` with tags of other hosts moved to ``foreign_tags``. Copied tags must have been separated."""
     parts = _parts(claim for volume in host_state.volumes for claim in claims_of(volume, volume.tags))
     foreign: dict[LvKey, set[str]] = defaultdict(set)
     for part in parts:
@@ -49,8 +49,11 @@ def _without(volume: Volume, foreign: set[str] | None) -> Volume:
 
 
 @dataclass(frozen=True)
-class ForeignSet:
-    """What belongs to one snapset instance and records the same host. ``host`` is empty if it records none."""
+class SetPart:
+    """What belongs to one snapset instance and records the same host. ``host`` is empty if none is recorded.
+
+    Usually that is everything of the instance.
+    """
 
     name: str
     set_id: str
@@ -79,13 +82,13 @@ class ForeignSet:
         return {**known, "vgs": list(self.vgs), "volumes": volumes}
 
 
-def foreign_sets(host_state: HostState, name: str | None = None) -> tuple[ForeignSet, ...]:
-    """What is foreign on the host, whose foreign tags must have been separated, or only what has that name."""
+def foreign_parts(host_state: HostState, name: str | None = None) -> tuple[SetPart, ...]:
+    """What is foreign in ``host_state``, whose foreign tags must have been separated; with ``name`` only of that set."""
     parts = _parts(claim for volume in host_state.volumes for claim in claims_of(volume, volume.foreign_tags))
     return tuple(part for part in parts if name in (None, part.name))
 
 
-def _parts(claims: Iterable[Claim]) -> Sequence[ForeignSet]:
+def _parts(claims: Iterable[Claim]) -> Sequence[SetPart]:
     # The module snapshot names the VG and the LVs, so it needs no host.
     known = [claim for claim in claims if not is_single_name(claim.set_name)]
     # LVM cannot change the tags of a snapshot that is being merged, but those of its origin.
@@ -94,10 +97,10 @@ def _parts(claims: Iterable[Claim]) -> Sequence[ForeignSet]:
     for claim in known:
         host = recorded.get((claim.origin, claim.set_id), claim.host)
         found[claim.set_name, claim.set_id, host].append(claim)
-    return [ForeignSet(*key, tuple(mine)) for key, mine in sorted(found.items(), key=lambda item: item[0])]
+    return [SetPart(*key, tuple(mine)) for key, mine in sorted(found.items(), key=lambda item: item[0])]
 
 
-def _is_own(host_state: HostState, part: ForeignSet, parts: Sequence[ForeignSet]) -> bool:
+def _is_own(host_state: HostState, part: SetPart, parts: Sequence[SetPart]) -> bool:
     here = host_state.host.host_id
     if part.host and part.host == here:
         return True
@@ -118,7 +121,7 @@ def _root_vg(host_state: HostState) -> str | None:
     return volume.vg_uuid if volume else None
 
 
-def is_in_use(host_state: HostState, part: ForeignSet) -> bool:
+def is_in_use(host_state: HostState, part: SetPart) -> bool:
     """Whether an origin is active here. If there is none, an LV of it counts."""
     found = [origin for key in part.origins if (origin := host_state.by_key(key)) is not None]
     return any(map(_is_active, found or [claim.volume for claim in part.claims]))
@@ -132,17 +135,17 @@ def _is_active(volume: Volume) -> bool:
 def foreign_problems(
     host_state: HostState, name: str, *, vgs: Collection[str] | None = None, kind: ClaimKind | None = None
 ) -> Iterator[str]:
-    """Whose the foreign snapsets of that name are, and how to take them over.
+    """Sentences that say whose the foreign snapsets of that name are, and how to take them over.
 
     With ``vgs`` only those in one of these VGs, with ``kind`` only those to which something of that kind belongs.
     """
-    for part in foreign_sets(host_state, name):
+    for part in foreign_parts(host_state, name):
         is_near = vgs is None or not set(vgs).isdisjoint(part.vgs)
         if is_near and kind in (None, *(claim.kind for claim in part.claims)):
             yield _sentence(host_state, part)
 
 
-def _sentence(host_state: HostState, part: ForeignSet) -> str:
+def _sentence(host_state: HostState, part: SetPart) -> str:
     kind = "a snapset" if part.origins else "a backup of /boot or a rollback timer of"
     whose = "that does not record its host and is not active here"
     if part.host:
@@ -153,7 +156,7 @@ def _sentence(host_state: HostState, part: ForeignSet) -> str:
     )
 
 
-def _way_out(host_state: HostState, part: ForeignSet) -> str:
+def _way_out(host_state: HostState, part: SetPart) -> str:
     names = " ".join(sorted({claim.volume.full_name for claim in part.claims}))
     if not part.origins:
         return f"remove it by hand (lvremove {names})"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..._errors import Refused
 from ..claims import PREFIXES
-from ..foreign import foreign_sets, is_in_use, separate_foreign_tags
+from ..foreign import foreign_parts, is_in_use, separate_foreign_tags
 from ..instances import instances, lookup
 from ..outcome_tags import outcomes_of
 from ..steps import Retag
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..._model import HostState
     from ..claims import Claim, ClaimKind
-    from ..foreign import ForeignSet
+    from ..foreign import SetPart
     from .base import Request
 
 # The members last: as long as one of them is foreign, an interrupted run can be repeated.
@@ -47,37 +47,36 @@ def plan_adoption(host_state: HostState, request: Request) -> tuple[tuple[Retag,
     return steps, separate_foreign_tags(host_state_after(replace(host_state, volumes=all_own), steps))
 
 
-def _candidates(host_state: HostState, request: Request) -> Sequence[ForeignSet]:
+def _candidates(host_state: HostState, request: Request) -> Sequence[SetPart]:
     own = lookup(instances(host_state), request.name).current
     if own is not None and not own.members_in("lost"):
         return ()
     # If this host has a part of it, an earlier run was interrupted.
     wanted = request.set_id if own is None else own.set_id
-    found = [one for one in foreign_sets(host_state, request.name) if wanted in (None, one.set_id)]
+    found = [one for one in foreign_parts(host_state, request.name) if wanted in (None, one.set_id)]
     sets = {one.set_id for one in found if one.origins}
     return [one for one in found if one.set_id in sets]
 
 
-def _ambiguity_problems(parts: Sequence[ForeignSet]) -> Iterator[str]:
+def _ambiguity_problems(parts: Sequence[SetPart]) -> Iterator[str]:
     ids = dict.fromkeys(part.set_id for part in parts)
     if len(ids) > 1:
         yield f"several other snapsets have this name (IDs {', '.join(ids)}): choose one with id"
 
 
-def _part_problems(host_state: HostState, part: ForeignSet) -> Iterator[str]:
+def _part_problems(host_state: HostState, part: SetPart) -> Iterator[str]:
     if part.origins and not is_in_use(host_state, part):
-        origins = [origin for key in part.origins if (origin := host_state.by_key(key)) is not None]
-        names = " ".join(origin.full_name for origin in origins)
+        names = [origin.full_name for key in part.origins if (origin := host_state.by_key(key)) is not None]
         yield (
-            f"no origin of snapset {part.name} of another host ({part.host}) is active here, so another host may be "
-            f"using VG {', '.join(part.vgs)}: make sure that none does, type lvchange -ay {names}, then run again"
+            f"none of its origins is active here, so another host may be using VG {', '.join(part.vgs)}: make sure that "
+            f"none does, activate them (lvchange -ay {' '.join(names) or 'VG/LV'}), then run again"
         )
     recorded = {claim.origin for claim in part.claims if claim.kind == "outcome"}
     for claim in part.claims:
         if claim.volume.hidden and claim.origin not in recorded:
             yield (
-                f"{claim.volume.full_name} is being merged, so LVM cannot change its tags: let LVM finish that, "
-                "then run again"
+                f"somebody has requested the merge of {claim.volume.full_name} by hand, and LVM cannot change its tags "
+                "until that has ended: let LVM finish it, then run again"
             )
 
 
