@@ -23,6 +23,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.outcome_tags import (
     Outcome,
     OutcomeKind,
+    parse_outcome,
     vg_marks,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, Single, State
@@ -221,12 +222,30 @@ def copied(host: HostState, names: Mapping[str, str], *, active: bool) -> HostSt
         for lv in host.volumes
         if lv.vg in groups
     ]
+    return joined(host, groups.values(), copies if active else map(inactive, copies))
+
+
+def joined(host: HostState, groups: Iterable[VolumeGroup], volumes: Iterable[Volume]) -> HostState:
+    """``host`` after disks with other VGs were attached."""
     both = host_state(
-        sorted([*host.volumes, *(copies if active else map(inactive, copies))], key=lambda lv: lv.vg),
-        groups=sorted([*host.volume_groups, *groups.values()], key=lambda copy: copy.name),
+        sorted([*host.volumes, *volumes], key=lambda lv: lv.vg),
+        groups=sorted([*host.volume_groups, *groups], key=lambda group: group.name),
         mounts={mount.mountpoint: lv for mount in host.host.mounts if (lv := host.lv_below(mount.device))},
     )
     return replace(both, host=replace(host.host, mounts=both.host.mounts, devices=both.host.devices))
+
+
+def of_host(volumes: Iterable[Volume], host: str) -> tuple[Volume, ...]:
+    """``volumes`` with tags that another host wrote; none records a host if ``host`` is empty."""
+    return tuple(replace(lv, tags=tuple(new for tag in lv.tags if (new := _of_host(tag, host)))) for lv in volumes)
+
+
+def _of_host(tag: str, host: str) -> str:
+    outcome = parse_outcome(tag)
+    if outcome is not None:
+        return replace(outcome, host=host).to_tag()
+    before, found, _host = tag.partition(".host=")
+    return tag if not found else before + found + host if host else ""
 
 
 def _device(lv: Volume, place: int) -> BlockDevice:
