@@ -60,9 +60,10 @@ OWN = [name for name in situations.ALL if name not in ("nothing", "name_taken", 
 @STATE
 def test_a_foreign_set_changes_nothing_for_an_own_one(
     case: str,
-    active: bool,
     state: str,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    active: bool,
 ) -> None:
     monkeypatch.setattr("uuid.uuid4", lambda: type("Uuid", (), {"hex": "f" * 32}))
     alone = own_state(situations.ALL[case]())
@@ -74,7 +75,7 @@ def test_a_foreign_set_changes_nothing_for_an_own_one(
 
 @ACTIVE
 @STATE
-def test_a_name_that_only_a_foreign_set_has(active: bool, state: str) -> None:  # noqa: FBT001
+def test_a_name_that_only_a_foreign_set_has(*, active: bool, state: str) -> None:
     both = own_state(hypervisor(situations.nothing(), active=active, state=state))
     whose = f"VG ga, gt has a snapset s of another host ({b.OTHER_HOST}, this host is {b.HOST}), which is not touched"
     for request in (b.request(state="merged"), b.request(state="merged", accept_loss_of=("s",))):
@@ -104,7 +105,7 @@ def foreign_volumes(model: ModelLvm) -> Sequence[Volume]:
 
 
 @ACTIVE
-def test_foreign_sets_are_shown_as_such(active: bool) -> None:  # noqa: FBT001
+def test_foreign_sets_are_shown_as_such(*, active: bool) -> None:
     info = host_info(own_state(hypervisor(situations.active(), active=active)), None)
     assert [(one["name"], one["id"]) for one in info["snapsets"]] == [("s", b.SET_ID)]
     assert info["foreign"] == [
@@ -121,7 +122,7 @@ def test_foreign_sets_are_shown_as_such(active: bool) -> None:  # noqa: FBT001
 
 
 @ACTIVE
-def test_what_belongs_to_a_foreign_set(active: bool) -> None:  # noqa: FBT001
+def test_what_belongs_to_a_foreign_set(*, active: bool) -> None:
     """Its backup is neither chosen nor removed, its timer not removed, and no menu shows it."""
     context = snapset_context(own_state(hypervisor(situations.nothing(), active=active)), "s")
     assert (context.bound, context.unbound, context.backups) == (None, None, ())
