@@ -13,7 +13,13 @@ from .._names import set_name_problem
 from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 from .._rollback_timer.running import with_running
 from .._rollback_timer.timers import timer_view, timers_in
-from .._snapset.checks import kernel_problems, origin_problems, udev_problems, visibility_problems
+from .._snapset.checks import (
+    kernel_problems,
+    origin_problems,
+    same_name_problems,
+    udev_problems,
+    visibility_problems,
+)
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
 from .._snapset.coverage import not_on_lvm_problem
@@ -150,6 +156,7 @@ def _warnings(host_state: HostState) -> list[str]:
         *ambiguities,
         *kernel_problems(host_state),
         *udev_problems(host_state.host),
+        *same_name_problems(host_state, {group.name for group in host_state.volume_groups}),
         *partial,
         *pools,
     ]

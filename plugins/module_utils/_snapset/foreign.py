@@ -83,7 +83,7 @@ class SetPart:
 
 
 def foreign_parts(host_state: HostState, name: str | None = None) -> tuple[SetPart, ...]:
-    """What is foreign in ``host_state``, whose foreign tags must have been separated; with ``name`` only of that set."""
+    """What is foreign in ``host_state``, or only what has that name. Foreign tags must have been separated."""
     parts = _parts(claim for volume in host_state.volumes for claim in claims_of(volume, volume.foreign_tags))
     return tuple(part for part in parts if name in (None, part.name))
 

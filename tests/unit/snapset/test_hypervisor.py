@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import builders as b
@@ -18,9 +19,12 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.observed import BootObserved
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.plan import plan_backup
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.checks import entry_problems
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.gates import check_steps
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.observed import TimerObserved
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.plan import plan_disarmed
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.checks import same_name_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.foreign import own_state
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateSnapshot
@@ -182,3 +186,20 @@ def test_a_host_without_machine_id_takes_no_set_that_it_would_not_know() -> None
     assert driver.view(model.observe(), b.request()).state == "active"
     assert not any(".host=" in tag for lv in model.host_state.volumes for tag in lv.tags)
     assert driver.reasons(of(away, here=b.HOST), b.request("data/db", size="40MiB")) == ()
+
+
+def test_a_guest_has_a_vg_of_the_same_name() -> None:
+    """LVM shows both, and changes neither."""
+    other = replace(b.group("va"), uuid=b.lvm_uuid("va of a guest"), exported=True)
+    theirs = replace(b.volume("va/theirs"), vg_uuid=other.uuid)
+    both = own_state(b.joined(situations.active(), [other], [theirs]))
+    for request in REQUESTS:
+        reasons = driver.reasons(both, request)
+        uuids = f"{b.lvm_uuid('va')}, {other.uuid}"
+        assert f"2 VGs are named va (UUIDs {uuids}), so LVM changes none of them" in str(reasons), request
+    assert [text for text in host_info(both, None)["warnings"] if "named va" in text] == [reasons[0]]
+    assert [*same_name_problems(both, {"vt"})] == []
+    steps = driver.plan(own_state(situations.active()), b.request(state="absent")).steps
+    with pytest.raises(Refused, match="2 VGs are named va"):
+        check_steps("title", both, steps)
+    check_steps("title", own_state(situations.active()), steps)

@@ -68,8 +68,8 @@ def _part_problems(host_state: HostState, part: SetPart) -> Iterator[str]:
     if part.origins and not is_in_use(host_state, part):
         names = [origin.full_name for key in part.origins if (origin := host_state.by_key(key)) is not None]
         yield (
-            f"none of its origins is active here, so another host may be using VG {', '.join(part.vgs)}: make sure that "
-            f"none does, activate them (lvchange -ay {' '.join(names) or 'VG/LV'}), then run again"
+            f"none of its origins is active here, so another host may be using VG {', '.join(part.vgs)}: make sure "
+            f"that none does, activate them (lvchange -ay {' '.join(names) or 'VG/LV'}), then run again"
         )
     recorded = {claim.origin for claim in part.claims if claim.kind == "outcome"}
     for claim in part.claims:

@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..._errors import Refused
-from ..checks import ambiguity_problems, group_problems, kernel_problems, pool_failure_problems, visibility_problems
+from ..checks import (
+    ambiguity_problems,
+    group_problems,
+    kernel_problems,
+    pool_failure_problems,
+    same_name_problems,
+    visibility_problems,
+)
 from ..instances import SnapsetLookup, instances, lookup, single_instance
 from ..outcome_tags import outcomes_of
 from ..selection import NOTHING_CHOSEN, select
@@ -160,6 +167,7 @@ def common_problems(
             concerned += [v for m in instance.members for v in (m.origin, m.snapshot) if v is not None]
     yield from kernel_problems(host_state)
     groups = {volume.vg for volume in concerned}
+    yield from same_name_problems(host_state, groups)
     for group in host_state.volume_groups:
         if group.name in groups:
             yield from group_problems(group)

@@ -130,6 +130,15 @@ def test_a_host_with_a_set_of_the_name_takes_over_none(case: str, state: State) 
         )
 
 
+def test_a_foreign_set_with_the_id_of_an_own_one_is_not_taken_over() -> None:
+    """Somebody may give all hosts the same id."""
+    other = b.volume("guest/root")
+    found = of(DATA, b.member(DATA), other, *members_of(other, b.OTHER_HOST))
+    assert driver.plan(found, ADOPT).steps == ()
+    assert driver.argvs(driver.plan(found, adopting("absent")))[0].endswith(" data/db_s")
+    assert len(host_info(found, None)["foreign"]) == 1
+
+
 def test_with_nothing_to_take_over() -> None:
     alone = own_state(situations.nothing())
     assert driver.step_names(driver.plan(alone, b.request("va/a", adopt=True))) == ["create", "seal"]
