@@ -240,15 +240,20 @@ def test_two_vgs_of_one_name() -> None:
     ok("snapset", present("o", "other/a"))
     set_active(active=False)
     uuid = lvm.report("vgs", "vg_uuid", "guest")[0]["vg_uuid"]
+    # While /dev/other exists, LVM gives its name to no other VG.
+    lvm.run("vgchange", "-q", "-an", "other")
     with _hidden("other"):
         lvm.run("vgrename", "-q", "guest", "other")
     try:
         for request in (present("o", "other/a"), merged("o"), absent("o"), present("new", "other/a")):
             refused("snapset", request, "2 VGs are named other", uuid, "vgrename UUID NEW_NAME")
+        single = {"vg": "other", "lv": "a", "snapshot": "x"}
+        refused("snapshot", single, "2 VGs are named other")
         assert "2 VGs are named other" in str(ok("snapset_info", {})["warnings"])
         ok("snapset", present("n", "thick/c"))
     finally:
         lvm.run("vgrename", "-q", uuid, "guest")
+    lvm.run("vgchange", "-q", "-ay", "other")
     ok("snapset", absent("o"))
 
 

@@ -174,8 +174,8 @@ def member(origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int 
 def pending(origin: Volume, snap: Volume, *, boot_id: str = BOOT, count: int = 1) -> tuple[Volume, Volume]:
     """Origin and snapshot of the set ``s`` after a merge was requested while the origin was in use."""
     tag = outcome_tag("merging", origin, boot_id=boot_id, count=count, thin_ids=_thin_ids(origin, snap))
-    hidden = replace(snap, merging=True, roles=(snap.roles - {"public"}) | {"private"})
-    return replace(origin, open=True, merging=not origin.is_thin, tags=(tag,)), hidden
+    # LVM hides the snapshot, but reports it as public.
+    return replace(origin, open=True, merging=not origin.is_thin, tags=(tag,)), replace(snap, merging=True)
 
 
 def _thin_ids(origin: Volume, snap: Volume) -> Mapping[LvKey, int]:

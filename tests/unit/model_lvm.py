@@ -209,7 +209,7 @@ class ModelLvm:
             self._poll(volume)
         elif "--activate" in command.options:
             self._activate(volume, active=command.one("--activate") == "y")
-        elif volume.hidden:
+        elif volume.hidden or (volume.is_snapshot and volume.merging):
             raise CommandError(f"Operation not permitted on hidden LV {name}")
         else:
             kept = [tag for tag in volume.tags if tag not in command.all("--deltag")]
@@ -227,9 +227,8 @@ class ModelLvm:
             raise CommandError("Unable to merge invalidated snapshot LV")
         if snapshot.is_thin and any(not sibling.is_thin for sibling in siblings):
             raise CommandError("Merging into the old snapshot origin is not supported")
-        hidden = (snapshot.roles - {"public"}) | {"private"}
         origin = self.put(origin, merging=not origin.is_thin)
-        snapshot = self.put(snapshot, merging=True, roles=hidden)
+        snapshot = self.put(snapshot, merging=True)
         if not snapshot.open:
             self._start(origin)
 

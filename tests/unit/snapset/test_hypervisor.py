@@ -28,6 +28,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.checks impo
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.foreign import own_state
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateSnapshot
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.volumes import plan_volume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,6 +200,15 @@ def test_a_guest_has_a_vg_of_the_same_name() -> None:
         assert f"2 VGs are named va (UUIDs {uuids}), so LVM changes none of them" in str(reasons), request
     assert [text for text in host_info(both, None)["warnings"] if "named va" in text] == [reasons[0]]
     assert [*same_name_problems(both, {"vt"})] == []
+    # The LVs of the VG that LVM reports first are not taken for those of the other one.
+    for request in (
+        b.request("va/theirs", name="z"),
+        b.single_request("va/a", "x"),
+        b.single_request("va/theirs", "x"),
+    ):
+        assert driver.reasons(both, request)[0] == reasons[0]
+    with pytest.raises(Refused, match="2 VGs are named va"):
+        plan_volume(both, "x", names=("x",), vg="va", needed=1, going=())
     steps = driver.plan(own_state(situations.active()), b.request(state="absent")).steps
     with pytest.raises(Refused, match="2 VGs are named va"):
         check_steps("title", both, steps)

@@ -73,15 +73,20 @@ def _part_problems(host_state: HostState, part: SetPart) -> Iterator[str]:
         )
     recorded = {claim.origin for claim in part.claims if claim.kind == "outcome"}
     for claim in part.claims:
-        if claim.volume.hidden and claim.origin not in recorded:
+        if _is_hidden(claim) and claim.origin not in recorded:
             yield (
                 f"somebody has requested the merge of {claim.volume.full_name} by hand, and LVM cannot change its tags "
                 "until that has ended: let LVM finish it, then run again"
             )
 
 
+def _is_hidden(claim: Claim) -> bool:
+    # LVM hides a snapshot that is being merged, but does not report it as private.
+    return claim.kind == "member" and claim.volume.merging
+
+
 def _steps(kind: ClaimKind, claims: Sequence[Claim], host: str) -> Iterator[Retag]:
-    mine = [claim for claim in claims if claim.kind == kind and not claim.volume.hidden]
+    mine = [claim for claim in claims if claim.kind == kind and not _is_hidden(claim)]
     if kind == "outcome":
         yield from _outcome_steps(mine, host)
     elif mine:

@@ -126,6 +126,8 @@ def find(host_state: HostState, request: Request) -> SnapsetLookup:
             request.refusal,
             [f"there is no VG {single.vg} here (LVM hides foreign VGs)", *visibility_problems(host_state)],
         )
+    if problems := tuple(same_name_problems(host_state, {single.vg})):
+        raise Refused(request.refusal, problems)
     origin, holder = (
         host_state.volume(single.vg, single.origin),
         host_state.volume(single.vg, single.name),
