@@ -14,6 +14,7 @@ import lvm
 import pytest
 import storage
 from calls import absent, four_runs, merged, ok, predicted_and_done, present, processes, refused, rolled_back, states
+from identity import HOST, machine_id
 
 from ansible_collections.safepoint.lvm.plugins.modules import snapset
 
@@ -24,20 +25,6 @@ if TYPE_CHECKING:
 THEIRS = ("guest/c", "guest/t2")
 OURS = ("thick/c", "thin/t2")
 ACTIVE = pytest.mark.parametrize("active", [True, False], ids=["active", "inactive"])
-MACHINE = "00112233445566778899aabbccddeeff"
-HOST = "5cc98959658b4035"
-
-
-@contextmanager
-def machine_id(content: str = MACHINE) -> Iterator[None]:
-    """Have another machine-id temporarily, as a machine of its own or after a change that replaces it."""
-    file = storage.BASE / "machine-id"
-    file.write_text(f"{content}\n")
-    lvm.run("mount", "--bind", str(file), "/etc/machine-id")
-    try:
-        yield
-    finally:
-        lvm.run("umount", "/etc/machine-id")
 
 
 @pytest.fixture(autouse=True)
