@@ -66,8 +66,9 @@ class VolumeGroup:
 class Volume:
     """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
-    ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``). ``tags`` are
-    all others. ``locked``: pvmove(8) moves it. ``creation_limit``: LVM creates nothing in a pool above that percentage.
+    ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``), and
+    ``foreign_tags`` those of another host (``_snapset.foreign``). ``tags`` are all others. ``locked``: pvmove(8) moves
+    it. ``creation_limit``: LVM creates nothing in a pool above that percentage.
     """
 
     vg: str
@@ -77,6 +78,7 @@ class Volume:
     size: int
     tags: tuple[str, ...] = ()
     copied_tags: tuple[str, ...] = ()
+    foreign_tags: tuple[str, ...] = ()
     roles: frozenset[str] = frozenset()
     layout: frozenset[str] = frozenset()
     segtype: str = "linear"
@@ -106,8 +108,8 @@ class Volume:
 
     @property
     def all_tags(self) -> tuple[str, ...]:
-        """All its tags, copied ones included."""
-        return self.tags + self.copied_tags
+        """All its tags, copied and foreign ones included."""
+        return self.tags + self.copied_tags + self.foreign_tags
 
     @property
     def key(self) -> LvKey:
@@ -220,11 +222,13 @@ class Host:
     ``mounts`` are in the order in which they were mounted. ``udev_runs`` is false when LVM would wait for a udev that
     does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or have almost no space.
     ``has_devices_file`` is true when there is a devices file, which may restrict LVM to the devices in it. ``preview``
-    is the name and the ID of the snapset that a preview boot shows instead of the host.
+    is the name and the ID of the snapset that a preview boot shows instead of the host. ``host_id`` is a hash of the
+    machine-id, empty if there is none.
     """
 
     now: int
     boot_id: str
+    host_id: str = ""
     uptime: int = 0
     mounts: tuple[Mount, ...] = ()
     devices: Mapping[DeviceNumber, BlockDevice] = field(default_factory=lambda: MappingProxyType({}))

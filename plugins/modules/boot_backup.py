@@ -18,6 +18,8 @@ description:
     C(/boot/efi), C(/boot/firmware) and C(/efi), if they are separate filesystems.
   - The backup is a separate LV with a small filesystem. It contains the copies, a manifest and a list of checksums. It
     belongs to one snapset, identified by its ID, but is not a part of it. The merges neither change nor need it.
+  - The backup of another host, whose disks this host can see, is never read, restored or removed.
+    O(safepoint.lvm.snapset#module:adopt) takes it over with its snapset.
 requirements:
   - C(mkfs.ext4) and C(nsenter) on the managed host
 extends_documentation_fragment:

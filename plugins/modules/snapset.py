@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - safepoint.lvm.attributes
   - safepoint.lvm.planning
+  - safepoint.lvm.identity
 options:
   name:
     description: Name of the set, 1 to 64 characters of C(A-Z a-z 0-9 _ . -). It cannot begin with a hyphen.
@@ -42,17 +43,11 @@ options:
     type: str
     choices: [present, merged, absent]
     default: present
-  id:
-    description:
-      - ID of the set, 32 hexadecimal digits. Needed if something already belongs to this ID, for example a backup by
-        M(safepoint.lvm.boot_backup). By default, a new set gets a new ID.
-      - A set that exists must have this ID.
-    type: str
   volumes:
     description:
       - LVs to protect.
-      - With O(state=present), O(volumes), O(mountpoints) or O(system=true) is required. With other states they are
-        optional, and must select the members of the set.
+      - With O(state=present), O(volumes), O(mountpoints), O(system=true) or O(adopt=true) is required. Otherwise they
+        are optional, and must select the members of the set.
     type: list
     elements: dict
     default: []
@@ -143,6 +138,11 @@ EXAMPLES = r"""
   safepoint.lvm.snapset:
     name: patch_2026_11
     state: absent
+
+- name: Take over a set after the machine-id of the host has changed
+  safepoint.lvm.snapset:
+    name: before_migration
+    adopt: true
 """
 
 RETURN = r"""
@@ -335,6 +335,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "exclude": {"type": "list", "elements": "str", "default": []},
     "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
     "max_age": {"type": "str"},
+    "adopt": {"type": "bool", "default": False},
 }
 
 

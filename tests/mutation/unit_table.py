@@ -40,8 +40,8 @@ MUTANTS = (
     ),
     Mutant(
         "a member is never sealed at creation",
-        "return _format_tags(MEMBER, {",
-        "return (SEALED,) + _format_tags(MEMBER, {",
+        "return _format_tags(MEMBER, self, known)",
+        "return (SEALED, *_format_tags(MEMBER, self, known))",
     ),
     Mutant(
         "the maximum size of a store includes the header",

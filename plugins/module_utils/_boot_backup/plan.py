@@ -12,6 +12,7 @@ from .._boot_files.firmware import may_refuse, variables_to_write
 from .._boot_files.rule import spelled_as
 from .._boot_files.tree import digest_of, workspace
 from .._errors import Refused
+from .._snapset.foreign import foreign_problems
 from .._snapset.sizes import format_bytes
 from .._snapset.steps import Remove, Retag
 from .._snapset.tags import BOOT_RESTORED, boot_seal
@@ -225,7 +226,8 @@ def _absent(observed: BootObserved, _vg: str | None) -> StepsPlan:
     context = observed.context
     _refuse(context, "absent", (*removal_problems(context), *_unfinished_problems(observed)))
     if not context.backups:
-        return StepsPlan((), backup_view(observed))
+        left_alone = foreign_problems(context.host_state, context.name, kind="boot")
+        return StepsPlan((), backup_view(observed), tuple(left_alone))
     undone = [step for backup in context.backups for step in _undo(observed, backup)]
     return StepsPlan((*undone, Remove.of(backup.volume for backup in context.backups)), _absent_backup(context.name))
 

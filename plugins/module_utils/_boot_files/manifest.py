@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .._errors import FilesFailed, Refused
+from .._paths import BOOT_MOUNTPOINTS
 from .firmware import Firmware
 from .tree import FORMAT, Entry, Manifest, Tree, digest, dump
 
@@ -51,19 +52,45 @@ def copies_of(backup: Path, tree: Tree) -> Path:
 
 
 def load(text: str) -> Manifest:
-    """Parse a manifest. Raises Refused if another version of this collection wrote it."""
-    document = json.loads(text)
-    if document["format"] != FORMAT:
-        raise Refused(
-            "cannot read the backup of /boot",
-            [f"its format is {document['format']} and must be {FORMAT}: use the collection's version that made it"],
+    """Parse a manifest. Raises Refused if its format is another one, or if a path leads out of /boot.
+
+    The checksum does not show who wrote the manifest: whoever can write the VG can also write the tag with it.
+    """
+    try:
+        document = json.loads(text)
+        if document["format"] != FORMAT:
+            _refuse(
+                f"its format is {document['format']} and must be {FORMAT}: use the collection's version that made it"
+            )
+        trees = tuple(
+            Tree(one["mountpoint"], one["fstype"], {path: Entry(**entry) for path, entry in one["entries"].items()})
+            for one in document["trees"]
         )
-    trees = tuple(
-        Tree(one["mountpoint"], one["fstype"], {path: Entry(**entry) for path, entry in one["entries"].items()})
-        for one in document["trees"]
+        # The first version of this collection did not save what the firmware keeps.
+        firmware = Firmware.from_json(document.get("firmware", {}))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        _refuse(f"its manifest is not valid ({type(error).__name__}: {error})")
+    for tree in trees:
+        if tree.mountpoint not in BOOT_MOUNTPOINTS:
+            _refuse(f"its manifest names {tree.mountpoint!r}, which is none of {', '.join(BOOT_MOUNTPOINTS)}")
+        for path in tree.entries:
+            if not _is_inside(tree, path):
+                _refuse(f"its manifest names {path!r}, which is not a path below {tree.mountpoint}")
+    return Manifest(trees, firmware)
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise Refused("cannot read the backup of /boot", [problem])
+
+
+def _is_inside(tree: Tree, path: str) -> bool:
+    """Whether a path stays on the filesystem: it is relative, and every directory above it is one of the tree."""
+    parts = path.split("/")
+    parents = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    return path == "." or (
+        not {"", ".", ".."} & {*parts}
+        and all(parent in tree.entries and tree.entries[parent].kind == "directory" for parent in parents)
     )
-    # The first version of this collection did not save what the firmware keeps.
-    return Manifest(trees, Firmware.from_json(document.get("firmware", {})))
 
 
 def checksums(trees: Iterable[Tree], firmware: Firmware) -> str:

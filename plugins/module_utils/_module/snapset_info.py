@@ -18,12 +18,14 @@ from .._snapset.checks import (
     kernel_problems,
     origin_problems,
     read_only_problems,
+    same_name_problems,
     udev_problems,
     visibility_problems,
 )
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
 from .._snapset.coverage import not_on_lvm_problem
+from .._snapset.foreign import foreign_parts
 from .._snapset.instances import instances
 from .._snapset.result import view_of
 from .._snapset.state import member_state
@@ -67,6 +69,8 @@ def host_info(host_state: HostState, name: str | None) -> dict[str, Any]:
         "rollback_timers": [timer_view(timer) for timer in timers_in(host_state)],
         "unmanaged_snapshots": list(_unmanaged(host_state)),
         "copies": [asdict(copy) for copy in copies_in(host_state)],
+        "foreign": [found.to_result() for found in foreign_parts(host_state)],
+        "host_id": host_state.host.host_id or None,
         "volume_groups": [_group(group) for group in host_state.volume_groups],
         "thin_pools": list(_pools(host_state)),
         "coverage": [_coverage(host_state, mount, found) for mount in host_state.host.mounts],
@@ -77,7 +81,7 @@ def host_info(host_state: HostState, name: str | None) -> dict[str, Any]:
 
 def _unmanaged(host_state: HostState) -> Iterator[dict[str, Any]]:
     for volume in host_state.volumes:
-        if volume.is_snapshot and parse_member(volume.tags) is None:
+        if volume.is_snapshot and parse_member((*volume.tags, *volume.foreign_tags)) is None:
             origin = host_state.origin_of(volume)
             used = volume.data_percent
             yield {
@@ -159,6 +163,7 @@ def _warnings(host_state: HostState) -> list[str]:
         *ambiguities,
         *kernel_problems(host_state),
         *udev_problems(host_state.host),
+        *same_name_problems(host_state, {group.name for group in host_state.volume_groups}),
         *partial,
         *unwritable,
         *pools,

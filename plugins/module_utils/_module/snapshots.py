@@ -57,7 +57,13 @@ def plan_snapshots(host_state: HostState, request: Request) -> Plan:
         from .._snapset.plan.merged import plan_merged as planner
     else:
         from .._snapset.plan.absent import plan_absent as planner
-    return planner(host_state, request)
+    if not request.adopt:
+        return planner(host_state, request)
+    from .._snapset.plan.adoption import plan_adoption
+
+    adoption, host_state = plan_adoption(host_state, request)
+    plan = planner(host_state, request)
+    return replace(plan, steps=(*adoption, *plan.steps))
 
 
 class SnapshotsCase(UseCase[Snapshots, Plan]):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from .._errors import Refused
 from .._names import generated_names
 from .._settings import FILESYSTEM
-from .._snapset.context import host_problems
+from .._snapset.context import host_problems, missing_problems
 from .._snapset.coverage import boot_mounts
+from .._snapset.foreign import foreign_problems
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
@@ -63,8 +64,9 @@ def _no_timer(name: str) -> dict[str, Any]:
 
 def plan_disarmed(observed: TimerObserved) -> StepsPlan:
     """Return the steps that stop and remove every timer of the snapset."""
-    steps = tuple(_removal(observed))
-    return StepsPlan(steps, _no_timer(observed.context.name) if steps else set_timer_view(observed))
+    steps, name = tuple(_removal(observed)), observed.context.name
+    warnings = () if observed.timers else tuple(foreign_problems(observed.host_state, name, kind="timer"))
+    return StepsPlan(steps, _no_timer(name) if steps else set_timer_view(observed), warnings)
 
 
 def _removal(observed: TimerObserved) -> Iterator[Step]:
@@ -93,7 +95,13 @@ def plan_armed(observed: TimerObserved, *, after: int, boots: int, vg: str | Non
         going=[timer.volume for timer in observed.timers],
     )
     tags = TimerTags(
-        set_name=name, set_id=observed.context.set_id, armed=host.now, after=after, boots=boots, vg=place.vg_uuid
+        set_name=name,
+        set_id=observed.context.set_id,
+        armed=host.now,
+        after=after,
+        boots=boots,
+        vg=place.vg_uuid,
+        host=observed.context.instance.host if observed.context.instance else "",
     )
     steps = (
         *_removal(observed),
@@ -130,8 +138,7 @@ def _rollback_script(observed: TimerObserved) -> RollbackScript:
     """Return what the program must do. Raises Refused."""
     context = observed.context
     if context.instance is None:
-        missing = f"snapset {context.name} does not exist: take it first, or check the name"
-        raise Refused(refusal(context.name, "armed"), [missing], snapset_missing=True)
+        raise Refused(refusal(context.name, "armed"), [*missing_problems(context)], snapset_missing=True)
     if problems := tuple(set_problems(context)):
         raise Refused(
             refusal(context.name, "armed"), problems, snapset_missing=context.set_state in ("rolled_back", "incomplete")

@@ -16,7 +16,7 @@ from .state import member_state
 from .tags import is_auxiliary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from .._model import FstabEntry, Host, HostState, Initramfs, Volume, VolumeGroup
 
@@ -81,6 +81,18 @@ def moving_pool_problems(host_state: HostState, volume: Volume) -> Iterator[str]
 def _after_the_move(volume: Volume) -> str:
     progress = f"lvs -a -o lv_name,move_pv,copy_percent {volume.vg}"
     return f"wait until that ends ({progress}), or type pvmove --abort, then run again"
+
+
+def same_name_problems(host_state: HostState, names: Collection[str]) -> Iterator[str]:
+    """Why nothing can be done in the VGs with these names: LVM skips a name that two VGs have (seen with 2.03.31)."""
+    for name in sorted(names):
+        uuids = [group.uuid for group in host_state.volume_groups if group.name == name]
+        if len(uuids) > 1:
+            yield (
+                f"{len(uuids)} VGs are named {name} (UUIDs {', '.join(uuids)}), so LVM changes none of them: exclude "
+                "the disks of another host (lvmdevices, or global_filter in lvm.conf), or rename one (vgrename UUID "
+                "NEW_NAME)"
+            )
 
 
 def udev_problems(host: Host) -> Iterator[str]:

@@ -3,8 +3,9 @@
 
 """What the documentation shows can be run as it stands there.
 
-Every task in a module's EXAMPLES, and every role in a play of a README, has arguments that its argument spec takes, and
-values that the module can read. Every playbook that a README runs exists, and so does each variable that it is given.
+Every task in a module's EXAMPLES or in a play on a page in docs, and every role in a play of a README, has arguments
+that its argument spec takes, and values that the module can read. Every playbook that a README runs exists, and so does
+each variable that it is given.
 Nothing is run: whether the examples do what they say is for the tests on real LVM.
 """
 
@@ -22,6 +23,7 @@ from documented import MODULES, argument_spec
 ROOT = Path(__file__).resolve().parents[3]
 COLLECTION = "safepoint.lvm."
 READMES = ("README.md", *sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("roles/*/README.md")))
+PAGES = tuple(sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("docs/*.md")))
 # What the playbooks take themselves.
 OF_PLAYBOOKS = {"snapset", "target", "confirm_hosts", "rollback_serial"}
 
@@ -31,6 +33,14 @@ def _examples() -> list[Any]:
         pytest.param(key.removeprefix(COLLECTION), arguments or {}, id=f"{name}: {task['name']}")
         for name, module in MODULES.items()
         for task in yaml.safe_load(module.EXAMPLES)
+        for key, arguments in task.items()
+        if key.startswith(COLLECTION)
+    ] + [
+        pytest.param(key.removeprefix(COLLECTION), arguments, id=f"{page}: {task['name']}")
+        for page in PAGES
+        for block in _blocks(page, "yaml")
+        for play in yaml.safe_load(block)
+        for task in play.get("tasks", ())
         for key, arguments in task.items()
         if key.startswith(COLLECTION)
     ]

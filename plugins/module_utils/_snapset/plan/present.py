@@ -12,6 +12,7 @@ from ..._durations import format_age
 from ..._errors import Refused
 from ..allocation import CowAllocation, extension_allocation, room_problems
 from ..checks import thin_size_problem
+from ..copies import copy_problems
 from ..result import view_of
 from ..selection import NOTHING_CHOSEN, RequestedOrigin, Selection, select
 from ..sizes import AUTO
@@ -52,7 +53,18 @@ def plan_present(host_state: HostState, request: Request) -> Plan:
     if current is not None and _is_kept(current):
         return _plan_kept(host_state, request, current, found.leftovers, selection, reasons)
     leftovers = [instance for instance in (current, *found.leftovers) if instance is not None and instance.live]
+    if request.adopt and not request.selector.given:
+        raise Refused(request.refusal, [*reasons, *_missing_problems(host_state, request, leftovers)])
     return plan_creation(host_state, request, leftovers, selection, reasons)
+
+
+def _missing_problems(host_state: HostState, request: Request, leftovers: Sequence[Instance]) -> Iterator[str]:
+    """Why there is nothing to keep after an adoption, and nothing that could be created."""
+    if leftovers:
+        yield "its creation was interrupted, so it is incomplete: remove it (state: absent)"
+    else:
+        yield "there is none to take over: check the name, or choose volumes, mountpoints or system to create one"
+    yield from copy_problems(host_state, request.name)
 
 
 def will_protect_root(host_state: HostState, request: Request) -> bool:
@@ -96,7 +108,8 @@ def _plan_kept(
 ) -> Plan:
     reasons += _blocking_problems(host_state, request, current)
     reasons += _age_problems(host_state, request, current)
-    difference = mismatch_problem(current, selection)
+    is_chosen = request.selector.given or request.single is not None
+    difference = mismatch_problem(current, selection) if is_chosen else None
     if difference is not None and not selection.reasons:
         reasons.append(f"{difference}: members cannot be added to a snapset or removed from it; choose another name")
     if request.set_id not in (None, current.set_id):
