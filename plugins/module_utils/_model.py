@@ -66,9 +66,8 @@ class VolumeGroup:
 class Volume:
     """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
-    ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``), and
-    ``foreign_tags`` those of another host (``_snapset.foreign``). ``tags`` are all others. ``locked``: pvmove(8) moves
-    it. ``creation_limit``: LVM creates nothing in a pool above that percentage.
+    ``copied_tags`` are tags of this collection that came with a copy of a VG, ``foreign_tags`` those of another host. See
+    ``_snapset``. ``locked``: pvmove(8) moves it. ``creation_limit``: LVM creates nothing in a pool above that percentage.
     """
 
     vg: str
@@ -345,8 +344,6 @@ class HostState:
 
     def device_of(self, volume: Volume) -> BlockDevice | None:
         """The kernel's device of an active LV, or None."""
-        for device in self.host.devices.values():
-            layered = "-" in device.dm_uuid[len("LVM-") :]
-            if device.dm_uuid.startswith("LVM-") and not layered and self._lv_of_device(device) == volume:
-                return device
-        return None
+        found = (one for one in self.host.devices.values() if self._lv_of_device(one) == volume)
+        # Others are hidden layers of it.
+        return next((one for one in found if "-" not in one.dm_uuid[len("LVM-") :]), None)

@@ -67,7 +67,7 @@ def test_a_path_that_leads_elsewhere_is_refused(mountpoint: str, path: str) -> N
     """The checksum is in a tag of the same VG, so it does not show who wrote the manifest."""
     others = {"grub": {"kind": "directory"}, "link": {"kind": "link", "target": "/etc"}, "efi": {"kind": "mountpoint"}}
     known = {**TOP, **others, "vmlinuz": FILE, "grub/x.cfg": FILE}
-    assert len(load(written(mountpoint, known))[0].entries) == len(known)
+    assert len(load(written(mountpoint, known)).trees[0].entries) == len(known)
     with pytest.raises(Refused, match=r"its manifest names .*, which is not a path below /boot$"):
         load(written(mountpoint, {**known, path: FILE}))
 
