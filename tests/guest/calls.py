@@ -188,7 +188,7 @@ def four_runs(module: str, arguments: Arguments, *, commands: int, changed: bool
         assert result["changed"] is False
         assert result["planned"] == []
         assert result["diff"]["before"] == result["diff"]["after"] == real["diff"]["after"]
-    nothing_done = ([], lvm.processes_per_report())
+    nothing_done: tuple[list[str], int] = ([], lvm.processes_per_report())
     assert (again["commands"], again["reads"]) == (again_check["commands"], again_check["reads"]) == nothing_done
     assert storage.seqnos() == after
     return Runs(check, real, again, again_check)

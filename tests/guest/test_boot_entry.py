@@ -162,7 +162,7 @@ def test_a_damaged_environment_block() -> None:
     finally:
         (GRUB / "grubenv").write_bytes(block)
     assert [(one["name"], one["next_boot"]) for one in found["boot_entries"]] == [("s", None)]
-    assert "cannot read whether a boot entry is selected" in "".join(found["warnings"])
+    assert "cannot read whether a boot entry is selected" in str(found["warnings"])
 
 
 def test_an_unsuitable_menu() -> None:
