@@ -27,6 +27,12 @@ def run(*argv: str, stdin: str = "") -> str:
     return done.stdout
 
 
+def processes_per_report() -> int:
+    """How many LVM processes a module needs to observe the host: two while LVM warns, as it does of duplicate PVs."""
+    done = subprocess.run(["lvm", "fullreport"], capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    return 2 if done.stderr.strip() else 1
+
+
 def report(command: str, fields: str, *arguments: str) -> list[dict[str, str]]:
     """The rows of lvs, vgs or pvs with ``fields``, sizes in bytes."""
     options = ("--reportformat", "json", "--units", "b", "--nosuffix", "-o", fields)

@@ -158,11 +158,11 @@ def test_a_damaged_environment_block() -> None:
         found = ok("snapset_info", {})
         refused("boot_entry", REMOVE, "invalid environment block")
         # The entry would come back with the backup.
-        refused("boot_backup", {"name": "other"}, "a boot entry")
+        refused("boot_backup", {"name": "other"}, "preview boots of s")
     finally:
         (GRUB / "grubenv").write_bytes(block)
     assert [(one["name"], one["next_boot"]) for one in found["boot_entries"]] == [("s", None)]
-    assert "cannot read whether a boot entry is selected" in "".join(found["warnings"])
+    assert "cannot read whether a boot entry is selected" in str(found["warnings"])
 
 
 def test_an_unsuitable_menu() -> None:

@@ -41,8 +41,8 @@ _INFO = info(
 _FAILED = {"failed": True, "msg": "read-only file system"}
 # From the reboot to the end.
 _LAST = (
-    *("rollback_wait s", "find", "rollback_timer s disarmed", "boot_entry s absent"),
-    *("boot_backup s restored", "boot_backup s absent"),
+    *("rollback_wait s", "find", "rollback_timer s disarmed"),
+    *("boot_backup s restored", "boot_entry s absent", "boot_backup s absent"),
 )
 _ENDED = _merge("rolled_back", elapsed=83)
 
@@ -67,8 +67,8 @@ WHOLE = Scenario(
         WAIT: _ENDED,
         "Find canaries that are still there": {"files": []},
         _DISARM_AGAIN: CHANGED,
-        "Remove the boot entry if that failed before the reboot": CHANGED,
         "Restore /boot exactly and verify it": CHANGED,
+        "Remove the boot entry if that failed before the reboot": CHANGED,
         "Remove the /boot backup": CHANGED,
     },
     in_rescue={UNDO: CHANGED},
