@@ -22,7 +22,7 @@ description:
   - The timer takes the same host lock as the modules. Before it starts the rollback, it verifies its files and that the
     snapset is complete. It fires once. It logs to the kernel's log and to the file C(log) on its LV.
   - The timer of another host, whose disks this host can see, is never removed. O(safepoint.lvm.snapset#module:adopt)
-    takes it over with its snapset. It does not run then; arm it again.
+    takes it over with its snapset. If it came with a disk from another host, arm it again.
   - A timer that runs does not stop if the change replaces the machine-id of the host.
 requirements:
   - systemd, glibc and C(mkfs.ext4) on the managed host

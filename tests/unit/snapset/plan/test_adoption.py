@@ -13,7 +13,7 @@ import driver
 import pytest
 import situations
 from foreign_hosts import DATA, GUEST_ID, ROOT, hypervisor, kept, members_of, of
-from model_lvm import Killed, ModelLvm
+from model_lvm import FAULTS, Killed, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
@@ -22,6 +22,8 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context imp
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.foreign import own_state
 
 if TYPE_CHECKING:
+    from model_lvm import Fault
+
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, State
 
@@ -214,9 +216,9 @@ def kept_foreign() -> Any:
     return b.of_host(kept("va"), b.OTHER_HOST)
 
 
-@pytest.mark.parametrize("fault", ["refused", "half", "killed_before", "killed_half", "killed_after"])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("command", range(4))
-def test_an_interrupted_adoption_is_completed_by_the_next_run(fault: Any, command: int) -> None:
+def test_an_interrupted_adoption_is_completed_by_the_next_run(fault: Fault, command: int) -> None:
     model = ModelLvm(both_kinds(), faults={command: fault})
     with pytest.raises((Killed, CommandFailed)):
         driver.bring_about(model, ADOPT)
@@ -229,7 +231,8 @@ def test_an_interrupted_adoption_is_completed_by_the_next_run(fault: Any, comman
 
 
 def test_a_failure_says_whether_something_has_changed() -> None:
-    for fault, changed in (("refused", False), ("half", True)):
+    faults: dict[Fault, bool] = {"refused": False, "half": True}
+    for fault, changed in faults.items():
         model = ModelLvm(moved(), faults={0: fault})
         with pytest.raises(CommandFailed) as failed:
             driver.bring_about(model, ADOPT)
