@@ -16,6 +16,9 @@ LVM_CONFIGURATION = Path("/etc/lvm")
 LVM_ARCHIVE = LVM_CONFIGURATION / "archive"
 """Where LVM archives its metadata by default (lvm.conf(5), backup/archive_dir)."""
 
+EFIVARS = Path("/sys/firmware/efi/efivars")
+"""Where efivarfs shows the variables of the UEFI firmware (systemd mounts it there)."""
+
 BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
 """Mountpoints of what boots a host, if not on the root filesystem: /boot, the ESP, firmware of single-board hosts."""
 

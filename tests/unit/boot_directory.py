@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.restore import Site
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.copy import copy_tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.difference import Difference, compare
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import scan
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import rescan, scan
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import workspace
 
 if TYPE_CHECKING:
@@ -108,4 +108,4 @@ class Host:
         return scan(self.boot, mountpoint=str(self.boot), fstype=self.fstype)
 
     def difference(self) -> Difference:
-        return compare(self.saved, self.site.present())
+        return compare(self.saved, rescan(self.saved))

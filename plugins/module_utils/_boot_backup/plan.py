@@ -129,32 +129,32 @@ def _restored(observed: BootObserved, _vg: str | None) -> StepsPlan:
     _refuse(context, "restored", _unreadable_problems(backup))
     saved = observed.saved.trees
     _refuse(context, "restored", (problem for tree in saved for problem in _write_problems(observed, tree, backup)))
-    sites = _sites(observed, backup)
-    _refuse(context, "restored", (problem for site in sites for problem in _site_problems(observed, site)))
-    steps = _restore_steps(observed, backup, sites)
     final = is_rolled_back(context)
+    refused = may_refuse(observed.saved.firmware, observed.firmware)
+    sites = _sites(observed, backup, final=final, refused=refused)
+    _refuse(context, "restored", (problem for site in sites for problem in _site_problems(observed, site)))
+    steps = _restore_steps(observed, backup, sites, final=final, refused=refused)
     if final:
         steps += (Retag(purpose="restored", volumes=(backup.volume.full_name,), add=(BOOT_RESTORED,)),)
     after = {**backup_view(observed), "state": "restored" if final else "restoring"} if steps else backup_view(observed)
     return StepsPlan(steps, after, warnings=tuple(warning for site in sites for warning in _left_warnings(site)))
 
 
-def _sites(observed: BootObserved, backup: BootBackup) -> list[RestoreBoot]:
+def _sites(observed: BootObserved, backup: BootBackup, *, final: bool, refused: bool) -> list[RestoreBoot]:
     present = {tree.mountpoint: tree for tree in observed.present}
-    refused = may_refuse(observed.saved.firmware, observed.firmware)
     sites = []
     for tree in observed.saved.trees:
         now = spelled_as(present[tree.mountpoint], tree)
         found = compare(tree, now, refused=refused)
-        final = is_rolled_back(observed.context)
         sites.append(RestoreBoot(backup.device, backup.tags.set_id, tree, now, found, final, refused))
     return sites
 
 
-def _restore_steps(observed: BootObserved, backup: BootBackup, sites: Sequence[RestoreBoot]) -> tuple[Step, ...]:
+def _restore_steps(
+    observed: BootObserved, backup: BootBackup, sites: Sequence[RestoreBoot], *, final: bool, refused: bool
+) -> tuple[Step, ...]:
     """The steps that restore files and variables of the firmware, and leave nobody time to change them again."""
     started, set_id = observed.restoring_of(backup), backup.tags.set_id
-    final, refused = is_rolled_back(observed.context), any(site.refused for site in sites)
     restored: list[Step] = [site for site in sites if _is_needed(site, started)]
     # With loaders that stay as they are, the boot entries that start them stay too.
     after = {} if refused else variables_to_write(observed.saved.firmware, observed.firmware)

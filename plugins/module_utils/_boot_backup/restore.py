@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from .._boot_files.copy import copy_one, set_metadata
 from .._boot_files.firmware import BOOT_ORDER
 from .._boot_files.rule import boot_safe_order, is_menu
-from .._boot_files.scan import scan
 from .._host.efi import delete_variable, write_variable
 from .._host.files import sync, sync_directory
 
@@ -53,10 +52,6 @@ class Site:
         """The mountpoint."""
         return Path(self.saved.mountpoint)
 
-    def present(self) -> Tree:
-        """Read the current content."""
-        return scan(self.top, mountpoint=self.saved.mountpoint, fstype=self.saved.fstype)
-
 
 def make_bootable(site: Site, difference: Difference) -> None:
     """Restore all saved files, the boot menu last.
@@ -64,7 +59,7 @@ def make_bootable(site: Site, difference: Difference) -> None:
     Files that the change has added stay, except parts of the boot menu. Replaced files are kept for ``undo``. Can be
     run again after an interruption. Raises FilesFailed, OSError.
     """
-    _make_private(site.work)
+    site.work.mkdir(mode=0o700, exist_ok=True)
     (site.work / _REPLACED).mkdir(mode=0o700, exist_ok=True)
     _note_added(site.work, difference.missing)
     restored = (*difference.missing, *difference.changed)
@@ -106,38 +101,33 @@ def undo(work: Path) -> None:
 
 def keep_variables(work: Path, before: Mapping[str, bytes], names: Iterable[str]) -> None:
     """Keep the variables ``names`` of the firmware for ``undo``. ``before`` are all present ones. Raises OSError."""
-    _make_private(work)
+    work.mkdir(mode=0o700, exist_ok=True)
     if not (work / _VARIABLES).exists():
         replaced = {name: base64.b64encode(before[name]).decode("ascii") if name in before else None for name in names}
-        _write_list(work, _VARIABLES, replaced)
+        _write_json(work, _VARIABLES, replaced)
 
 
 def _put_variables_back(work: Path) -> None:
     # The order of boot entries comes last. It may name entries that are put back before.
-    for name, text in sorted(_read_list(work, _VARIABLES, {}).items(), key=lambda one: (one[0] == BOOT_ORDER, one[0])):
+    for name, text in sorted(_read_json(work, _VARIABLES, {}).items(), key=lambda one: (one[0] == BOOT_ORDER, one[0])):
         if text is None:
             delete_variable(name)
         else:
             write_variable(name, base64.b64decode(text))
 
 
-def _make_private(work: Path) -> None:
-    # With parents=True, mkdir would ignore the mode for the parents.
-    work.mkdir(mode=0o700, exist_ok=True)
-
-
 def _note_added(work: Path, missing: Sequence[str]) -> None:
     # A path that an interrupted run has moved away is missing too, but existed before.
     new = [path for path in missing if not os.path.lexists(work / _REPLACED / path)]
-    _write_list(work, _ADDED, sorted({*_added(work), *new}))
+    _write_json(work, _ADDED, sorted({*_added(work), *new}))
 
 
 def _added(work: Path) -> list[str]:
-    found: list[str] = _read_list(work, _ADDED, [])
+    found: list[str] = _read_json(work, _ADDED, [])
     return found
 
 
-def _write_list(work: Path, name: str, value: object) -> None:
+def _write_json(work: Path, name: str, value: object) -> None:
     temporary = work / _NEW
     temporary.unlink(missing_ok=True)
     temporary.write_text(json.dumps(value), encoding="ascii")
@@ -146,7 +136,7 @@ def _write_list(work: Path, name: str, value: object) -> None:
     sync(work)
 
 
-def _read_list(work: Path, name: str, default: Any) -> Any:
+def _read_json(work: Path, name: str, default: Any) -> Any:
     try:
         return json.loads((work / name).read_text(encoding="ascii"))
     except FileNotFoundError:

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._boot_files.difference import compare
 from .._boot_files.manifest import copies_of
 from .._boot_files.rule import is_menu
-from .._boot_files.scan import scan
+from .._boot_files.scan import rescan
 from .._boot_files.tree import workspace
 from .._errors import FilesFailed
 from .._host.efi import write_variable
@@ -24,6 +23,7 @@ from .volume import check_unchanged, write_backup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from .._boot_files.difference import Difference
     from .._boot_files.firmware import Firmware
@@ -111,7 +111,7 @@ class RestoreBoot(HostStep):
         with mounted(self.device) as backup:
             site = Site(self.saved, copies_of(backup, self.saved), workspace(self.saved.mountpoint, self.backup_id))
             (make_exact if self.final else make_bootable)(site, self.difference)
-            check_restored(self.saved, site.present(), refused=self.refused, final=self.final)
+            check_restored(self.saved, rescan(self.saved), refused=self.refused, final=self.final)
 
 
 def check_restored(saved: Tree, now: Tree, *, refused: bool, final: bool) -> None:
@@ -166,8 +166,7 @@ class HoldBoot(HostStep):
         for tree in self.saved:
             hold(tree.mountpoint, self.backup_id)
         for tree in self.saved:
-            now = scan(Path(tree.mountpoint), mountpoint=tree.mountpoint, fstype=tree.fstype)
-            check_restored(tree, now, refused=self.refused, final=False)
+            check_restored(tree, rescan(tree), refused=self.refused, final=False)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._boot_files.copy import copy_tree
 from .._boot_files.difference import compare
 from .._boot_files.manifest import copies_of, read_manifest, write_manifest
-from .._boot_files.scan import scan
+from .._boot_files.scan import rescan, scan
 from .._errors import FilesFailed
 from .._host.files import sync
 from .._host.filesystem import make_filesystem, mounted
@@ -19,6 +18,7 @@ from .._settings import FILESYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from .._boot_files.firmware import Firmware
     from .._boot_files.tree import Tree
@@ -57,8 +57,7 @@ def _check_copies(backup: Path, tree: Tree) -> None:
 def check_unchanged(trees: Sequence[Tree]) -> None:
     """Raise FilesFailed if a boot filesystem no longer matches its tree. Raises OSError."""
     for tree in trees:
-        now = scan(Path(tree.mountpoint), mountpoint=tree.mountpoint, fstype=tree.fstype)
-        if not compare(tree, now).is_empty:
+        if not compare(tree, rescan(tree)).is_empty:
             raise FilesFailed(
                 f"{tree.mountpoint} changed while it was saved: wait for that to end, then run this again"
             )

@@ -42,14 +42,14 @@ def compare(saved: Tree, present: Tree, *, refused: bool = False) -> Difference:
     present = spelled_as(present, saved)
     parts = parts_left_alone(saved, present, refused=refused)
     was, now = saved.entries, present.entries
-    common = [path for path in was if path in now]
+    common = was.keys() & now.keys()
     changed = [path for path in common if was[path].content != now[path].content]
     altered = [path for path in common if path not in changed and not _same_metadata(saved, was[path], now[path])]
     found = {
         "missing": [path for path in was if path not in now and was[path].kind != "left_out"],
         "changed": changed,
         "altered": altered,
-        "extra": [path for path in now if path not in was],
+        "extra": now.keys() - was.keys(),
     }
     untouched = _untouched(found, now, parts)
     reported = (path for path in untouched if path not in now or now[path].kind != "left_out")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
@@ -17,7 +18,6 @@ from .tree import WORKSPACE, Entry, EntryKind, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 
 def scan(top: Path, *, mountpoint: str, fstype: str) -> Tree:
@@ -28,6 +28,11 @@ def scan(top: Path, *, mountpoint: str, fstype: str) -> Tree:
     """
     device = top.lstat().st_dev
     return Tree(mountpoint, fstype, dict(_entries(top, top, device)))
+
+
+def rescan(tree: Tree) -> Tree:
+    """Return the filesystem of ``tree`` as it is now. Raises FilesFailed and OSError as ``scan`` does."""
+    return scan(Path(tree.mountpoint), mountpoint=tree.mountpoint, fstype=tree.fstype)
 
 
 def _entries(top: Path, directory: Path, device: int) -> Iterator[tuple[str, Entry]]:

@@ -9,15 +9,13 @@ efibootmgr(8) is not needed, and would parse entries and format them again: a sa
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._paths import EFIVARS
 from .reading import unless_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-EFIVARS = Path("/sys/firmware/efi/efivars")
 
 
 def read_variables(is_wanted: Callable[[str], bool]) -> dict[str, bytes]:

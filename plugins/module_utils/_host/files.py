@@ -9,7 +9,12 @@ import ctypes
 import errno
 import os
 import stat
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The kernel calculates it from the inode, so it fits no other file (security/integrity/evm).
 _OF_ONE_INODE = "security.evm"
@@ -31,17 +36,10 @@ def write_atomically(path: Path, text: str, *, mode: int | None = None, director
     The new content is first written to a temporary file beside ``path``, or in ``directory`` on the same filesystem if
     another program reads every file beside ``path``.
     """
-    new = (directory or path.parent) / f"{path.name}.safepoint-new"
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+    with _replacement(path, directory or path.parent, 0o644) as file:
         if mode is not None:
             os.fchmod(file.fileno(), mode)
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_directory(path.parent)
 
 
 def rewrite(path: Path, text: str) -> None:
@@ -54,16 +52,23 @@ def rewrite(path: Path, text: str) -> None:
     if not target.exists():
         write_atomically(target, text, mode=0o600)
         return
-    new = target.parent / f"{target.name}.safepoint-new"
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+    with _replacement(target, target.parent, 0o600) as file:
         _copy_metadata(target, file.fileno())
         file.write(text)
+
+
+@contextmanager
+def _replacement(path: Path, directory: Path, mode: int) -> Iterator[IO[str]]:
+    """Yield a new file in ``directory``. If no error is raised, it is then written to disk and renamed to ``path``."""
+    new = directory / f"{path.name}.safepoint-new"
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
-    new.replace(target)
-    sync_directory(target.parent)
+    new.replace(path)
+    sync_directory(path.parent)
 
 
 def _copy_metadata(source: Path, descriptor: int) -> None:

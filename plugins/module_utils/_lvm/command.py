@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .._errors import ReportFailed
 from .._host.process import clean_environment
@@ -21,7 +21,11 @@ from .._paths import LVM_CONFIGURATION
 from .report import duplicates_arguments, parse_duplicates, parse_report, report_arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._model import Volume, VolumeGroup
+
+Parsed = TypeVar("Parsed")
 
 _THRESHOLD = "activation/thin_pool_autoextend_threshold"
 _WITH_DUPLICATES = "devices/allow_changes_with_duplicate_pvs"
@@ -54,12 +58,9 @@ class Lvm:
         """
         done = self._read(*report_arguments())
         errors = text_of(done.stderr).strip()
-        try:
-            groups, volumes = parse_report(text_of(done.stdout))
-            # The report does not show duplicate PVs, but if there are any, LVM warns (lvmcache.c).
-            found = self._duplicates() if errors else {}
-        except ReportFailed as error:
-            raise _failed(error.message, done) from error
+        groups, volumes = _parsed(done, parse_report)
+        # The report does not show duplicate PVs, but if there are any, LVM warns (lvmcache.c).
+        found = self._duplicates() if errors else {}
         groups = tuple(replace(group, duplicates=found.get(group.uuid, ())) for group in groups)
         return Report(volume_groups=groups, volumes=volumes, unread=errors if done.returncode else "")
 
@@ -72,8 +73,7 @@ class Lvm:
 
     def _duplicates(self) -> dict[str, tuple[str, ...]]:
         """The devices that look like PVs and that LVM does not use, by the UUID of the VG; none if it ignores them."""
-        done = self._read(*duplicates_arguments())
-        found = parse_duplicates(text_of(done.stdout))
+        found = _parsed(self._read(*duplicates_arguments()), parse_duplicates)
         return {} if found and self._setting(_WITH_DUPLICATES, default="0") == "1" else found
 
     def _setting(self, name: str, *, default: str, profile: str = "") -> str:
@@ -91,6 +91,14 @@ class Lvm:
         self.reads += 1
         argv = [self.binary, *arguments]
         return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=clean_environment(), check=False)
+
+
+def _parsed(done: subprocess.CompletedProcess[bytes], parse: Callable[[str], Parsed]) -> Parsed:
+    """What a command printed. Raises ReportFailed, with that command and what it said, if it cannot be parsed."""
+    try:
+        return parse(text_of(done.stdout))
+    except ReportFailed as error:
+        raise _failed(error.message, done) from error
 
 
 def _failed(problem: str, done: subprocess.CompletedProcess[bytes]) -> ReportFailed:

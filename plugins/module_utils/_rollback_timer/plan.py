@@ -114,9 +114,9 @@ def plan_armed(observed: TimerObserved, *, after: int, boots: int, vg: str | Non
     return StepsPlan(steps, {**_no_timer(name), **armed, "vg": place.vg, "volume": place.name})
 
 
-def _refuse(observed: TimerObserved, problems: Iterable[str]) -> None:
+def _refuse(observed: TimerObserved, problems: Iterable[str], **details: bool) -> None:
     if found := tuple(problems):
-        raise Refused(refusal(observed.context.name, "armed"), found)
+        raise Refused(refusal(observed.context.name, "armed"), found, **details)
 
 
 def _problems(observed: TimerObserved) -> Iterator[str]:
@@ -139,10 +139,7 @@ def _rollback_script(observed: TimerObserved) -> RollbackScript:
     context = observed.context
     if context.instance is None:
         raise Refused(refusal(context.name, "armed"), [*missing_problems(context)], snapset_missing=True)
-    if problems := tuple(set_problems(context)):
-        raise Refused(
-            refusal(context.name, "armed"), problems, snapset_missing=context.set_state in ("rolled_back", "incomplete")
-        )
+    _refuse(observed, set_problems(context), snapset_missing=context.set_state in ("rolled_back", "incomplete"))
     plan = plan_merged(context.host_state, Request(name=context.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
     _refuse(observed, boot_problems(context))
     return rollback_script(context, plan)

@@ -34,7 +34,7 @@ restore_once() {
     list_differences
     prepare_filesystems || return
     while IFS=$TAB read -r kind filesystem part _ path content; do
-        is_left "$filesystem" || is_left "$part" || "restore_$kind" "$path" "$content" ||
+        is_left "$filesystem" "$part" || "restore_$kind" "$path" "$content" ||
             give_up "$filesystem" "cannot restore $path" || return
     done <"$HERE/todo"
     hide_other_entries || return
@@ -69,8 +69,12 @@ leave() {
     left=$left$1$TAB
 }
 
+# Whether one of the filesystems and parts $* stays as it is.
 is_left() {
-    case $left in *"$TAB$1$TAB"*) ;; *) return 1 ;; esac
+    for what; do
+        case $left in *"$TAB$what$TAB"*) return 0 ;; esac
+    done
+    return 1
 }
 
 may_refuse() {
@@ -112,8 +116,8 @@ find_new_images() {
 restore_directories() {
     while IFS=$TAB read -r kind filesystem part _ path _; do
         [ "$kind" = directory ] || continue
-        is_left "$filesystem" || is_left "$part" || is_directory "$path" ||
-            { out_of_the_way "$path" && tool mkdir -- "$path"; } ||
+        is_left "$filesystem" "$part" || is_directory "$path" ||
+            restore_directory "$path" ||
             give_up "$filesystem" "cannot restore $path" || return
     done <"$HERE/boot"
 }
@@ -121,7 +125,7 @@ restore_directories() {
 # Writes to the file todo what must be restored.
 list_differences() {
     while IFS=$TAB read -r kind filesystem part size path content; do
-        is_left "$filesystem" || is_left "$part" || "is_$kind" "$path" "$content" ||
+        is_left "$filesystem" "$part" || "is_$kind" "$path" "$content" ||
             echo "$kind$TAB$filesystem$TAB$part$TAB$size$TAB$path$TAB$content"
     done <"$HERE/boot" >"$HERE/todo"
 }
@@ -281,8 +285,7 @@ out_of_the_way() {
 # Boot loaders read every file that one of these patterns matches.
 hide_other_entries() {
     while IFS=$TAB read -r filesystem part pattern; do
-        ! is_left "$filesystem" || continue
-        ! is_left "$part" || continue
+        ! is_left "$filesystem" "$part" || continue
         # The patterns have no blanks.
         for file in $pattern; do
             is_hidden_or_kept "$file" || out_of_the_way "$file" ||

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .._boot_files.firmware import REVOCATIONS, SECURE_BOOT, SECURE_BOOT_OFF
 from .._boot_files.rule import FIRMWARE, is_indispensable, is_left_alone, menu_globs, part_of, phase
 from .._errors import Refused
+from .._paths import EFIVARS
 from .._settings import POLL_SECONDS
 from .._snapset.coverage import boot_outside_set
 from .._snapset.steps import Merge, Retag
@@ -122,7 +123,7 @@ def facts(timer: TimerTags, volume: str, rollback: RollbackScript, host: Host) -
         "CONFIG": _CONFIG,
         "KERNEL_LOG": "/dev/kmsg",
         "UPTIME": "/proc/uptime",
-        "EFIVARS": "/sys/firmware/efi/efivars",
+        "EFIVARS": str(EFIVARS),
         "SECURE_BOOT": SECURE_BOOT,
         "SECURE_BOOT_OFF": hashlib.sha256(SECURE_BOOT_OFF).hexdigest(),
         "REVOCATIONS": " ".join(REVOCATIONS),

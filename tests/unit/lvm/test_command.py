@@ -57,6 +57,19 @@ def test_duplicates_are_asked_for_if_lvm_warns(asked: list[list[str]]) -> None:
     assert lvm.reads == 2
 
 
+def test_the_error_names_the_command_that_printed_nonsense(
+    asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_text: str) -> None:
+        raise ReportFailed("cannot parse LVM's report")
+
+    monkeypatch.setattr(command, "parse_duplicates", fail)
+    with pytest.raises(ReportFailed, match=r"^cannot parse LVM's report; LVM said: WARNING$") as caught:
+        Lvm("lvm").report()
+    assert caught.value.details["cmd"] == asked[-1]
+    assert asked[-1][1] == "pvs"
+
+
 def test_duplicates_that_lvm_may_ignore(asked: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "lvmlocal.conf").write_text("devices {\n\tallow_changes_with_duplicate_pvs = 1\n}\n")
     (group,) = Lvm("lvm").report().volume_groups
