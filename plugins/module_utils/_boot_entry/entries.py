@@ -122,11 +122,14 @@ def _version_key(version: str) -> list[tuple[int, str]]:
 def kernel_arguments(cmdline: str, root: PreviewMount, kind: InitramfsKind) -> list[str]:
     """Return the kernel arguments of a preview boot: those of the current boot, ``cmdline``, with another root.
 
-    Every failure leads to a reboot, which takes the default entry (initramfs-tools(7), dracut.cmdline(7)).
+    They have no quotes, because GRUB itself puts an argument that contains spaces into quotes
+    (grub_create_loader_cmdline of GRUB 2.06 and 2.12). Every failure leads to a reboot, which takes the default entry
+    (initramfs-tools(7), dracut.cmdline(7)).
     """
     dropped = _DROPPED_ARGUMENTS[kind]
+    words = (word.replace('"', "") for word in _WORD.findall(cmdline))
     common = [
-        *(word for word in _WORD.findall(cmdline) if not dropped.fullmatch(word)),
+        *(word for word in words if not dropped.fullmatch(word)),
         f"root={device_path(root.snapshot.vg, root.snapshot.name)}",
         "ro",
         f"rootfstype={root.fstype}",

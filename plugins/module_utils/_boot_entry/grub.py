@@ -32,7 +32,7 @@ class Grub:
     """The installed GRUB: its directory, the texts of grub.cfg (``menu``) and custom.cfg, its environment block.
 
     ``entries`` are the names of the files in /boot/loader/entries (Boot Loader Specification), or None if GRUB does not
-    read them.
+    read them. ``protected`` says whether the menu asks for a password.
     """
 
     directory: str
@@ -40,6 +40,15 @@ class Grub:
     environment: Mapping[str, str]
     custom: str = ""
     entries: tuple[str, ...] | None = None
+    protected: bool = False
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether our entry is a file of the Boot Loader Specification.
+
+        Such a file is always in the menu, so with a password the entry is a part of custom.cfg.
+        """
+        return self.entries is not None and not self.protected
 
     @property
     def environment_path(self) -> str:
@@ -95,6 +104,15 @@ def entry_id(set_id: str) -> str:
     default if no other is set. A name with a capital letter comes after every machine ID.
     """
     return f"Safepoint-{set_id}"
+
+
+def has_password(menu: str, user: str) -> bool:
+    """Whether GRUB asks for a password before it boots an entry that is not unrestricted.
+
+    ``menu`` is grub.cfg, ``user`` is user.cfg. Where grub2-set-password exists, every grub.cfg names superusers, but
+    sets them only if user.cfg has a password (01_users of Fedora's GRUB).
+    """
+    return "superusers=" in menu and ("GRUB2_PASSWORD" not in menu or "GRUB2_PASSWORD" in user)
 
 
 def parse_environment(lines: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from .._errors import SafepointError
 from .._host.process import find_tool, run_tool
 from .._host.reading import checksum, read, unless_gone
-from .grub import BLS, BOOT, FORMAT, GRUB_EDITORS, HOME, RECORD, Grub, InstalledEntry, parse_environment
+from .grub import BLS, BOOT, FORMAT, GRUB_EDITORS, HOME, RECORD, Grub, InstalledEntry, has_password, parse_environment
 
 _GRUB_PLACES = ("/boot/grub", "/boot/grub2")
 # The menu of EL 8 with UEFI.
@@ -56,6 +56,7 @@ def read_grub() -> Grub | None:
                 environment=parse_environment(listed.splitlines()),
                 custom=read(place / "custom.cfg"),
                 entries=tuple(sorted(path.stem for path in BLS.glob("*.conf"))) if reads_bls else None,
+                protected=has_password(menu, read(place / "user.cfg")),
             )
     return None
 

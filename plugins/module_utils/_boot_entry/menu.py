@@ -31,14 +31,22 @@ def title(instance: Instance) -> str:
 
 
 def menu_entry(instance: Instance, *, uuid: str, arguments: Sequence[str]) -> str:
-    """Return the entry for GRUB's custom.cfg. ``uuid`` is the UUID of the filesystem at /boot."""
-    place = f"/{DIRECTORY}/{instance.set_id}"
+    """Return the entry for GRUB's custom.cfg. ``uuid`` is the UUID of the filesystem at /boot.
+
+    GRUB asks for no password when it boots the entry, because nobody may be there to type it. The entry starts a system
+    with earlier passwords and keys. Therefore, if a password protects the menu, the entry is in it only if root has
+    chosen it for this boot. GRUB sets ``default`` to the choice before it reads custom.cfg (00_header and 41_custom of
+    GRUB 2.06 and 2.12).
+    """
+    place, name = f"/{DIRECTORY}/{instance.set_id}", entry_id(instance.set_id)
     return f"""\
-menuentry {_quoted(title(instance))} --unrestricted --id {entry_id(instance.set_id)} {{
-    search --no-floppy --fs-uuid --set=root {uuid}
-    linux {place}/{KERNEL} {" ".join(_quoted(word) for word in arguments)}
-    initrd {place}/{INITRAMFS} {place}/{PREVIEW_IMAGE}
-}}
+if [ -z "${{superusers}}" -o "${{default}}" = {name} ]; then
+    menuentry {_quoted(title(instance))} --unrestricted --id {name} {{
+        search --no-floppy --fs-uuid --set=root {uuid}
+        linux {place}/{KERNEL} {_joined(arguments)}
+        initrd {place}/{INITRAMFS} {place}/{PREVIEW_IMAGE}
+    }}
+fi
 """
 
 
@@ -59,7 +67,11 @@ fi
 
 
 def bls_entry(instance: Instance, kernel: Kernel, arguments: Sequence[str]) -> str:
-    """Return the entry as a file of the Boot Loader Specification."""
+    """Return the entry as a file of the Boot Loader Specification.
+
+    GRUB reads the arguments as a part of its script, so they are quoted like those of a menu entry (blscfg.c of
+    Fedora's GRUB 2.06, blsuki.c of GRUB 2.14).
+    """
     place = f"/{DIRECTORY}/{instance.set_id}"
     return f"""\
 # Made by safepoint.lvm.boot_entry, which also removes it.
@@ -67,7 +79,7 @@ title {title(instance)}
 version {kernel.version}
 linux {place}/{KERNEL}
 initrd {place}/{INITRAMFS} {place}/{PREVIEW_IMAGE}
-options {" ".join(arguments)}
+options {_joined(arguments)}
 grub_arg --unrestricted
 """
 
@@ -91,6 +103,10 @@ def _begin(set_id: str) -> str:
 
 def _end(set_id: str) -> str:
     return f"# END {entry_id(set_id)}"
+
+
+def _joined(words: Sequence[str]) -> str:
+    return " ".join(_quoted(word) for word in words)
 
 
 def _quoted(word: str) -> str:

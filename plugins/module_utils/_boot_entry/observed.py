@@ -89,7 +89,7 @@ class EntryObserved:
         if found is None or instance is None or grub is None or found.set_id != instance.set_id or found.sums is None:
             return False
         name = entry_id(instance.set_id)
-        in_menu = name in grub.custom and (grub.entries is None or name in grub.entries)
+        in_menu = name in grub.custom and (not grub.takes_files or name in (grub.entries or ()))
         digest = preview_digest(preview_mounts(self.host_state, instance))
         as_requested = kernel in (None, found.kernel) and found.digest == digest
         return in_menu and as_requested and found.set_id in self.intact

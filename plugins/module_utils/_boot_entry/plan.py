@@ -160,7 +160,7 @@ def _creation(
     )
     bls = None
     entry = ""
-    if grub.entries is None:
+    if not grub.takes_files:
         entry = menu_entry(instance, uuid=Path(observed.boot_device).name, arguments=arguments)
     else:
         bls = (bls_path(instance.set_id), bls_entry(instance, source.kernel, arguments))
@@ -180,5 +180,5 @@ def _room_problems(observed: EntryObserved, size: int) -> Iterator[str]:
 
 
 def _uuid_problems(observed: EntryObserved, grub: Grub) -> Iterator[str]:
-    if grub.entries is None and not observed.boot_device.startswith(_BY_UUID):
+    if not grub.takes_files and not observed.boot_device.startswith(_BY_UUID):
         yield f"the filesystem at {BOOT} has no UUID in {_BY_UUID.rstrip('/')}, so GRUB could not find it"

@@ -17,7 +17,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import entries, menu
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.checks import entry_problems, grub_problems
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Grub, entry_id, parse_environment
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import (
+    Grub,
+    entry_id,
+    has_password,
+    parse_environment,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
@@ -180,13 +185,13 @@ CMDLINE = (
     [
         (
             "initramfs-tools",
-            ["console=ttyS0,115200", "quiet", 'dyndbg="file a.c +p; file b.c"', "rd.lvm.lv=vg/root", "rd.luks.uuid=1"],
+            ["console=ttyS0,115200", "quiet", "dyndbg=file a.c +p; file b.c", "rd.lvm.lv=vg/root", "rd.luks.uuid=1"],
             ["boot=safepoint"],
         ),
         # For dracut, boot= locates the kernel of a host with FIPS.
         (
             "dracut",
-            ["console=ttyS0,115200", "quiet", "boot=UUID=1", 'dyndbg="file a.c +p; file b.c"', "rd.luks.uuid=1"],
+            ["console=ttyS0,115200", "quiet", "boot=UUID=1", "dyndbg=file a.c +p; file b.c", "rd.luks.uuid=1"],
             ["rd.lvm.lv=vg/root", "rd.lvm.lv=vg/root_s", "rd.shell=0", "rd.emergency=reboot", "rd.timeout=120"],
         ),
     ],
@@ -211,6 +216,32 @@ def test_the_entry_in_the_menu() -> None:
     assert "    search --no-floppy --fs-uuid --set=root 12-34\n" in text
 
 
+def test_a_protected_menu_has_the_entry_only_if_it_was_chosen() -> None:
+    """The entry needs no password, or nobody could boot it from afar. It starts a system with earlier passwords."""
+    text = menu.menu_entry(instance(host(ROOT)), uuid="12-34", arguments=["ro"])
+    first, *inside, last = text.splitlines()
+    assert first == f'if [ -z "${{superusers}}" -o "${{default}}" = Safepoint-{b.SET_ID} ]; then'
+    assert (inside[0].startswith("    menuentry "), inside[-1], last) == (True, "    }", "fi")
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "protected"),
+    [
+        ("", "", False),
+        ('set superusers="root"\npassword_pbkdf2 root grub.pbkdf2\n', "", True),
+        ('if [ -n "${GRUB2_PASSWORD}" ]; then\n  set superusers="root"\nfi\n', "", False),
+        ('if [ -n "${GRUB2_PASSWORD}" ]; then\n  set superusers="root"\nfi\n', "GRUB2_PASSWORD=grub.pbkdf2", True),
+    ],
+)
+def test_whether_the_menu_has_a_password(text: str, user: str, *, protected: bool) -> None:
+    assert has_password(text, user) is protected
+
+
+def test_a_file_of_the_boot_loader_specification_is_not_used_with_a_password() -> None:
+    grub = replace(GRUB, entries=("a",))
+    assert (grub.takes_files, replace(grub, protected=True).takes_files, GRUB.takes_files) == (True, False, False)
+
+
 @pytest.mark.parametrize(
     ("default", "fallback"),
     [("0", "0"), ("${saved_entry}", "${saved_entry}"), ("gnulinux-simple-1", "gnulinux-simple-1"), ("1>2", "0")],
@@ -226,11 +257,14 @@ def test_an_entry_of_the_boot_loader_specification_is_never_the_first() -> None:
     assert all(entry_id(b.SET_ID) < letter for letter in "abcdef")
 
 
+KERNEL = entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1")
+
+
 def test_the_entry_of_the_boot_loader_specification() -> None:
-    text = menu.bls_entry(instance(host(ROOT)), entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1"), ["ro", "a=b"])
+    text = menu.bls_entry(instance(host(ROOT)), KERNEL, ["ro", "a=b", "c=d;e $f"])
     keys = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     place = f"/safepoint.lvm/{b.SET_ID}"
-    assert (keys["version"], keys["linux"], keys["options"]) == ("6.1", f"{place}/vmlinuz", "ro a=b")
+    assert (keys["version"], keys["linux"], keys["options"]) == ("6.1", f"{place}/vmlinuz", "ro a=b 'c=d;e $f'")
     assert keys["initrd"] == f"{place}/initrd.img {place}/look.img"
 
 
