@@ -127,7 +127,7 @@ planned:
     - step: add_to_menu
       menu: /boot/grub/custom.cfg
     - step: choose_for_next_boot
-      entry: Safepoint-0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
+      entry: ~Safepoint-0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
 commands:
   description: Every LVM command that changes something, in order. Empty in check mode.
   type: list

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._snapset.context import host_problems, missing_problems
 from .entries import READ_ONLY, preview_mounts
+from .grub import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,11 @@ def grub_problems(grub: Grub | None, host_state: HostState, environment_mount: M
             f"{grub.environment_path} has no saved_entry from /boot/loader/entries, or grub.cfg does not use it, so "
             "the new entry could become the default: set GRUB_DEFAULT=saved, then run grub2-mkconfig and "
             "grub2-set-default ENTRY"
+        )
+    elif grub.takes_files and number_of(saved := grub.environment["saved_entry"]) == grub.files_of_others:
+        yield (
+            f"GRUB can read the saved_entry {saved} as the number {grub.files_of_others}, which the new entry would "
+            "get: install or remove a kernel, then run again"
         )
     yield from _clearing_problems(grub, host_state, environment_mount)
 

@@ -23,6 +23,8 @@ RECORD = "entry.json"
 FORMAT = 1
 GRUB_EDITORS = ("grub-editenv", "grub2-editenv")
 
+_ID_START = "~Safepoint-"
+_NUMBER = re.compile("0[0-7]*|[1-9][0-9]*")
 # As /etc/grub.d/00_header writes it.
 _DEFAULT = re.compile(r'^\s*set default="([^"]*)"', re.MULTILINE)
 
@@ -49,6 +51,11 @@ class Grub:
         Such a file is always in the menu, so with a password the entry is a part of custom.cfg.
         """
         return self.entries is not None and not self.protected
+
+    @property
+    def files_of_others(self) -> int:
+        """How many entries are files that were not made by this collection."""
+        return sum(not name.startswith(_ID_START) for name in self.entries or ())
 
     @property
     def environment_path(self) -> str:
@@ -100,10 +107,23 @@ class InstalledEntry:
 def entry_id(set_id: str) -> str:
     """Return the ID of an entry in GRUB.
 
-    GRUB sorts the files of the Boot Loader Specification by name, like rpm sorts versions, and the first one is the
-    default if no other is set. A name with a capital letter comes after every machine ID.
+    GRUB sorts the files of the Boot Loader Specification by name, the last first. The tilde makes ours the last entry,
+    so that the numbers of the others stay (vercmp in blscfg.c of Fedora's GRUB 2.06, filevercmp in blsuki.c of GRUB
+    2.14).
     """
-    return f"Safepoint-{set_id}"
+    return f"{_ID_START}{set_id}"
+
+
+def number_of(entry: str) -> int | None:
+    """Return the number as which GRUB reads the ID of its default entry, or None.
+
+    GRUB 2.14 reads an ID that begins with a digit as the number of an entry, as strtoul(3) with base 0 does
+    (get_entry_number in normal/menu.c). Fedora's GRUB does not.
+    """
+    match = _NUMBER.match(entry)
+    if match is None:
+        return None
+    return int(match[0], 8) if match[0].startswith("0") else int(match[0])
 
 
 def has_password(menu: str, user: str) -> bool:

@@ -21,6 +21,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub imp
     Grub,
     entry_id,
     has_password,
+    number_of,
     parse_environment,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
@@ -212,7 +213,7 @@ def test_the_entry_in_the_menu() -> None:
     place = f"/safepoint.lvm/{b.SET_ID}"
     assert f"    linux {place}/vmlinuz ro 'x='\\''a b'\\''' root=/dev/mapper/vg-root_s\n" in text
     assert f"    initrd {place}/initrd.img {place}/look.img\n" in text
-    assert f"--id Safepoint-{b.SET_ID} {{\n" in text
+    assert f"--id ~Safepoint-{b.SET_ID} {{\n" in text
     assert "    search --no-floppy --fs-uuid --set=root 12-34\n" in text
 
 
@@ -220,7 +221,7 @@ def test_a_protected_menu_has_the_entry_only_if_it_was_chosen() -> None:
     """The entry needs no password, or nobody could boot it from afar. It starts a system with earlier passwords."""
     text = menu.menu_entry(instance(host(ROOT)), uuid="12-34", arguments=["ro"])
     first, *inside, last = text.splitlines()
-    assert first == f'if [ -z "${{superusers}}" -o "${{default}}" = Safepoint-{b.SET_ID} ]; then'
+    assert first == f'if [ -z "${{superusers}}" -o "${{default}}" = ~Safepoint-{b.SET_ID} ]; then'
     assert (inside[0].startswith("    menuentry "), inside[-1], last) == (True, "    }", "fi")
 
 
@@ -252,9 +253,33 @@ def test_where_grub_goes_when_it_cannot_load_the_entry(default: str, fallback: s
     assert f'    set fallback="{fallback}"\n' in menu.custom_part(grub, b.SET_ID)
 
 
-def test_an_entry_of_the_boot_loader_specification_is_never_the_first() -> None:
-    """In rpm's order digits come after lower-case letters, and these after capitals. Machine IDs are hexadecimal."""
-    assert all(entry_id(b.SET_ID) < letter for letter in "abcdef")
+def test_an_entry_of_the_boot_loader_specification_is_always_the_last() -> None:
+    """In rpm's order, and in that of filevercmp, only the tilde comes before the end of a name."""
+    assert entry_id(b.SET_ID).startswith("~")
+
+
+@pytest.mark.parametrize(
+    ("entry", "number"),
+    [("0efd53d8-6.1", 0), ("017f-6.1", 15), ("12ab-6.1", 12), ("08-6.1", 0), ("efd53d8-6.1", None), ("", None)],
+)
+def test_an_id_that_begins_with_a_digit_is_a_number_for_grub(entry: str, number: int | None) -> None:
+    assert number_of(entry) == number
+
+
+@pytest.mark.parametrize(
+    ("names", "refused"),
+    [
+        (("1ab-6.1",), True),
+        (("1ab-6.1", "1ab-6.2"), False),
+        (("1ab-6.1", entry_id(b.SET_ID)), True),
+        (("a-6.1",), False),
+    ],
+)
+def test_the_new_entry_does_not_get_the_number_of_the_default(names: tuple[str, ...], *, refused: bool) -> None:
+    grub = replace(GRUB, entries=names, menu=SAVED, environment={"saved_entry": names[0]})
+    found = list(grub_problems(grub, host(ROOT), BOOT_MOUNT))
+    assert [text for text in found if "as the number 1, which the new entry would get" in text] == found
+    assert bool(found) is refused
 
 
 KERNEL = entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1")
