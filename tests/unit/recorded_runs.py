@@ -31,10 +31,10 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup import 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import lock
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Boot, Host, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.plan import Found
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command as _command
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import report_arguments
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import initramfs_hook as _initramfs_hook
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import run as _run
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import session, snapshots

@@ -25,19 +25,23 @@ if TYPE_CHECKING:
     from .._snapset.context import BootBackup, SnapsetContext
 
 
-def observe(context: SnapsetContext, entries: Sequence[str], *, state: str) -> BootObserved:
+def observe(
+    context: SnapsetContext, entries: Sequence[str], *, state: str, ignore: tuple[str, ...] = ()
+) -> BootObserved:
     """Return all that the plan for ``state`` depends on; ``entries`` are the names of snapsets with a boot entry.
+
+    ``ignore`` are the mountpoints that a new backup leaves out. What a backup has is restored in any case.
 
     Raises FilesFailed, Refused, OSError.
     """
     restoring = {backup.tags.set_id: _restoring(backup) for backup in context.backups}
-    observed = BootObserved(context, restoring=restoring, entries=tuple(entries))
+    observed = BootObserved(context, restoring=restoring, entries=tuple(entries), ignore=ignore)
     backup = _read_from(context, state)
     if state == "absent" or (state == "present" and context.bound is not None and context.is_taken):
         return observed
     if state == "restored" and backup is None:
         return observed
-    mounts = boot_mounts(context.host_state)
+    mounts = boot_mounts(context.host_state, ignore if state == "present" else ())
     return BootObserved(
         context,
         present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),
@@ -46,6 +50,7 @@ def observe(context: SnapsetContext, entries: Sequence[str], *, state: str) -> B
         restoring=restoring,
         missing_tools=tuple(missing_tools(NEEDED_TOOLS)),
         entries=tuple(entries),
+        ignore=ignore,
     )
 
 

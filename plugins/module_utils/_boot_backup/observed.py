@@ -31,7 +31,7 @@ class BootObserved:
     ``present`` is the current content of the boot filesystems, ``saved`` the content of the backup that the plan uses.
     Both are empty if the plan does not depend on them. ``rooms`` has the free space by mountpoint. ``restoring`` has,
     by backup ID, the mountpoints on which a restoration has started. ``entries`` are the names of the snapsets that
-    have an entry in the boot menu.
+    have an entry in the boot menu. ``ignore`` are the mountpoints that a new backup leaves out.
     """
 
     context: SnapsetContext
@@ -41,6 +41,7 @@ class BootObserved:
     restoring: Mapping[str, tuple[str, ...]] | None = None
     missing_tools: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
     @property
     def host_state(self) -> HostState:

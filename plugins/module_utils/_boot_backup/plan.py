@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._boot_files.difference import Difference, compare
 from .._boot_files.tree import digest_of
 from .._errors import Refused
+from .._snapset.coverage import unsaved_problems
 from .._snapset.sizes import format_bytes
 from .._snapset.steps import Remove, Retag
 from .._snapset.tags import BOOT_RESTORED, boot_seal
@@ -64,13 +65,14 @@ def _refuse(context: SnapsetContext, state: str, problems: Iterable[str]) -> Non
 
 def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
     context = observed.context
-    _refuse(context, "present", present_problems(context))
+    _refuse(context, "present", present_problems(context, observed.ignore))
     if context.bound is not None and context.is_taken:
         steps = _undo(observed, context.bound)
         return StepsPlan(steps, {**backup_view(observed), "state": "present"} if steps else backup_view(observed))
     if context.unbound is not None and _is_up_to_date(observed):
         return StepsPlan((), backup_view(observed))
-    _refuse(context, "present", (*_entry_problems(observed), *_tool_problems(observed)))
+    unsaved = unsaved_problems(observed.host_state, observed.ignore)
+    _refuse(context, "present", (*unsaved, *_entry_problems(observed), *_tool_problems(observed)))
     new = plan_new(context, observed.present, vg)
     steps = (
         *([Remove.of(backup.volume for backup in context.backups)] if context.backups else []),

@@ -13,7 +13,8 @@ from .entries import READ_ONLY, preview_mounts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._model import BlockDevice, HostState, Mount
+    from .._host_model import BlockDevice, Mount
+    from .._model import HostState
     from .._snapset.context import SnapsetContext
     from .grub import Grub
 

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .._model import SWAP
+from .._host_model import SWAP
 from .._names import device_path
 from .._paths import initramfs_names
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._boot_files.tree import Tree
-    from .._model import HostState, Mount, Volume
+    from .._host_model import Mount
+    from .._model import HostState, Volume
     from .._snapset.state import Instance
 
 InitramfsKind = Literal["initramfs-tools", "dracut"]

@@ -23,7 +23,8 @@ from .observed import EntryObserved, Source
 
 if TYPE_CHECKING:
     from .._boot_files.tree import Tree
-    from .._model import HostState, Mount
+    from .._host_model import Mount
+    from .._model import HostState
     from .._snapset.context import SnapsetContext
     from .grub import Grub
 

@@ -49,6 +49,7 @@ class HookCase(UseCase[Found, Plan]):
     """The script that ends LVM's pollers, in the initramfs of each kernel."""
 
     title = "the initramfs hook"
+    reads_boot = True
     failure = staticmethod(failure_of)
 
     def __init__(self, params: Mapping[str, Any]) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import mounts
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import FstabEntry, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import FstabEntry, Mount
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber
+    from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import DeviceNumber
 
 
 ROOT, SRV, SWAP = (254, 1), (254, 2), (254, 3)

@@ -15,9 +15,9 @@ import modules
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import boot
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Host
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook import installed, steps
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Host
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import initramfs_hook as use_case
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change

@@ -14,7 +14,7 @@ import driver
 import pytest
 import situations
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _host() -> HostState:
     host_state = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
     boot = Mount("/boot", "/dev/sda1", "ext4", (8, 1))
     devices = {**host_state.host.devices, (8, 1): BlockDevice("sda1")}
-    return replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, boot), devices=devices))
+    return b.mounting(host_state, boot, devices=devices)
 
 
 # The host

@@ -12,6 +12,7 @@ from ..._durations import format_age
 from ..._errors import Refused
 from ..allocation import CowAllocation, extension_allocation, room_problems
 from ..checks import thin_size_problem
+from ..coverage import initramfs_volumes
 from ..result import view_of
 from ..selection import NOTHING_CHOSEN, RequestedOrigin, Selection, select
 from ..sizes import AUTO
@@ -28,7 +29,7 @@ from .base import (
     refusal_reasons,
     seal_step,
 )
-from .create import is_root, plan_creation
+from .create import plan_creation
 from .merged import plan_merged
 from .removal import FINISH, removal_problems, removal_steps
 
@@ -55,12 +56,13 @@ def plan_present(host_state: HostState, request: Request) -> Plan:
     return plan_creation(host_state, request, leftovers, selection, reasons)
 
 
-def will_protect_root(host_state: HostState, request: Request) -> bool:
-    """Whether the plan will snapshot the root filesystem, so that it needs to know how the host boots."""
+def depends_on_boot(host_state: HostState, request: Request) -> bool:
+    """Whether the plan will snapshot what the initramfs activates, so that it needs to know how the host boots."""
     current = find(host_state, request).current
     if current is not None and _is_kept(current):
         return False
-    return any(is_root(host_state, item.origin) for item in _selection(host_state, request).wanted)
+    early = initramfs_volumes(host_state)
+    return any(item.origin.key in early for item in _selection(host_state, request).wanted)
 
 
 def _is_kept(current: Instance) -> bool:
