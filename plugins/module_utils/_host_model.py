@@ -210,8 +210,11 @@ class MountTable:
 
     def is_safe(self, path: str) -> bool:
         """Whether a look at ``path`` touches only local filesystems, so that no dead server or program stops it."""
-        trail = self.trail(path)
-        return bool(trail) and all(mount.is_local for mount in trail)
+        # Through an automount that has mounted its filesystem the way is free.
+        *way, last = self.trail(path) or (None,)
+        return (
+            last is not None and last.is_local and all(one is None or one.is_local or one.is_automount for one in way)
+        )
 
 
 @dataclass(frozen=True)
@@ -246,8 +249,8 @@ class Host:
     boot by their content. ``early_volumes`` are the LVs (VG/LV) that the kernel's command line makes the initramfs
     activate. ``has_ostree`` is true where ostree or bootc manages the system. ``udev_runs`` is false when LVM would
     wait for a udev that does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or
-    have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to the devices in it. ``preview``
-    is the name and the ID of the snapset that a preview boot shows instead of the host.
+    have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to
+    the devices in it. ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host.
     """
 
     now: int

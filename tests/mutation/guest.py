@@ -62,8 +62,8 @@ BREAKS = {
         "test_pools.py::test_metadata_are_nearly_full",
     ),
     "fstab": Break(
-        "return by_link or spec.startswith",
-        "return by_link and spec.startswith",
+        "_CONTENT = re.compile(r'(UUID=|LABEL=|",
+        "_CONTENT = re.compile(r'(UUID=|LABELS=|",
         "test_selection.py::test_fstab_identifies_a_mounted_origin_by_its_content[LABEL]",
     ),
     "siblings": Break(

@@ -170,7 +170,7 @@ def _surroundings(host: Host) -> Iterator[None]:
             *((basic, "_ANSIBLE_PROFILE", "legacy"), (basic, "has_journal", False)),
             (basic.AnsibleModule, "_log_to_syslog", lambda *_arguments: None),
             (basic.AnsibleModule, "get_bin_path", lambda *_arguments, **_options: "/sbin/lvm"),
-            *((session, "read_host", lambda: host), (snapshots, "read_boot", lambda: boot)),
+            *((session, "read_host", lambda _paths: host), (snapshots, "read_boot", lambda: boot)),
             (os, "geteuid", lambda: 0),
             *((lock, "RUN_DIRECTORY", directory), (lock, "LOCK_PATH", f"{directory}/lock")),
             (lock, "_check_owner", lambda *_arguments: None),

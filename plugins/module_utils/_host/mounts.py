@@ -50,7 +50,7 @@ def parse_mountinfo(lines: Iterable[str], devices: Container[DeviceNumber]) -> I
             parent=int(words[1]),
             read_only="ro" in values,
             more=(*found[1:], *(log for log in logs if log is not None)),
-            carrier=_layer(values.get("upperdir", "")) if fstype == "overlay" else "",
+            carrier=_layer(_unescape(values.get("upperdir", ""))) if fstype == "overlay" else "",
             layers=_lower_layers(options) if fstype == "overlay" else (),
         )
 
@@ -66,11 +66,11 @@ def _lower_layers(options: str) -> tuple[str, ...]:
     # Since Linux 6.8 each layer can be an option of its own: lowerdir+=PATH, or datadir+=PATH.
     pairs = (word.partition("=") for word in options.split(","))
     lists = [value for key, _equals, value in pairs if key in ("lowerdir", "lowerdir+", "datadir+")]
-    return tuple(_layer(layer) for value in lists for layer in _COLON.split(value) if layer)
+    return tuple(_layer(layer) for value in lists for layer in _COLON.split(_unescape(value)) if layer)
 
 
 def _layer(text: str) -> str:
-    return _BACKSLASHED.sub(r"\1", _unescape(text))
+    return _BACKSLASHED.sub(r"\1", text)
 
 
 def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:

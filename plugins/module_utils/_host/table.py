@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._host_model import SWAP, MountTable
-from .automounts import keep_mounted, wake
 from .links import resolve
 from .mounts import parse_mountinfo, parse_swaps
+from .process import clean_environment, find_tool
 from .reading import read, unless_gone
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 _BTRFS = Path("/sys/fs/btrfs")
 _DELETED = " (deleted)"
+# How long to wait for automounts, in seconds. The mount may check its filesystem first.
+_PATIENCE = 30
+_GIVING_UP = 2
 
 
 def read_table(devices: Mapping[DeviceNumber, BlockDevice]) -> MountTable:
@@ -91,19 +97,52 @@ def wake_all(paths: Sequence[str], remote: Collection[str], read_now: Callable[[
     table = read_now()
     tried: set[str] = set()
     while waiting := [path for path in paths if path not in tried and _is_waiting(table, path, remote)]:
-        wake(resolve(table, path) for path in waiting)
+        _wake(resolve(table, path) for path in waiting)
         tried.update(waiting)
         table = read_now()
         for path in waiting:
             place = resolve(table, path)
             if table.is_safe(place):
-                keep_mounted(place)
+                _keep_mounted(place)
     return table
 
 
 def _is_waiting(table: MountTable, path: str, remote: Collection[str]) -> bool:
     mount = table.lies_on(resolve(table, path))
     return mount is not None and mount.is_automount and mount.mountpoint not in remote
+
+
+def _wake(mountpoints: Iterable[str]) -> None:
+    """Make the automounts at these mountpoints mount their filesystem. Those that do not within 30 s are left alone.
+
+    A process that looks at an automount sleeps until the mount has ended. So children look, and are killed.
+    """
+    lookers = [_look(mountpoint) for mountpoint in mountpoints]
+    end = time.monotonic() + _PATIENCE
+    for looker in lookers:
+        with suppress(subprocess.TimeoutExpired):
+            looker.wait(max(0.0, end - time.monotonic()))
+            continue
+        looker.kill()
+        # The kernel lets a process that waits for an automount be killed (autofs_wait, fs/autofs/waitq.c).
+        with suppress(subprocess.TimeoutExpired):
+            looker.wait(_GIVING_UP)
+
+
+def _look(mountpoint: str) -> subprocess.Popen[bytes]:
+    # The last dot makes the kernel go into the directory. To look at the directory alone would mount nothing (stat(2)).
+    argv = [find_tool("ls") or "ls", "-d", "--", f"{mountpoint}/."]
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(argv, stdin=nothing, stdout=nothing, stderr=nothing, env=clean_environment())
+
+
+def _keep_mounted(mountpoint: str) -> None:
+    """Keep what an automount has mounted from being unmounted for being idle, until this process ends.
+
+    Nobody closes the descriptor: what is planned with this filesystem must still be true when it is done.
+    """
+    with suppress(OSError):
+        os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def with_paths(fstab: Iterable[FstabEntry], table: MountTable) -> Iterator[FstabEntry]:

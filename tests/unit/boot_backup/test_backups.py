@@ -78,7 +78,7 @@ def test_a_backup_that_is_incomplete_or_of_another_instance_is_not_bound(volume:
 
 
 def test_only_separate_filesystems_are_saved() -> None:
-    assert [mount.mountpoint for mount in boot_mounts(host(boot=("/boot/efi", "/home", "/boot")))] == [
+    assert [mount.mountpoint for mount in boot_mounts(host(boot=("/boot", "/home", "/boot/efi")))] == [
         "/boot",
         "/boot/efi",
     ]

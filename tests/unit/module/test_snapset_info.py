@@ -67,7 +67,7 @@ def test_info() -> None:
 
 
 def test_coverage() -> None:
-    on_lv = {"source": "/dev/mapper/va-a", "fstype": "ext4", "vg": "va", "lv": "a", "kind": "thick"}
+    on_lv = {"source": "/dev/mapper/va-a", "fstype": "ext4", "mounted": True, "vg": "va", "lv": "a", "kind": "thick"}
     good = {"protectable": True, "reason": None, "snapsets": ["s"]}
     first, second, swap, boot = host_info(_host(), None)["coverage"]
     assert first == {"mountpoint": "/a", **on_lv, **good, "system": False, "boot": False}
@@ -77,6 +77,7 @@ def test_coverage() -> None:
         "mountpoint": "/boot",
         "source": "/dev/sda1",
         "fstype": "ext4",
+        "mounted": True,
         "vg": None,
         "lv": None,
         "kind": None,

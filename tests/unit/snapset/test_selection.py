@@ -210,5 +210,7 @@ def test_a_part_of_the_system_that_cannot_be_protected_is_reported() -> None:
 
 def test_a_root_filesystem_without_a_disk_is_reported() -> None:
     """The rest of the system without / would be inconsistent."""
-    host_state = b.host_state([VAR], mounts={"/var": VAR})
-    assert select(host_state, b.request(system=True).selector).reasons == ("/ is not on a block device",)
+    host_state = b.mounting(b.host_state(), Mount("/", "nas:/root", "nfs4"))
+    assert select(host_state, b.request(system=True).selector).reasons == (
+        "/ cannot be protected: nas:/root is on another host (nfs4); leave it out, or list it in ignore_uncovered",
+    )

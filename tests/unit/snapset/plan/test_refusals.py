@@ -12,6 +12,7 @@ import builders as b
 import driver
 import pytest
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.references import of_arguments
 from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Boot
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 
