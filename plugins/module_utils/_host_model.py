@@ -210,11 +210,9 @@ class MountTable:
 
     def is_safe(self, path: str) -> bool:
         """Whether a look at ``path`` touches only local filesystems, so that no dead server or program stops it."""
+        trail = self.trail(path)
         # Through an automount that has mounted its filesystem the way is free.
-        *way, last = self.trail(path) or (None,)
-        return (
-            last is not None and last.is_local and all(one is None or one.is_local or one.is_automount for one in way)
-        )
+        return bool(trail) and trail[-1].is_local and all(mount.is_local or mount.is_automount for mount in trail)
 
 
 @dataclass(frozen=True)

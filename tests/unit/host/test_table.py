@@ -85,7 +85,6 @@ def test_a_chroot_without_its_root_in_the_table() -> None:
         (replace(NAS, mountpoint="/data"), False),
         (Mount("/data", "host:", "fuse.sshfs"), False),
         (Mount("/data", "/dev/sdb1", "fuseblk", (8, 17)), False),
-        (Mount("/data", "systemd-1", "autofs"), False),
         (Mount("/data", "x", "a-type-of-the-future"), False),
     ],
 )
@@ -94,6 +93,13 @@ def test_only_local_filesystems_are_looked_at(mount: Mount, safe: bool) -> None:
     assert of(mount).is_safe("/data/x") is safe
     # The way to a local filesystem leads through what it is mounted on.
     assert of(mount, below).is_safe("/data/below/x") is safe
+
+
+def test_the_way_through_an_automount_is_free_once_it_has_mounted() -> None:
+    automount = Mount("/data", "systemd-1", "autofs")
+    assert not of(automount).is_safe("/data/x")
+    assert of(automount, DATA).is_safe("/data/x")
+    assert not of(automount, replace(NAS, mountpoint="/data")).is_safe("/data/x")
 
 
 # Links
