@@ -153,8 +153,8 @@ def _nothing_mounted(host_state: HostState, path: str) -> str:
         return problem
     if entry is not None:
         return f"nothing is mounted at {path}: /etc/fstab has it ({entry.spec}), so mount it"
-    link = f" is a link to {place}, which" if place != path else ""
-    return f"nothing is mounted at {path}:{link} it is on the filesystem at {here.mountpoint}"
+    link = f"is a link to {place}, " if place != path else ""
+    return f"nothing is mounted at {path}: it {link or 'is '}on the filesystem at {here.mountpoint}"
 
 
 def _unknown_excludes(host_state: HostState, selector: Selector) -> Iterator[str]:
