@@ -66,7 +66,7 @@ def wait_until_idle(mountpoint: str) -> None:
 
 @contextmanager
 def mount(*arguments: str) -> Iterator[Path]:
-    """Mount something. The last argument of mount(8) is the mountpoint, which is made if it does not exist."""
+    """Mounted with these arguments of the program. The last one is the mountpoint, which is made if it is missing."""
     point = Path(arguments[-1])
     made = [place for place in (point, *point.parents) if not place.exists()]
     point.mkdir(parents=True, exist_ok=True)

@@ -108,7 +108,7 @@ def _mounted_on_several(
     mount: Mount, volumes: Sequence[Volume], others: Sequence[str], origins: Sequence[Volume]
 ) -> Iterator[str]:
     what = f"the {mount.fstype} filesystem at {mount.mountpoint}"
-    names = ", ".join([*(volume.full_name for volume in volumes), *others])
+    names = ", ".join([*sorted(volume.full_name for volume in volumes), *others])
     missing = [volume.full_name for volume in volumes if volume not in origins]
     if others:
         yield f"{what} is on {names}, and LVM cannot roll back {', '.join(others)}: leave out {_names(volumes)}"
