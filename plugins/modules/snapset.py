@@ -80,6 +80,7 @@ options:
       - Protect what an upgrade changes, in addition to O(volumes) and O(mountpoints). This is C(/), and those of
         C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems.
       - Mountpoints in O(ignore_uncovered) are left out.
+      - Refused on hosts that ostree or bootc manages, and where C(/) is an overlay.
     type: bool
     default: false
   exclude:
@@ -94,11 +95,13 @@ options:
     description:
       - Mountpoints that need no protection. One of O(mountpoints) that is not on LVM is refused unless it is listed
         here.
-      - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems
-        must be protected too, unless they are listed here.
+      - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are on another filesystem
+        must be protected too, unless they are listed here. They can be mountpoints or symbolic links.
       - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
         here if the host does not boot from there.
-      - Unless C(/boot) is listed here, RV(boot_to_save) lists what boots the host and does not roll back with C(/).
+      - If C(/) is protected, those of C(/boot), C(/boot/efi), C(/boot/firmware) and C(/efi) that C(/etc/fstab) has must
+        be mounted, unless they are listed here. An automount is mounted; that must not take longer than 30 seconds.
+      - RV(boot_to_save) does not have what is listed here.
     type: list
     elements: path
     default: []
@@ -132,6 +135,17 @@ EXAMPLES = r"""
       - vg: data
         lv: files
     min_headroom: 40%
+
+- name: Find out what a snapset of the system would leave out
+  safepoint.lvm.snapset:
+    name: patch_2026_11
+    system: true
+  check_mode: true
+  register: prediction
+
+- name: Fail if a database would not roll back with the system
+  ansible.builtin.assert:
+    that: prediction.not_rolled_back | map(attribute='path') | difference(['/var/log']) | length == 0
 
 - name: Start the rollback, or continue it
   safepoint.lvm.snapset:
@@ -262,17 +276,39 @@ boot_to_save:
   description:
     - Mountpoints of what boots the host, such as C(/boot) and the ESP, if C(/) is a member of the set and they do not
       roll back with it. Save them with M(safepoint.lvm.boot_backup) first.
-    - Empty if C(/boot) is in O(ignore_uncovered).
+    - Those in O(ignore_uncovered) are in RV(boot_ignored) instead.
   type: list
   elements: str
   returned: success
   sample: [/boot, /boot/efi]
 boot_ignored:
-  description: The same mountpoints if C(/boot) is in O(ignore_uncovered), otherwise empty.
+  description: Those of these mountpoints that are in O(ignore_uncovered).
   type: list
   elements: str
   returned: success
   sample: []
+not_rolled_back:
+  description:
+    - What belongs to the set and does not roll back with it. If C(/) is a member, these are filesystems in C(/usr),
+      C(/var), C(/var/lib), C(/etc) and C(/opt), also those that a symbolic link in these directories leads to, and what
+      boots the host and M(safepoint.lvm.boot_backup) does not save, such as a second ESP. Otherwise these are
+      filesystems that are mounted below a member.
+    - Filesystems in memory and images that cannot be written are left out.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - path: /var/lib/mysql
+      reason: data/mysql is not in the snapset
+  contains:
+    path:
+      description: The mountpoint or the symbolic link, or the device of an ESP that is not mounted.
+      type: str
+      returned: always
+    reason:
+      description: Why it does not roll back.
+      type: str
+      returned: always
 planned:
   description: The steps, each of them one LVM command. They are the same in check mode and in the real run.
   type: list
