@@ -93,15 +93,13 @@ options:
     default: []
   ignore_uncovered:
     description:
-      - Mountpoints that need no protection. One of O(mountpoints) that is not on LVM is refused unless it is listed
-        here.
-      - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are on another filesystem
-        must be protected too, unless they are listed here. They can be mountpoints or symbolic links.
+      - Mountpoints that need no protection. One of O(mountpoints) that is not on LVM must be listed here.
+      - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are on other filesystems
+        must be protected too, unless they are listed here. Symbolic links count like mountpoints.
       - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
         here if the host does not boot from there.
       - If C(/) is protected, those of C(/boot), C(/boot/efi), C(/boot/firmware) and C(/efi) that C(/etc/fstab) has must
-        be mounted, unless they are listed here. An automount is mounted; that must not take longer than 30 seconds.
-      - RV(boot_to_save) does not have what is listed here.
+        be mounted within 30 seconds (automounts) or already, unless they are listed here.
     type: list
     elements: path
     default: []
@@ -135,17 +133,6 @@ EXAMPLES = r"""
       - vg: data
         lv: files
     min_headroom: 40%
-
-- name: Find out what a snapset of the system would leave out
-  safepoint.lvm.snapset:
-    name: patch_2026_11
-    system: true
-  check_mode: true
-  register: prediction
-
-- name: Fail if a database would not roll back with the system
-  ansible.builtin.assert:
-    that: prediction.not_rolled_back | map(attribute='path') | difference(['/var/log']) | length == 0
 
 - name: Start the rollback, or continue it
   safepoint.lvm.snapset:
@@ -276,7 +263,6 @@ boot_to_save:
   description:
     - Mountpoints of what boots the host, such as C(/boot) and the ESP, if C(/) is a member of the set and they do not
       roll back with it. Save them with M(safepoint.lvm.boot_backup) first.
-    - Those in O(ignore_uncovered) are in RV(boot_ignored) instead.
   type: list
   elements: str
   returned: success
@@ -289,40 +275,23 @@ boot_ignored:
   sample: []
 not_rolled_back:
   description:
-    - What belongs to the set and does not roll back with it. If C(/) is a member, these are filesystems in C(/usr),
-      C(/var), C(/var/lib), C(/etc) and C(/opt), also those that a symbolic link in these directories leads to, and what
-      boots the host and M(safepoint.lvm.boot_backup) does not save, such as a second ESP. Otherwise these are
-      filesystems that are mounted below a member.
-    - Filesystems in memory and images that cannot be written are left out.
+    - What belongs to the set and does not roll back with it, and why. If C(/) is a member, these are filesystems in
+      C(/usr), C(/var), C(/etc) and C(/opt), also behind symbolic links, and what boots the host and is not saved, such
+      as a second ESP. Otherwise these are filesystems mounted below a member. See docs/coverage.md.
   type: list
   elements: dict
   returned: success
   sample:
     - path: /var/lib/mysql
       reason: data/mysql is not in the snapset
-  contains:
-    path:
-      description: The mountpoint or the symbolic link, or the device of an ESP that is not mounted.
-      type: str
-      returned: always
-    reason:
-      description: Why it does not roll back.
-      type: str
-      returned: always
 planned:
   description: The steps, each of them one LVM command. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
   sample:
-    - step: create
-      vg: sysvg
-      origin: root
-      snapshot: root_patch_2026_11
-      kind: thick
-      size: 2155872256
-    - step: seal
-      volumes: [sysvg/root_patch_2026_11]
+    - {step: create, vg: sysvg, origin: root, snapshot: root_patch_2026_11, kind: thick, size: 2155872256}
+    - {step: seal, volumes: [sysvg/root_patch_2026_11]}
 commands:
   description: All LVM commands that were run to change something, in order; empty in check mode.
   type: list
@@ -359,11 +328,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
         "type": "list",
         "elements": "dict",
         "default": [],
-        "options": {
-            "vg": {"type": "str", "required": True},
-            "lv": {"type": "str"},
-            "size": {"type": "str"},
-        },
+        "options": {"vg": {"type": "str", "required": True}, "lv": {"type": "str"}, "size": {"type": "str"}},
     },
     "mountpoints": {"type": "list", "elements": "path", "default": []},
     "system": {"type": "bool", "default": False},

@@ -15,8 +15,8 @@ author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
   - Reports the snapsets of a host and their states, other snapshots, VGs and thin pools.
-  - Also reports the coverage, which is, for each filesystem and swap area, the LV below it and the snapsets that protect
-    it, or why it cannot be protected.
+  - Also reports the coverage, which is, for each filesystem and swap area, the LV below it and the snapsets that
+    protect it, or why it cannot be protected.
   - Runs one LVM process, takes no lock and changes nothing. Automounts at C(/boot) and other paths that matter are
     mounted, as by any look at them.
 extends_documentation_fragment:
@@ -185,9 +185,9 @@ thin_pools:
       metadata_percent: 12.1
 coverage:
   description:
-    - Every mounted filesystem of any type, those that C(/etc/fstab) has and that are not mounted, and swap areas with the
-      mountpoint C([SWAP]). Interfaces of the kernel, and what is in memory in C(/dev), C(/proc), C(/run) and C(/sys), are
-      left out.
+    - Every mounted filesystem of any type, those that C(/etc/fstab) has and that are not mounted, and swap areas with
+      the mountpoint C([SWAP]).
+    - Interfaces of the kernel, and what is in memory in C(/dev), C(/proc), C(/run) and C(/sys), are left out.
   type: list
   elements: dict
   returned: success

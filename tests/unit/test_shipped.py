@@ -18,13 +18,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # If a number grows, give the reason in the commit.
 FILES = {
-    "boot_backup": 50,
-    "boot_entry": 48,
-    "initramfs_hook": 36,
-    "rollback_timer": 60,
-    "snapset": 47,
-    "snapset_info": 25,
-    "snapshot": 47,
+    "boot_backup": 58,
+    "boot_entry": 55,
+    "initramfs_hook": 43,
+    "rollback_timer": 66,
+    "snapset": 53,
+    "snapset_info": 31,
+    "snapshot": 53,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

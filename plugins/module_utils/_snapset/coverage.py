@@ -117,7 +117,8 @@ def unsaved_problems(host_state: HostState, ignore: Collection[str]) -> Iterator
             continue
         advice = f"or list {path} in ignore_uncovered, if the host does not boot from it"
         entry = next((one for one in host.fstab if one.mountpoint == host.resolved(path)), None)
-        if problem := automount_problem(host, path):
+        problem = automount_problem(host, path) if mount.mountpoint == host.resolved(path) else None
+        if problem is not None:
             yield f"{problem}, {advice}"
         elif entry is not None and mount.mountpoint != entry.mountpoint:
             yield (
