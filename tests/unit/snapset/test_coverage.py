@@ -37,6 +37,7 @@ VOLUMES = (ROOT, VAR, DATA)
 BOOT, ESP, OTHER = (8, 1), (8, 2), (8, 17)
 DISK = Mount("/boot", "/dev/sda1", "ext4", BOOT)
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+OF_ESP = Signature("vfat", partition=ESP_TYPE)
 SYSTEM = b.request(system=True)
 PLACES = "/boot, /boot/efi, /boot/firmware, /efi"
 NO_ESP = "an EFI system partition that boot_backup does not save"
@@ -46,7 +47,7 @@ def host(*mounts: Mount, lvs: dict[str, Any] | None = None, **more: Any) -> Host
     one = b.host_state(VOLUMES, mounts={"/": ROOT, "/var": VAR} if lvs is None else lvs)
     partitions = {
         BOOT: BlockDevice("sda1"),
-        ESP: BlockDevice("sda2", signature=Signature("vfat", partition=ESP_TYPE)),
+        ESP: BlockDevice("sda2", signature=OF_ESP),
         OTHER: BlockDevice("sdb1", signature=Signature("vfat", partition=ESP_TYPE.upper())),
     }
     devices = MappingProxyType({**one.host.devices, **partitions, **more.pop("devices", {})})
@@ -112,7 +113,7 @@ def test_what_is_mounted_below_a_member_without_root() -> None:
         ),
         ({"boots_by_efi": False}, {}),
         # A mirror of both disks, which is mounted or not.
-        ({"boots_by_efi": True, "devices": {OTHER: BlockDevice("sdb1", holders=("md0",))}}, {}),
+        ({"boots_by_efi": True, "devices": {OTHER: BlockDevice("sdb1", holders=("md0",), signature=OF_ESP)}}, {}),
     ],
 )
 def test_a_second_esp(more: dict[str, Any], found: dict[str, str]) -> None:
@@ -182,6 +183,14 @@ def test_data_of_a_host_of_ostree(members: list[str]) -> None:
     assert [reason.partition(" (")[0] for reason in reasons] == ["ostree or bootc manages this host"] * (
         members == ["vg/root"]
     )
+
+
+def test_the_system_of_a_host_of_ostree_whose_root_is_a_composefs() -> None:
+    """No LV is found below it."""
+    composefs = Mount("/", "composefs", "overlay", layers=("/run/layer",))
+    host_state = b.mounting(host(lvs={}, has_ostree=True), composefs, Mount("/run", "tmpfs", "tmpfs"), at("/var", 1))
+    assert any(reason.startswith("ostree or bootc") for reason in driver.reasons(host_state, SYSTEM))
+    assert driver.reasons(host_state, b.request("vg/var")) == ()
 
 
 # What boots the host
