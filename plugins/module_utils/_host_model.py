@@ -273,6 +273,10 @@ class Host:
         """The mounts as a tree."""
         return MountTable(self.mounts)
 
+    def device_of(self, mount: Mount) -> BlockDevice | None:
+        """The block device that a filesystem is on, the main one of several; None if it is on none."""
+        return self.devices.get(mount.device) if mount.device else None
+
     def resolved(self, path: str) -> str:
         """``path`` without symbolic links, if it is one of those that were read."""
         return self.links.get(path, path)

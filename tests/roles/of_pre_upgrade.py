@@ -115,8 +115,10 @@ LEFT_OUT = replace(
     says="s protects / (sysvg/root, 1.00 GiB); /efi is saved in sysvg/safepoint_boot_s; not rolled back: "
     + ", ".join(f"/var/lib/db{number} (data/db{number} is not in the snapset)" for number in range(8))
     + ", and 2 more (see snapset_info)",
-    expected={(task,): Expected((), reason(task)) for task in (SAVE,)}
-    | {(TAKE,): Expected(("boot_backup s absent",), reason(TAKE))},
+    expected={
+        (SAVE,): Expected((), reason(SAVE)),
+        (TAKE,): Expected(("boot_backup s absent",), reason(TAKE)),
+    },
     blocks_alone=True,
 )
 CHECK = replace(

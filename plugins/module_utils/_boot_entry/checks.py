@@ -76,7 +76,7 @@ def _clearing_problems(grub: Grub, host_state: HostState, mount: Mount | None) -
     if mount is None:
         yield f"{must} the disk with that file was not found"
         return
-    device = host_state.host.devices.get(mount.device)
+    device = host_state.host.device_of(mount)
     if device is None or not _is_plain(device):
         yield f"{must} it is on {mount.source}, and GRUB cannot write to LVM, RAID or encrypted disks"
     if mount.fstype not in _GRUB_WRITES_TO:

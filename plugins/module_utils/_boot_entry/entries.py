@@ -92,7 +92,7 @@ def _mount_of(host_state: HostState, origin: Volume) -> Mount | None:
     """
     device = host_state.device_of(origin)
     for mount in host_state.mounts_of(origin):
-        direct = device is not None and host_state.host.devices.get(mount.device) == device
+        direct = device is not None and host_state.host.device_of(mount) == device
         if direct and mount.fstype in READ_ONLY and mount.mountpoint != SWAP and "\t" not in mount.mountpoint:
             return mount if "\n" not in mount.mountpoint else None
     return None

@@ -57,11 +57,9 @@ def _with_devices(
 
 def _btrfs_names(name: str) -> list[str]:
     """Return the devices of the mounted btrfs filesystem that the device ``name`` belongs to (btrfs(5))."""
-    for directory in sorted(_BTRFS.glob("*/devices")):
-        names = unless_gone(lambda place=directory: sorted(one.name for one in place.iterdir()), [])  # type: ignore[misc]
-        if name in names:
-            return names
-    return []
+    found: list[Path] = unless_gone(lambda: sorted(_BTRFS.glob("*/devices/*")), [])
+    whole = next((path.parent for path in found if path.name == name), None)
+    return [path.name for path in found if path.parent == whole]
 
 
 def _journal_name(name: str) -> str:

@@ -147,7 +147,7 @@ def place_problem(host_state: HostState, mount: Mount) -> str:
 
 
 def _device_problem(host_state: HostState, mount: Mount) -> str:
-    device = host_state.host.devices.get(mount.device) if mount.device else None
+    device = host_state.host.device_of(mount)
     if device is None:
         return f"{mount.source} is not a block device of this host"
     if len(device.slaves) > 1:

@@ -210,9 +210,12 @@ def test_the_journal_of_ext4_in_the_filesystem_itself(monkeypatch: pytest.Monkey
 
 def test_used_space_is_asked_where_that_cannot_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(
-        os, "statvfs", lambda path: asked.append(path) or os.statvfs_result((1, 1, 9, 4, 0, 0, 0, 0, 0, 0))
-    )
+
+    def statvfs(path: str) -> os.statvfs_result:
+        asked.append(path)
+        return os.statvfs_result((1, 1, 9, 4, 0, 0, 0, 0, 0, 0))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
     below = Mount("/nas/disk", "/dev/sdb", "ext4", (8, 16))
     mounts = of(replace(DATA, device=(254, 7)), DATA, NAS, below, Mount("/tmp", "tmpfs", "tmpfs"))
     used = {mount.number: table._with_used(mounts, mount).used for mount in mounts.mounts}
