@@ -45,14 +45,13 @@ _ARCHIVE_ROOM = 32 * 1024 * 1024
 def read_host(paths: Sequence[str] = ()) -> Host:
     """Return the current state of the host, without the kernels that it can boot.
 
-    ``paths`` are what the request names. Automounts on the way to these, to /boot and to what an upgrade changes are
-    made to mount their filesystem, so that it is not taken for missing. That takes at most about 30 s for each.
+    ``paths`` are what the plan depends on. Automounts on the way to them are made to mount their filesystem, so that it
+    is not taken for missing. If one cannot, that takes about 30 s.
     """
     devices = MappingProxyType(dict(_block_devices(Path("/sys/class/block"))))
-    of_interest = (*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS, *paths)
     lines = read("/etc/fstab").split("\n")
     remote = [entry.mountpoint for entry in parse_fstab(lines) if is_network(entry.fstype)]
-    table = wake_all(of_interest, remote, lambda: read_table(devices))
+    table = wake_all(paths, remote, lambda: read_table(devices))
     fstab = tuple(with_paths(parse_fstab(lines), table))
     words = words_of(read("/proc/cmdline"))
     return Host(
@@ -63,7 +62,7 @@ def read_host(paths: Sequence[str] = ()) -> Host:
         mounts=table.mounts,
         devices=devices,
         fstab=fstab,
-        links=MappingProxyType(_links(table, of_interest)),
+        links=MappingProxyType(_links(table, (*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS, *paths))),
         references=tuple(read_references(fstab, words)),
         early_volumes=early_volumes(words),
         udev_runs=_udev_runs(),

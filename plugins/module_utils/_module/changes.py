@@ -49,7 +49,7 @@ class ChangeSession(Session):
             yield
 
     def observe(self, paths: Sequence[str] = ()) -> HostState:
-        """The state of the host now; ``paths`` are what the request names. Raises ReportFailed."""
+        """The state of the host now; ``paths`` are what the plan depends on. Raises ReportFailed."""
         host_state = super().observe(paths)
         self._archive = host_state.host.can_archive
         return host_state

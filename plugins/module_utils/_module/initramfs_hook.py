@@ -13,7 +13,7 @@ from .._initramfs_hook.installed import read_found
 from .._initramfs_hook.plan import Found, Plan, plan_hook, refusal, view_of
 from .._initramfs_hook.steps import Build
 from .._model import HostState
-from .._paths import INITRAMFS_SCRIPT
+from .._paths import BOOT_MOUNTPOINTS, INITRAMFS_SCRIPT
 from .run import UseCase
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class HookCase(UseCase[Found, Plan]):
     """The script that ends LVM's pollers, in the initramfs of each kernel."""
 
     title = "the initramfs hook"
+    paths = BOOT_MOUNTPOINTS
     reads_boot = True
     failure = staticmethod(failure_of)
 
@@ -58,7 +59,7 @@ class HookCase(UseCase[Found, Plan]):
 
     def read(self, _session: ChangeSession) -> HostState:
         """The host without LVM, on which nothing depends here."""
-        return HostState(host=read_host())
+        return HostState(host=read_host(self.paths))
 
     def observe(self, _host_state: HostState) -> Found:
         """The script, and what each initramfs contains, which takes seconds. Raises OSError."""

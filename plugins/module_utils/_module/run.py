@@ -50,7 +50,7 @@ class UseCase(Generic[Observed, Planned]):
     """The part that differs between modules.
 
     ``title`` is the subject of the run, ``state`` the requested state, ``refusal`` how refusals begin, ``paths`` the
-    mountpoints that the request names, ``reads_boot`` whether the run reads files in /boot in any case.
+    paths on which the plan depends, ``reads_boot`` whether the run reads files in /boot in any case.
     """
 
     title: str

@@ -42,7 +42,7 @@ class Session:
         self._module.exit_json(**_printable(result))
 
     def observe(self, paths: Sequence[str] = ()) -> HostState:
-        """The state of the host now; ``paths`` are what the request names. Raises ReportFailed."""
+        """The state of the host now; ``paths`` are what the plan depends on. Raises ReportFailed."""
         report = self.lvm.report()
         return separate_copied_tags(
             HostState(

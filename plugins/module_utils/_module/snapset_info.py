@@ -39,7 +39,7 @@ def run_snapset_info(module: AnsibleModule) -> None:
     with open_session(module, Session) as session:
         name = module.params["name"]
         check("name", None if name is None else set_name_problem(name))
-        host_state = session.observe()
+        host_state = session.observe((*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS))
         info = host_info(host_state, name)
         unread = automount_problem(host_state.host, "/boot")
         entries, problems = ([], [unread]) if unread else boot_entries()

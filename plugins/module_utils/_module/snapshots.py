@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import CommandFailed, Refused
 from .._host.boot import read_boot
+from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 from .._snapset.coverage import boot_outside_set, not_rolled_back
 from .._snapset.plan.base import Plan, find
 from .._snapset.result import view_of
@@ -67,6 +68,8 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         self.state = request.state
         self.refusal = request.refusal
         self.paths = (*request.selector.mountpoints, *request.selector.exclude)
+        if self.state == "present":
+            self.paths += (*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS)
         self._key = key
         self._request = request
 

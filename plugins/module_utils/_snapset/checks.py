@@ -12,6 +12,7 @@ from .._names import REAL_SUFFIX, device_path, fits_device_mapper
 from .._paths import PREVIEW_MARK
 from .content import identity_problems
 from .coverage import initramfs_volumes
+from .filesystems import automount_problem
 from .sizes import Size, format_bytes
 from .state import member_state
 from .tags import is_auxiliary
@@ -211,6 +212,8 @@ def boot_problems(host_state: HostState, origins: Sequence[Volume]) -> Iterator[
     """
     needs, boot = initramfs_volumes(host_state), host_state.host.boot
     early = [origin for origin in origins if origin.key in needs]
+    if early and boot is None and (problem := automount_problem(host_state.host, "/boot")):
+        yield problem
     if boot is None or not early:
         return
     kernels = {initramfs.kernel for initramfs in boot.initramfs}

@@ -119,7 +119,8 @@ def unsaved_problems(host_state: HostState, ignore: Collection[str]) -> Iterator
         entry = next((one for one in host.fstab if one.mountpoint == host.resolved(path)), None)
         problem = automount_problem(host, path) if mount.mountpoint == host.resolved(path) else None
         if problem is not None:
-            yield f"{problem}, {advice}"
+            # Without /boot, nobody knows what the host boots.
+            yield problem if path == "/boot" else f"{problem}, {advice}"
         elif entry is not None and mount.mountpoint != entry.mountpoint:
             yield (
                 f"/etc/fstab has {path} ({entry.spec}), but it is not mounted, so it could not be saved: mount it, "

@@ -66,7 +66,7 @@ class Machine:
             monkeypatch.setattr(place, "INITRAMFS_SCRIPT", self.script)
         monkeypatch.setattr(installed, "BOOT", self.boot)
         monkeypatch.setattr(steps, "_TEMPORARY", here / "etc")
-        monkeypatch.setattr(use_case, "read_host", lambda: Host(now=0, boot_id="", preview=self.preview))
+        monkeypatch.setattr(use_case, "read_host", lambda _paths: Host(now=0, boot_id="", preview=self.preview))
         monkeypatch.setattr(ChangeSession, "locked", lambda session, _purpose: self._locked(session))
         monkeypatch.setattr("os.geteuid", lambda: 0)
         self.preview: tuple[str, str] | None = None
