@@ -120,8 +120,8 @@ MUTANTS = (
     ),
     Mutant(
         "each boot filesystem is ignored alone",
-        "if path not in ignore and mount is not None and mount.device",
-        "if not ignore and mount is not None and mount.device",
+        "if mount is not None and is_whole and path not in ignore",
+        "if mount is not None and is_whole and not ignore",
     ),
     Mutant(
         "a boot filesystem of fstab must be mounted",

@@ -88,11 +88,13 @@ def preview_mounts(host_state: HostState, instance: Instance) -> tuple[PreviewMo
 def _mount_of(host_state: HostState, origin: Volume) -> Mount | None:
     """Return the mount of a filesystem directly on ``origin``, or None.
 
-    Encrypted filesystems do not count, nor mountpoints that contain a tab or a line feed.
+    Encrypted filesystems do not count, nor those with a log on another device, a part of one (mount --bind), and
+    mountpoints that contain a tab or a line feed.
     """
     device = host_state.device_of(origin)
     for mount in host_state.mounts_of(origin):
-        direct = device is not None and host_state.host.device_of(mount) == device
+        is_whole = device is not None and host_state.host.device_of(mount) == device
+        direct = is_whole and not mount.is_part and not mount.more
         if direct and mount.fstype in READ_ONLY and mount.mountpoint != SWAP and "\t" not in mount.mountpoint:
             return mount if "\n" not in mount.mountpoint else None
     return None

@@ -92,7 +92,8 @@ def boot_mounts(host_state: HostState, ignore: Collection[str] = ()) -> tuple[Mo
     found: dict[tuple[object, str], Mount] = {}
     for path in BOOT_MOUNTPOINTS:
         mount = host_state.host.mount_at(path)
-        if path not in ignore and mount is not None and mount.device and mount.mountpoint in BOOT_MOUNTPOINTS:
+        is_whole = mount is not None and mount.device is not None and not mount.is_part
+        if mount is not None and is_whole and path not in ignore and mount.mountpoint in BOOT_MOUNTPOINTS:
             found.setdefault((mount.device, mount.root), mount)
     return tuple(sorted(found.values(), key=lambda mount: mount.mountpoint))
 
@@ -125,6 +126,11 @@ def unsaved_problems(host_state: HostState, ignore: Collection[str]) -> Iterator
             yield (
                 f"/etc/fstab has {path} ({entry.spec}), but it is not mounted, so it could not be saved: mount it, "
                 f"{advice}"
+            )
+        elif mount.mountpoint == path and mount.is_part:
+            yield (
+                f"{path} shows only a directory of {mount.source} (mount --bind), and boot_backup saves only whole "
+                f"filesystems: mount a filesystem there, {advice}"
             )
         elif mount.mountpoint == path and mount.device is None:
             yield f"{path} cannot be saved, because {place_problem(host_state, mount)}: use a disk, {advice}"

@@ -82,7 +82,10 @@ def test_what_is_not_shown() -> None:
     below = next(key for key, device in host_state.host.devices.items() if device == number)
     devices = {**host_state.host.devices, above: BlockDevice("dm-99", "secret", "CRYPT-LUKS2-x", (below,))}
     secret = Mount("/secret", "/dev/mapper/secret", "ext4", above)
-    host_state = b.mounting(host_state, secret, devices=MappingProxyType(devices))
+    place = next(mount.device for mount in host_state.host.mounts if mount.mountpoint == "/a\tb")
+    part = Mount("/part", "", "ext4", place, root="/file")
+    log = Mount("/log", "", "xfs", place, more=(DISK,))
+    host_state = b.mounting(host_state, secret, part, log, devices=MappingProxyType(devices))
     assert [mount.mountpoint for mount in host_state.mounts_of(SECRET)] == ["/secret"]
     assert [one.mountpoint for one in entries.preview_mounts(host_state, instance(host_state))] == ["/"]
 

@@ -206,6 +206,7 @@ def test_the_system_of_a_host_of_ostree_whose_root_is_a_composefs() -> None:
         (host(Mount("/boot", "bpool/b", "zfs")), "/boot cannot be saved, because bpool/b is zfs, not on LVM"),
         (host(at("/esp"), links={"/efi": "/esp"}), "/efi is a link to /esp, which boot_backup does not save"),
         (host(DISK, links={"/efi": "/boot/efi"}), None),
+        (host(replace(DISK, root="/boot")), "/boot shows only a directory of /dev/sda1 (mount --bind)"),
     ],
 )
 def test_what_boots_the_host_and_cannot_be_saved(host_state: HostState, problem: str | None) -> None:
@@ -224,6 +225,7 @@ def test_each_boot_filesystem_is_saved_once() -> None:
     host_state = host(DISK, esp, replace(esp, mountpoint="/efi"), Mount("/boot/firmware", "tmpfs", "tmpfs"))
     assert [mount.mountpoint for mount in boot_mounts(host_state)] == ["/boot", "/boot/efi"]
     assert [mount.mountpoint for mount in boot_mounts(host_state, ["/boot"])] == ["/boot/efi"]
+    assert boot_mounts(host(replace(DISK, root="/boot"))) == ()
 
 
 # What the initramfs activates
