@@ -249,10 +249,12 @@ class Host:
     wait for a udev that does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or
     have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to
     the devices in it. ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host.
+    ``host_id`` is a hash of the machine-id, empty if there is none.
     """
 
     now: int
     boot_id: str
+    host_id: str = ""
     uptime: int = 0
     mounts: tuple[Mount, ...] = ()
     devices: Mapping[DeviceNumber, BlockDevice] = field(default_factory=lambda: MappingProxyType({}))

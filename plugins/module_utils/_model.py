@@ -29,18 +29,12 @@ _VG_IN_DM_UUID = slice(4, 36)
 
 
 @dataclass(frozen=True)
-class CommandResult:
-    """The result of a command."""
-
-    argv: tuple[str, ...]
-    rc: int
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True)
 class VolumeGroup:
-    """A VG. ``free_extents`` counts the free extents on PVs that are present and allocatable."""
+    """A VG. ``free_extents`` are on PVs that are present and allocatable. ``max_lvs`` is 0 if there is no limit.
+
+    ``lv_count`` counts visible LVs. ``metadata_free`` is how much its metadata can grow, in bytes. ``duplicates`` are
+    devices that look like its PVs, and that LVM does not use. ``profile`` are attached settings (lvm.conf(5)).
+    """
 
     name: str
     uuid: str
@@ -50,8 +44,14 @@ class VolumeGroup:
     partial: bool = False
     exported: bool = False
     lock_type: str = ""
+    writable: bool = True
+    max_lvs: int = 0
+    lv_count: int = 0
+    metadata_free: int | None = None
+    profile: str = ""
     pv_uuids: tuple[str, ...] = ()
     pv_names: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
     @property
     def pv_marks(self) -> tuple[str, ...]:
@@ -63,8 +63,9 @@ class VolumeGroup:
 class Volume:
     """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
-    ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``). ``tags`` are
-    all others.
+    ``copied_tags`` are tags of this collection that came with a copy of a VG, ``foreign_tags`` those of another host
+    (``_snapset``). ``locked``: pvmove(8) moves it. ``creation_limit``: LVM creates nothing in a pool that is fuller, in
+    percent.
     """
 
     vg: str
@@ -74,6 +75,7 @@ class Volume:
     size: int
     tags: tuple[str, ...] = ()
     copied_tags: tuple[str, ...] = ()
+    foreign_tags: tuple[str, ...] = ()
     roles: frozenset[str] = frozenset()
     layout: frozenset[str] = frozenset()
     segtype: str = "linear"
@@ -91,6 +93,9 @@ class Volume:
     data_percent: Fraction | None = None
     metadata_percent: Fraction | None = None
     health: str = ""
+    locked: bool = False
+    profile: str = ""
+    creation_limit: int | None = None
     created: int | None = None
 
     @property
@@ -100,8 +105,8 @@ class Volume:
 
     @property
     def all_tags(self) -> tuple[str, ...]:
-        """All its tags, copied ones included."""
-        return self.tags + self.copied_tags
+        """All its tags, copied and foreign ones included."""
+        return self.tags + self.copied_tags + self.foreign_tags
 
     @property
     def key(self) -> LvKey:
@@ -268,8 +273,6 @@ class HostState:
 
     def device_of(self, volume: Volume) -> BlockDevice | None:
         """The kernel's device of an active LV, or None."""
-        for device in self.host.devices.values():
-            layered = "-" in device.dm_uuid[len("LVM-") :]
-            if device.dm_uuid.startswith("LVM-") and not layered and self._lv_of_device(device) == volume:
-                return device
-        return None
+        found = (one for one in self.host.devices.values() if self._lv_of_device(one) == volume)
+        # Others are hidden layers of it.
+        return next((one for one in found if "-" not in one.dm_uuid[len("LVM-") :]), None)

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - safepoint.lvm.attributes
   - safepoint.lvm.planning
+  - safepoint.lvm.identity
 options:
   name:
     description: Name of the set, 1 to 64 characters of C(A-Z a-z 0-9 _ . -). It cannot begin with a hyphen.
@@ -42,17 +43,11 @@ options:
     type: str
     choices: [present, merged, absent]
     default: present
-  id:
-    description:
-      - ID of the set, 32 hexadecimal digits. Needed if something already belongs to this ID, for example a backup by
-        M(safepoint.lvm.boot_backup). By default, a new set gets a new ID.
-      - A set that exists must have this ID.
-    type: str
   volumes:
     description:
       - LVs to protect.
-      - With O(state=present), O(volumes), O(mountpoints) or O(system=true) is required. With other states they are
-        optional, and must select the members of the set.
+      - With O(state=present), O(volumes), O(mountpoints), O(system=true) or O(adopt=true) is required. Otherwise they
+        are optional, and must select the members of the set.
     type: list
     elements: dict
     default: []
@@ -97,9 +92,11 @@ options:
       - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are on other filesystems
         must be protected too, unless they are listed here. Symbolic links count like mountpoints.
       - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
-        here if the host does not boot from there.
+        here if the host does not boot from there. RV(boot_to_save) still lists the ESP, which has the kernels then.
       - If C(/) is protected, those of C(/boot), C(/boot/efi), C(/boot/firmware) and C(/efi) that C(/etc/fstab) has must
         be mounted within 30 seconds (automounts) or already, unless they are listed here.
+      - Those of them that are listed here are not in RV(boot_to_save). If a separate C(/boot) is listed, the ESP is not
+        either, because its boot loader belongs to it.
     type: list
     elements: path
     default: []
@@ -143,6 +140,11 @@ EXAMPLES = r"""
   safepoint.lvm.snapset:
     name: patch_2026_11
     state: absent
+
+- name: Take over a set after the machine-id of the host has changed
+  safepoint.lvm.snapset:
+    name: before_migration
+    adopt: true
 """
 
 RETURN = r"""
@@ -268,7 +270,7 @@ boot_to_save:
   returned: success
   sample: [/boot, /boot/efi]
 boot_ignored:
-  description: Those of these mountpoints that are in O(ignore_uncovered).
+  description: Those of these mountpoints that O(ignore_uncovered) excludes.
   type: list
   elements: str
   returned: success
@@ -298,7 +300,7 @@ commands:
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: Number of reports that were requested from LVM.
+  description: Number of LVM processes that only read, almost always one report each.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:
@@ -335,6 +337,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "exclude": {"type": "list", "elements": "str", "default": []},
     "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
     "max_age": {"type": "str"},
+    "adopt": {"type": "bool", "default": False},
 }
 
 

@@ -103,16 +103,16 @@ IGNORED = replace(
     expected={(TAKE,): Expected((), reason(TAKE))},
     blocks_alone=True,
 )
-# With databases that are filesystems of their own, some of them links; and an ESP that is saved although /boot is not.
+# With databases that are filesystems of their own, some of them links; and an ESP that is not saved although /boot is.
 _DATABASES = [
     {"path": f"/var/lib/db{number}", "reason": f"data/db{number} is not in the snapset"} for number in range(10)
 ]
-_LEFT_OUT = {**_TAKEN, "boot_to_save": ["/efi"], "boot_ignored": ["/boot"], "not_rolled_back": _DATABASES}
+_LEFT_OUT = {**_TAKEN, "boot_to_save": ["/boot"], "boot_ignored": ["/efi"], "not_rolled_back": _DATABASES}
 LEFT_OUT = replace(
     UNDISTURBED,
     title="take it where databases do not roll back",
     answers={**UNDISTURBED.answers, PREDICT: _LEFT_OUT, TAKE: _LEFT_OUT},
-    says="s protects / (sysvg/root, 1.00 GiB); /efi is saved in sysvg/safepoint_boot_s; not rolled back: "
+    says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s; not rolled back: "
     + ", ".join(f"/var/lib/db{number} (data/db{number} is not in the snapset)" for number in range(8))
     + ", and 2 more (see snapset_info)",
     expected={

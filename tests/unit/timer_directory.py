@@ -16,12 +16,15 @@ import builders as b
 import driver
 from backups import backup, host, taken
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import FUNCTIONS
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
 
 TAGS = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2)
 # Called like the loader: with its own options, then the path of a program and its arguments.
@@ -54,9 +57,22 @@ def place_timer(top: Path, **values: str) -> Path:
     (top / "filesystems").write_text("")
     armed_on = host(taken(), backup())
     facts = script.facts(TAGS, "vg/t", driver.rollback_script_of(armed_on), replace(armed_on.host, uptime=500))
-    more = "".join(f"{name}='{value}'\n" for name, value in {"KERNEL_LOG": str(top / "kernel"), **values}.items())
+    more = "".join(f"{name}='{value}'\n" for name, value in {**_paths_in(top), **values}.items())
     (top / "facts").write_text(facts + more)
     return top
+
+
+def _paths_in(top: Path) -> dict[str, str]:
+    return {"KERNEL_LOG": str(top / "kernel"), "EFIVARS": str(top / "efivars")}
+
+
+def list_boot(top: Path, *trees: Tree) -> None:
+    """Write the files from which the program restores ``trees``, whose filesystems are mounted."""
+    mounts = [Mount(tree.mountpoint, "/dev/x", tree.fstype, (254, place)) for place, tree in enumerate(trees)]
+    devices = {mount.mountpoint: mount.source for mount in mounts}
+    (top / "boot").write_text(script.boot_list(trees))
+    (top / "menus").write_text(script.menus(trees))
+    (top / "filesystems").write_text(script.filesystems(devices, mounts, trees))
 
 
 def executable(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._snapset.context import host_problems
+from .._snapset.context import host_problems, missing_problems
 from .entries import READ_ONLY, preview_mounts
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def entry_problems(context: SnapsetContext) -> Iterator[str]:
     """Yield what prevents an entry for the snapset, apart from GRUB."""
     yield from host_problems(context)
     if context.instance is None:
-        yield f"snapset {context.name} does not exist: take it first, or check the name"
+        yield from missing_problems(context)
         return
     if context.set_state != "active":
         yield f"snapset {context.name} is {context.set_state} and must be active"
@@ -37,7 +37,8 @@ def entry_problems(context: SnapsetContext) -> Iterator[str]:
             f"snapset {context.name} has no root filesystem that can be booted: / must be directly on one of its "
             f"origins, not encrypted, and one of {', '.join(READ_ONLY)}"
         )
-    if context.host_state.host.mount_at("/usr") is not None:
+    host = context.host_state.host
+    if host.lies_on("/usr") != host.lies_on("/"):
         yield "/usr is a separate filesystem: the initramfs would mount the current /usr with the / of the snapset"
     if context.bound is None:
         yield (

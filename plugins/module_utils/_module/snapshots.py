@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import CommandFailed, Refused
 from .._host.boot import read_boot
 from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
-from .._snapset.coverage import boot_outside_set, not_rolled_back
+from .._snapset.coverage import boot_mounts, boot_outside_set, not_rolled_back
 from .._snapset.plan.base import Plan, find
 from .._snapset.result import view_of
 from .run import UseCase
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .._snapset.result import View
     from .._snapset.state import SetState
     from .._steps import Runner, Step
+    from .changes import ChangeSession
 
 _ENDS: Mapping[State, tuple[SetState, ...]] = {
     "present": ("active",),
@@ -57,7 +58,13 @@ def plan_snapshots(host_state: HostState, request: Request) -> Plan:
         from .._snapset.plan.merged import plan_merged as planner
     else:
         from .._snapset.plan.absent import plan_absent as planner
-    return planner(host_state, request)
+    if not request.adopt:
+        return planner(host_state, request)
+    from .._snapset.plan.adoption import plan_adoption
+
+    adoption, host_state = plan_adoption(host_state, request)
+    plan = planner(host_state, request)
+    return replace(plan, steps=(*adoption, *plan.steps))
 
 
 class SnapshotsCase(UseCase[Snapshots, Plan]):
@@ -72,6 +79,23 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
             self.paths += (*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS)
         self._key = key
         self._request = request
+
+    def read(self, session: ChangeSession) -> HostState:
+        """The host; with the limits of the thin pools in which something will be created."""
+        host_state = session.observe(self.paths)
+        if self.state != "present":
+            return host_state
+        from .._snapset.plan.present import pools_to_use
+
+        profiles = {pool.key: profile for pool, profile in pools_to_use(host_state, self._request)}
+        limits = {profile: session.lvm.creation_limit(profile) for profile in dict.fromkeys(profiles.values())}
+        return replace(
+            host_state,
+            volumes=tuple(
+                replace(volume, creation_limit=limits[profiles[volume.key]]) if volume.key in profiles else volume
+                for volume in host_state.volumes
+            ),
+        )
 
     def observe(self, host_state: HostState) -> Snapshots:
         """The host; with kernels and initramfs only if they matter, and if no automount keeps them."""
@@ -130,9 +154,10 @@ def _beside_the_set(host_state: HostState, request: Request, view: View) -> dict
     origins = [host_state.volume(member.vg, member.origin) for member in view.members]
     members = [origin for origin in origins if origin is not None]
     boot, ignored = boot_outside_set(host_state, members), request.selector.ignore_uncovered
+    saved = {mount.mountpoint for mount in boot_mounts(host_state, ignored)}
     return {
-        "boot_to_save": [path for path in boot if path not in ignored],
-        "boot_ignored": [path for path in boot if path in ignored],
+        "boot_to_save": [path for path in boot if path in saved],
+        "boot_ignored": [path for path in boot if path not in saved],
         "not_rolled_back": [{"path": path, "reason": why} for path, why in not_rolled_back(host_state, members)],
     }
 

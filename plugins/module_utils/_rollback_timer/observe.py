@@ -42,7 +42,7 @@ def observe_for_arming(observed: TimerObserved) -> TimerObserved:
     saved: tuple[Tree, ...] = ()
     if backup is not None and backup.volume.active:
         with mounted(backup.device) as mountpoint:
-            saved = read_manifest(mountpoint, backup.tags.manifest)
+            saved = read_manifest(mountpoint, backup.tags.manifest).trees
     return replace(
         observed,
         systemd=SYSTEMD.is_dir(),

@@ -36,9 +36,9 @@ def unit(set_name: str, deadline: int, device: str) -> str:
     return f"""\
 # Made by safepoint.lvm.rollback_timer, which also removes it.
 [Unit]
-Description=Roll back to the safe point {set_name} at {iso_date(deadline)} unless the change is confirmed
+Description=Roll back to the snapset {set_name} at {iso_date(deadline)} unless the change is confirmed
 DefaultDependencies=no
-# Do not run in a preview boot of a safe point that was taken while this timer was armed.
+# Do not run in a preview boot of a snapset that was taken while this timer was armed.
 ConditionPathExists=!{PREVIEW_MARK}
 
 [Service]

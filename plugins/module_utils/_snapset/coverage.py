@@ -88,14 +88,29 @@ def initramfs_volumes(host_state: HostState) -> Mapping[LvKey, str]:
 
 
 def boot_mounts(host_state: HostState, ignore: Collection[str] = ()) -> tuple[Mount, ...]:
-    """The mounted filesystems that boot the host and are separate from /, each once, without those in ``ignore``."""
+    """The mounted filesystems that boot the host and are separate from /, each once.
+
+    Without those that ``ignore``, the value of ignore_uncovered, excludes.
+    """
     found: dict[tuple[object, str], Mount] = {}
-    for path in BOOT_MOUNTPOINTS:
+    for path in _not_ignored(host_state, ignore):
         mount = host_state.host.mount_at(path)
         is_whole = mount is not None and mount.device is not None and not mount.is_part
-        if mount is not None and is_whole and path not in ignore and mount.mountpoint in BOOT_MOUNTPOINTS:
+        if mount is not None and is_whole and mount.mountpoint in BOOT_MOUNTPOINTS:
             found.setdefault((mount.device, mount.root), mount)
     return tuple(sorted(found.values(), key=lambda mount: mount.mountpoint))
+
+
+def _not_ignored(host_state: HostState, ignore: Collection[str]) -> tuple[str, ...]:
+    """BOOT_MOUNTPOINTS without those that the value of ignore_uncovered excludes.
+
+    The boot loader on the ESP belongs to a separate /boot, and is ignored with it. If /boot is on /, only the kernels
+    there are ignored, and the ESP has those that the host boots.
+    """
+    host = host_state.host
+    if "/boot" in ignore and host.lies_on("/boot") != host.lies_on("/"):
+        return ()
+    return tuple(path for path in BOOT_MOUNTPOINTS if path not in ignore)
 
 
 def boot_outside_set(host_state: HostState, members: Sequence[Volume]) -> tuple[str, ...]:
@@ -109,12 +124,12 @@ def boot_outside_set(host_state: HostState, members: Sequence[Volume]) -> tuple[
 def unsaved_problems(host_state: HostState, ignore: Collection[str]) -> Iterator[str]:
     """Which filesystems boot the host and could not be saved, because they are not mounted or not on a disk.
 
-    Without those in ``ignore``, the value of ignore_uncovered.
+    Without those that ``ignore``, the value of ignore_uncovered, excludes.
     """
     host = host_state.host
-    for path in BOOT_MOUNTPOINTS:
+    for path in _not_ignored(host_state, ignore):
         mount = host.lies_on(path)
-        if path in ignore or mount is None:
+        if mount is None:
             continue
         advice = f"or list {path} in ignore_uncovered, if the host does not boot from it"
         entry = next((one for one in host.fstab if one.mountpoint == host.resolved(path)), None)

@@ -39,7 +39,9 @@ def test_the_moment_is_filled_in_when_it_comes() -> None:
     stubs = 'tool() { echo "$*"; }; merge() { echo "merge $*"; }; CONFIG=c boot_id=B now=7'
     said = sh(f"{stubs}\n{text}remember\nrequest")
     vg = taken().vg_uuid.replace("-", "")[:10]
-    expected = [f"lvm lvchange --config c --yes --addtag safepoint.outcome.merging=s:{b.SET_ID}:1:B:7:{vg} vg/root"]
+    expected = [
+        f"lvm lvchange --config c --yes --addtag safepoint.outcome.merging=s:{b.SET_ID}:1:B:7:{vg}:{b.HOST} vg/root"
+    ]
     assert said == [*expected, f"merge {'/'.join(taken().key)} vg/root_s"]
 
 

@@ -9,10 +9,10 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from timer_directory import call, executable, place_timer
+import pytest
+from timer_directory import call, executable, list_boot, place_timer
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +45,7 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
     entries |= {path: Entry(kind="directory") for path in ("grub", "loader", "loader/entries")}
     entries |= {"vmlinuz": Entry(kind="link", target="vmlinuz-1"), "efi": Entry(kind="mountpoint")}
     trees = [Tree(str(boot), "ext4", entries)]
-    (place / "boot").write_text(script.boot_list(trees))
-    (place / "menus").write_text(script.menu_directories(trees))
+    list_boot(place, *trees)
     changed = {"vmlinuz-2": "new", "grub": "a file", "loader/entries/2.conf": "2", "vmlinuz-1/x": "in a directory"}
     for path, text in changed.items():
         (boot / path).parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +56,7 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
     assert {path: now[path] for path in saved} == saved
     assert (now["vmlinuz"], now["vmlinuz-2"], now["efi"]) == ("-> vmlinuz-1", "new", None)
     assert "loader/entries/2.conf" not in now
-    assert (place / "boot").read_text().splitlines()[-1].split("\t")[1] == f"{boot}/grub/grub.cfg"
+    assert (place / "boot").read_text().splitlines()[-1].split("\t")[4] == f"{boot}/grub/grub.cfg"
     assert call(place, "restore_boot && echo done") == ["done"]
     assert _files(boot) == now
 
@@ -72,63 +71,161 @@ def test_a_damaged_copy_is_never_put_in_place(tmp_path: Path) -> None:
     copy.write_text("damaged")
     (boot / "vmlinuz").write_text("new")
     tree = Tree(str(boot), "ext4", {"vmlinuz": Entry(kind="file", sha256=_sha256("kernel"))})
-    (place / "boot").write_text(script.boot_list([tree]))
+    list_boot(place, tree)
     (boot / "vmlinuz-2").write_text("of the change")
-    (said,) = call(place, f"BOOT='{boot}'; restore_boot || :")
-    assert said == f"cannot restore {boot}/vmlinuz"
+    assert call(place, "restore_boot || :") == [f"cannot restore {boot}/vmlinuz"]
     assert sorted(_files(boot)) == ["vmlinuz", "vmlinuz-2"]
     assert (boot / "vmlinuz").read_text() == "new"
 
 
-def test_if_boot_is_full_the_kernels_of_the_change_are_deleted(tmp_path: Path) -> None:
-    """Except the running kernel, which may have to boot again."""
+# The filesystem has blocks of 4096 bytes and reports as free what the file "free" contains, and what was deleted.
+STAT = """#!/bin/sh
+[ "$1" = -f ] || exec /usr/bin/stat "$@"
+echo "100 $(/bin/cat "{place}/free") 4096"
+"""
+
+
+def _full(tmp_path: Path, free: int, running: str = "") -> tuple[Path, Path]:
+    """A timer and a /boot with `free` free blocks, to which a change has added kernels of one block each."""
     boot, place = tmp_path / "boot", tmp_path / "timer"
     place.mkdir()
     boot.mkdir()
     place_timer(place)
-    running = Path("/proc/sys/kernel/osrelease").read_text().strip()
-    full = f'#!/bin/sh\n[ ! -e "{boot}/vmlinuz-2" ] || {{ echo part >"$4"; exit 1; }}\nexec /bin/cp "$@"\n'
-    executable(place / "lib" / "ld.cp", full)
+    executable(place / "lib" / "ld.stat", STAT.format(place=place))
+    (place / "free").write_text(str(free + 2))
     copy = place / "backup" / "tree" / boot.relative_to("/") / "vmlinuz-1"
     copy.parent.mkdir(parents=True)
-    copy.write_text("kernel")
+    copy.write_text("kernel" * 1000)
     for name in ("vmlinuz-2", "initrd.img-2", f"vmlinuz-{running}", "config-2"):
         (boot / name).write_text("of the change")
-    tree = Tree(str(boot), "ext4", {"vmlinuz-1": Entry(kind="file", sha256=_sha256("kernel"))})
-    (place / "boot").write_text(script.boot_list([tree]))
-    said = call(place, f"BOOT='{boot}'; restore_boot && echo done")
-    assert said == [
-        f"deleting {boot}/vmlinuz-2 to free space",
-        f"deleting {boot}/initrd.img-2 to free space",
-        "done",
+    list_boot(place, Tree(str(boot), "ext4", {"vmlinuz-1": Entry("file", size=6000, sha256=_sha256("kernel" * 1000))}))
+    return boot, place
+
+
+def test_if_boot_is_full_the_kernels_of_the_change_are_deleted(tmp_path: Path) -> None:
+    """Only as many as needed, and never the running kernel, which may have to boot again."""
+    running = Path("/proc/sys/kernel/osrelease").read_text().strip()
+    boot, place = _full(tmp_path, 1, running)
+    assert call(place, "restore_boot && echo done") == [f"deleting {boot}/vmlinuz-2 to free space", "done"]
+    assert sorted(_files(boot)) == sorted(["config-2", "initrd.img-2", "vmlinuz-1", f"vmlinuz-{running}"])
+
+
+def test_if_that_would_not_be_enough_nothing_is_deleted(tmp_path: Path) -> None:
+    boot, place = _full(tmp_path, -2, Path("/proc/sys/kernel/osrelease").read_text().strip())
+    before = _files(boot)
+    assert call(place, "restore_boot || echo not") == [
+        f"{boot} has -8192 bytes free, 8192 are needed, and deleting the kernels of the change would not be enough",
+        f"cannot restore {boot}",
+        "not",
     ]
-    assert sorted(_files(boot)) == sorted(["config-2", "vmlinuz-1", f"vmlinuz-{running}"])
+    assert _files(boot) == before
+
+
+def _with_esp(tmp_path: Path) -> tuple[Path, Path]:
+    """A timer, and a /boot with an ESP after a change: all files say "new", those in the backup "saved"."""
+    boot, place = tmp_path / "boot", tmp_path / "timer"
+    place.mkdir()
+    place_timer(place)
+    copies = place / "backup" / "tree" / boot.relative_to("/")
+    names = ("vmlinuz-1", "grub/x86_64-efi/a.mod", "efi/EFI/x/a.efi", "efi/EFI/x/b.efi", "efi/EFI/x/grub.cfg")
+    for name in names:
+        for top, text in ((copies, "saved"), (boot, "new")):
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            (top / name).write_text(text)
+    file = Entry("file", size=5, sha256=_sha256("saved"))
+    directory = Entry("directory")
+    inside = {path.removeprefix("efi/"): file for path in names[2:]}
+    list_boot(
+        place,
+        Tree(
+            str(boot),
+            "ext4",
+            {
+                **dict.fromkeys(names[:2], file),
+                "efi": Entry("mountpoint"),
+                "grub": directory,
+                "grub/x86_64-efi": directory,
+            },
+        ),
+        Tree(f"{boot}/efi", "vfat", {".": directory, "EFI": directory, "EFI/x": directory, **inside}),
+    )
+    return boot, place
+
+
+# By what is left: all files with their text.
+RESTORED = {"vmlinuz-1": "saved", "grub/x86_64-efi/a.mod": "saved", "efi/EFI/x/a.efi": "saved"}
+ESP_AS_IT_WAS = {"vmlinuz-1": "saved", "grub/x86_64-efi/a.mod": "new", "efi/EFI/x/a.efi": "new"}
+
+
+def _texts(boot: Path) -> dict[str, Any]:
+    return {path: text for path, text in _files(boot).items() if text is not None}
+
+
+def _check_esp(boot: Path, expected: Mapping[str, str]) -> None:
+    esp = expected["efi/EFI/x/a.efi"]
+    assert _texts(boot) == {**expected, "efi/EFI/x/b.efi": esp, "efi/EFI/x/grub.cfg": esp}
+
+
+def test_the_esp_is_restored(tmp_path: Path) -> None:
+    boot, place = _with_esp(tmp_path)
+    assert call(place, "restore_boot && echo done") == ["done"]
+    _check_esp(boot, RESTORED)
 
 
 def test_an_esp_that_cannot_be_mounted_does_not_prevent_the_rollback(tmp_path: Path) -> None:
-    boot, place = tmp_path / "boot", tmp_path / "timer"
-    place.mkdir()
-    boot.mkdir()
-    place_timer(place)
+    """Modules of GRUB that fit only its boot loader stay too."""
+    boot, place = _with_esp(tmp_path)
     executable(place / "lib" / "ld.mount", f"#!/bin/sh\ncase $* in *{boot}/efi*) exit 1 ;; esac\n")
-    (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot}\n/dev/vda1 vfat {boot}/efi\n")
-    copies = place / "backup" / "tree" / boot.relative_to("/")
-    (copies / "efi").mkdir(parents=True)
-    for name in ("vmlinuz-1", "efi/boot.efi"):
-        (copies / name).write_text("saved")
-    file = Entry(kind="file", sha256=_sha256("saved"))
-    trees = [
-        Tree(str(boot), "ext4", {"vmlinuz-1": file, "efi": Entry(kind="mountpoint")}),
-        Tree(f"{boot}/efi", "vfat", {".": Entry(kind="directory"), "boot.efi": file}),
+    said = call(place, "restore_boot && echo done")
+    assert said == [f"cannot mount /dev/x on {boot}/efi", "done"]
+    _check_esp(boot, ESP_AS_IT_WAS)
+
+
+def test_without_boot_there_is_no_rollback(tmp_path: Path) -> None:
+    boot, place = _with_esp(tmp_path)
+    executable(place / "lib" / "ld.mount", f"#!/bin/sh\ncase $* in *efi*) ;; *{boot}*) exit 1 ;; esac\n")
+    assert call(place, "restore_boot || echo not") == [f"cannot mount /dev/x on {boot}", "not"]
+
+
+@pytest.mark.parametrize("name", ["a.efi", "b.efi"])
+def test_an_esp_that_cannot_be_written_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    """If the last of several files cannot be copied, none of them is used."""
+    boot, place = _with_esp(tmp_path)
+    executable(place / "lib" / "ld.cp", f'#!/bin/sh\ncase $* in *{name}*) exit 1 ;; esac\nexec /bin/cp "$@"\n')
+    assert call(place, "restore_boot && echo done") == [f"cannot restore {boot}/efi", "done"]
+    _check_esp(boot, ESP_AS_IT_WAS)
+
+
+def test_an_esp_without_room_stays_as_it_is(tmp_path: Path) -> None:
+    boot, place = _with_esp(tmp_path)
+    stat = STAT.partition("echo")[0] + "case $* in *efi) echo 0 2 4096 ;; *) echo 0 9 4096 ;; esac\n"
+    executable(place / "lib" / "ld.stat", stat)
+    assert call(place, "restore_boot && echo done") == [
+        f"{boot}/efi has 8192 bytes free, 12288 are needed",
+        f"cannot restore {boot}/efi",
+        "done",
     ]
-    (place / "boot").write_text(script.boot_list(trees))
-    said = call(place, f"BOOT='{boot}'; restore_boot && echo done")
-    assert said == [f"cannot mount /dev/vda1 on {boot}/efi", "done"]
-    assert _files(boot) == {"efi": None, "vmlinuz-1": "saved"}
-    (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot}/efi\n")
-    assert call(place, f"BOOT='{boot}/efi'; restore_boot || echo not") == [
-        f"cannot mount /dev/vda2 on {boot}/efi",
-        "not",
+    _check_esp(boot, ESP_AS_IT_WAS)
+
+
+def test_boot_filesystems_become_read_only_and_are_compared_again(tmp_path: Path) -> None:
+    boot, place = _with_esp(tmp_path)
+    log, hostile = tmp_path / "log", tmp_path / "hostile"
+    executable(place / "lib" / "ld.mount", f'#!/bin/sh\necho "$*" >>{log}\ncase $* in *,ro*) . {hostile} ;; esac\n')
+    hostile.write_text(f"[ -e {boot}/done ] || echo again >{boot}/vmlinuz-1\necho >{boot}/done\n")
+    assert call(place, "restore_boot && echo done") == [
+        "another program has changed boot files after they were restored (attempt 1)",
+        "done",
+    ]
+    assert _files(boot)["vmlinuz-1"] == "saved"
+    remounts = [line for line in log.read_text().splitlines() if "remount" in line]
+    both = [[f"-o remount,{option} {place}" for place in (boot, f"{boot}/efi")] for option in ("rw", "ro")]
+    assert remounts == [*both[0], *both[1], *both[0], *both[1]]
+    # A program that does not stop must not prevent the rollback.
+    hostile.write_text(f"echo again >{boot}/vmlinuz-1\n")
+    assert call(place, "restore_boot && echo done")[-2:] == [
+        "another program has changed boot files after they were restored (attempt 3)",
+        "done",
     ]
 
 
@@ -149,7 +246,8 @@ def test_a_boot_filesystem_is_mounted_already_as_a_rule(tmp_path: Path) -> None:
     place.mkdir()
     executable(place_timer(place) / "lib" / "ld.mount", MOUNT.format(mounts=mounts))
     mounts.write_text(f"/dev/vda2 {boot}\n")
-    (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot}\n")
+    boot.mkdir()
+    (place / "filesystems").write_text(f"/dev/vda2 ext4 {boot} needed\n")
     (place / "boot").write_text("")
-    assert call(place, f"BOOT='{boot}'; restore_boot && echo done") == ["done"]
+    assert call(place, "restore_boot && echo done") == ["done"]
     assert mounts.read_text().splitlines()[-1] == f"/dev/vda2 {boot}"
