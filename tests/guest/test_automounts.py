@@ -129,10 +129,25 @@ def _esps() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_esps")
+def test_what_boots_the_host_may_be_ignored() -> None:
+    for ignored, to_save, left_out in (("/efi", ["/boot"], ["/efi"]), ("/boot", [], ["/boot", "/efi"])):
+        found = ok("snapset", {**SYSTEM, "ignore_uncovered": [ignored]}, check=True)
+        assert (found["boot_to_save"], found["boot_ignored"]) == (to_save, left_out)
+        saved = call("boot_backup", {"name": "s", "ignore_uncovered": ignored}, check=True)
+        steps = saved.get("planned", [])
+        assert [step["mountpoints"] for step in steps if step["step"] == "save"] == ([to_save] if to_save else [])
+
+
+@pytest.fixture
+def _boot_is_a_directory() -> Iterator[None]:
+    lvm.run("umount", "--recursive", "/boot")
+    yield
+    lvm.run("mount", "--all")
+
+
+@pytest.mark.usefixtures("_boot_is_a_directory", "_esps")
 def test_only_what_is_ignored_is_not_saved() -> None:
     """The kernels may be on the ESP while /boot is a directory of no importance."""
-    task = {**SYSTEM, "ignore_uncovered": ["/boot"]}
-    assert ok("snapset", task, check=True)["boot_to_save"] == ["/efi"]
     saved = ok("boot_backup", {"name": "s", "vg": "other", "ignore_uncovered": "/boot"})
     assert [step["mountpoints"] for step in saved["planned"] if step["step"] == "save"] == [["/efi"]]
     assert not ok("boot_backup", {"name": "s", "vg": "other", "ignore_uncovered": "/boot"})["changed"]

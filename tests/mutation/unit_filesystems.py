@@ -120,8 +120,18 @@ MUTANTS = (
     ),
     Mutant(
         "each boot filesystem is ignored alone",
-        "if mount is not None and is_whole and path not in ignore",
-        "if mount is not None and is_whole and not ignore",
+        "return tuple(path for path in BOOT_MOUNTPOINTS if path not in ignore)",
+        "return tuple(path for path in BOOT_MOUNTPOINTS if not ignore)",
+    ),
+    Mutant(
+        "the ESP is ignored with a separate /boot",
+        'if "/boot" in ignore and host.lies_on("/boot") != host.lies_on("/"):',
+        'if host.lies_on("/boot") is None:',
+    ),
+    Mutant(
+        "the ESP is not ignored with /boot on /",
+        'if "/boot" in ignore and host.lies_on("/boot") != host.lies_on("/"):',
+        'if "/boot" in ignore:',
     ),
     Mutant(
         "a boot filesystem of fstab must be mounted",
