@@ -94,9 +94,8 @@ options:
       - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
         here if the host does not boot from there. RV(boot_to_save) still lists the ESP, which has the kernels then.
       - If C(/) is protected, those of C(/boot), C(/boot/efi), C(/boot/firmware) and C(/efi) that C(/etc/fstab) has must
-        be mounted within 30 seconds (automounts) or already, unless they are listed here.
-      - Those of them that are listed here are not in RV(boot_to_save). If a separate C(/boot) is listed, the ESP is not
-        either, because its boot loader belongs to it.
+        be mounted (automounts within 30 seconds), unless they are listed here. Then RV(boot_to_save) does not have
+        them. With a separate C(/boot) it does not have the ESP either, whose boot loader belongs to C(/boot).
     type: list
     elements: path
     default: []
