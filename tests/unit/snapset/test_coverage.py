@@ -224,7 +224,9 @@ def test_each_boot_filesystem_is_saved_once() -> None:
     esp = Mount("/boot/efi", "/dev/sda2", "vfat", ESP)
     host_state = host(DISK, esp, replace(esp, mountpoint="/efi"), Mount("/boot/firmware", "tmpfs", "tmpfs"))
     assert [mount.mountpoint for mount in boot_mounts(host_state)] == ["/boot", "/boot/efi"]
-    assert [mount.mountpoint for mount in boot_mounts(host_state, ["/boot"])] == ["/boot/efi"]
+    assert [mount.mountpoint for mount in boot_mounts(host_state, ["/boot/efi", "/efi"])] == ["/boot"]
+    assert boot_mounts(host_state, ["/boot"]) == (), "the boot loader on the ESP belongs to a separate /boot"
+    assert boot_mounts(host(esp), ["/boot"]) == (esp,), "the kernels are on the ESP"
     assert boot_mounts(host(replace(DISK, root="/boot"))) == ()
 
 
