@@ -9,22 +9,19 @@ Sizes are in bytes. Percents are the exact values that LVM printed, as fractions
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from fractions import Fraction
 
+    from ._host_model import BlockDevice, DeviceNumber, Host, Mount
+
 Kind = Literal["thick", "thin"]
-DeviceNumber = tuple[int, int]
 LvKey = tuple[str, str]
 """The VG's UUID and the LV's UUID. A copy of a VG gets a new UUID, but its LVs keep theirs (vgimportclone(8))."""
-
-SWAP = "[SWAP]"
-"""The mountpoint that is recorded for an active swap area."""
 
 _MARK_LENGTH = 6
 # "LVM-" + VG UUID + LV UUID, 32 characters each without hyphens, then "-layer" for hidden devices (dmsetup(8)).
@@ -161,91 +158,6 @@ class Volume:
 
 
 @dataclass(frozen=True)
-class Mount:
-    """A mounted filesystem or an active swap area (mountpoint ``[SWAP]``). ``used`` is in bytes; None if unknown."""
-
-    mountpoint: str
-    source: str
-    fstype: str
-    device: DeviceNumber
-    used: int | None = None
-
-
-@dataclass(frozen=True)
-class BlockDevice:
-    """A block device of the kernel: the numbers of the devices below it and the names of those on top of it."""
-
-    name: str
-    dm_name: str = ""
-    dm_uuid: str = ""
-    slaves: tuple[DeviceNumber, ...] = ()
-    holders: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class FstabEntry:
-    """A line of /etc/fstab. ``device`` is the device that its first field resolves to now, or None."""
-
-    spec: str
-    mountpoint: str
-    device: DeviceNumber | None = None
-
-
-@dataclass(frozen=True)
-class Initramfs:
-    """The initramfs of one installed kernel. ``path`` is None when there is none.
-
-    ``modules`` are the names, with underscores, of the kernel modules inside it and of those built into the kernel;
-    None when it cannot be read. ``leaves_pollers`` is true when LVM in it may still be ending a merge while the real
-    root filesystem takes over.
-    """
-
-    kernel: str
-    path: str | None
-    modules: frozenset[str] | None
-    has_modules_dir: bool = True
-    leaves_pollers: bool = False
-
-
-@dataclass(frozen=True)
-class Boot:
-    """What the next boot will use. Read only when the root filesystem is to be protected."""
-
-    running_kernel: str
-    initramfs: tuple[Initramfs, ...] = ()
-
-
-@dataclass(frozen=True)
-class Host:
-    """The host around LVM. ``now`` is in seconds since the epoch, ``uptime`` in seconds since the boot.
-
-    ``mounts`` are in the order in which they were mounted. ``udev_runs`` is false when LVM would wait for a udev that
-    does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or have almost no space.
-    ``has_devices_file`` is true when there is a devices file, which may restrict LVM to the devices in it. ``preview``
-    is the name and the ID of the snapset that a preview boot shows instead of the host. ``host_id`` is a hash of the
-    machine-id, empty if there is none.
-    """
-
-    now: int
-    boot_id: str
-    host_id: str = ""
-    uptime: int = 0
-    mounts: tuple[Mount, ...] = ()
-    devices: Mapping[DeviceNumber, BlockDevice] = field(default_factory=lambda: MappingProxyType({}))
-    fstab: tuple[FstabEntry, ...] = ()
-    root_argument: str = ""
-    udev_runs: bool = True
-    can_archive: bool = True
-    has_devices_file: bool = False
-    preview: tuple[str, str] | None = None
-    boot: Boot | None = None
-
-    def mount_at(self, mountpoint: str) -> Mount | None:
-        """The mount at ``mountpoint``. Of several, it is the last one, which hides the others."""
-        return next((mount for mount in reversed(self.mounts) if mount.mountpoint == mountpoint), None)
-
-
-@dataclass(frozen=True)
 class HostState:
     """Everything that a plan is made from: one LVM report and the host around it.
 
@@ -291,8 +203,7 @@ class HostState:
     def _mounts(self) -> Mapping[LvKey, Sequence[Mount]]:
         found: dict[LvKey, list[Mount]] = defaultdict(list)
         for mount in self.host.mounts:
-            volume = self.lv_below(mount.device)
-            if volume is not None:
+            for volume in self.volumes_below(mount)[0]:
                 found[volume.key].append(mount)
         return dict(found)
 
@@ -331,9 +242,26 @@ class HostState:
         """Where ``volume`` is mounted or used as swap, directly or through devices on top of it (encryption)."""
         return self._mounts.get(volume.key, ())
 
-    def lv_below(self, device: DeviceNumber) -> Volume | None:
-        """The LV that ``device`` is or is built on; None if it is built on no LV or on several devices."""
+    def volumes_below(self, mount: Mount) -> tuple[tuple[Volume, ...], tuple[str, ...]]:
+        """The LVs that a filesystem is on, the main one first, and the names of devices below it that are no LVs."""
+        leaves = [leaf for device in mount.devices for leaf in self._leaves(device)]
+        volumes = dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, Volume))
+        return tuple(volumes), tuple(dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, str)))
+
+    def _leaves(self, device: DeviceNumber) -> Iterator[Volume | str]:
+        volume = self.lv_below(device)
         found = self.host.devices.get(device)
+        if volume is not None:
+            yield volume
+        elif found is not None and found.slaves and not found.dm_uuid.startswith("LVM-"):
+            for slave in found.slaves:
+                yield from self._leaves(slave)
+        else:
+            yield f"/dev/{found.name}" if found else f"device {device[0]}:{device[1]}"
+
+    def lv_below(self, device: DeviceNumber | None) -> Volume | None:
+        """The LV that ``device`` is or is built on; None if it is built on no LV or on several devices."""
+        found = self.host.devices.get(device) if device else None
         while found is not None and not found.dm_uuid.startswith("LVM-"):
             if len(found.slaves) != 1:
                 return None

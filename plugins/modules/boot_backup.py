@@ -50,6 +50,15 @@ options:
   vg:
     description: Selects the VG for the backup. The default is the VG of the root filesystem.
     type: str
+  ignore_uncovered:
+    description:
+      - Those of C(/boot), C(/boot/efi), C(/boot/firmware) and C(/efi) that a new backup leaves out. Each of the others
+        that C(/etc/fstab) has must be mounted, otherwise V(present) is refused.
+      - If a separate C(/boot) is listed, the ESP is left out too, because its boot loader belongs to it.
+      - An automount is mounted for the backup. If that takes longer than 30 seconds, it is treated as not mounted.
+    type: list
+    elements: path
+    default: []
   lock_timeout:
     description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
@@ -173,6 +182,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "restored", "absent"], "default": "present"},
     "vg": {"type": "str"},
+    "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
     "lock_timeout": {"type": "int", "default": 60},
 }
 

@@ -75,6 +75,7 @@ options:
       - Protect what an upgrade changes, in addition to O(volumes) and O(mountpoints). This is C(/), and those of
         C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems.
       - Mountpoints in O(ignore_uncovered) are left out.
+      - Refused on hosts that ostree or bootc manages, and where C(/) is an overlay.
     type: bool
     default: false
   exclude:
@@ -87,14 +88,14 @@ options:
     default: []
   ignore_uncovered:
     description:
-      - Mountpoints that need no protection. One of O(mountpoints) that is not on LVM is refused unless it is listed
-        here.
-      - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems
-        must be protected too, unless they are listed here.
+      - Mountpoints that need no protection. One of O(mountpoints) that is not on LVM must be listed here.
+      - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are on other filesystems
+        must be protected too, unless they are listed here. Symbolic links count like mountpoints.
       - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
         here if the host does not boot from there. RV(boot_to_save) still lists the ESP, which has the kernels then.
-      - A separate C(/boot) that is listed here is not in RV(boot_to_save), and neither is the ESP, whose boot loader
-        belongs to it.
+      - If C(/) is protected, those of C(/boot), C(/boot/efi), C(/boot/firmware) and C(/efi) that C(/etc/fstab) has must
+        be mounted (automounts within 30 seconds), unless they are listed here. Then RV(boot_to_save) does not have
+        them. With a separate C(/boot) it does not have the ESP either, whose boot loader belongs to C(/boot).
     type: list
     elements: path
     default: []
@@ -263,31 +264,35 @@ boot_to_save:
   description:
     - Mountpoints of what boots the host, such as C(/boot) and the ESP, if C(/) is a member of the set and they do not
       roll back with it. Save them with M(safepoint.lvm.boot_backup) first.
-    - Empty if C(/boot) is a separate filesystem and in O(ignore_uncovered).
   type: list
   elements: str
   returned: success
   sample: [/boot, /boot/efi]
 boot_ignored:
-  description: The same mountpoints if C(/boot) is a separate filesystem and in O(ignore_uncovered), otherwise empty.
+  description: Those of these mountpoints that O(ignore_uncovered) excludes.
   type: list
   elements: str
   returned: success
   sample: []
+not_rolled_back:
+  description:
+    - What belongs to the set and does not roll back with it, and why. If C(/) is a member, these are filesystems in
+      C(/usr), C(/var), C(/etc) and C(/opt), also behind symbolic links, and what boots the host and is not saved, such
+      as a second ESP. Otherwise these are filesystems mounted below a member. See docs/coverage.md.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - path: /var/lib/mysql
+      reason: data/mysql is not in the snapset
 planned:
   description: The steps, each of them one LVM command. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
   sample:
-    - step: create
-      vg: sysvg
-      origin: root
-      snapshot: root_patch_2026_11
-      kind: thick
-      size: 2155872256
-    - step: seal
-      volumes: [sysvg/root_patch_2026_11]
+    - {step: create, vg: sysvg, origin: root, snapshot: root_patch_2026_11, kind: thick, size: 2155872256}
+    - {step: seal, volumes: [sysvg/root_patch_2026_11]}
 commands:
   description: All LVM commands that were run to change something, in order; empty in check mode.
   type: list
@@ -324,11 +329,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
         "type": "list",
         "elements": "dict",
         "default": [],
-        "options": {
-            "vg": {"type": "str", "required": True},
-            "lv": {"type": "str"},
-            "size": {"type": "str"},
-        },
+        "options": {"vg": {"type": "str", "required": True}, "lv": {"type": "str"}, "size": {"type": "str"}},
     },
     "mountpoints": {"type": "list", "elements": "path", "default": []},
     "system": {"type": "bool", "default": False},

@@ -15,9 +15,10 @@ author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
   - Reports the snapsets of a host and their states, other snapshots, VGs and thin pools.
-  - Also reports the coverage, which is, for each mounted block filesystem and swap area, the LV below it and the
-    snapsets that protect it, or why it cannot be protected.
-  - Runs one LVM process, takes no lock and changes nothing.
+  - Also reports the coverage, which is, for each filesystem and swap area, the LV below it and the snapsets that
+    protect it, or why it cannot be protected.
+  - Runs one LVM process, takes no lock and changes nothing. Automounts at C(/boot) and other paths that matter are
+    mounted, as by any look at them.
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 attributes:
@@ -42,9 +43,15 @@ EXAMPLES = r"""
   safepoint.lvm.snapset_info:
   register: safepoint
 
-- name: Show what is mounted and not protected by any snapset
+- name: Show what is not protected by any snapset
   ansible.builtin.debug:
     msg: "{{ safepoint.coverage | rejectattr('snapsets') | map(attribute='mountpoint') }}"
+
+- name: Show what no snapset could protect, and why
+  ansible.builtin.debug:
+    msg: "{{ unprotected | items2dict(key_name='mountpoint', value_name='reason') }}"
+  vars:
+    unprotected: "{{ safepoint.coverage | selectattr('reason') }}"
 """
 
 RETURN = r"""
@@ -224,7 +231,10 @@ thin_pools:
       data_percent: 41.3
       metadata_percent: 12.1
 coverage:
-  description: Every mounted block filesystem, and swap areas with the mountpoint C([SWAP]).
+  description:
+    - Every mounted filesystem of any type, those that C(/etc/fstab) has and that are not mounted, and swap areas with
+      the mountpoint C([SWAP]).
+    - Interfaces of the kernel, and what is in memory in C(/dev), C(/proc), C(/run) and C(/sys), are left out.
   type: list
   elements: dict
   returned: success
@@ -232,6 +242,7 @@ coverage:
     - mountpoint: /
       source: /dev/mapper/sysvg-root
       fstype: ext4
+      mounted: true
       vg: sysvg
       lv: root
       kind: thick
@@ -243,6 +254,7 @@ coverage:
     - mountpoint: /boot
       source: /dev/vda2
       fstype: ext4
+      mounted: true
       vg: null
       lv: null
       kind: null
@@ -251,25 +263,43 @@ coverage:
       system: false
       boot: true
       snapsets: []
+    - mountpoint: /opt/app
+      source: nas:/app
+      fstype: nfs4
+      mounted: true
+      vg: null
+      lv: null
+      kind: null
+      protectable: false
+      reason: nas:/app is on another host (nfs4)
+      system: false
+      boot: false
+      snapsets: []
   contains:
     mountpoint:
       description: Where it is mounted; C([SWAP]) for swap.
       type: str
       returned: always
     source:
-      description: The device as the kernel names it.
+      description: The device as the kernel names it, or as fstab names it if it is not mounted.
       type: str
       returned: always
     fstype:
       description: Type of the filesystem.
       type: str
       returned: always
+    mounted:
+      description: Whether it is mounted; false for an automount that waits, and for what only C(/etc/fstab) has.
+      type: bool
+      returned: always
     vg:
       description: VG of the LV below it; null if it is not on LVM.
       type: str
       returned: always
     lv:
-      description: The LV below it, even if encryption is in between; null if it is not on LVM.
+      description:
+        - The LV that has its content, even if encryption, an overlay or an image file is in between; null if it is not
+          on LVM. Of several LVs, the one with the data.
       type: str
       returned: always
     kind:

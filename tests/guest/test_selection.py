@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import lvm
 import pytest
 import storage
-from calls import Result, absent, call, four_runs, merged, ok, present, refused
+from calls import Arguments, Result, absent, call, four_runs, merged, ok, present, refused
 from initramfs import archive
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def test_fstab_may_identify_a_thin_origin_by_its_content() -> None:
         assert ok("snapset", present("s", "thin/t1"), check=True)["changed"]
 
 
-def failed_check(task: dict[str, Any]) -> str:
+def failed_check(task: Arguments) -> str:
     result = call("snapset", task, check=True)
     assert result.get("failed"), result
     message: str = result["msg"]

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutation import unit_hosts, unit_roles, unit_table
+from mutation import unit_filesystems, unit_hosts, unit_roles, unit_table
 from mutation.code import Outdated, broken
 from mutation.unit_table import Mutant
 
@@ -29,7 +29,9 @@ TESTS = (
     *(f"snapset/plan/test_{name}.py" for name in ("table", "refusals", "host_refusals", "pool_refusals", "present")),
     *(f"snapset/plan/test_{name}.py" for name in ("merged", "merge_losses", "single")),
     *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
-    *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py", "host/test_facts.py"),
+    *(f"snapset/test_{name}.py" for name in ("coverage", "filesystems", "content")),
+    *(f"host/test_{name}.py" for name in ("table", "mounts", "references", "facts")),
+    *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py"),
     *("snapset/test_foreign.py", "snapset/test_hypervisor.py", "snapset/plan/test_adoption.py"),
     *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),
     *("lvm/test_report.py", "module/test_run.py", "module/test_snapset.py", "module/test_argspec.py"),
@@ -37,7 +39,7 @@ TESTS = (
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
 AT_ONCE = 2
-MUTANTS = (*unit_table.MUTANTS, *unit_roles.MUTANTS, *unit_hosts.MUTANTS)
+MUTANTS = (*unit_table.MUTANTS, *unit_roles.MUTANTS, *unit_hosts.MUTANTS, *unit_filesystems.MUTANTS)
 _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="")
 
 

@@ -25,8 +25,8 @@ MUTANTS = (
     ),
     Mutant(
         "one VG with / is enough for a set of this host in several VGs",
-        "holds_root = any(claim.volume.vg_uuid == root",
-        "holds_root = all(claim.volume.vg_uuid == root",
+        "holds_root = any(claim.volume.vg_uuid in roots",
+        "holds_root = all(claim.volume.vg_uuid in roots",
     ),
     Mutant(
         "without a tag of its host a set is own only if an origin is active",

@@ -25,8 +25,8 @@ MUTANTS = (
     ),
     Mutant(
         "no part of the system is left out",
-        'separate = (path for path in SYSTEM_MOUNTPOINTS if path == "/" or',
-        "separate = (path for path in SYSTEM_MOUNTPOINTS if",
+        'if path not in ignore and (path == "/" or _is_own(host_state, path))',
+        'if path not in ignore and path != "/" and _is_own(host_state, path)',
     ),
     Mutant(
         "boot filesystems must be saved unless they are rolled back with the set",

@@ -85,8 +85,8 @@ MUTANTS = (
     ),
     Mutant(
         "an fstab entry by content is also refused for an origin that is not mounted",
-        "    return entry.device is not None and host_state.lv_below(entry.device) == origin",
-        "    return False",
+        "    if reference.device is not None and _shows(host_state, reference.device, origin):\n",
+        "    if reference.device is None and not origin:\n",
     ),
     Mutant(
         "no snapshot is taken of an origin that is being rolled back",
@@ -94,9 +94,9 @@ MUTANTS = (
         "        if snapshot.merging and not snapshot.is_thin:",
     ),
     Mutant(
-        "of several mounts at one mountpoint the last one is used",
-        "(mount for mount in reversed(self.mounts) if mount.mountpoint == mountpoint)",
-        "(mount for mount in self.mounts if mount.mountpoint == mountpoint)",
+        "of several mounts at one mountpoint the one that is seen is used",
+        "while (above := self._above.get((found[-1].number if found else None, path))) is not None:",
+        "if (above := self._above.get((found[-1].number if found else None, path))) is not None:",
     ),
     Mutant(
         "the other parts of the system are protected with / or ignored explicitly",

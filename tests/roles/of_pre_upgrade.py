@@ -18,7 +18,7 @@ PREDICT_TIMER = "Check whether the rollback timer can be armed"
 ARM = "Arm the rollback timer"
 REMOVE_SET = "Remove the snapset that has no timer"
 REMOVE_BACKUP = "Remove the unused /boot backup"
-_BOOT = {"boot_to_save": ["/boot"], "boot_ignored": []}
+_BOOT = {"boot_to_save": ["/boot"], "boot_ignored": [], "not_rolled_back": []}
 _TAKEN = {"changed": True, "planned": [{"step": "create"}, {"step": "seal"}], "snapset": snapset("active"), **_BOOT}
 _SAVED = {"changed": True, "planned": [{"step": "create_backup"}], "boot_backup": backup()}
 _KEPT = {"changed": False, "planned": [], "boot_backup": backup()}
@@ -95,12 +95,30 @@ IGNORED = replace(
     UNDISTURBED,
     title="take it without /boot",
     answers={
-        PREDICT: {**_TAKEN, "boot_to_save": [], "boot_ignored": ["/boot"]},
+        PREDICT: {**_TAKEN, "boot_to_save": [], "boot_ignored": ["/boot"], "not_rolled_back": []},
         PREPARE: CHANGED,
         TAKE: _TAKEN,
     },
     says="s protects / (sysvg/root, 1.00 GiB)",
     expected={(TAKE,): Expected((), reason(TAKE))},
+    blocks_alone=True,
+)
+# With databases that are filesystems of their own, some of them links; and an ESP that is not saved although /boot is.
+_DATABASES = [
+    {"path": f"/var/lib/db{number}", "reason": f"data/db{number} is not in the snapset"} for number in range(10)
+]
+_LEFT_OUT = {**_TAKEN, "boot_to_save": ["/boot"], "boot_ignored": ["/efi"], "not_rolled_back": _DATABASES}
+LEFT_OUT = replace(
+    UNDISTURBED,
+    title="take it where databases do not roll back",
+    answers={**UNDISTURBED.answers, PREDICT: _LEFT_OUT, TAKE: _LEFT_OUT},
+    says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s; not rolled back: "
+    + ", ".join(f"/var/lib/db{number} (data/db{number} is not in the snapset)" for number in range(8))
+    + ", and 2 more (see snapset_info)",
+    expected={
+        (SAVE,): Expected((), reason(SAVE)),
+        (TAKE,): Expected(("boot_backup s absent",), reason(TAKE)),
+    },
     blocks_alone=True,
 )
 CHECK = replace(
@@ -118,4 +136,4 @@ CHECK_EXISTING = replace(
     answers={task: EXISTING.answers[task] for task in (PREDICT, PREDICT_BOOT, PREDICT_TIMER)},
     expected={},
 )
-SCENARIOS = [FRESH, EXISTING, DONE, IGNORED, CHECK, CHECK_EXISTING]
+SCENARIOS = [FRESH, EXISTING, DONE, IGNORED, LEFT_OUT, CHECK, CHECK_EXISTING]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RESULTS = [
     (of_pre_upgrade.UNDISTURBED, 7),
     (of_pre_upgrade.DONE, 7),
+    # One more for the warning that /efi is not saved.
+    (of_pre_upgrade.LEFT_OUT, 8),
     (of_rollback.UNUSED, 8),
     (of_commit.UNDISTURBED, 5),
 ]

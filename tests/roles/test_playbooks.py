@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import of_pre_upgrade
 import of_rollback
 import pytest
 from plays import Controller
+from rolefiles import ROOT
 from scenarios import ID, info, reason, snapset
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ def test_lists_may_come_as_text(controller: Controller) -> None:
     seen = controller.run(
         "safepoint.lvm.pre_upgrade", {"one": of_pre_upgrade.UNDISTURBED.answers}, {"snapset": "s", **texts}
     )
+    backups = [call for call in seen["one"].calls if call.action.endswith(".boot_backup")]
+    assert [call.arguments.get("ignore_uncovered") for call in backups] == ["[/opt]"] * 2
     asked = seen["one"].calls[0].arguments
     wanted = {"mountpoints": "/, '/var'", "exclude": [], "ignore_uncovered": "[/opt]", "volumes": [], "system": False}
     assert {name: asked[name] for name in wanted} == wanted
@@ -93,6 +97,16 @@ def test_lists_may_come_as_text(controller: Controller) -> None:
         if call.task.startswith("Pack the evidence")
     )
     assert pack.arguments["argv"][-3:] == ["/var/log/apt", "/a b", "/c"]
+
+
+@pytest.mark.parametrize(("path", "fails"), [("/var/log", False), ("/var/lib/mysql", True)])
+def test_the_example_of_the_page_on_coverage(path: str, fails: bool, controller: Controller) -> None:  # noqa: FBT001
+    text = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    (play,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    answer = {"changed": True, "not_rolled_back": [{"path": path, "reason": "it is elsewhere"}]}
+    seen = controller.run(play, {"one": {"Find out what a snapset of the system would leave out": answer}}, {})["one"]
+    assert seen.calls[0].check
+    assert (seen.last != "") is fails
 
 
 def test_without_a_choice_the_system_is_protected(controller: Controller) -> None:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import builders as b
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def backup(*, name: str = "s", set_id: str = b.SET_ID, manifest: str = MANIFEST,
 def host(*volumes: Volume, boot: tuple[str, ...] = ("/boot",), **more: Any) -> HostState:
     one = b.host_state([ROOT, *volumes], mounts={"/": ROOT}, **more)
     mounts = tuple(Mount(path, f"/dev/vda{place}", "ext4", (254, place), 1) for place, path in enumerate(boot))
-    return replace(one, host=replace(one.host, mounts=(*one.host.mounts, *mounts)))
+    return b.mounting(one, *mounts)
 
 
 def taken(**more: Any) -> Volume:

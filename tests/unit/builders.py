@@ -12,14 +12,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._durations import parse_duration
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import (
+    SWAP,
     BlockDevice,
     Host,
-    HostState,
     Mount,
-    Volume,
-    VolumeGroup,
+    MountTable,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume, VolumeGroup
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.outcome_tags import (
     Outcome,
     OutcomeKind,
@@ -210,7 +210,24 @@ def host_state(
         for path, lv in mounts.items()
     )
     facts: dict[str, Any] = {"mounts": seen, "devices": MappingProxyType(devices), "host_id": HOST, **host}
+    facts["mounts"] = numbered(facts["mounts"])
     return HostState(host=Host(now=NOW, boot_id=BOOT, **facts), volume_groups=vgs, volumes=lvs, unread=unread)
+
+
+def numbered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """The mounts with numbers as the kernel gives them: each is mounted on what its mountpoint lies on at that time."""
+    done: list[Mount] = []
+    for number, mount in enumerate(mounts, start=1):
+        is_swap = mount.mountpoint == SWAP
+        below = None if is_swap else MountTable(tuple(done)).lies_on(mount.mountpoint)
+        done.append(replace(mount, number=0 if is_swap else number, parent=below.number if below else 0))
+    return tuple(done)
+
+
+def mounting(host_state: HostState, *mounts: Mount, **more: Any) -> HostState:
+    """The host after it has mounted ``mounts`` too; ``more`` are further changes of the host."""
+    host = replace(host_state.host, mounts=numbered((*host_state.host.mounts, *mounts)), **more)
+    return replace(host_state, host=host)
 
 
 def copied(host: HostState, names: Mapping[str, str], *, active: bool) -> HostState:

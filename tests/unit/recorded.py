@@ -10,13 +10,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._host.mounts import parse_mountinfo, root_argument
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.mounts import parse_mountinfo
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.references import of_arguments, words_of
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Host
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import parse_report
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Host, HostState
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber
+    from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import DeviceNumber
 
 RECORDINGS = sorted(
     path for path in Path(__file__).with_name("recordings").glob("*.json") if ".expected" not in path.suffixes
@@ -45,7 +47,7 @@ def host_state(recording: dict[str, Any]) -> HostState:
         boot_id=recording["boot_id"],
         mounts=tuple(parse_mountinfo(recording["mountinfo"], devices)),
         devices=MappingProxyType(devices),
-        root_argument=root_argument(recording["cmdline"]),
+        references=tuple(of_arguments(words_of(recording["cmdline"]))),
     )
     # They are older than the tag of the host, and everything in them belongs to their host.
     return separate_copied_tags(HostState(host=host, volume_groups=groups, volumes=volumes))

@@ -32,10 +32,10 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup import 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import lock
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Boot, Host, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.plan import Found
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command as _command
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import duplicates_arguments, report_arguments
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import initramfs_hook as _initramfs_hook
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import run as _run
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import session, snapshots
@@ -160,7 +160,7 @@ def _surroundings(host: Host) -> Iterator[None]:
             *((basic, "_ANSIBLE_PROFILE", "legacy"), (basic, "has_journal", False)),
             (basic.AnsibleModule, "_log_to_syslog", lambda *_arguments: None),
             (basic.AnsibleModule, "get_bin_path", lambda *_arguments, **_options: "/sbin/lvm"),
-            *((session, "read_host", lambda: host), (snapshots, "read_boot", lambda: boot)),
+            *((session, "read_host", lambda _paths: host), (snapshots, "read_boot", lambda: boot)),
             (os, "geteuid", lambda: 0),
             *((lock, "RUN_DIRECTORY", directory), (lock, "LOCK_PATH", f"{directory}/lock")),
             (lock, "_check_owner", lambda *_arguments: None),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mutation import unit_hosts, unit_roles, unit_table
+from mutation import unit_filesystems, unit_hosts, unit_roles, unit_table
 from mutation.code import Outdated, broken
 from mutation.guest import BREAKS, Break
 
@@ -17,7 +17,9 @@ _PLUGINS = _ROOT / "plugins"
 
 
 @pytest.mark.parametrize(
-    "one", [*unit_table.MUTANTS, *unit_roles.MUTANTS, *unit_hosts.MUTANTS, *BREAKS.values()], ids=lambda one: one.old
+    "one",
+    [*unit_table.MUTANTS, *unit_roles.MUTANTS, *unit_hosts.MUTANTS, *unit_filesystems.MUTANTS, *BREAKS.values()],
+    ids=lambda one: one.old,
 )
 def test_the_code_to_break_occurs_once_and_compiles_when_broken(one: unit_table.Mutant | Break) -> None:
     path, text = broken(_PLUGINS, one.old, one.new)

@@ -16,7 +16,7 @@ import builders as b
 import driver
 from backups import backup, host, taken
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import FUNCTIONS
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags

@@ -25,7 +25,7 @@ from .._snapset.tags import BootTags
 from .._snapset.volumes import ROOM_FOR_ENTRY, plan_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from .._boot_files.tree import Tree
     from .._snapset.context import SnapsetContext
@@ -46,8 +46,8 @@ class NewBackup:
     tags: BootTags
 
 
-def present_problems(context: SnapsetContext) -> Iterator[str]:
-    """Yield what prevents the state ``present``: making a backup, or keeping the existing one."""
+def present_problems(context: SnapsetContext, ignore: Collection[str] = ()) -> Iterator[str]:
+    """Yield what prevents the state ``present``: making a backup without ``ignore``, or keeping the existing one."""
     yield from host_problems(context)
     if context.instance is not None and context.set_state in _ROLLBACK_STATES:
         yield f"the snapset is being rolled back (state {context.set_state}): finish the rollback first"
@@ -56,7 +56,7 @@ def present_problems(context: SnapsetContext) -> Iterator[str]:
             "the snapset already exists, without a backup of /boot, and a backup made now would not match it: remove "
             "the snapset (safepoint.lvm.commit), then save /boot and take the snapset again"
         )
-    if not boot_mounts(context.host_state):
+    if not boot_mounts(context.host_state, ignore):
         yield (
             f"there is nothing to save: none of {', '.join(BOOT_MOUNTPOINTS)} is a separate filesystem, so the boot "
             "files are on / and roll back with it"

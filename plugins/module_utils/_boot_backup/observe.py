@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     from .._snapset.context import BootBackup, SnapsetContext
 
 
-def observe(context: SnapsetContext, entries: Sequence[str], *, state: str) -> BootObserved:
+def observe(
+    context: SnapsetContext, entries: Sequence[str], *, state: str, ignore: tuple[str, ...] = ()
+) -> BootObserved:
     """Return all that the plan for ``state`` depends on; ``entries`` are the names of snapsets with a boot entry.
+
+    ``ignore`` are the mountpoints that a new backup leaves out. What a backup has is restored in any case.
 
     Raises FilesFailed, Refused, OSError.
     """
@@ -39,13 +43,14 @@ def observe(context: SnapsetContext, entries: Sequence[str], *, state: str) -> B
         restoring=restoring,
         held={one: holder for one in BOOT_MOUNTPOINTS if (holder := holder_of(one))},
         entries=tuple(entries),
+        ignore=ignore,
     )
     backup = _read_from(context, state)
     if state == "absent" or (state == "present" and context.bound is not None and context.is_taken):
         return observed
     if state == "restored" and backup is None:
         return observed
-    mounts = boot_mounts(context.host_state)
+    mounts = boot_mounts(context.host_state, ignore if state == "present" else ())
     return replace(
         observed,
         present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),

@@ -36,7 +36,8 @@ class BootObserved:
     ``firmware`` what the firmware keeps about booting now. They are empty if the plan does not depend on them.
     ``rooms`` has the free space by mountpoint. ``restoring`` has, by backup ID, the mountpoints on which a restoration
     has started. ``held`` has, by mountpoint, the backup ID for which it is kept read-only. ``entries`` are the names of
-    the snapsets that have an entry in the boot menu. ``machine`` is the architecture of the host (uname(2)).
+    the snapsets that have an entry in the boot menu. ``ignore`` are the mountpoints that a new backup leaves out.
+    ``machine`` is the architecture of the host (uname(2)).
     """
 
     context: SnapsetContext
@@ -48,6 +49,7 @@ class BootObserved:
     held: Mapping[str, str] = field(default_factory=dict)
     missing_tools: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
     machine: str = ""
 
     @property

@@ -12,6 +12,7 @@ from .._boot_files.firmware import may_refuse, variables_to_write
 from .._boot_files.rule import spelled_as
 from .._boot_files.tree import digest_of, workspace
 from .._errors import Refused
+from .._snapset.coverage import unsaved_problems
 from .._snapset.foreign import foreign_problems
 from .._snapset.sizes import format_bytes
 from .._snapset.steps import Remove, Retag
@@ -68,14 +69,15 @@ def _refuse(context: SnapsetContext, state: str, problems: Iterable[str]) -> Non
 
 def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
     context = observed.context
-    _refuse(context, "present", present_problems(context))
+    _refuse(context, "present", present_problems(context, observed.ignore))
     if context.bound is not None and context.is_taken:
         steps = _undo(observed, context.bound)
         return StepsPlan(steps, {**backup_view(observed), "state": "present"} if steps else backup_view(observed))
     if context.unbound is not None and _is_up_to_date(observed):
         return StepsPlan((), backup_view(observed))
+    unsaved = unsaved_problems(observed.host_state, observed.ignore)
     loaders = loader_problems(observed.present, observed.machine)
-    _refuse(context, "present", (*_entry_problems(observed), *_tool_problems(observed), *loaders))
+    _refuse(context, "present", (*unsaved, *_entry_problems(observed), *_tool_problems(observed), *loaders))
     new = plan_new(context, observed.present, vg)
     digest = digest_of(observed.present, observed.firmware)
     steps = (

@@ -14,7 +14,8 @@ from .grub import number_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._model import BlockDevice, HostState, Mount
+    from .._host_model import BlockDevice, Mount
+    from .._model import HostState
     from .._snapset.context import SnapsetContext
     from .grub import Grub
 
@@ -37,7 +38,8 @@ def entry_problems(context: SnapsetContext) -> Iterator[str]:
             f"snapset {context.name} has no root filesystem that can be booted: / must be directly on one of its "
             f"origins, not encrypted, and one of {', '.join(READ_ONLY)}"
         )
-    if context.host_state.host.mount_at("/usr") is not None:
+    host = context.host_state.host
+    if host.lies_on("/usr") != host.lies_on("/"):
         yield "/usr is a separate filesystem: the initramfs would mount the current /usr with the / of the snapset"
     if context.bound is None:
         yield (
@@ -81,7 +83,7 @@ def _clearing_problems(grub: Grub, host_state: HostState, mount: Mount | None) -
     if mount is None:
         yield f"{must} the disk with that file was not found"
         return
-    device = host_state.host.devices.get(mount.device)
+    device = host_state.host.device_of(mount)
     if device is None or not _is_plain(device):
         yield f"{must} it is on {mount.source}, and GRUB cannot write to LVM, RAID or encrypted disks"
     if mount.fstype not in _GRUB_WRITES_TO:

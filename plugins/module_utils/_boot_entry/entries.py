@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .._model import SWAP
+from .._host_model import SWAP
 from .._names import device_path
 from .._paths import initramfs_names
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._boot_files.tree import Tree
-    from .._model import HostState, Mount, Volume
+    from .._host_model import Mount
+    from .._model import HostState, Volume
     from .._snapset.state import Instance
 
 InitramfsKind = Literal["initramfs-tools", "dracut"]
@@ -87,11 +88,13 @@ def preview_mounts(host_state: HostState, instance: Instance) -> tuple[PreviewMo
 def _mount_of(host_state: HostState, origin: Volume) -> Mount | None:
     """Return the mount of a filesystem directly on ``origin``, or None.
 
-    Encrypted filesystems do not count, nor mountpoints that contain a tab or a line feed.
+    Encrypted filesystems do not count, nor those with a log on another device, a part of one (mount --bind), and
+    mountpoints that contain a tab or a line feed.
     """
     device = host_state.device_of(origin)
     for mount in host_state.mounts_of(origin):
-        direct = device is not None and host_state.host.devices.get(mount.device) == device
+        is_whole = device is not None and host_state.host.device_of(mount) == device
+        direct = is_whole and not mount.is_part and not mount.more
         if direct and mount.fstype in READ_ONLY and mount.mountpoint != SWAP and "\t" not in mount.mountpoint:
             return mount if "\n" not in mount.mountpoint else None
     return None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._boot_files.manifest import copies_of, read_manifest
@@ -22,8 +21,11 @@ from .installed import bls_files, entries, grub_editor, is_intact, read_grub
 from .observed import EntryObserved, Source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .._boot_files.tree import Tree
-    from .._model import HostState, Mount
+    from .._host_model import Mount
+    from .._model import HostState
     from .._snapset.context import SnapsetContext
     from .grub import Grub
 
@@ -75,6 +77,4 @@ def _environment_mount(host_state: HostState, grub: Grub | None) -> Mount | None
     """Return the filesystem with GRUB's environment block, which may be a symbolic link into the ESP."""
     if grub is None:
         return None
-    block = os.path.realpath(grub.environment_path)
-    parents = (str(parent) for parent in Path(block).parents)
-    return next((mount for parent in parents if (mount := host_state.host.mount_at(parent)) is not None), None)
+    return host_state.host.lies_on(os.path.realpath(grub.environment_path))

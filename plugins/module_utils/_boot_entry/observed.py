@@ -12,7 +12,8 @@ from .entries import preview_digest, preview_mounts
 from .grub import entry_id
 
 if TYPE_CHECKING:
-    from .._model import HostState, Mount
+    from .._host_model import Mount
+    from .._model import HostState
     from .._snapset.context import SnapsetContext
     from .entries import InitramfsKind, Kernel
     from .grub import Grub, InstalledEntry

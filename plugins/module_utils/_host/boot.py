@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
-from .._model import Boot, Initramfs
+from .._host_model import Boot, Initramfs
 from .._paths import INITRAMFS_SCRIPT, initramfs_names
 from .process import find_tool, run_tool
 from .reading import read

@@ -18,13 +18,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from .._model import BlockDevice, DeviceNumber, Host, Mount
-from .._paths import LVM_ARCHIVE, PREVIEW_MARK
-from .mounts import parse_fstab, parse_mountinfo, parse_swaps, root_argument
+from .._host_model import BlockDevice, Host, Signature, is_network
+from .._paths import BOOT_MOUNTPOINTS, LVM_ARCHIVE, PREVIEW_MARK, SYSTEM_MOUNTPOINTS
+from .links import links_out_of, resolve
+from .mounts import parse_fstab
 from .reading import read, unless_gone
+from .references import early_volumes, read_references, unescape_udev, words_of
+from .table import read_table, wake_all, with_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .._host_model import DeviceNumber, MountTable
 
 _PROC = Path("/proc")
 _UDEV = "/run/udev/control"
@@ -32,6 +37,10 @@ _UDEV_NAMES = ("systemd-udevd", "udevd")
 # LVM does not use a devices file that does not exist (lvmdevices(8)), or with use_devicesfile=0. Only lvmconfig could
 # report the latter, so it is not checked.
 _DEVICES_FILE = Path("/etc/lvm/devices/system.devices")
+_EFI = Path("/sys/firmware/efi")
+# ostree(1) creates it in the initramfs, also for bootc(8).
+_OSTREE = Path("/run/ostree-booted")
+_UDEV_DATA = Path("/run/udev/data")
 # ext4 reports up to 4096 clusters as free that even root cannot use (ext4_calculate_resv_clusters, fs/ext4/super.c).
 _ARCHIVE_ROOM = 32 * 1024 * 1024
 _MACHINE_ID = "/etc/machine-id"
@@ -40,25 +49,35 @@ _APPLICATION = bytes.fromhex("f834d514fd884a08b63c96e48d1595c0")
 _HOST_ID_DIGITS = 16
 
 
-def read_host() -> Host:
-    """Return the current state of the host, without the kernels that it can boot."""
-    devices = dict(_block_devices(Path("/sys/class/block")))
-    # Split at line feeds only: names may contain other characters that Unicode treats as line ends or spaces.
-    mounts = parse_mountinfo(read("/proc/self/mountinfo").split("\n"), devices)
-    swaps = parse_swaps(read("/proc/swaps").split("\n"))
+def read_host(paths: Sequence[str] = ()) -> Host:
+    """Return the current state of the host, without the kernels that it can boot.
+
+    ``paths`` are what the plan depends on. Automounts on the way to them are made to mount their filesystem, so that it
+    is not taken for missing. If one cannot, that takes about 30 s.
+    """
+    devices = MappingProxyType(dict(_block_devices(Path("/sys/class/block"))))
+    lines = read("/etc/fstab").split("\n")
+    remote = [entry.mountpoint for entry in parse_fstab(lines) if is_network(entry.fstype)]
+    table = wake_all(paths, remote, lambda: read_table(devices))
+    fstab = tuple(with_paths(parse_fstab(lines), table))
+    words = words_of(read("/proc/cmdline"))
     return Host(
         now=int(time.time()),
         boot_id=read("/proc/sys/kernel/random/boot_id").strip(),
         host_id=_host_id(),
         # The same clock as /proc/uptime (proc_uptime(5)). It also counts the time during which the host is suspended.
         uptime=int(time.clock_gettime(time.CLOCK_BOOTTIME)),
-        mounts=tuple(_with_used(mount) for mount in mounts) + tuple(swaps),
-        devices=MappingProxyType(devices),
-        fstab=tuple(parse_fstab(read("/etc/fstab").split("\n"))),
-        root_argument=root_argument(read("/proc/cmdline")),
+        mounts=table.mounts,
+        devices=devices,
+        fstab=fstab,
+        links=MappingProxyType(_links(table, (*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS, *paths))),
+        references=tuple(read_references(fstab, words)),
+        early_volumes=early_volumes(words),
         udev_runs=_udev_runs(),
         can_archive=_can_archive(),
         has_devices_file=_DEVICES_FILE.exists(),
+        boots_by_efi=_EFI.exists(),
+        has_ostree=_OSTREE.exists(),
         preview=_preview(),
     )
 
@@ -111,13 +130,11 @@ def _can_archive() -> bool:
     return True
 
 
-def _with_used(mount: Mount) -> Mount:
-    try:
-        status = os.statvfs(mount.mountpoint)
-    except OSError:
-        return mount
-    used = (status.f_blocks - status.f_bfree) * status.f_frsize
-    return Mount(mount.mountpoint, mount.source, mount.fstype, mount.device, used)
+def _links(table: MountTable, paths: Iterable[str]) -> dict[str, str]:
+    """Return the links among ``paths`` and in the directories that an upgrade changes, with what they lead to."""
+    ends = ((path, resolve(table, path)) for path in paths)
+    inside = links_out_of(table, (path for path in SYSTEM_MOUNTPOINTS if path != "/"))
+    return {path: end for path, end in (*ends, *inside) if path != end}
 
 
 def _block_devices(root: Path) -> Iterator[tuple[DeviceNumber, BlockDevice]]:
@@ -134,6 +151,7 @@ def _block_devices(root: Path) -> Iterator[tuple[DeviceNumber, BlockDevice]]:
                     dm_uuid=read(entry / "dm" / "uuid").strip() if mapped else "",
                     slaves=tuple(slave for slave in slaves if slave is not None),
                     holders=tuple(holder.name for holder in _entries(entry / "holders")),
+                    signature=_signature(number),
                 ),
             )
 
@@ -145,3 +163,16 @@ def _entries(directory: Path) -> list[Path]:
 def _sysfs_number(entry: Path) -> DeviceNumber | None:
     major, colon, minor = read(entry / "dev").strip().partition(":")
     return (int(major), int(minor)) if colon else None
+
+
+def _signature(number: DeviceNumber) -> Signature:
+    """Return what udev has found on a device. Its database has a line E:KEY=VALUE for each property."""
+    lines = read(_UDEV_DATA / f"b{number[0]}:{number[1]}").split("\n")
+    found = dict(line[2:].partition("=")[::2] for line in lines if line.startswith("E:"))
+    label = found.get("ID_FS_LABEL_ENC", found.get("ID_FS_LABEL", ""))
+    return Signature(
+        fstype=found.get("ID_FS_TYPE", ""),
+        uuid=found.get("ID_FS_UUID", ""),
+        label=unescape_udev(label),
+        partition=found.get("ID_PART_ENTRY_TYPE", ""),
+    )

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Parse what is mounted and what is configured: mountinfo, swaps, fstab, the kernel's root=. Private."""
+"""Parse what is mounted and what fstab mounts: mountinfo, swaps, fstab. Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,33 +10,67 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._model import SWAP, DeviceNumber, FstabEntry, Mount
+from .._host_model import SWAP, DeviceNumber, FstabEntry, Mount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 _BY_UUID = Path("/dev/disk/by-uuid")
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
 _BLANKS = re.compile(r"[ \t]+")
 _OCTAL = re.compile(r"\\([0-7]{3})")
+# overlayfs writes a backslash before a colon or a backslash in the name of a layer.
+_BACKSLASHED = re.compile(r"\\(.)")
+_COLON = re.compile(r"(?<!\\):")
+# Options of XFS that name further devices (xfs(5)).
+_DEVICE_OPTIONS = ("logdev", "rtdev")
 
 
-def parse_mountinfo(lines: Iterable[str], devices: Iterable[DeviceNumber]) -> Iterator[Mount]:
-    """Yield the mounted block filesystems from /proc/self/mountinfo (proc_pid_mountinfo(5)), in the order of the file.
+def parse_mountinfo(lines: Iterable[str], devices: Container[DeviceNumber]) -> Iterator[Mount]:
+    """Yield every mount in /proc/self/mountinfo (proc_pid_mountinfo(5)), in the order of the file.
 
-    Some filesystems (btrfs) have an anonymous device number. They are identified by their source, if that is a block
-    device.
+    ``devices`` are the block devices. Some filesystems (btrfs) have an anonymous device number. They are identified by
+    their source, if that is a block device.
     """
-    known = set(devices)
     for line in filter(None, lines):
         fields, _separator, rest = line.partition(" - ")
-        words, (fstype, source, *_options) = fields.split(" "), rest.split(" ")
+        words, (fstype, source, options, *_more) = fields.split(" "), [*rest.split(" "), "", ""]
         major, _colon, minor = words[2].partition(":")
-        number: DeviceNumber | None = (int(major), int(minor))
-        if number not in known:
-            number = _device_number(_unescape(source)) if source.startswith("/dev/") else None
-        if number is not None:
-            yield Mount(mountpoint=_unescape(words[4]), source=_unescape(source), fstype=fstype, device=number)
+        number = int(major), int(minor)
+        found = (number,) if number in devices else tuple(_devices_named(_unescape(source)))
+        values = dict(word.partition("=")[::2] for word in options.split(","))
+        logs = (device_number(_unescape(values[key])) for key in _DEVICE_OPTIONS if key in values)
+        yield Mount(
+            mountpoint=_unescape(words[4]),
+            source=_unescape(source),
+            fstype=fstype,
+            device=found[0] if found else None,
+            root=_unescape(words[3]),
+            number=int(words[0]),
+            parent=int(words[1]),
+            read_only="ro" in values,
+            more=(*found[1:], *(log for log in logs if log is not None)),
+            carrier=_layer(_unescape(values.get("upperdir", ""))) if fstype == "overlay" else "",
+            layers=_lower_layers(options) if fstype == "overlay" else (),
+        )
+
+
+def _devices_named(source: str) -> Iterator[DeviceNumber]:
+    """Yield the block devices that the source of a mount names. bcachefs names several, with colons between them."""
+    names = (source, *(source.split(":") if ":/" in source else ()))
+    numbers = (device_number(name) for name in names)
+    yield from dict.fromkeys(number for number in numbers if number is not None)
+
+
+def _lower_layers(options: str) -> tuple[str, ...]:
+    # Since Linux 6.8 each layer can be an option of its own: lowerdir+=PATH, or datadir+=PATH.
+    pairs = (word.partition("=") for word in options.split(","))
+    lists = [value for key, _equals, value in pairs if key in ("lowerdir", "lowerdir+", "datadir+")]
+    return tuple(_layer(layer) for value in lists for layer in _COLON.split(_unescape(value)) if layer)
+
+
+def _layer(text: str) -> str:
+    return _BACKSLASHED.sub(r"\1", text)
 
 
 def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
@@ -44,37 +78,43 @@ def parse_swaps(lines: Iterable[str]) -> Iterator[Mount]:
     for line in lines:
         words = _BLANKS.split(line)
         if len(words) > 1 and words[1] == "partition":
-            number = _device_number(_unescape(words[0]))
+            number = device_number(_unescape(words[0]))
             if number is not None:
                 yield Mount(mountpoint=SWAP, source=_unescape(words[0]), fstype="swap", device=number)
 
 
 def parse_fstab(lines: Iterable[str]) -> Iterator[FstabEntry]:
-    """Yield the entries of an fstab(5). Swap entries get the mountpoint ``[SWAP]``."""
+    """Yield the entries of an fstab(5). Swap entries get the mountpoint ``[SWAP]``. Links in paths are kept."""
     for line in lines:
         words = _BLANKS.split(line.strip(" \t"))
-        spec, mountpoint, fstype, *_options = [_unescape(word) for word in words] + [""] * 3
+        spec, mountpoint, fstype, options, *_rest = [_unescape(word) for word in words] + [""] * 4
         if fstype and not spec.startswith("#"):
-            mountpoint = SWAP if fstype == "swap" else mountpoint
-            yield FstabEntry(spec=spec, mountpoint=mountpoint, device=_device_number(_path_of(spec)))
-
-
-def root_argument(cmdline: str) -> str:
-    """Return the value of root= from a kernel command line. The last one counts (bootparam(7))."""
-    values = [word[len("root=") :] for word in cmdline.split() if word.startswith("root=")]
-    return values[-1] if values else ""
+            yield FstabEntry(
+                spec=spec,
+                mountpoint=SWAP if fstype == "swap" else mountpoint.rstrip("/") or "/",
+                device=device_number(device_path_of(spec)),
+                fstype=fstype,
+                options=tuple(filter(None, options.split(","))),
+            )
 
 
 def _unescape(text: str) -> str:
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
 
 
-def _path_of(spec: str) -> str:
+def device_path_of(spec: str) -> str:
+    """Return the path for a device as fstab names it: UUID=1 is /dev/disk/by-uuid/1 (fstab(5))."""
     key, equals, value = spec.partition("=")
     return f"/dev/disk/{_LINKS[key]}/{value.strip(chr(34))}" if equals and key in _LINKS else spec
 
 
-def _device_number(path: str) -> DeviceNumber | None:
+def device_number(path: str) -> DeviceNumber | None:
+    """Return the number of the device at ``path``, or None.
+
+    Only paths in /dev are looked at: any other may be on a network filesystem whose server does not answer.
+    """
+    if not path.startswith("/dev/"):
+        return None
     try:
         status = Path(path).stat()
     except (OSError, ValueError):

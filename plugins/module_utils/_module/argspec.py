@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._durations import parse_duration
 from .._errors import InvalidParameter
-from .._model import SWAP
+from .._host_model import SWAP
 from .._names import is_full_name, set_name_problem
 from .._snapset.sizes import parse_size
 from .session import check
@@ -78,6 +78,22 @@ def list_parameter(items: Sequence[str]) -> tuple[str, ...]:
 def _unquoted(item: str) -> str:
     is_quoted = len(item) > 1 and item[0] == item[-1] and item[0] in "'\""
     return item[1:-1] if is_quoted else item
+
+
+def mountpoints_parameter(params: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The value of the parameter ``name``, a list of mountpoints. Raises InvalidParameter."""
+    return tuple(mountpoint_parameter(path, name) for path in list_parameter(params[name]))
+
+
+def mountpoint_parameter(path: str, name: str, *, also: str = "") -> str:
+    """A mountpoint given in the parameter ``name``, without slashes at its end. Raises InvalidParameter.
+
+    ``also`` says in the message what else can be given.
+    """
+    # An empty path must never become / when its slashes are stripped. snapset_info shows swap like a mountpoint.
+    if not path.startswith("/") and path != SWAP:
+        check(name, f"{path!r} is not a mountpoint: use an absolute path{also}")
+    return path.rstrip("/") or "/"
 
 
 def request_parameters(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .._boot_backup.plan import backup_view, plan_backup, refusal
 from .._boot_entry.installed import complete_entries
 from .._names import name_problem, set_name_problem
 from .._snapset.context import snapset_context
+from .argspec import mountpoints_parameter
 from .kept import KeptCase
 from .session import check
 
@@ -27,18 +28,20 @@ class BootBackupCase(KeptCase[BootObserved]):
     """The backup of what boots the host, for one snapset."""
 
     key = "boot_backup"
+    reads_boot = True
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._name, self.state, self._vg = params["name"], params["state"], params["vg"]
         check("name", set_name_problem(self._name))
         check("vg", None if self._vg is None else name_problem(self._vg, "a VG"))
+        self._ignore = mountpoints_parameter(params, "ignore_uncovered")
         self.title = f"the backup of /boot for {self._name}"
         self.refusal = refusal(self._name, self.state)
 
     def observe(self, host_state: HostState) -> BootObserved:
         """The snapset, its backups, and the boot filesystems. Raises FilesFailed, Refused, OSError."""
         entries = [entry.name for entry in complete_entries()] if self.state == "present" else []
-        return observe(snapset_context(host_state, self._name), entries, state=self.state)
+        return observe(snapset_context(host_state, self._name), entries, state=self.state, ignore=self._ignore)
 
     def plan(self, observed: BootObserved) -> StepsPlan:
         """The plan. Raises Refused."""

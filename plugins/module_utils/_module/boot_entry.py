@@ -26,6 +26,7 @@ class BootEntryCase(KeptCase[EntryObserved]):
     """The boot menu entry for a preview boot of one snapset."""
 
     key = "boot_entry"
+    reads_boot = True
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._name, self.state = params["name"], params["state"]

@@ -49,9 +49,9 @@ class ChangeSession(Session):
             self.lock = descriptor
             yield
 
-    def observe(self) -> HostState:
-        """The state of the host now. Raises ReportFailed."""
-        host_state = super().observe()
+    def observe(self, paths: Sequence[str] = ()) -> HostState:
+        """The state of the host now; ``paths`` are what the plan depends on. Raises ReportFailed."""
+        host_state = super().observe(paths)
         self._archive = host_state.host.can_archive
         return host_state
 

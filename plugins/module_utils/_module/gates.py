@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from .._errors import Refused
 from .._paths import LVM_ARCHIVE
 from .._snapset.checks import preview_problems, same_name_problems, udev_problems
+from .._snapset.filesystems import automount_problem
 from .._snapset.lvm_rules import lvm_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._model import Host, HostState
+    from .._host_model import Host
+    from .._model import HostState
     from .._steps import Step
 
 
@@ -23,6 +25,12 @@ def check_host(host: Host) -> None:
     """Raise Refused during a preview boot, whatever is asked for."""
     if problems := tuple(preview_problems(host)):
         raise Refused("nothing can be changed here", problems)
+
+
+def check_boot(title: str, host: Host) -> None:
+    """Raise Refused if /boot cannot be read, because it is an automount that does not mount anything."""
+    if problem := automount_problem(host, "/boot"):
+        raise Refused(title, [problem])
 
 
 def check_steps(title: str, host_state: HostState, steps: Sequence[Step]) -> None:

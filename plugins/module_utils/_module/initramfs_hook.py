@@ -13,7 +13,7 @@ from .._initramfs_hook.installed import read_found
 from .._initramfs_hook.plan import Found, hook_view, plan_hook, refusal
 from .._initramfs_hook.steps import Build
 from .._model import HostState
-from .._paths import INITRAMFS_SCRIPT
+from .._paths import BOOT_MOUNTPOINTS, INITRAMFS_SCRIPT
 from .kept import KeptCase
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class HookCase(KeptCase[Found]):
 
     key = "initramfs_hook"
     title = "the initramfs hook"
+    paths = BOOT_MOUNTPOINTS
+    reads_boot = True
     failure = staticmethod(failure_of)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -56,7 +58,7 @@ class HookCase(KeptCase[Found]):
 
     def read(self, _session: ChangeSession) -> HostState:
         """The host without LVM, on which nothing depends here."""
-        return HostState(host=read_host())
+        return HostState(host=read_host(self.paths))
 
     def observe(self, _host_state: HostState) -> Found:
         """The script, and what each initramfs contains, which takes seconds. Raises OSError."""

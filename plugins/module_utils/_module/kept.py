@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from .._paths import BOOT_MOUNTPOINTS
 from .._steps import StepsPlan
 from .run import UseCase
 
@@ -17,6 +18,7 @@ class KeptCase(UseCase[Observed, StepsPlan]):
     """``key`` is the name of the object in the result."""
 
     key: str
+    paths = BOOT_MOUNTPOINTS
 
     def view(self, observed: Observed) -> dict[str, Any]:
         """The object as it is now."""

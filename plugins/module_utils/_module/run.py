@@ -14,7 +14,7 @@ from .._errors import FilesFailed, error_text
 from .._steps import FileStep
 from .apply import Failure, apply, take_back
 from .changes import ChangeSession
-from .gates import archive_warnings, check_host, check_steps
+from .gates import archive_warnings, check_boot, check_host, check_steps
 from .session import open_session
 
 if TYPE_CHECKING:
@@ -49,18 +49,21 @@ Planned = TypeVar("Planned", bound=Plan)
 class UseCase(Generic[Observed, Planned]):
     """The part that differs between modules.
 
-    ``title`` is the subject of the run, ``state`` the requested state, ``refusal`` how refusals begin.
+    ``title`` is the subject of the run, ``state`` the requested state, ``refusal`` how refusals begin, ``paths`` the
+    paths on which the plan depends, ``reads_boot`` whether the run reads files in /boot in any case.
     """
 
     title: str
     state: str
     refusal: str
+    paths: Sequence[str] = ()
+    reads_boot: bool = False
     # Undoes what can be undone when a step fails.
     failure: Failure = staticmethod(take_back)
 
     def read(self, session: ChangeSession) -> HostState:
         """Read the state of the host. Raises ReportFailed."""
-        return session.observe()
+        return session.observe(self.paths)
 
     def observe(self, host_state: HostState) -> Observed:
         """Read everything else that the plan depends on. Raises SafepointError, OSError."""
@@ -127,6 +130,8 @@ def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, change
     try:
         host_state = case.read(session)
         check_host(host_state.host)
+        if case.reads_boot:
+            check_boot(case.refusal, host_state.host)
         return host_state, case.observe(host_state)
     except OSError as error:
         raise FilesFailed(error_text(error), changed=changed) from error

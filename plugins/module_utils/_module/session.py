@@ -20,7 +20,7 @@ from .._model import HostState
 from .._snapset.foreign import own_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ansible.module_utils.basic import AnsibleModule
 
@@ -41,12 +41,12 @@ class Session:
         """End the module with ``result``."""
         self._module.exit_json(**_printable(result))
 
-    def observe(self) -> HostState:
-        """The state of the host now. Raises ReportFailed."""
+    def observe(self, paths: Sequence[str] = ()) -> HostState:
+        """The state of the host now; ``paths`` are what the plan depends on. Raises ReportFailed."""
         report = self.lvm.report()
         return own_state(
             HostState(
-                host=read_host(),
+                host=read_host(paths),
                 volume_groups=report.volume_groups,
                 volumes=report.volumes,
                 unread=report.unread,

@@ -9,11 +9,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .._errors import InvalidParameter
-from .._model import SWAP
 from .._names import is_full_name, name_problem, set_name_problem
 from .._snapset.plan.base import Request
 from .._snapset.selection import Selector, VolumeSpec
-from .argspec import duration_parameter, list_parameter, request_parameters, size_parameter
+from .argspec import (
+    duration_parameter,
+    list_parameter,
+    mountpoint_parameter,
+    mountpoints_parameter,
+    request_parameters,
+    size_parameter,
+)
 from .session import check
 
 if TYPE_CHECKING:
@@ -44,12 +50,13 @@ def build_request(params: Mapping[str, Any]) -> Request:
 def _selector(params: Mapping[str, Any]) -> Selector:
     selector = Selector(
         volumes=tuple(_spec(item) for item in params["volumes"]),
-        mountpoints=_mountpoints(params, "mountpoints"),
+        mountpoints=mountpoints_parameter(params, "mountpoints"),
         system=params["system"],
         exclude=tuple(
-            item if is_full_name(item) else _mountpoint(item, "exclude") for item in list_parameter(params["exclude"])
+            item if is_full_name(item) else mountpoint_parameter(item, "exclude", also=" or VG/LV")
+            for item in list_parameter(params["exclude"])
         ),
-        ignore_uncovered=_mountpoints(params, "ignore_uncovered"),
+        ignore_uncovered=mountpoints_parameter(params, "ignore_uncovered"),
     )
     if params["state"] == "present" and not selector.given and not params["adopt"]:
         raise InvalidParameter(
@@ -67,15 +74,3 @@ def _spec(item: Mapping[str, Any]) -> VolumeSpec:
     check("volumes: vg", name_problem(vg, "a VG"))
     check("volumes: lv", None if lv is None else name_problem(lv, "an LV"))
     return VolumeSpec(vg=vg, lv=lv, size=size_parameter(item["size"], "size", within="volumes: "))
-
-
-def _mountpoints(params: Mapping[str, Any], parameter: str) -> tuple[str, ...]:
-    return tuple(_mountpoint(path, parameter) for path in list_parameter(params[parameter]))
-
-
-def _mountpoint(path: str, parameter: str) -> str:
-    # An empty path must never become / when its slashes are stripped. snapset_info shows swap like a mountpoint.
-    if not path.startswith("/") and path != SWAP:
-        also = " or VG/LV" if parameter == "exclude" else ""
-        check(parameter, f"{path!r} is not a mountpoint: use an absolute path{also}")
-    return path.rstrip("/") or "/"

@@ -22,9 +22,10 @@ from .._snapset.checks import (
     udev_problems,
     visibility_problems,
 )
+from .._snapset.content import several_problems
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
-from .._snapset.coverage import not_on_lvm_problem
+from .._snapset.filesystems import automount_problem, filesystems, stays_behind
 from .._snapset.foreign import foreign_parts
 from .._snapset.instances import instances
 from .._snapset.result import view_of
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._model import HostState, Mount, Volume, VolumeGroup
+    from .._model import HostState, VolumeGroup
+    from .._snapset.filesystems import Filesystem
     from .._snapset.state import Instance
 
 
@@ -46,8 +48,10 @@ def run_snapset_info(module: AnsibleModule) -> None:
     with open_session(module, Session) as session:
         name = module.params["name"]
         check("name", None if name is None else set_name_problem(name))
-        info = host_info(session.observe(), name)
-        entries, problems = boot_entries()
+        host_state = session.observe((*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS))
+        info = host_info(host_state, name)
+        unread = automount_problem(host_state.host, "/boot")
+        entries, problems = ([], [unread]) if unread else boot_entries()
         info["rollback_timers"] = [with_running(timer) for timer in info["rollback_timers"]]
         for warning in (*info.pop("warnings"), *problems):
             session.warn(warning)
@@ -73,7 +77,7 @@ def host_info(host_state: HostState, name: str | None) -> dict[str, Any]:
         "host_id": host_state.host.host_id or None,
         "volume_groups": [_group(group) for group in host_state.volume_groups],
         "thin_pools": list(_pools(host_state)),
-        "coverage": [_coverage(host_state, mount, found) for mount in host_state.host.mounts],
+        "coverage": [_coverage(host_state, one, found) for one in filesystems(host_state)],
         "booted_from": dict(zip(("name", "id"), host_state.host.preview)) if host_state.host.preview else None,
         "warnings": _warnings(host_state),
     }
@@ -120,29 +124,37 @@ def _pools(host_state: HostState) -> Iterator[dict[str, Any]]:
             }
 
 
-def _coverage(host_state: HostState, mount: Mount, found: tuple[Instance, ...]) -> dict[str, Any]:
-    volume = host_state.lv_below(mount.device)
-    reasons = list(origin_problems(host_state, volume)) if volume else [not_on_lvm_problem(host_state, mount)]
+def _coverage(host_state: HostState, found: Filesystem, known: tuple[Instance, ...]) -> dict[str, Any]:
+    first = next(iter(found.volumes), None)
+    reasons = [found.problem] if found.problem else list(_protection_problems(host_state, found))
     return {
-        "mountpoint": mount.mountpoint,
-        "source": mount.source,
-        "fstype": mount.fstype,
-        "vg": volume.vg if volume else None,
-        "lv": volume.name if volume else None,
-        "kind": volume.snapshot_kind if volume else None,
+        "mountpoint": found.mountpoint,
+        "source": found.source,
+        "fstype": found.fstype,
+        "mounted": found.mounted,
+        "vg": first.vg if first else None,
+        "lv": first.name if first else None,
+        "kind": first.snapshot_kind if first else None,
         "protectable": not reasons,
         "reason": "; ".join(reasons) or None,
-        "system": mount.mountpoint in SYSTEM_MOUNTPOINTS,
-        "boot": mount.mountpoint in BOOT_MOUNTPOINTS,
-        "snapsets": [instance.name for instance in found if _protects(instance, volume)],
+        "system": found.mountpoint in SYSTEM_MOUNTPOINTS,
+        "boot": found.mountpoint in BOOT_MOUNTPOINTS,
+        "snapsets": [instance.name for instance in known if _protects(instance, found)],
     }
 
 
-def _protects(instance: Instance, volume: Volume | None) -> bool:
+def _protection_problems(host_state: HostState, found: Filesystem) -> Iterator[str]:
+    for volume in found.volumes:
+        yield from origin_problems(host_state, volume)
+    yield from several_problems(host_state, found.volumes)
+
+
+def _protects(instance: Instance, found: Filesystem) -> bool:
     # An incomplete or invalid snapset, or one that is being rolled back, does not protect against a change made now.
-    if volume is None or instance.unrecoverable:
+    if instance.unrecoverable or not found.volumes:
         return False
-    return any(member.origin == volume for member in instance.members_in("active", "unknown"))
+    origins = [member.origin for member in instance.members_in("active", "unknown") if member.origin]
+    return stays_behind(found, origins) is None
 
 
 def _warnings(host_state: HostState) -> list[str]:

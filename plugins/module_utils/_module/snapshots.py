@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import CommandFailed, Refused
 from .._host.boot import read_boot
-from .._snapset.coverage import boot_outside_set
+from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
+from .._snapset.coverage import boot_mounts, boot_outside_set, not_rolled_back
 from .._snapset.plan.base import Plan, find
 from .._snapset.result import view_of
 from .run import UseCase
@@ -73,12 +74,15 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         self.title = request.title
         self.state = request.state
         self.refusal = request.refusal
+        self.paths = (*request.selector.mountpoints, *request.selector.exclude)
+        if self.state == "present":
+            self.paths += (*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS)
         self._key = key
         self._request = request
 
     def read(self, session: ChangeSession) -> HostState:
         """The host; with the limits of the thin pools in which something will be created."""
-        host_state = session.observe()
+        host_state = session.observe(self.paths)
         if self.state != "present":
             return host_state
         from .._snapset.plan.present import pools_to_use
@@ -94,12 +98,13 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         )
 
     def observe(self, host_state: HostState) -> Snapshots:
-        """The host; with kernels and initramfs only if the root filesystem will be protected."""
-        if self.state != "present":
+        """The host; with kernels and initramfs only if they matter, and if no automount keeps them."""
+        boot = host_state.host.lies_on("/boot")
+        if self.state != "present" or (boot is not None and boot.is_automount):
             return Snapshots(host_state, self._request)
-        from .._snapset.plan.present import will_protect_root
+        from .._snapset.plan.present import depends_on_boot
 
-        if will_protect_root(host_state, self._request):
+        if depends_on_boot(host_state, self._request):
             host_state = replace(host_state, host=replace(host_state.host, boot=read_boot()))
         return Snapshots(host_state, self._request)
 
@@ -134,8 +139,8 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         return observed.view.to_prediction()
 
     def _result(self, host_state: HostState, view: View, shown: dict[str, Any]) -> dict[str, Any]:
-        boot = {} if self._request.single else _boot_parts(host_state, self._request, view)
-        return {self._key: shown, "reboot_required": view.reboot_required, "poll_after": view.poll_after, **boot}
+        beside = {} if self._request.single else _beside_the_set(host_state, self._request, view)
+        return {self._key: shown, "reboot_required": view.reboot_required, "poll_after": view.poll_after, **beside}
 
     def verify(self, before: Snapshots, plan: Plan, now: Snapshots) -> None:
         """Raise CommandFailed if the snapset is not as planned, or a merge has not started."""
@@ -144,14 +149,17 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         _check_started(plan, now)
 
 
-def _boot_parts(host_state: HostState, request: Request, view: View) -> dict[str, Any]:
-    """The boot filesystems that do not roll back with the snapset: to be saved, or ignored as requested."""
+def _beside_the_set(host_state: HostState, request: Request, view: View) -> dict[str, Any]:
+    """What does not roll back with the snapset: boot filesystems to be saved or ignored, and everything else."""
     origins = [host_state.volume(member.vg, member.origin) for member in view.members]
-    found = list(boot_outside_set(host_state, [origin for origin in origins if origin is not None]))
-    # The boot loader on the ESP belongs to a separate /boot, and is ignored with it. If /boot is on /, only the kernels
-    # there are ignored, and the ESP has those that the host boots.
-    ignored = "/boot" in found and "/boot" in request.selector.ignore_uncovered
-    return {"boot_to_save": [] if ignored else found, "boot_ignored": found if ignored else []}
+    members = [origin for origin in origins if origin is not None]
+    boot, ignored = boot_outside_set(host_state, members), request.selector.ignore_uncovered
+    saved = {mount.mountpoint for mount in boot_mounts(host_state, ignored)}
+    return {
+        "boot_to_save": [path for path in boot if path in saved],
+        "boot_ignored": [path for path in boot if path not in saved],
+        "not_rolled_back": [{"path": path, "reason": why} for path, why in not_rolled_back(host_state, members)],
+    }
 
 
 def check_done(before: Snapshots, now: Snapshots) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._boot_files.tree import Tree
-    from .._model import HostState, Initramfs
+    from .._host_model import Initramfs
+    from .._model import HostState
     from .._snapset.context import SnapsetContext
     from .timers import Timer
 

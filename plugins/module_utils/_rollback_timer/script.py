@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from .._boot_files.tree import Tree
-    from .._model import Host, HostState, Mount, Volume
+    from .._host_model import Host, Mount
+    from .._model import HostState, Volume
     from .._snapset.context import BootBackup, SnapsetContext
     from .._snapset.plan.base import Plan
     from .._snapset.steps import LvmStep

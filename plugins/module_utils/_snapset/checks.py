@@ -8,9 +8,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .._model import SWAP
 from .._names import REAL_SUFFIX, device_path, fits_device_mapper
 from .._paths import PREVIEW_MARK
+from .content import identity_problems
+from .coverage import initramfs_volumes
+from .filesystems import automount_problem
 from .sizes import Size, format_bytes
 from .state import member_state
 from .tags import is_auxiliary
@@ -18,7 +20,8 @@ from .tags import is_auxiliary
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from .._model import FstabEntry, Host, HostState, Initramfs, Volume, VolumeGroup
+    from .._host_model import Host, Initramfs
+    from .._model import HostState, Volume, VolumeGroup
 
 POOL_DATA_LIMIT = Fraction(80)
 POOL_METADATA_LIMIT = Fraction(75)
@@ -199,14 +202,8 @@ def _thick_origin_problems(host_state: HostState, origin: Volume) -> Iterator[st
     name = origin.full_name
     if not fits_device_mapper(origin.vg, origin.name, REAL_SUFFIX):
         yield f"the name {name} is too long: device-mapper allows 127 bytes for its hidden device, hyphens count twice"
-    for mount in host_state.mounts_of(origin):
-        if mount.fstype == "btrfs":
-            yield (
-                f"{name} has btrfs at {mount.mountpoint}, and a thick snapshot would show the kernel the same "
-                "filesystem twice: use btrfs snapshots, or a thin volume"
-            )
     yield from _duplicate_pv_problems(host_state, origin)
-    yield from _ambiguous_mount_problems(host_state, origin)
+    yield from identity_problems(host_state, origin)
 
 
 def _duplicate_pv_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
@@ -217,34 +214,6 @@ def _duplicate_pv_problems(host_state: HostState, origin: Volume) -> Iterator[st
                 f"{origin.full_name} is a PV of VG {group.name}, and a thick snapshot would be a duplicate of it, with "
                 f"which LVM neither changes nor activates {group.name}: protect the LVs of {group.name} instead"
             )
-
-
-def _ambiguous_mount_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
-    path = device_path(origin.vg, origin.name)
-    mountpoints = {mount.mountpoint for mount in host_state.mounts_of(origin)}
-    for entry in host_state.host.fstab:
-        if _names_content(entry.spec) and _mounts_origin(host_state, entry, origin, mountpoints):
-            yield (
-                f"/etc/fstab mounts {entry.mountpoint} by {entry.spec}, which a thick snapshot of {origin.full_name} "
-                f"would have too: use {path} there instead"
-            )
-    if "/" in mountpoints and _names_content(host_state.host.root_argument):
-        yield (
-            f"the kernel was booted with root={host_state.host.root_argument}, which a thick snapshot of "
-            f"{origin.full_name} would have too: boot with root={path} instead"
-        )
-
-
-def _names_content(spec: str) -> bool:
-    by_link = spec.startswith(("/dev/disk/by-uuid/", "/dev/disk/by-label/"))
-    return by_link or spec.startswith(("UUID=", "LABEL="))
-
-
-def _mounts_origin(host_state: HostState, entry: FstabEntry, origin: Volume, mountpoints: set[str]) -> bool:
-    # The mountpoint identifies the LV even if the spec resolves to nothing. Swap areas all have the same mountpoint.
-    if entry.mountpoint != SWAP and entry.mountpoint in mountpoints:
-        return True
-    return entry.device is not None and host_state.lv_below(entry.device) == origin
 
 
 def thin_size_problem(origin: Volume) -> str:
@@ -294,14 +263,17 @@ def pool_problems(pool: Volume, reserve: Size) -> Iterator[str]:
         )
 
 
-def boot_problems(host: Host, *, thick: bool) -> Iterator[str]:
-    """Why the host might not boot once its root LV has a snapshot.
+def boot_problems(host_state: HostState, origins: Sequence[Volume]) -> Iterator[str]:
+    """Why the host might not boot once ``origins`` have snapshots.
 
-    While a thick root LV has a snapshot, the kernel needs dm-snapshot to activate it, even if no merge is requested. A
-    thin root LV needs dm-thin-pool, as it did before.
+    While a thick LV has a snapshot, the kernel needs dm-snapshot to activate it, even if no merge is requested. A thin
+    one needs dm-thin-pool, as it did before.
     """
-    boot = host.boot
-    if boot is None:
+    needs, boot = initramfs_volumes(host_state), host_state.host.boot
+    early = [origin for origin in origins if origin.key in needs]
+    if early and boot is None and (problem := automount_problem(host_state.host, "/boot")):
+        yield problem
+    if boot is None or not early:
         return
     kernels = {initramfs.kernel for initramfs in boot.initramfs}
     if boot.running_kernel not in kernels:
@@ -309,22 +281,23 @@ def boot_problems(host: Host, *, thick: bool) -> Iterator[str]:
             f"the running kernel {boot.running_kernel} is not in /boot, so a rollback could not boot it: "
             "boot an installed kernel first"
         )
-    needed = "dm_snapshot" if thick else "dm_thin_pool"
+    modules = {"dm_thin_pool" if origin.is_thin else "dm_snapshot": needs[origin.key] for origin in reversed(early)}
     for initramfs in boot.initramfs:
-        yield from _initramfs_problems(initramfs, needed)
+        for module, what in modules.items():
+            yield from _initramfs_problems(initramfs, module, what)
 
 
-def _initramfs_problems(initramfs: Initramfs, needed: str) -> Iterator[str]:
+def _initramfs_problems(initramfs: Initramfs, needed: str, what: str) -> Iterator[str]:
     kernel = initramfs.kernel
     if not initramfs.has_modules_dir:
         yield f"kernel {kernel} is in /boot but has no /lib/modules/{kernel}: install or remove it completely"
     elif initramfs.path is None:
-        yield f"kernel {kernel} has no initramfs in /boot, so it could not activate / with a snapshot: create one"
+        yield f"kernel {kernel} has no initramfs in /boot, so it could not activate {what} with a snapshot: create one"
     elif initramfs.modules is None:
         yield f"{initramfs.path} cannot be listed: lsinitramfs or lsinitrd must show whether it has {needed}"
     elif needed not in initramfs.modules:
         yield (
-            f"{initramfs.path} has no {needed}, so the host would not boot while / has a snapshot: add the module "
+            f"{initramfs.path} has no {needed}, so the host would not boot while {what} has a snapshot: add the module "
             f"(update-initramfs -u -k {kernel}, or dracut --force --kver {kernel} --add-drivers {needed})"
         )
 

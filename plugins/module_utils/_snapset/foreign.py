@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .claims import claims_of
 from .copies import separate_copied_tags
+from .coverage import root_volumes
 from .state import is_single_name
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def _is_own(host_state: HostState, part: SetPart, parts: Sequence[SetPart]) -> b
     here = host_state.host.host_id
     if part.host and part.host == here:
         return True
-    root = _root_vg(host_state)
-    holds_root = any(claim.volume.vg_uuid == root for claim in part.claims)
+    roots = {volume.vg_uuid for volume in root_volumes(host_state)}
+    holds_root = any(claim.volume.vg_uuid in roots for claim in part.claims)
     if part.host:
         return holds_root
     if not part.origins:
@@ -113,12 +114,6 @@ def _is_own(host_state: HostState, part: SetPart, parts: Sequence[SetPart]) -> b
         return holds_root or (not here and any(_is_active(claim.volume) for claim in part.claims))
     rivals = [one for one in parts if one.name == part.name and one.host and one.host == here and one.has_members]
     return is_in_use(host_state, part) and not (part.has_members and rivals)
-
-
-def _root_vg(host_state: HostState) -> str | None:
-    mount = host_state.host.mount_at("/")
-    volume = host_state.lv_below(mount.device) if mount else None
-    return volume.vg_uuid if volume else None
 
 
 def is_in_use(host_state: HostState, part: SetPart) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from .._model import SWAP
+from .._host_model import SWAP
 from .state import Instance, Member, MemberState, SetState, cannot_overflow, merge_percent
 
 if TYPE_CHECKING:
@@ -161,8 +161,11 @@ def _member_view(host_state: HostState, member: Member, witness: Volume) -> Memb
 
 
 def mountpoints_of(host_state: HostState, volume: Volume | None) -> tuple[str, ...]:
-    """Where ``volume`` is mounted, each mountpoint once. Swap does not count."""
-    mounts = host_state.mounts_of(volume) if volume else ()
+    """Where ``volume`` is mounted, each mountpoint once. Swap does not count.
+
+    Mounts of the whole filesystem come before those of a part of it (mount --bind), which may be a single file.
+    """
+    mounts = sorted(host_state.mounts_of(volume), key=lambda mount: mount.is_part) if volume else ()
     return tuple(dict.fromkeys(mount.mountpoint for mount in mounts if mount.mountpoint != SWAP))
 
 

@@ -9,9 +9,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._model import SWAP
+from .._host_model import SWAP
 from .checks import same_name_problems
-from .coverage import not_on_lvm_problem, system_mountpoints
+from .coverage import system_mountpoints
+from .filesystems import automount_problem, filesystem_at, place_problem
 from .tags import is_auxiliary
 
 if TYPE_CHECKING:
@@ -73,11 +74,9 @@ def select(host_state: HostState, selector: Selector) -> Selection:
     for spec in sorted(selector.volumes, key=lambda item: item.lv is not None):
         for volume in _volumes_of(host_state, spec, reasons):
             chosen[volume.key] = RequestedOrigin(origin=volume, size=spec.size)
-    system = system_mountpoints(host_state, selector.ignore_uncovered) if selector.system else ()
-    for mountpoint in dict.fromkeys((*selector.mountpoints, *system)):
-        below = _volume_below(host_state, mountpoint, selector, reasons)
-        if below is not None:
-            chosen.setdefault(below.key, RequestedOrigin(origin=below))
+    for mountpoint in named_mountpoints(host_state, selector):
+        for volume in _volumes_below(host_state, mountpoint, selector, reasons):
+            chosen.setdefault(volume.key, RequestedOrigin(origin=volume))
     excluded = {volume.key for volume in _excluded(host_state, selector)}
     wanted = tuple(
         sorted(
@@ -90,6 +89,12 @@ def select(host_state: HostState, selector: Selector) -> Selection:
             "no LV is selected: none of them holds data, or exclude and ignore_uncovered leave out all of them"
         )
     return Selection(wanted=wanted, reasons=tuple(reasons))
+
+
+def named_mountpoints(host_state: HostState, selector: Selector) -> tuple[str, ...]:
+    """The mountpoints that ``selector`` selects, each once."""
+    system = system_mountpoints(host_state, selector.ignore_uncovered) if selector.system else ()
+    return tuple(dict.fromkeys((*selector.mountpoints, *system)))
 
 
 def _duplicates(selector: Selector) -> Iterator[str]:
@@ -124,19 +129,35 @@ def _holds_data(host_state: HostState, volume: Volume) -> bool:
     return not (volume.hidden or volume.is_pool or volume.is_snapshot or swapped or is_auxiliary(volume.all_tags))
 
 
-def _volume_below(host_state: HostState, mountpoint: str, selector: Selector, reasons: list[str]) -> Volume | None:
+def _volumes_below(
+    host_state: HostState, mountpoint: str, selector: Selector, reasons: list[str]
+) -> tuple[Volume, ...]:
     mount = host_state.host.mount_at(mountpoint)
     if mount is None:
-        # The root filesystem always exists, but may not be on a block device (network, memory).
-        reasons.append("/ is not on a block device" if mountpoint == "/" else f"nothing is mounted at {mountpoint}")
-        return None
-    volume = host_state.lv_below(mount.device)
-    if volume is None and mountpoint not in selector.ignore_uncovered:
+        reasons.append(_nothing_mounted(host_state, mountpoint))
+        return ()
+    volumes, others = host_state.volumes_below(mount)
+    if (others or not volumes) and mountpoint not in selector.ignore_uncovered:
         reasons.append(
-            f"{mountpoint} cannot be protected: {not_on_lvm_problem(host_state, mount)}; "
+            f"{mountpoint} cannot be protected: "
+            f"{filesystem_at(host_state, mount).problem or place_problem(host_state, mount)}; "
             "leave it out, or list it in ignore_uncovered"
         )
-    return volume
+    return () if others else volumes
+
+
+def _nothing_mounted(host_state: HostState, path: str) -> str:
+    host = host_state.host
+    here, place = host.lies_on(path), host.resolved(path)
+    entry = next((one for one in host.fstab if one.mountpoint == place), None)
+    if here is None:
+        return f"nothing is mounted at {path}"
+    if problem := automount_problem(host, path):
+        return problem
+    if entry is not None:
+        return f"nothing is mounted at {path}: /etc/fstab has it ({entry.spec}), so mount it"
+    link = f"is a link to {place}, " if place != path else ""
+    return f"nothing is mounted at {path}: it {link or 'is '}on the filesystem at {here.mountpoint}"
 
 
 def _unknown_excludes(host_state: HostState, selector: Selector) -> Iterator[str]:
@@ -151,6 +172,7 @@ def _excluded(host_state: HostState, selector: Selector) -> Iterator[Volume]:
 
 
 def _matching(host_state: HostState, item: str) -> Iterator[Volume]:
+    place = host_state.host.resolved(item)
     for volume in host_state.volumes:
-        if item == volume.full_name or any(mount.mountpoint == item for mount in host_state.mounts_of(volume)):
+        if item == volume.full_name or any(mount.mountpoint == place for mount in host_state.mounts_of(volume)):
             yield volume

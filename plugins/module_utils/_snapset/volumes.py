@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from .._errors import Refused
 from .._names import device_path, fits_device_mapper
 from .checks import group_problems, same_name_problems
+from .coverage import root_volumes
 from .sizes import format_bytes
 from .steps import CreateVolume
 
@@ -77,11 +78,10 @@ def plan_volume(
 
 def _group(host_state: HostState, title: str, vg: str | None) -> VolumeGroup:
     if vg is None:
-        root = host_state.host.mount_at("/")
-        below = host_state.lv_below(root.device) if root else None
-        if below is None:
+        roots = root_volumes(host_state)
+        if not roots:
             raise Refused(f"{title} cannot be created", ["/ is not on LVM: choose the VG for it (vg)"])
-        vg = below.vg
+        vg = roots[0].vg
     group = host_state.group(vg)
     if group is None:
         known = ", ".join(one.name for one in host_state.volume_groups) or "none"

@@ -22,7 +22,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups
     restore_problems,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.coverage import boot_mounts
@@ -78,7 +78,7 @@ def test_a_backup_that_is_incomplete_or_of_another_instance_is_not_bound(volume:
 
 
 def test_only_separate_filesystems_are_saved() -> None:
-    assert [mount.mountpoint for mount in boot_mounts(host(boot=("/boot/efi", "/home", "/boot")))] == [
+    assert [mount.mountpoint for mount in boot_mounts(host(boot=("/boot", "/home", "/boot/efi")))] == [
         "/boot",
         "/boot/efi",
     ]
@@ -105,9 +105,7 @@ def test_what_prevents_making_or_keeping_one(host_state: HostState, reasons: lis
 def rolling_back(*volumes: Volume) -> HostState:
     origin, snapshot = b.pending(ROOT, taken())
     one = b.host_state([origin, snapshot, *volumes], mounts={"/": origin})
-    return replace(
-        one, host=replace(one.host, mounts=(*one.host.mounts, Mount("/boot", "/dev/vda1", "ext4", (254, 1), 1)))
-    )
+    return b.mounting(one, Mount("/boot", "/dev/vda1", "ext4", (254, 1), 1))
 
 
 def rolled_back(*volumes: Volume) -> HostState:

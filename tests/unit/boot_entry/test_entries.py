@@ -25,7 +25,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub imp
     parse_environment,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 
 if TYPE_CHECKING:
@@ -55,9 +55,8 @@ def host(*origins: Volume, mounts: dict[str, Volume] | None = None, fstype: str 
     host_state = b.host_state([*origins, *members, *others, backup(**more)], mounts=mounted)
     devices = {**host_state.host.devices, DISK: BlockDevice("vda2")}
     changed = tuple(replace(mount, fstype=fstype) for mount in host_state.host.mounts)
-    return replace(
-        host_state, host=replace(host_state.host, mounts=(*changed, BOOT_MOUNT), devices=MappingProxyType(devices))
-    )
+    host_state = replace(host_state, host=replace(host_state.host, mounts=changed))
+    return b.mounting(host_state, BOOT_MOUNT, devices=MappingProxyType(devices))
 
 
 def instance(host_state: HostState) -> Instance:
@@ -89,11 +88,11 @@ def test_what_is_not_shown() -> None:
     below = next(key for key, device in host_state.host.devices.items() if device == number)
     devices = {**host_state.host.devices, above: BlockDevice("dm-99", "secret", "CRYPT-LUKS2-x", (below,))}
     secret = Mount("/secret", "/dev/mapper/secret", "ext4", above)
-    host_state = replace(
-        host_state,
-        host=replace(host_state.host, mounts=(*host_state.host.mounts, secret), devices=MappingProxyType(devices)),
-    )
-    assert host_state.mounts_of(SECRET) == [secret]
+    place = next(mount.device for mount in host_state.host.mounts if mount.mountpoint == "/a\tb")
+    part = Mount("/part", "", "ext4", place, root="/file")
+    log = Mount("/log", "", "xfs", place, more=(DISK,))
+    host_state = b.mounting(host_state, secret, part, log, devices=MappingProxyType(devices))
+    assert [mount.mountpoint for mount in host_state.mounts_of(SECRET)] == ["/secret"]
     assert [one.mountpoint for one in entries.preview_mounts(host_state, instance(host_state))] == ["/"]
 
 

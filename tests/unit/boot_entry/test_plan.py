@@ -34,7 +34,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.plan imp
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.steps import AddToMenu, WriteEntry
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
 
@@ -49,8 +49,7 @@ def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
     """Return a host with the snapset, its backup and free space in /boot, but without an entry."""
     host_state = b.host_state([ROOT, taken(), backup()], mounts={"/": ROOT})
     devices = {**host_state.host.devices, (254, 2): BlockDevice("vda2")}
-    mounts = (*host_state.host.mounts, BOOT)
-    host_state = replace(host_state, host=replace(host_state.host, mounts=mounts, devices=MappingProxyType(devices)))
+    host_state = b.mounting(host_state, BOOT, devices=MappingProxyType(devices))
     values: dict[str, Any] = {
         "editor": "grub-editenv",
         "environment_mount": BOOT,

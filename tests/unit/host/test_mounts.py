@@ -1,25 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Parsing mountinfo, swaps, fstab and the kernel's command line."""
+"""Parsing mountinfo, swaps and fstab."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import mounts
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import FstabEntry, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import FstabEntry, Mount
 
 if TYPE_CHECKING:
-    from ansible_collections.safepoint.lvm.plugins.module_utils._model import DeviceNumber
+    from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import DeviceNumber
 
 
 ROOT, SRV, SWAP = (254, 1), (254, 2), (254, 3)
 PATHS: dict[str, DeviceNumber] = {
     "/dev/mapper/vg-srv": SRV,
     "/dev/mapper/vg-swap": SWAP,
+    "/dev/vg/log": ROOT,
     "/dev/disk/by-uuid/1-2": ROOT,
     "/dev/disk/by-label/my root": ROOT,
     "/dev/disk/by-partuuid/9": SRV,
@@ -29,24 +31,58 @@ PATHS: dict[str, DeviceNumber] = {
 
 @pytest.fixture(autouse=True)
 def _device_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mounts, "_device_number", PATHS.get)
+    monkeypatch.setattr(mounts, "device_number", PATHS.get)
 
 
 def test_mountinfo() -> None:
     lines = [
         "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/mapper/vg-root rw",
-        "23 22 0:21 / /proc rw,nosuid shared:12 - proc proc rw",
-        "24 22 254:2 /sub /srv/my\\040data rw shared:2 master:3 - xfs /dev/mapper/vg-srv rw,attr2",
-        "25 22 0:44 / /pool rw - btrfs /dev/mapper/vg-srv rw,subvol=/",
+        "24 22 254:2 /sub /srv/my\\040data rw shared:2 master:3 - xfs /dev/mapper/vg-srv ro,attr2",
+        "25 22 0:44 / /pool ro - btrfs /dev/mapper/vg-srv rw,subvol=/",
         "26 22 0:45 / /net rw - nfs4 server:/export rw",
         "27 22 0:46 / /empty rw - tmpfs  rw",
         "28 22 8:1 / /boot rw - ext4 /dev/sda1 rw",
+        "29 22 0:47 / /boot/efi rw - autofs systemd-1 rw,fd=52,pgrp=1,timeout=5,direct",
     ]
     assert list(mounts.parse_mountinfo(lines, [ROOT, SRV])) == [
-        Mount("/", "/dev/mapper/vg-root", "ext4", ROOT),
-        Mount("/srv/my data", "/dev/mapper/vg-srv", "xfs", SRV),
-        Mount("/pool", "/dev/mapper/vg-srv", "btrfs", SRV),
+        Mount("/", "/dev/mapper/vg-root", "ext4", ROOT, number=22, parent=1),
+        Mount("/srv/my data", "/dev/mapper/vg-srv", "xfs", SRV, root="/sub", number=24, parent=22, read_only=True),
+        Mount("/pool", "/dev/mapper/vg-srv", "btrfs", SRV, number=25, parent=22),
+        Mount("/net", "server:/export", "nfs4", number=26, parent=22),
+        Mount("/empty", "", "tmpfs", number=27, parent=22),
+        Mount("/boot", "/dev/sda1", "ext4", number=28, parent=22),
+        Mount("/boot/efi", "systemd-1", "autofs", number=29, parent=22),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "carrier", "layers"),
+    [
+        ("overlay overlay rw,lowerdir=/a:/b,upperdir=/up,workdir=/w", "/up", ("/a", "/b")),
+        ("overlay overlay ro,lowerdir=/a\\134:b:/c", "", ("/a:b", "/c")),
+        ("overlay composefs ro,lowerdir+=/a,datadir+=/sysroot/objects", "", ("/a", "/sysroot/objects")),
+        ("overlay overlay rw,lowerdir=/a\\040b,upperdir=/up\\054x", "/up,x", ("/a b",)),
+        ("ext4 /dev/sda1 rw,upperdir=/up", "", ()),
+    ],
+)
+def test_the_directories_of_an_overlay(line: str, carrier: str, layers: tuple[str, ...]) -> None:
+    (mount,) = mounts.parse_mountinfo([f"30 22 0:50 / / rw - {line}"], [])
+    assert (mount.carrier, mount.layers) == (carrier, layers)
+
+
+@pytest.mark.parametrize(
+    ("line", "devices"),
+    [
+        ("254:2 / /srv rw - xfs /dev/mapper/vg-srv rw,logdev=/dev/vg/log,noquota", (SRV, ROOT)),
+        ("254:2 / /srv rw - xfs /dev/mapper/vg-srv rw,logdev=/dev/gone", (SRV,)),
+        ("0:50 / /srv rw - bcachefs /dev/mapper/vg-srv:/dev/vg/log rw", (SRV, ROOT)),
+        ("0:50 / /srv rw - fuseblk /dev/mapper/vg-srv rw", (SRV,)),
+        ("0:50 / /srv rw - cifs //nas/share rw", ()),
+    ],
+)
+def test_all_devices_of_a_filesystem(line: str, devices: tuple[DeviceNumber, ...]) -> None:
+    (mount,) = mounts.parse_mountinfo([f"30 22 {line}"], [SRV, ROOT])
+    assert mount.devices == devices
 
 
 def test_swaps() -> None:
@@ -62,15 +98,18 @@ def test_swaps() -> None:
 @pytest.mark.parametrize(
     ("line", "entry"),
     [
-        ("/dev/mapper/vg-srv /srv ext4 defaults 0 2", FstabEntry("/dev/mapper/vg-srv", "/srv", SRV)),
-        ("UUID=1-2 / ext4 defaults", FstabEntry("UUID=1-2", "/", ROOT)),
-        ("UUID=3-4 /old ext4 defaults", FstabEntry("UUID=3-4", "/old", None)),
-        ('LABEL="my\\040root" / ext4 defaults', FstabEntry('LABEL="my root"', "/", ROOT)),
-        ("PARTUUID=9 /srv ext4 defaults", FstabEntry("PARTUUID=9", "/srv", SRV)),
-        ("PARTLABEL=data /srv ext4 defaults", FstabEntry("PARTLABEL=data", "/srv", SRV)),
-        ("/dev/mapper/vg-swap none swap sw 0 0", FstabEntry("/dev/mapper/vg-swap", "[SWAP]", SWAP)),
-        ("\ttmpfs /tmp tmpfs", FstabEntry("tmpfs", "/tmp", None)),
-        ("x#y /srv/a\\040b ext4", FstabEntry("x#y", "/srv/a b", None)),
+        (
+            "/dev/mapper/vg-srv /srv ext4 noauto,x-systemd.automount 0 2",
+            FstabEntry("/dev/mapper/vg-srv", "/srv", SRV, "ext4", ("noauto", "x-systemd.automount")),
+        ),
+        ("UUID=1-2 / ext4 defaults", FstabEntry("UUID=1-2", "/", ROOT, "ext4", ("defaults",))),
+        ("UUID=3-4 /old/ ext4", FstabEntry("UUID=3-4", "/old", None, "ext4")),
+        ('LABEL="my\\040root" / ext4', FstabEntry('LABEL="my root"', "/", ROOT, "ext4")),
+        ("PARTUUID=9 /srv ext4", FstabEntry("PARTUUID=9", "/srv", SRV, "ext4")),
+        ("PARTLABEL=data /srv ext4", FstabEntry("PARTLABEL=data", "/srv", SRV, "ext4")),
+        ("/dev/mapper/vg-swap none swap sw 0 0", FstabEntry("/dev/mapper/vg-swap", "[SWAP]", SWAP, "swap", ("sw",))),
+        ("\ttmpfs /tmp tmpfs", FstabEntry("tmpfs", "/tmp", None, "tmpfs")),
+        ("x#y /srv/a\\040b ext4", FstabEntry("x#y", "/srv/a b", None, "ext4")),
         ("# UUID=1-2 / ext4 defaults", None),
         ("   # comment", None),
         ("", None),
@@ -81,14 +120,9 @@ def test_fstab(line: str, entry: FstabEntry | None) -> None:
     assert list(mounts.parse_fstab([line])) == ([] if entry is None else [entry])
 
 
-@pytest.mark.parametrize(
-    ("cmdline", "root"),
-    [
-        ("BOOT_IMAGE=/vmlinuz root=/dev/mapper/vg-root ro quiet", "/dev/mapper/vg-root"),
-        ("root=UUID=1-2 root=LABEL=x", "LABEL=x"),
-        ("nfsroot=server:/x rootflags=subvol=@ ro", ""),
-        ("", ""),
-    ],
-)
-def test_root_argument(cmdline: str, root: str) -> None:
-    assert mounts.root_argument(cmdline) == root
+@pytest.mark.parametrize("path", ["//nas/share", "/data/x", "nas:/x", "none"])
+def test_only_paths_in_dev_are_looked_at(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of //nas/share may be dead, and the kernel would look for it at /nas/share."""
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "stat", lambda _path: pytest.fail("looked"))
+    assert mounts.device_number(path) is None

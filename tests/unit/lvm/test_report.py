@@ -87,8 +87,9 @@ def seen(recording: dict[str, Any]) -> dict[str, Any]:
 
 def _mounted(host_state: HostState) -> Iterator[tuple[str, str | None]]:
     for mount in host_state.host.mounts:
-        volume = host_state.lv_below(mount.device)
-        yield mount.mountpoint, volume.full_name if volume else None
+        if mount.device is not None:
+            volume = host_state.lv_below(mount.device)
+            yield mount.mountpoint, volume.full_name if volume else None
 
 
 def test_there_are_recordings() -> None:

@@ -15,9 +15,9 @@ import modules
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import boot
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Host
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook import installed, steps
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Host
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import initramfs_hook as use_case
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change
@@ -66,7 +66,7 @@ class Machine:
             monkeypatch.setattr(place, "INITRAMFS_SCRIPT", self.script)
         monkeypatch.setattr(installed, "BOOT", self.boot)
         monkeypatch.setattr(steps, "_TEMPORARY", here / "etc")
-        monkeypatch.setattr(use_case, "read_host", lambda: Host(now=0, boot_id="", preview=self.preview))
+        monkeypatch.setattr(use_case, "read_host", lambda _paths: Host(now=0, boot_id="", preview=self.preview))
         monkeypatch.setattr(ChangeSession, "locked", lambda session, _purpose: self._locked(session))
         monkeypatch.setattr("os.geteuid", lambda: 0)
         self.preview: tuple[str, str] | None = None

@@ -99,7 +99,7 @@ def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archi
     host_state = b.host_state([origin, b.member(origin)], can_archive=can_archive)
     monkeypatch.setattr(changes, "modify", modify)
     monkeypatch.setattr(Lvm, "report", lambda _self: Report(host_state.volume_groups, host_state.volumes, ""))
-    monkeypatch.setattr(session, "read_host", lambda: host_state.host)
+    monkeypatch.setattr(session, "read_host", lambda _paths: host_state.host)
     run = ChangeSession(modules.module())
     plan = plan_absent(run.observe(), b.request(state="absent"))
     plan.steps[0].run(run)
@@ -116,7 +116,7 @@ def test_nothing_is_changed_without_udev(state: Any, members: int, monkeypatch: 
     (warning,) = host_info(host_state, None)["warnings"]
     assert warning.startswith("udev does not run")
     run = ChangeSession(modules.module())
-    monkeypatch.setattr(run, "observe", lambda: host_state)
+    monkeypatch.setattr(run, "observe", lambda _paths: host_state)
     with pytest.raises(Refused, match=f"{b.request(state=state).refusal}: udev does not run"):
         bring_about(run, SnapshotsCase("snapset", b.request("vg/a", state=state)), predicts=False)
 
@@ -139,7 +139,7 @@ def test_what_lvm_would_refuse_is_refused_whichever_module_plans_it() -> None:
 def test_a_file_that_cannot_be_read_is_an_error_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken filesystem may be why the user wants to roll back."""
 
-    def fail() -> HostState:
+    def fail(_paths: object) -> HostState:
         raise OSError(5, "Input/output error", "/etc/fstab")
 
     run = ChangeSession(modules.module())
@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_read_is_an_error_with_a_sentence(monkeypatch: pyt
 
 def test_where_nothing_is_to_be_done_udev_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     run = ChangeSession(modules.module())
-    monkeypatch.setattr(run, "observe", lambda: b.host_state([b.volume("vg/a")], udev_runs=False))
+    monkeypatch.setattr(run, "observe", lambda _paths: b.host_state([b.volume("vg/a")], udev_runs=False))
     assert not bring_about(run, SnapshotsCase("snapset", b.request(state="absent")), predicts=False)["changed"]
 
 
@@ -161,7 +161,7 @@ SEPARATE = {"/": ROOT, "/boot": BOOT, "/boot/efi": ESP}
 def _result(monkeypatch: pytest.MonkeyPatch, host_state: Any, request: Any, *, check: bool = True) -> dict[str, Any]:
     run = ChangeSession(modules.module())
     monkeypatch.setattr(run, "warn", lambda _text: None)
-    monkeypatch.setattr(run, "observe", lambda: host_state)
+    monkeypatch.setattr(run, "observe", lambda _paths: host_state)
     monkeypatch.setattr(snapshots, "read_boot", lambda: None)
     return bring_about(run, SnapshotsCase("view", request), predicts=check)
 
@@ -172,7 +172,8 @@ def _result(monkeypatch: pytest.MonkeyPatch, host_state: Any, request: Any, *, c
         (["vg/root"], SEPARATE, [], ["/boot", "/boot/efi"]),
         (["vg/root"], {"/": ROOT, "/efi": ESP}, [], ["/efi"]),
         (["vg/root"], {"/": ROOT}, [], []),
-        (["vg/root"], SEPARATE, ["/boot/efi"], ["/boot", "/boot/efi"]),
+        # What is ignored is left out alone: the ESP may have the kernels of the host.
+        (["vg/root"], {"/": ROOT, "/efi": ESP}, ["/boot"], ["/efi"]),
         # Without / nothing of the host rolls back that would have to fit.
         (["vg/data"], SEPARATE, [], []),
     ],
@@ -189,11 +190,18 @@ def test_what_boots_the_host_is_to_be_saved(
         assert (found["boot_to_save"], found["boot_ignored"]) == (to_save, [])
 
 
-def test_what_boots_the_host_may_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("ignored", "to_save", "left_out"),
+    # The boot loader on the ESP belongs to a separate /boot.
+    [("/boot", [], ["/boot", "/boot/efi"]), ("/boot/efi", ["/boot"], ["/boot/efi"])],
+)
+def test_what_boots_the_host_may_be_given_up(
+    monkeypatch: pytest.MonkeyPatch, ignored: str, to_save: list[str], left_out: list[str]
+) -> None:
     found = _result(
-        monkeypatch, b.host_state([ROOT, BOOT, ESP], mounts=SEPARATE), b.request("vg/root", ignore_uncovered=["/boot"])
+        monkeypatch, b.host_state([ROOT, BOOT, ESP], mounts=SEPARATE), b.request("vg/root", ignore_uncovered=[ignored])
     )
-    assert (found["boot_to_save"], found["boot_ignored"]) == ([], ["/boot", "/boot/efi"])
+    assert (found["boot_to_save"], found["boot_ignored"]) == (to_save, left_out)
 
 
 def test_with_boot_on_root_the_esp_is_saved_although_boot_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +248,7 @@ def test_nothing_is_changed_in_a_preview_boot(
     """Whatever is asked for, and whether or not there would be anything to do."""
     host_state = b.host_state([ROOT], mounts=mounts, preview=preview)
     monkeypatch.setattr(Lvm, "report", lambda _self: Report(host_state.volume_groups, host_state.volumes, ""))
-    monkeypatch.setattr(session, "read_host", lambda: host_state.host)
+    monkeypatch.setattr(session, "read_host", lambda _paths: host_state.host)
     run = ChangeSession(modules.module())
     with pytest.raises(Refused, match=re.escape(f"nothing can be changed here: {says}")):
         bring_about(run, SnapshotsCase("snapset", b.request("vg/root")), predicts=True)

@@ -14,7 +14,7 @@ import driver
 import pytest
 import situations
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _host() -> HostState:
     host_state = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
     boot = Mount("/boot", "/dev/sda1", "ext4", (8, 1))
     devices = {**host_state.host.devices, (8, 1): BlockDevice("sda1")}
-    return replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, boot), devices=devices))
+    return b.mounting(host_state, boot, devices=devices)
 
 
 # The host
@@ -67,7 +67,7 @@ def test_info() -> None:
 
 
 def test_coverage() -> None:
-    on_lv = {"source": "/dev/mapper/va-a", "fstype": "ext4", "vg": "va", "lv": "a", "kind": "thick"}
+    on_lv = {"source": "/dev/mapper/va-a", "fstype": "ext4", "mounted": True, "vg": "va", "lv": "a", "kind": "thick"}
     good = {"protectable": True, "reason": None, "snapsets": ["s"]}
     first, second, swap, boot = host_info(_host(), None)["coverage"]
     assert first == {"mountpoint": "/a", **on_lv, **good, "system": False, "boot": False}
@@ -77,6 +77,7 @@ def test_coverage() -> None:
         "mountpoint": "/boot",
         "source": "/dev/sda1",
         "fstype": "ext4",
+        "mounted": True,
         "vg": None,
         "lv": None,
         "kind": None,

@@ -128,7 +128,7 @@ class OneVolume:
         self.there: list[Volume] = []
         self.verbs: list[str] = []
 
-    def observe(self) -> HostState:
+    def observe(self, _paths: object = ()) -> HostState:
         return b.host_state([b.volume("va/root"), *self.there])
 
     def note(self, text: str) -> None:

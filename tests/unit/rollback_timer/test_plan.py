@@ -14,7 +14,7 @@ import situations
 from backups import ROOT, TREE, backup, host, taken
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.observed import TimerObserved
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.plan import (
     plan_armed,

@@ -14,8 +14,8 @@ import driver
 import pytest
 import situations
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import MemberView, View
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import MemberView, View, mountpoints_of
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
@@ -31,7 +31,14 @@ def _host() -> HostState:
     host_state = situations.of(A, T, thick, situations.T_MEMBER, daily, mounts={"/a": A, "/again": A, "[SWAP]": T})
     boot = Mount("/boot", "/dev/sda1", "ext4", (8, 1))
     devices = {**host_state.host.devices, (8, 1): BlockDevice("sda1")}
-    return replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, boot), devices=devices))
+    return b.mounting(host_state, boot, devices=devices)
+
+
+def test_the_whole_filesystem_comes_before_a_part_of_it() -> None:
+    """A part may be a single file, which is no place for a canary."""
+    parts = (Mount("/file", "", "ext4", (253, 0), root="/f"), Mount("/all", "", "ext4", (253, 0)))
+    host_state = b.mounting(b.host_state([A]), *parts)
+    assert mountpoints_of(host_state, host_state.volume("va", "a")) == ("/all", "/file")
 
 
 THICK: dict[str, Any] = {

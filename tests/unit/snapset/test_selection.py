@@ -13,7 +13,7 @@ import builders as b
 import driver
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import select
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def _host(*volumes: Volume) -> HostState:
         Mount("/secret", "/dev/mapper/secret", "xfs", CRYPT),
         Mount("/btrfs", "/dev/sdb", "btrfs", BTRFS),
     )
-    host = replace(host_state.host, mounts=(*host_state.host.mounts, *mounts), devices=MappingProxyType(devices))
-    return replace(host_state, host=host)
+    return b.mounting(host_state, *mounts, devices=MappingProxyType(devices))
 
 
 def _chosen(*volumes: str, **more: Any) -> list[str]:
@@ -164,7 +163,7 @@ def test_a_host_without_groups() -> None:
 def test_of_two_mounts_at_one_mountpoint_the_last_one_counts() -> None:
     host_state = _host()
     over = Mount("/var", "/dev/mapper/data-var", "ext4", host_state.host.mounts[2].device)
-    host_state = replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, over)))
+    host_state = b.mounting(host_state, over)
     (wanted,) = driver.selected(host_state, b.request(mountpoints=["/var"]))
     assert wanted.origin.full_name == "data/var"
 
@@ -203,7 +202,7 @@ def test_the_system_is_what_an_upgrade_changes(path: str) -> None:
 def test_a_part_of_the_system_that_cannot_be_protected_is_reported() -> None:
     host_state = _host()
     opt = Mount("/opt", "/dev/sda1", "ext4", PLAIN)
-    host_state = replace(host_state, host=replace(host_state.host, mounts=(*host_state.host.mounts, opt)))
+    host_state = b.mounting(host_state, opt)
     (reason,) = select(host_state, b.request(system=True).selector).reasons
     assert reason == "/opt cannot be protected: /dev/sda1 is not on LVM; leave it out, or list it in ignore_uncovered"
     assert select(host_state, b.request(system=True, ignore_uncovered=["/opt"]).selector).reasons == ()
@@ -211,5 +210,7 @@ def test_a_part_of_the_system_that_cannot_be_protected_is_reported() -> None:
 
 def test_a_root_filesystem_without_a_disk_is_reported() -> None:
     """The rest of the system without / would be inconsistent."""
-    host_state = b.host_state([VAR], mounts={"/var": VAR})
-    assert select(host_state, b.request(system=True).selector).reasons == ("/ is not on a block device",)
+    host_state = b.mounting(b.host_state(), Mount("/", "nas:/root", "nfs4"))
+    assert select(host_state, b.request(system=True).selector).reasons == (
+        "/ cannot be protected: nas:/root is on another host (nfs4); leave it out, or list it in ignore_uncovered",
+    )

@@ -13,10 +13,12 @@ from ..._errors import Refused
 from ..._names import COW_SUFFIX, fits_device_mapper, generated_names, lv_name_problem
 from ..allocation import CowAllocation, freed_extents, size_snapshots
 from ..checks import boot_problems, boot_warnings, origin_problems, pool_problems, thin_size_problem
-from ..coverage import boot_loader_problems, uncovered_problems
+from ..content import several_problems
+from ..coverage import boot_loader_problems, initramfs_volumes, ostree_problems, uncovered_problems
 from ..foreign import foreign_problems
 from ..instances import instances
 from ..result import MemberView, View, mountpoints_of
+from ..selection import named_mountpoints
 from ..steps import CreateSnapshot, CreateThick, CreateThin
 from ..tags import MemberTags, membership_tags, single_tags
 from .base import Plan, Request, forget_steps, seal_step
@@ -113,11 +115,12 @@ def _protection_problems(
             yield thin_size_problem(item.origin)
     for pool in pools_of(host_state, origins):
         yield from pool_problems(pool, request.pool_reserve)
-    yield from uncovered_problems(host_state, origins, request.selector.ignore_uncovered)
-    yield from boot_loader_problems(host_state, origins, request.selector.ignore_uncovered)
-    roots = [origin for origin in origins if is_root(host_state, origin)]
-    if roots:
-        yield from boot_problems(host_state.host, thick=not roots[0].is_thin)
+    ignore, named = request.selector.ignore_uncovered, named_mountpoints(host_state, request.selector)
+    yield from several_problems(host_state, origins)
+    yield from ostree_problems(host_state, origins, named)
+    yield from uncovered_problems(host_state, origins, ignore, named)
+    yield from boot_loader_problems(host_state, origins, ignore)
+    yield from boot_problems(host_state, origins)
 
 
 def _unknown_host_problems(host_state: HostState, request: Request, selection: Selection) -> Iterator[str]:
@@ -136,11 +139,6 @@ def pools_of(host_state: HostState, origins: Sequence[Volume]) -> tuple[Volume, 
     names = dict.fromkeys((origin.vg, origin.pool) for origin in origins if origin.is_thin)
     pools = (host_state.volume(vg, pool) for vg, pool in names)
     return tuple(pool for pool in pools if pool is not None)
-
-
-def is_root(host_state: HostState, origin: Volume) -> bool:
-    """Whether the host runs from ``origin``."""
-    return "/" in mountpoints_of(host_state, origin)
 
 
 def _new_member(
@@ -207,6 +205,6 @@ def _create_steps(host_state: HostState, request: Request, members: Sequence[_Ne
 
 def _pvs(host_state: HostState, origin: Volume) -> tuple[str, ...] | None:
     group = host_state.group(origin.vg)
-    if group is None or not is_root(host_state, origin) or len(group.pv_marks) > _MOST_MARKS:
+    if group is None or origin.key not in initramfs_volumes(host_state) or len(group.pv_marks) > _MOST_MARKS:
         return None
     return group.pv_marks

@@ -13,6 +13,7 @@ from ..._errors import Refused
 from ..allocation import CowAllocation, extension_allocation, room_problems
 from ..checks import thin_size_problem
 from ..copies import copy_problems
+from ..coverage import initramfs_volumes
 from ..result import view_of
 from ..selection import NOTHING_CHOSEN, RequestedOrigin, Selection, select
 from ..sizes import AUTO
@@ -29,7 +30,7 @@ from .base import (
     refusal_reasons,
     seal_step,
 )
-from .create import is_root, plan_creation, pools_of
+from .create import plan_creation, pools_of
 from .merged import plan_merged
 from .removal import FINISH, removal_problems, removal_steps
 
@@ -67,9 +68,10 @@ def _missing_problems(host_state: HostState, request: Request, leftovers: Sequen
     yield from copy_problems(host_state, request.name)
 
 
-def will_protect_root(host_state: HostState, request: Request) -> bool:
-    """Whether the plan will snapshot the root filesystem, so that it needs to know how the host boots."""
-    return any(is_root(host_state, origin) for origin in _new_origins(host_state, request))
+def depends_on_boot(host_state: HostState, request: Request) -> bool:
+    """Whether the plan will snapshot what the initramfs activates, so that it needs to know how the host boots."""
+    early = initramfs_volumes(host_state)
+    return any(origin.key in early for origin in _new_origins(host_state, request))
 
 
 def pools_to_use(host_state: HostState, request: Request) -> Iterator[tuple[Volume, str]]:

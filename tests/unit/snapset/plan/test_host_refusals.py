@@ -12,8 +12,9 @@ import builders as b
 import driver
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, FstabEntry, Initramfs
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import will_protect_root
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.references import of_arguments, of_fstab
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Boot, FstabEntry, Initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.present import depends_on_boot
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
@@ -28,13 +29,13 @@ def _mounted(mountpoint: str = "/srv", fstype: str = "ext4", **host: Any) -> Hos
 
 @pytest.mark.parametrize("spec", ["UUID=1", "LABEL=x", "/dev/disk/by-uuid/1", "/dev/disk/by-label/x"])
 def test_fstab_with_uuid_or_label(spec: str) -> None:
-    (reason,) = driver.reasons(_mounted(fstab=(FstabEntry(spec, "/srv"),)), b.request("vg/a"))
+    (reason,) = driver.reasons(_mounted(references=tuple(of_fstab([FstabEntry(spec, "/srv")]))), b.request("vg/a"))
     assert reason.startswith(f"/etc/fstab mounts /srv by {spec}")
     assert "use /dev/mapper/vg-a there instead" in reason
 
 
 def test_fstab_with_uuid_or_label_of_an_unmounted_origin() -> None:
-    host_state = b.host_state([A], fstab=(FstabEntry("UUID=1", "/mnt", device=(253, 0)),))
+    host_state = b.host_state([A], references=tuple(of_fstab([FstabEntry("UUID=1", "/mnt", device=(253, 0))])))
     assert driver.reasons(host_state, b.request("vg/a"))
 
 
@@ -43,29 +44,38 @@ def test_fstab_with_uuid_or_label_of_another_swap_area() -> None:
     other = b.volume("vg/b")
     mounts = {"[SWAP]": A}
     entry = FstabEntry("UUID=1", "[SWAP]", device=(253, 1))
-    assert driver.reasons(b.host_state([A, other], mounts=mounts, fstab=(entry,)), b.request("vg/a")) == ()
+    assert (
+        driver.reasons(b.host_state([A, other], mounts=mounts, references=tuple(of_fstab([entry]))), b.request("vg/a"))
+        == ()
+    )
     mine = replace(entry, device=(253, 0))
-    assert driver.reasons(b.host_state([A, other], mounts=mounts, fstab=(mine,)), b.request("vg/a"))
+    assert driver.reasons(
+        b.host_state([A, other], mounts=mounts, references=tuple(of_fstab([mine]))), b.request("vg/a")
+    )
 
 
 @pytest.mark.parametrize("spec", ["/dev/mapper/vg-a", "/dev/vg/a", "PARTUUID=1"])
 def test_fstab_with_device_names(spec: str) -> None:
-    assert driver.reasons(_mounted(fstab=(FstabEntry(spec, "/srv"),)), b.request("vg/a")) == ()
+    assert driver.reasons(_mounted(references=tuple(of_fstab([FstabEntry(spec, "/srv")]))), b.request("vg/a")) == ()
 
 
 def test_fstab_of_another_filesystem() -> None:
-    host_state = _mounted(fstab=(FstabEntry("UUID=1", "/boot", device=(8, 1)), FstabEntry("UUID=2", "/gone")))
+    host_state = _mounted(
+        references=tuple(of_fstab([FstabEntry("UUID=1", "/boot", device=(8, 1)), FstabEntry("UUID=2", "/gone")]))
+    )
     assert driver.reasons(host_state, b.request("vg/a")) == ()
 
 
 def test_a_thin_origin_can_be_in_fstab_by_uuid() -> None:
-    host_state = b.host_state([T, b.thin_pool()], mounts={"/srv": T}, fstab=(FstabEntry("UUID=1", "/srv"),))
+    host_state = b.host_state(
+        [T, b.thin_pool()], mounts={"/srv": T}, references=tuple(of_fstab([FstabEntry("UUID=1", "/srv")]))
+    )
     assert driver.reasons(host_state, b.request("vg/t")) == ()
 
 
 @pytest.mark.parametrize(("mountpoint", "refused"), [("/", True), ("/srv", False)])
 def test_root_argument_with_uuid(mountpoint: str, refused: bool) -> None:  # noqa: FBT001
-    reasons = driver.reasons(_mounted(mountpoint, root_argument="UUID=1"), b.request("vg/a"))
+    reasons = driver.reasons(_mounted(mountpoint, references=tuple(of_arguments(["root=UUID=1"]))), b.request("vg/a"))
     assert [reason.partition(",")[0] for reason in reasons] == ["the kernel was booted with root=UUID=1"] * refused
 
 
@@ -120,10 +130,10 @@ def test_how_the_host_boots_is_read_only_if_root_will_be_protected() -> None:
     other = b.volume("vg/b")
     mounts = {"/": A, "/srv": other}
     fresh, taken = (b.host_state([A, other, *more], mounts=mounts) for more in ([], [b.member(A)]))
-    assert will_protect_root(fresh, b.request("vg/b", "vg/a"))
-    assert will_protect_root(fresh, b.single_request("vg/a"))
-    assert not will_protect_root(fresh, b.request("vg/b"))
-    assert not will_protect_root(taken, b.request("vg/a"))
+    assert depends_on_boot(fresh, b.request("vg/b", "vg/a"))
+    assert depends_on_boot(fresh, b.single_request("vg/a"))
+    assert not depends_on_boot(fresh, b.request("vg/b"))
+    assert not depends_on_boot(taken, b.request("vg/a"))
 
 
 def test_a_thin_root_needs_another_module() -> None:

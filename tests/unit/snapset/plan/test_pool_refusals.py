@@ -86,7 +86,7 @@ def test_the_limit_is_read_for_the_pools_in_which_something_is_created(monkeypat
     monkeypatch.setattr(session.lvm, "creation_limit", limit)
     for volumes, expected in (([T, u], {"pool": 5, "pool2": 3}), ([T, b.member(T)], {})):
         host_state = b.host_state([*volumes, b.thin_pool(), pool2, *other], groups=[b.group(profile="group")])
-        monkeypatch.setattr(session, "observe", lambda seen=host_state: seen)
+        monkeypatch.setattr(session, "observe", lambda _paths, seen=host_state: seen)
         wanted = [volume.full_name for volume in volumes if not volume.is_snapshot]
         read = SnapshotsCase("snapset", b.request(*wanted)).read(session)
         assert {v.name: v.creation_limit for v in read.volumes if v.creation_limit is not None} == expected

@@ -12,7 +12,8 @@ import builders as b
 import driver
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.references import of_arguments
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Boot
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def test_every_reason_is_found_at_once() -> None:
         [sick, T, b.thin_pool(data=90), b.volume("vg/b"), b.volume("vg/b_s"), b.volume("x/y")],
         groups=[b.group(free=3), b.group("x", exported=True)],
         mounts={"/": sick},
-        root_argument="LABEL=root",
+        references=tuple(of_arguments(["root=LABEL=root"])),
         boot=Boot("6.1", ()),
     )
     reasons = driver.reasons(host_state, b.request("vg/a", "vg/t=1GiB", "vg/b", "x/y", "vg/no", "no/a", "vg/b"))
