@@ -164,7 +164,11 @@ def test_it_ends_where_waiting_does_not_help(
 
 
 def test_an_origin_that_is_open_for_a_moment_needs_no_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
-    results = [observed("merge_pending", reboot=True), observed("merge_pending"), observed("merge_pending", reboot=True)]
+    results = [
+        observed("merge_pending", reboot=True),
+        observed("merge_pending"),
+        observed("merge_pending", reboot=True),
+    ]
     played = Played(monkeypatch, *results, observed("rolled_back"))
     assert played.run()["snapset"]["state"] == "rolled_back"
 

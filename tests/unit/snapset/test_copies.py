@@ -15,7 +15,7 @@ import situations
 from model_lvm import ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timers_in
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.timers import timers_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import (
     backups_in,
