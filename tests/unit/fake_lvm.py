@@ -31,6 +31,8 @@ def main() -> int:
     with (top / "calls").open("a") as calls:
         print(command, *_shown(words), file=calls)
     for line in lines:
+        if "--activate" in words and line[INVALID] == "unknown":
+            line[INVALID] = ""
         if line[NAME] in words:
             _change(line, command, words)
     (top / "lvs").write_text("".join("|".join(line) + "\n" for line in lines))
@@ -40,8 +42,6 @@ def main() -> int:
 def _change(line: list[str], command: str, words: list[str]) -> None:
     if command == "lvconvert":
         line[MERGING] = "merging"
-    if "--activate" in words and line[INVALID] == "unknown":
-        line[INVALID] = ""
     tags = [tag for tag in line[TAGS].split(",") if tag and tag not in _values(words, "--deltag")]
     line[TAGS] = ",".join([*tags, *_values(words, "--addtag")])
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 ROOT, VAR = b.volume("vg/root"), b.thin("vg/var")
-TIMER = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2)
+TIMER = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2, vg=b.lvm_uuid("vg"))
 BACKUP = _tags.BootTags(set_name="s", set_id=b.SET_ID, taken=b.NOW, manifest="f" * 64)
 IMAGES: dict[InitramfsKind, str] = {"initramfs-tools": "scripts", "dracut": "var/lib/dracut/hooks"}
 # In the argument list of a task: the name of a variable that contains a program.

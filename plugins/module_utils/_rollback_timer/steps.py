@@ -38,9 +38,9 @@ class WriteTimer(HostStep):
         """The step for the result ``planned``."""
         return {"step": "write_timer", "volume": self.volume}
 
-    def carry_out(self, _runner: Runner) -> None:
+    def carry_out(self, runner: Runner) -> None:
         """Create and fill the filesystem, and let the program verify it. Raises FilesFailed, OSError."""
-        write_timer(self.device, self.uuid, self.files, self.changing)
+        write_timer(self.device, self.uuid, self.files, self.changing, lock=runner.lock)
 
 
 @dataclass(frozen=True)

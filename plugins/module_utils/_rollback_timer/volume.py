@@ -24,8 +24,12 @@ _LVM_ETC = Path("/etc/lvm")
 _INODES = 512
 
 
-def write_timer(device: str, uuid: str, files: Mapping[str, str], changing: Mapping[str, str]) -> None:
+def write_timer(
+    device: str, uuid: str, files: Mapping[str, str], changing: Mapping[str, str], *, lock: int = -1
+) -> None:
     """Create the filesystem on ``device`` with all that the program needs, and let the program verify it.
+
+    If this process is killed meanwhile, the host stays locked by ``lock`` until the program has ended.
 
     ``files`` are texts by file name, including the program. The files in ``changing`` are changed later, so their
     checksums are not recorded. Raises FilesFailed, OSError.
@@ -41,7 +45,8 @@ def write_timer(device: str, uuid: str, files: Mapping[str, str], changing: Mapp
         # Only this filesystem: another one may hang.
         sync(top)
         loader, library = str(top / "lib" / "ld"), str(top / "lib")
-        run_tool(loader, "--library-path", library, f"{top}/bin/sh", f"{top}/go-back", str(top), "--check")
+        argv = (loader, "--library-path", library, f"{top}/bin/sh", f"{top}/go-back", str(top), "--check")
+        run_tool(*argv, pass_fds=() if lock < 0 else (lock,))
 
 
 def write_term(device: str, text: str) -> None:

@@ -123,12 +123,14 @@ def test_if_lvm_hangs_only_our_disks_are_asked(timer: Timer) -> None:
     assert timer.fired
 
 
-def test_if_lvm_hangs_for_long_the_host_reboots_once(timer: Timer) -> None:
+def test_if_lvm_hangs_for_long_the_host_reboots_once(tmp_path: Path, shell: str) -> None:
+    timer = make_timer(tmp_path, shell=shell, LOOK_LIMIT="5", TICK="700")
+    timer.term(after=60)
     let_lvm_hang(timer)
     assert timer.start() == OFF
     assert timer.calls == [REBOOT]
-    assert timer.fired_at(560 + 1200)
-    assert timer.log[-1] == "rebooting once, because LVM has not answered within 90 s"
+    assert 560 + 1200 <= timer.now < 560 + 2700
+    assert timer.log[-1] == "rebooting once, because LVM has not answered within 5 s"
     timer.cut_power_at(4000)
     timer.boot("b2")
     assert (timer.calls, timer.phase) == ([REBOOT], "postponed")
@@ -196,7 +198,6 @@ def test_a_member_that_is_lost_later_ends_it_when_the_time_is_over(timer: Timer)
 def test_a_member_of_unknown_validity_is_activated_first(timer: Timer) -> None:
     """LVM would merge an inactive snapshot even if it had overflowed."""
     timer.show(root_s={"invalid": "unknown"})
-    timer.at(1, "sed -i '/|vg.root_s|/s/unknown//' lvs")
     timer.start()
     assert timer.fired
     assert timer.calls[0] == "lvchange --yes --activate y vg/root"
@@ -267,7 +268,7 @@ def test_no_endless_reboots_if_nothing_can_be_recorded(timer: Timer) -> None:
 
 def test_a_program_that_is_killed_between_the_merges_and_the_reboot_reboots(timer: Timer) -> None:
     timer.write("no-reboot", "")
-    timer.at(600, 'rm -f no-reboot; kill -9 "$PPID"')
+    timer.at(850, 'rm -f no-reboot; kill -9 "$PPID"')
     timer.start()
     assert timer.start() == OFF
     assert timer.calls.count(REBOOT) == 2
@@ -338,18 +339,18 @@ def test_damaged_files_are_noticed(timer: Timer) -> None:
 
 def test_another_filesystem_that_hangs_delays_nothing(timer: Timer) -> None:
     """sync(2) of all filesystems waits for it forever."""
-    timer.replace_tool("sync", "[ $# -gt 0 ] || exec sleep 600")
+    timer.replace_tool("sync", "[ $# -gt 0 ] || exec /bin/sleep 600")
     timer.write("no-reboot", "")
     timer.cut_power_at(1000)
     timer.start()
     # Also in the way out when the regular reboot does not happen.
     assert timer.read("sysrq") == "b"
-    assert timer.calls[-1] == "systemctl --force --force reboot"
+    assert "systemctl --force --force reboot" in timer.calls
 
 
 def test_the_reboot_is_asked_for_until_it_happens(timer: Timer) -> None:
     timer.write("no-reboot", "")
-    timer.at(1000, "rm -f no-reboot")
+    timer.at(1200, "rm -f no-reboot")
     timer.start()
     assert timer.calls.count(REBOOT) > 2
     assert timer.phase == "firing"

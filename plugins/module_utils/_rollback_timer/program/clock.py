@@ -10,8 +10,8 @@ counts, because nothing else goes on while the host is off.
 from __future__ import annotations
 
 CLOCK = r"""
-serial= after=0 delay=0 spread=0 boots=0 target= machines=
-counted= end=0 deadline=0 graces=0 warned=9999 due=
+serial='' after=0 delay=0 spread=0 boots=0 target='' machines=''
+counted='' counted_in='' end=0 deadline=0 graces=0
 
 read_uptime() {
     read -r uptime _ <"$UPTIME"

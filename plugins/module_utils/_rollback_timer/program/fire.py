@@ -102,7 +102,8 @@ carry_out() {
 remember() {
     set --
     while read -r _ snapshot base; do
-        is_requestable && find_volume "${snapshot%/*}/$base" || continue
+        is_requestable || continue
+        find_volume "${snapshot%/*}/$base" || continue
         set -- "$@" "$name"
         rest=$tags,
         while [ -n "$rest" ]; do

@@ -8,6 +8,8 @@ from __future__ import annotations
 PEOPLE = r"""
 told=
 said=
+warned=9999
+due=
 
 say() {
     echo "$(tool date -u +%FT%TZ) $*" >>"$HERE/log"

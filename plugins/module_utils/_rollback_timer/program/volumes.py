@@ -33,7 +33,7 @@ list_volumes() {
 
 # Lists the volumes in the first way in which LVM shows every VG with all its PVs. If there is none, `reason` says why.
 look() {
-    why= stuck=
+    why='' stuck=''
     for way in armed host every ours; do
         [ "$way" != ours ] || [ -n "$stuck" ] || break
         choose_way "$way"
@@ -87,7 +87,7 @@ find_volume() {
 # Returns 0 if the rollback can begin, 1 if it must wait, 3 if it is not possible any more, 4 if it has begun, 5 if an
 # earlier boot has requested everything, 6 if the timer has fired.
 judge() {
-    lost= begun= unmerged= requested_now=
+    lost='' begun='' unmerged='' requested_now=''
     judge_timer || return
     while read -r kind snapshot base; do
         judge_member || return
