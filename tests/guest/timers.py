@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import storage
-from calls import ok
+from calls import Result, merged, ok, present, rolled_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ class SimulatedHost:
         stub.chmod(0o755)
         for name in ("UPTIME", "BOOT_ID", "MACHINE", "SYSRQ", "SYSTEMCTL"):
             monkeypatch.setitem(script.PLACES, name, str(self.place / name.lower()))
-        for name, value in {"TICK": 1, "RETRY": 1, **limits}.items():
+        for name, value in {"TICK": 1, "RETRY": 0, **limits}.items():
             monkeypatch.setitem(script.LIMITS, name, value)
 
     def set(self, **files: str) -> None:
@@ -139,3 +139,28 @@ def lock_held() -> Iterator[int]:
             yield holder.pid
         finally:
             os.killpg(holder.pid, signal.SIGKILL)
+
+
+def armed(*origins: str, vg: str = "other") -> list[str]:
+    """Take a set of the origins, arm the timer, then change the origins. Return the former checksums."""
+    before = storage.checksums(*origins)
+    ok("snapset", present("s", *origins))
+    ok("rollback_timer", {**ARM, "vg": vg})
+    for origin in origins:
+        storage.write(origin, 1, at=3)
+    assert storage.checksums(*origins) != before
+    return before
+
+
+def wait_for_reboot(simulated: SimulatedHost) -> None:
+    """Wait until the program has asked for a reboot."""
+    wait_until(lambda: simulated.reboots == 1)
+
+
+def rolled_back_after_reboot(simulated: SimulatedHost) -> Result:
+    """Let the host boot, in which the program ends without another reboot. Then complete the rollback."""
+    simulated.reboot("b2")
+    wait_for_phase("fired")
+    wait_until(lambda: not is_active())
+    assert simulated.reboots == 1
+    return rolled_back("snapset", merged("s"))

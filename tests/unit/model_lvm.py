@@ -60,6 +60,8 @@ class ModelLvm:
         """The host as it is now."""
         return separate_copied_tags(self.host_state)
 
+    lock = -1
+
     def note(self, text: str) -> None:
         """Ignore what goes to the journal."""
 

@@ -21,10 +21,10 @@ FILES = {
     "boot_backup": 50,
     "boot_entry": 48,
     "initramfs_hook": 36,
-    "rollback_timer": 60,
-    "snapset": 47,
-    "snapset_info": 25,
-    "snapshot": 47,
+    "rollback_timer": 67,
+    "snapset": 48,
+    "snapset_info": 27,
+    "snapshot": 48,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

@@ -92,7 +92,7 @@ def persistent_name(source: str) -> str:
 
 
 def persistent_names(source: str) -> tuple[str, str]:
-    """Return ``persistent_name`` and a name by the serial number of the disk, which a copy of it has not; "" if none."""
+    """Return ``persistent_name``, and a name by the serial number of the disk, which a copy of it has not, or ""."""
     by_disk = (link for link in _links_to(source, _BY_ID) if not Path(link).name.startswith(_CONTENT_IDS))
     return persistent_name(source), next(by_disk, "")
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SEPARATORS = 2
 
 # The change may have broken udev or filled the disk. With these settings LVM does not wait for udev or for a suspended
-# device, and does not fail because it cannot write its archive. The last line is about reports, which lvm.conf can change.
+# device, and does not fail because it cannot write its archive. The last lines are for reports, which lvm.conf changes.
 _CONFIG = (
     f"activation/polling_interval={POLL_SECONDS} activation/udev_sync=0 backup/archive=0 backup/backup=0 "
     "devices/ignore_suspended_devices=1 "

@@ -19,7 +19,7 @@ _START_TIMEOUT = 300
 
 
 def start(name: str, text: str, term: str) -> None:
-    """Make systemd run the unit with this ``text`` now and at every boot, and wait until it counts the time of ``term``.
+    """Make systemd run the unit with this ``text`` now and at every boot. Wait until its program counts ``term``.
 
     Raises FilesFailed, OSError.
     """

@@ -13,7 +13,6 @@ know how a backup of /boot is made, or what a boot entry is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from .._durations import iso_date
 from .._paths import RUN_DIRECTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .._snapset.timers import Timer
 
@@ -90,20 +89,19 @@ def warnings_about(view: Mapping[str, Any]) -> Iterator[str]:
     name, reason = view["name"], view["reason"]
     commit = f"ansible-playbook safepoint.lvm.commit -e snapset={name}"
     rollback = f"ansible-playbook safepoint.lvm.rollback -e snapset={name}"
+    timer = f"the rollback timer of {name}"
     if view["state"] == "fired":
-        yield f"the rollback timer of {name} has started the rollback of the host: complete it with {rollback}"
-    elif view["state"] == "armed" and view["phase"] == "spent":
-        yield f"the rollback timer of {name} can no longer roll back: {reason}"
-    elif view["state"] == "armed" and not view["running"]:
-        yield f"the rollback timer of {name} is armed but does not run, so the host will not roll back by itself: arm it again"
-    elif view["phase"] == "stale":
-        yield f"the rollback timer of {name} does nothing until somebody decides: {reason}: {commit}, or {rollback}"
-    elif view["phase"] == "firing":
-        yield f"the host is rolling back to {name} by itself and will reboot"
-    elif view["phase"] == "postponed":
-        yield f"the rollback timer of {name} rolls back as soon as it can: {reason}; to prevent it: {commit}"
+        yield f"{timer} has started the rollback of the host: complete it with {rollback}"
     elif view["state"] == "armed":
-        yield f"the host rolls back to {name} by itself at {view['deadline']} or a little later, unless the change is accepted: {commit}"
+        sentences = {
+            "watching": f"the host rolls back to {name} by itself at {view['deadline']} or a little later, unless the "
+            f"change is accepted: {commit}",
+            "postponed": f"{timer} rolls back as soon as it can: {reason}; to prevent it: {commit}",
+            "firing": f"the host is rolling back to {name} by itself and will reboot",
+            "stale": f"{timer} does nothing until somebody decides: {reason}: {commit}, or {rollback}",
+            "spent": f"{timer} can no longer roll back: {reason}",
+        }
+        yield sentences.get(view["phase"], f"{timer} is armed but does not run, so it will not roll back: arm it again")
 
 
 def unit_name(set_name: str) -> str:

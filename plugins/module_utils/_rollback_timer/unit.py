@@ -18,18 +18,6 @@ def unit(set_name: str, volume: str, device: str, uuid: str) -> str:
     It waits for nothing else, so a host whose boot hangs is rolled back too. ``uuid`` is that of the filesystem, by
     which it is found if the VG was renamed.
     """
-    # Without any $, because systemd would expand it. An initramfs may not have activated the LV: then LVM of the host
-    # is asked to. It may hang, so nothing waits for it.
-    mounts = (f"mount -t {FILESYSTEM} -o nosuid,nodev {one} {MOUNTPOINT}" for one in (device, f"UUID={uuid}"))
-    mount = " || ".join(mounts)
-    message = f"<3>safepoint.lvm: timer of {set_name}: waiting for {device}, which cannot be mounted"
-    stub = (
-        f"(umask 077; mkdir -p {MOUNTPOINT}); "
-        f'{mount} || {{ echo "{message}" >/dev/kmsg; '
-        f"until {mount}; do (flock -n {MOUNTPOINT} lvm lvchange --yes --activate y {volume} &); sleep 5; done; }}; "
-        f"exec {MOUNTPOINT}/lib/ld --library-path {MOUNTPOINT}/lib "
-        f"{MOUNTPOINT}/bin/sh {MOUNTPOINT}/go-back {MOUNTPOINT}"
-    )
     return f"""\
 # Made by safepoint.lvm.rollback_timer, which also removes it.
 [Unit]
@@ -42,7 +30,7 @@ ConditionPathExists=!{PREVIEW_MARK}
 
 [Service]
 PrivateMounts=yes
-ExecStart=/bin/sh -c '{stub}'
+ExecStart=/bin/sh -c '{_stub(set_name, volume, device, uuid)}'
 Restart=on-failure
 RestartSec=30
 # Rollback is impossible.
@@ -54,3 +42,19 @@ OOMScoreAdjust=-900
 [Install]
 WantedBy=sysinit.target
 """
+
+
+def _stub(set_name: str, volume: str, device: str, uuid: str) -> str:
+    """Return the shell code that mounts the filesystem and starts the program."""
+    # Without any $, because systemd would expand it. An initramfs may not have activated the LV: then LVM of the host
+    # is asked to. It may hang, so nothing waits for it.
+    mounts = (f"mount -t {FILESYSTEM} -o nosuid,nodev {one} {MOUNTPOINT}" for one in (device, f"UUID={uuid}"))
+    mount = " || ".join(mounts)
+    message = f"<3>safepoint.lvm: timer of {set_name}: waiting for {device}, which cannot be mounted"
+    return (
+        f"(umask 077; mkdir -p {MOUNTPOINT}); "
+        f'{mount} || {{ echo "{message}" >/dev/kmsg; '
+        f"until {mount}; do (flock -n {MOUNTPOINT} lvm lvchange --yes --activate y {volume} &); sleep 5; done; }}; "
+        f"exec {MOUNTPOINT}/lib/ld --library-path {MOUNTPOINT}/lib "
+        f"{MOUNTPOINT}/bin/sh {MOUNTPOINT}/go-back {MOUNTPOINT}"
+    )

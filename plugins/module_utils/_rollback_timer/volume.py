@@ -50,7 +50,10 @@ def write_timer(
 
 
 def write_term(device: str, text: str) -> None:
-    """Replace the request of the timer on ``device``, which its program may have mounted. Raises FilesFailed, OSError."""
+    """Replace the request of the timer on ``device``, which its program has mounted too.
+
+    Raises FilesFailed, OSError.
+    """
     with mounted(device, writable=True) as top:
         write_atomically(top / TERM, text)
 

@@ -54,13 +54,16 @@ def armed_timers(host_state: HostState, origins: Collection[Volume]) -> Iterator
 def timer_warnings(host_state: HostState, name: str, origins: Iterable[Volume]) -> Iterator[str]:
     """What users must know who take or keep the snapset ``name`` of ``origins`` while a timer is armed."""
     for timer, shared in armed_timers(host_state, tuple(origins)):
-        other, end = timer.tags.set_name, iso_date(timer.tags.deadline)
-        accept = f"ansible-playbook safepoint.lvm.commit -e snapset={other}"
+        other, end = timer.tags.set_name, f"at {iso_date(timer.tags.deadline)} or a little later"
+        commit = f"ansible-playbook safepoint.lvm.commit -e snapset={other}"
         if other == name:
-            yield f"the rollback timer of {name} is armed: unless the change is accepted ({accept}), the host rolls back at {end} or a little later"
+            yield (
+                f"the rollback timer of {name} is armed: unless the change is accepted ({commit}), the host rolls back "
+                f"{end}"
+            )
         else:
             yield (
-                f"the rollback timer of another snapset, {other}, is armed for {shared}: at {end} or a little later it "
-                f"rolls back past {name}, which can overflow its thick snapshots and cuts thin ones off from their "
-                f"origin: accept that change first ({accept})"
+                f"the rollback timer of another snapset, {other}, is armed for {shared}: {end} it rolls back past "
+                f"{name}, which can overflow thick snapshots and cuts thin ones off from their origin: accept that "
+                f"change first ({commit})"
             )

@@ -94,7 +94,7 @@ def test_a_failure_of_lvm_is_not_called_a_missing_disk(timer: Timer, message: st
 
 @pytest.mark.parametrize("way", ['"/etc/lvm "*', """*'global_filter=["a|.*|"]'*"""])
 def test_a_pv_that_joined_the_vg_is_found_in_another_way(timer: Timer, way: str) -> None:
-    """vgextend adds it to the devices file of the host, not to the copy of the timer. Or to none."""
+    """The devices file of the host has it, the copy of the timer has not. Or neither has."""
     usual = timer.read("lvs")
     timer.show(missing=1)
     timer.write("partial", timer.read("lvs"))

@@ -87,8 +87,8 @@ begin_rollback() {
     [ -n "$announced" ] || shout "rolling back to $NAME and rebooting"
     [ -n "$announced" ] || [ -z "$lost" ] || say "$lost; the other members are rolled back"
     announced=yes state=firing reason=
-    write_holder "the host is rolling back to $NAME by itself and will reboot, so the change can no longer be accepted;" \
-        "then complete it with: ansible-playbook safepoint.lvm.rollback -e snapset=$NAME"
+    write_holder "the host is rolling back to $NAME by itself and will reboot, so the change can no longer be" \
+        "accepted; then complete it with: ansible-playbook safepoint.lvm.rollback -e snapset=$NAME"
     tell
 }
 

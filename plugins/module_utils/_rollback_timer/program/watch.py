@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from .base import BASE
 from .boot import BOOT
-from .boots import BOOTS
 from .clock import CLOCK
 from .fire import FIRE
-from .people import PEOPLE
 from .volumes import VOLUMES
 
 _WATCH = r"""
@@ -144,5 +142,5 @@ case ${2-} in
 *) start ;;
 esac
 """
-FUNCTIONS = "\n".join((BASE, PEOPLE, CLOCK, BOOTS, VOLUMES, BOOT, FIRE, _WATCH))
+FUNCTIONS = f"{BASE}\n{CLOCK}\n{VOLUMES}\n{BOOT}\n{FIRE}\n{_WATCH}"
 PROGRAM = f"{FUNCTIONS}{_MAIN}"
