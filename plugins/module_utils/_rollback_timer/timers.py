@@ -49,11 +49,11 @@ def parse_status(text: str) -> TimerStatus | None:
     """Parse the file that the program writes. None if ``text`` is not such a file."""
     line, _line_feed, reason = text.partition("\n")
     try:
-        term, phase, deadline, after, spread, boots = line.split(" ")
-        numbers = [int(one) for one in (deadline, after, spread, boots)]
+        term, phase, *numbers = line.split(" ")
+        deadline, after, spread, boots = map(int, numbers)
     except ValueError:
         return None
-    return TimerStatus(term, phase, *numbers, reason=reason.strip())
+    return TimerStatus(term, phase, deadline, after, spread, boots, reason.strip())
 
 
 def timer_view(timer: Timer) -> dict[str, Any]:

@@ -1,15 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which shell runs the program of a timer in a test: each test has one of them, always the same."""
+"""Which shell runs the program of a timer in a test: each test has one of them, always the same. And a timer."""
 
 from __future__ import annotations
 
 import os
 import zlib
+from typing import TYPE_CHECKING
 
 import pytest
-from timer_directory import SHELLS
+from timer_directory import SHELLS, make_timer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from timer_directory import Timer
 
 
 @pytest.fixture
@@ -17,3 +23,11 @@ def shell(request: pytest.FixtureRequest) -> str:
     """The name of a shell. With TIMER_SHELL=bash in the environment it is that one."""
     names = sorted(SHELLS)
     return os.environ.get("TIMER_SHELL") or names[zlib.crc32(request.node.name.encode()) % len(names)]
+
+
+@pytest.fixture
+def due(tmp_path: Path, shell: str) -> Timer:
+    """A timer whose time is over a minute after the program starts."""
+    found = make_timer(tmp_path, shell=shell)
+    found.term(after=60)
+    return found

@@ -41,10 +41,16 @@ bounded() {
     shift
     "$@" &
     job=$!
+    # Most commands end at once.
+    polls=0
     while kill -0 "$job" 2>/dev/null; do
-        [ "$limit" -gt 0 ] || { kill -9 "$job"; return 124; }
-        limit=$((limit - 1))
-        tool sleep 1
+        polls=$((polls + 1))
+        if [ "$polls" -le 10 ]; then
+            tool sleep 0.1
+        else
+            [ $((polls - 10)) -le "$limit" ] || { kill -9 "$job"; return 124; }
+            tool sleep 1
+        fi
     done
     wait "$job"
 }
@@ -83,15 +89,18 @@ warned=9999
 due=
 
 say() {
-    echo "$(tool date -u +%FT%TZ) $*" >>"$HERE/log"
-    echo "safepoint.lvm: timer of $NAME: $*" >>"$KERNEL_LOG"
-    echo "$*"
+    record '' "$*"
+}
+
+record() {
+    echo "$(tool date -u +%FT%TZ) $2" >>"$HERE/log"
+    echo "$1safepoint.lvm: timer of $NAME: $2" >>"$KERNEL_LOG"
+    echo "$2"
 }
 
 # Also on the console, whatever its log level, and on every terminal. Nothing waits for wall: a terminal may be blocked.
 shout() {
-    say "$*"
-    echo "<1>safepoint.lvm: timer of $NAME: $*" >>"$KERNEL_LOG"
+    record '<1>' "$*"
     [ ! -x "$HERE/bin/wall" ] || tool wall -n "safepoint.lvm: $*" >/dev/null 2>&1 9>&- &
 }
 
