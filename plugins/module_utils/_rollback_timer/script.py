@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _SEPARATORS = 2
 
-# The change may have broken udev or filled the disk. With these settings LVM does not wait for udev or for a suspended
-# device, and does not fail because it cannot write its archive. The last lines are for reports, which lvm.conf changes.
+# The change may have broken udev or filled the disk. With these settings LVM does not wait for udev, and does not fail
+# because it cannot write its archive. The last lines are for reports, which lvm.conf changes. (LVM 2.03.31 reads a
+# suspended device even with devices/ignore_suspended_devices=1, and waits for it.)
 _CONFIG = (
     f"activation/polling_interval={POLL_SECONDS} activation/udev_sync=0 backup/archive=0 backup/backup=0 "
-    "devices/ignore_suspended_devices=1 "
     'report/compact_output=0 report/mark_hidden_devices=0 report/list_item_separator="," report/prefixes=0 '
     "report/binary_values_as_numeric=0 log/report_command_log=0 log/verbose=0 log/silent=0"
 )

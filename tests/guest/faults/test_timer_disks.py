@@ -18,6 +18,7 @@ from timers import (
     is_active,
     remove,
     rolled_back_after_reboot,
+    script,
     wait_for_phase,
     wait_for_reboot,
     wait_until,
@@ -128,7 +129,8 @@ def suspended_device(*, filesystem: bool) -> Iterator[None]:
 
 def test_another_filesystem_that_hangs(host: SimulatedHost) -> None:
     """sync(2) would wait for it: neither the module nor the program calls it."""
-    hidden = 'devices { global_filter = [ "r|^/dev/mapper/stuck$|", "a|.*|" ] }'
+    # LVM accepts a device if it accepts one of its names.
+    hidden = 'devices { global_filter = [ "a|^/dev/loop|", "a|^/dev/[usv]|", "r|.*|" ] }'
     with lvm.settings(hidden), suspended_device(filesystem=True):
         before = armed("thick/c")
         ok("rollback_timer", {**ARM, "after": "3h"})
@@ -139,8 +141,9 @@ def test_another_filesystem_that_hangs(host: SimulatedHost) -> None:
         remove()
 
 
-def test_another_device_that_hangs(host: SimulatedHost) -> None:
-    """LVM would wait for it when it looks for PVs."""
+def test_another_device_that_hangs(monkeypatch: pytest.MonkeyPatch, host: SimulatedHost) -> None:
+    """LVM waits for it when it looks for PVs. Then it is asked again, with only the PVs of the set."""
+    monkeypatch.setitem(script.LIMITS, "LOOK_LIMIT", 20)
     before = armed("thick/c")
     with suspended_device(filesystem=False):
         host.let_time_pass()

@@ -74,6 +74,9 @@ def test_an_origin_in_use(host: SimulatedHost) -> None:
         wait_for_reboot(host)
         (info,) = ok("snapset_info", {"name": "s"})["snapsets"]
         assert info["state"] == "merge_pending"
+    # As a boot would.
+    lvm.run("lvchange", "-y", "-an", "thick/a")
+    lvm.run("lvchange", "-y", "-ay", "thick/a")
     rolled_back_after_reboot(host)
     with storage.mounted("thick/a") as place:
         assert not (place / "after").exists()

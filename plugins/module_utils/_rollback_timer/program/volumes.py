@@ -13,8 +13,8 @@ VOLUMES = r"""
 volumes=/dev/null
 tries=0
 
-# Which devices LVM looks at, and with which settings: those of the arming, those that the host has now (a PV was added
-# to its devices file), every device, or, if one of these has hung, only the PVs of the arming.
+# Which devices LVM looks at, and with which settings: those of the arming; those that the host has now, because a PV
+# may have been added to its devices file; every device. If one of these has hung, only the PVs of the arming.
 choose_way() {
     export LVM_SYSTEM_DIR="$HERE/lvm"
     config=$CONFIG
@@ -35,7 +35,7 @@ list_volumes() {
 look() {
     why='' stuck=''
     for way in armed host every ours; do
-        [ "$way" != ours ] || [ -n "$stuck" ] || break
+        case $way:$stuck in ours: | host:yes | every:yes) continue ;; esac
         choose_way "$way"
         # A process that hangs may still write to the former file.
         tries=$((tries + 1))
