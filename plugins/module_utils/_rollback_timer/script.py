@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,7 +38,9 @@ _CONFIG = (
     'report/compact_output=0 report/mark_hidden_devices=0 report/list_item_separator="," report/prefixes=0 '
     "report/binary_values_as_numeric=0 log/report_command_log=0 log/verbose=0 log/silent=0"
 )
-# More specific than filter, which lvm.conf can also set.
+# The name of a device without a meaning for LVM's patterns.
+_PLAIN_NAME = re.compile(r"/dev/[A-Za-z0-9/_:-]+")
+# lvm.conf can set both filters.
 _ONLY = 'devices/use_devicesfile=0 devices/filter=["a|.*|"] devices/global_filter=[{}]'
 
 LIMITS = {
@@ -139,7 +142,7 @@ def facts(timer: TimerTags, rollback: RollbackScript, host_state: HostState) -> 
         **_outcome(rollback.record, host_state),
         "CONFIG": _CONFIG,
         "EVERY_DEVICE": _ONLY.format('"a|.*|"'),
-        "OUR_DEVICES": _ONLY.format(", ".join((*_links_of(host_state, wanted), '"r|.*|"'))),
+        "OUR_DEVICES": _ONLY.format(", ".join((*_patterns_of(host_state, wanted), '"r|.*|"'))),
         "STATUS": status_path(timer.set_name),
         "MOTD": motd_path(timer.set_name),
         "TAB": "\t",
@@ -155,11 +158,16 @@ def _outcome(record: Retag, host_state: HostState) -> Mapping[str, str]:
     return {"OUTCOME_START": start, "OUTCOME_REST": rest, "KNOWN_OUTCOMES": " ".join(record.delete)}
 
 
-def _links_of(host_state: HostState, groups: Mapping[str, None]) -> Iterator[str]:
-    """Yield the patterns for the PVs of VGs. udev links each PV by its UUID (69-dm-lvm.rules of LVM 2.03)."""
+def _patterns_of(host_state: HostState, groups: Mapping[str, None]) -> Iterator[str]:
+    """Yield the patterns for the PVs of VGs, by their UUIDs and by their present names, which can change at boot.
+
+    udev links most PVs by their UUID (69-dm-lvm.rules of LVM 2.03). LVM accepts a device if one of its names matches.
+    """
     for group in host_state.volume_groups:
         if group.uuid in groups:
-            yield from (f'"a|^/dev/disk/by-id/lvm-pv-uuid-{uuid}$|"' for uuid in group.pv_uuids)
+            names = (f"/dev/disk/by-id/lvm-pv-uuid-{uuid}" for uuid in group.pv_uuids)
+            plain = (name for name in group.pv_names if _PLAIN_NAME.fullmatch(name))
+            yield from (f'"a|^{name}$|"' for name in (*names, *plain))
 
 
 def members(rollback: RollbackScript) -> str:

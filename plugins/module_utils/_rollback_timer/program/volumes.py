@@ -12,6 +12,8 @@ from __future__ import annotations
 VOLUMES = r"""
 volumes=/dev/null
 tries=0
+hung=
+hung_ours=
 
 # Which devices LVM looks at, and with which settings: those of the arming; those that the host has now, because a PV
 # may have been added to its devices file; every device. If one of these has hung, only the PVs of the arming.
@@ -25,10 +27,29 @@ choose_way() {
     esac
 }
 
+# Becomes LVM, so that `bounded` kills LVM itself. A report can be killed.
 list_volumes() {
-    tool lvm lvs --config "$config" --all --noheadings --separator '|' --select "$SELECTION" --options \
+    exec "$HERE/lib/ld" --library-path "$HERE/lib" "$HERE/bin/lvm" lvs --config "$config" \
+        --all --noheadings --separator '|' --select "$SELECTION" --options \
         vg_uuid,lv_uuid,lv_full_name,lv_dm_path,vg_missing_pv_count,origin_uuid,lv_merging,lv_snapshot_invalid,lv_tags \
         >"$volumes" 2>"$volumes.errors"
+}
+
+# Lists the volumes in a way. Returns 124 if LVM hangs. If it hangs since the last time and cannot be killed, it is
+# not started again: such processes would fill the memory.
+ask_lvm() {
+    former=$hung
+    [ "$1" != ours ] || former=$hung_ours
+    [ -z "$former" ] || ! kill -0 "$former" 2>/dev/null || return 124
+    choose_way "$1"
+    # A process that hangs may still write to the former file.
+    tries=$((tries + 1))
+    volumes=$SCRATCH/volumes$tries
+    bounded "$LOOK_LIMIT" list_volumes
+    code=$?
+    [ "$code" = 124 ] || job=''
+    case $1 in ours) hung_ours=$job ;; *) hung=$job ;; esac
+    return "$code"
 }
 
 # Lists the volumes in the first way in which LVM shows every VG with all its PVs. If there is none, `reason` says why.
@@ -36,13 +57,8 @@ look() {
     why='' stuck=''
     for way in armed host every ours; do
         case $way:$stuck in ours: | host:yes | every:yes) continue ;; esac
-        choose_way "$way"
-        # A process that hangs may still write to the former file.
-        tries=$((tries + 1))
-        volumes=$SCRATCH/volumes$tries
-        bounded "$LOOK_LIMIT" list_volumes
-        code=$?
-        if [ "$code" = 124 ]; then
+        ask_lvm "$way"
+        if [ $? = 124 ]; then
             stuck=yes reason="LVM has not answered within $LOOK_LIMIT s"
         else
             ! is_complete || return 0
