@@ -43,7 +43,7 @@ bounded() {
     job=$!
     # Most commands end at once.
     polls=0
-    while kill -0 "$job" 2>/dev/null; do
+    while is_child "$job"; do
         polls=$((polls + 1))
         if [ "$polls" -le 10 ]; then
             tool sleep 0.1
@@ -55,7 +55,14 @@ bounded() {
     wait "$job"
 }
 
-# The same for a step of the rollback, called $2 in messages. If it fails, `reason` says why.
+# Whether the process still exists. Its number may belong to a process of somebody else by now.
+is_child() {
+    parent=
+    { while read -r key value; do [ "$key" != PPid: ] || parent=$value; done <"/proc/$1/status"; } 2>/dev/null
+    [ "$parent" = "$$" ]
+}
+
+# Like bounded, for a step of the rollback, called $2 in messages. If it fails, `reason` says why.
 step() {
     seconds=$1 what=$2
     shift 2

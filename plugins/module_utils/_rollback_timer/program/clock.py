@@ -30,7 +30,8 @@ read_end() {
 }
 
 keep_end() {
-    write "$HERE/end" "$serial $boot_id $end $deadline $graces" || say "cannot write to the disk of the timer"
+    bounded 60 write "$HERE/end" "$serial $boot_id $end $deadline $graces" ||
+        say "cannot write to the disk of the timer"
 }
 
 # The time counts from here, not from when the module began: until this runs, minutes can pass.
@@ -143,7 +144,7 @@ count_boot() {
 
 note_failed() {
     failed=$1
-    write "$HERE/failed" "$failed $boot_id"
+    bounded 60 write "$HERE/failed" "$failed $boot_id"
 }
 
 has_failed_boots() {

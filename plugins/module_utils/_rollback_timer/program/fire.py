@@ -130,9 +130,8 @@ request() {
     done <"$HERE/members"
 }
 
-# Only records: what has been done is known from the origins. The tag is for snapset_info, and the file for a boot in
-# which LVM does not show the LV of the timer.
-# The boot in which it must still reboot, or `ended`.
+# Only a record: what has been done is known from the origins. The tag is for snapset_info, the file for a boot in which
+# LVM does not show the LV of the timer. $1 is the boot that must still end by a reboot, or `ended`.
 mark_fired() {
     bounded 60 write "$HERE/fired" "$1" || say "cannot write to the disk of the timer"
     bounded "$CHANGE_LIMIT" tag_timer || say "LVM cannot change the tags of the timer"

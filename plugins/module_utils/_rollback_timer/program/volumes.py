@@ -40,7 +40,7 @@ list_volumes() {
 ask_lvm() {
     former=$hung
     [ "$1" != ours ] || former=$hung_ours
-    [ -z "$former" ] || ! kill -0 "$former" 2>/dev/null || return 124
+    [ -z "$former" ] || ! is_child "$former" || return 124
     choose_way "$1"
     # A process that hangs may still write to the former file.
     tries=$((tries + 1))
