@@ -126,7 +126,10 @@ class Timer:
         """Run shell code with the functions of the program. Return what it printed."""
         text = f"set -- '{self.top}'\n{FUNCTIONS}\n{command}"
         argv = [*SHELLS[self.shell], "-c", text]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+        # In its own session: the end of the host is the end of its processes.
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, timeout=60, cwd="/", start_new_session=True
+        )
         assert "not set" not in done.stderr, done.stderr
         return done.stdout.splitlines()
 
