@@ -49,7 +49,7 @@ options:
   accept_loss_of:
     description:
       - Accepts that a merge harms other snapshots. List the names of their snapsets, or C(VG/LV) for snapshots that
-        belong to no snapset.
+        belong to no snapset of this host.
       - A thin merge detaches the other snapshots of the same origin from it, so they can never be merged. A thick merge
         writes into the other snapshots of the same origin, which can overflow. Such a merge is refused unless these
         snapshots are listed here.

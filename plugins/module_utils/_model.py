@@ -32,18 +32,12 @@ _VG_IN_DM_UUID = slice(4, 36)
 
 
 @dataclass(frozen=True)
-class CommandResult:
-    """The result of a command."""
-
-    argv: tuple[str, ...]
-    rc: int
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True)
 class VolumeGroup:
-    """A VG. ``free_extents`` counts the free extents on PVs that are present and allocatable."""
+    """A VG. ``free_extents`` are on PVs that are present and allocatable. ``max_lvs`` is 0 if there is no limit.
+
+    ``lv_count`` counts visible LVs. ``metadata_free`` is how much its metadata can grow, in bytes. ``duplicates`` are
+    devices that look like its PVs, and that LVM does not use. ``profile`` are attached settings (lvm.conf(5)).
+    """
 
     name: str
     uuid: str
@@ -53,8 +47,14 @@ class VolumeGroup:
     partial: bool = False
     exported: bool = False
     lock_type: str = ""
+    writable: bool = True
+    max_lvs: int = 0
+    lv_count: int = 0
+    metadata_free: int | None = None
+    profile: str = ""
     pv_uuids: tuple[str, ...] = ()
     pv_names: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
     @property
     def pv_marks(self) -> tuple[str, ...]:
@@ -66,8 +66,8 @@ class VolumeGroup:
 class Volume:
     """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
-    ``copied_tags`` are the tags of this collection that came with a copy of a VG (``_snapset.copies``). ``tags`` are
-    all others.
+    ``copied_tags`` are tags of this collection that came with a copy of a VG, ``foreign_tags`` those of another host. See
+    ``_snapset``. ``locked``: pvmove(8) moves it. ``creation_limit``: LVM creates nothing in a pool above that percentage.
     """
 
     vg: str
@@ -77,6 +77,7 @@ class Volume:
     size: int
     tags: tuple[str, ...] = ()
     copied_tags: tuple[str, ...] = ()
+    foreign_tags: tuple[str, ...] = ()
     roles: frozenset[str] = frozenset()
     layout: frozenset[str] = frozenset()
     segtype: str = "linear"
@@ -94,6 +95,9 @@ class Volume:
     data_percent: Fraction | None = None
     metadata_percent: Fraction | None = None
     health: str = ""
+    locked: bool = False
+    profile: str = ""
+    creation_limit: int | None = None
     created: int | None = None
 
     @property
@@ -103,8 +107,8 @@ class Volume:
 
     @property
     def all_tags(self) -> tuple[str, ...]:
-        """All its tags, copied ones included."""
-        return self.tags + self.copied_tags
+        """All its tags, copied and foreign ones included."""
+        return self.tags + self.copied_tags + self.foreign_tags
 
     @property
     def key(self) -> LvKey:
@@ -217,11 +221,13 @@ class Host:
     ``mounts`` are in the order in which they were mounted. ``udev_runs`` is false when LVM would wait for a udev that
     does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or have almost no space.
     ``has_devices_file`` is true when there is a devices file, which may restrict LVM to the devices in it. ``preview``
-    is the name and the ID of the snapset that a preview boot shows instead of the host.
+    is the name and the ID of the snapset that a preview boot shows instead of the host. ``host_id`` is a hash of the
+    machine-id, empty if there is none.
     """
 
     now: int
     boot_id: str
+    host_id: str = ""
     uptime: int = 0
     mounts: tuple[Mount, ...] = ()
     devices: Mapping[DeviceNumber, BlockDevice] = field(default_factory=lambda: MappingProxyType({}))
@@ -338,8 +344,6 @@ class HostState:
 
     def device_of(self, volume: Volume) -> BlockDevice | None:
         """The kernel's device of an active LV, or None."""
-        for device in self.host.devices.values():
-            layered = "-" in device.dm_uuid[len("LVM-") :]
-            if device.dm_uuid.startswith("LVM-") and not layered and self._lv_of_device(device) == volume:
-                return device
-        return None
+        found = (one for one in self.host.devices.values() if self._lv_of_device(one) == volume)
+        # Others are hidden layers of it.
+        return next((one for one in found if "-" not in one.dm_uuid[len("LVM-") :]), None)

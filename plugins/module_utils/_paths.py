@@ -13,8 +13,14 @@ RUN_DIRECTORY = "/run/safepoint.lvm"
 LOCK_PATH = f"{RUN_DIRECTORY}/lock"
 """The host lock. The path is documented, so that shell scripts can take the lock too (flock(1))."""
 
-LVM_ARCHIVE = Path("/etc/lvm/archive")
+LVM_CONFIGURATION = Path("/etc/lvm")
+"""The directory of LVM's configuration files (lvm.conf(5))."""
+
+LVM_ARCHIVE = LVM_CONFIGURATION / "archive"
 """Where LVM archives its metadata by default (lvm.conf(5), backup/archive_dir)."""
+
+EFIVARS = Path("/sys/firmware/efi/efivars")
+"""Where efivarfs shows the variables of the UEFI firmware (systemd mounts it there)."""
 
 BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
 """Mountpoints of what boots a host, if not on the root filesystem: /boot, the ESP, firmware of single-board hosts."""

@@ -13,7 +13,17 @@ from ._errors import SafepointError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ._model import CommandResult, HostState
+    from ._model import HostState
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """The result of a command."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
 
 
 class StepFailed(SafepointError):
@@ -26,7 +36,7 @@ class StepFailed(SafepointError):
 
 
 class Runner(Protocol):
-    """What steps are carried out with. It records every command in the journal and in the result ``commands``.
+    """What steps are carried out with. It records every command in the result ``commands``.
 
     ``lock`` is the file descriptor of the host lock. A process that inherits it keeps the host locked until it ends.
     """
@@ -39,7 +49,10 @@ class Runner(Protocol):
         """Write to the journal what is about to be changed."""
 
     def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
-        """Run one LVM command that changes the VGs ``vgs``, and wait until it has ended. A failure is not an error."""
+        """Run one LVM command that changes the VGs ``vgs``, and wait until it has ended. A failure is not an error.
+
+        The journal shows the command itself, so its step must not be noted as well.
+        """
 
     def run_program(self, name: str, *arguments: str) -> None:
         """Run another program of the host, and wait until it has ended. Raises FilesFailed when it fails."""

@@ -18,8 +18,10 @@ description:
     C(/boot/efi), C(/boot/firmware) and C(/efi), if they are separate filesystems.
   - The backup is a separate LV with a small filesystem. It contains the copies, a manifest and a list of checksums. It
     belongs to one snapset, identified by its ID, but is not a part of it. The merges neither change nor need it.
+  - The backup of another host, whose disks this host can see, is never read, restored or removed.
+    O(safepoint.lvm.snapset#module:adopt) takes it over with its snapset.
 requirements:
-  - C(mkfs.ext4) on the managed host
+  - C(mkfs.ext4) and C(nsenter) on the managed host
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 attributes:
@@ -36,10 +38,11 @@ options:
     description:
       - V(present) saves the boot files if the snapset does not exist yet. If the snapset exists, its backup is kept. If
         V(restored) has started but no merge was requested, V(present) undoes the restoration, so C(/boot) has again the
-        content that it had after the change.
+        content that it had after the change, and is writable again.
       - V(restored) restores the boot files. Until the rest of the host has been rolled back, files that the change has
-        added stay, because the host may still have to boot with them. When the snapset is C(rolled_back), C(/boot) is
-        restored exactly and verified. This happens only once.
+        added stay, because the host may still have to boot with them. Then the boot filesystems are read-only until the
+        reboot, so that no other program changes them again. When the snapset is C(rolled_back), C(/boot) is restored
+        exactly and verified. This happens only once.
       - V(absent) removes the backup.
     type: str
     choices: [present, restored, absent]
@@ -54,8 +57,12 @@ options:
 notes:
   - Owners, modes, times, extended attributes and symbolic links are restored if the filesystem supports them. Hard
     links become separate files.
-  - If the change has reinstalled GRUB into the boot sectors of a BIOS host, GRUB's own modules in C(/boot) are not
-    restored, with a warning. Those of the backup would not fit the boot sectors.
+  - If the change has reinstalled GRUB into the boot sectors of a BIOS host or into a PReP partition, GRUB's own modules
+    in C(/boot) are not restored, with a warning. Those of the backup would not fit the boot sectors. The same applies
+    to extlinux.
+  - On a UEFI host the boot entries of the firmware and their order are saved and restored too. If Secure Boot revokes
+    more programs than when the backup was made, boot loaders and boot entries stay as they are, with a warning.
+  - Hosts that boot with zipl, Limine, rEFInd, LILO or yaboot are refused.
 seealso:
   - module: safepoint.lvm.snapset
 """
@@ -66,7 +73,7 @@ EXAMPLES = r"""
     name: patch_2026_11
   register: boot
 
-- name: Take the safe point that it belongs to
+- name: Take the snapset that it belongs to
   safepoint.lvm.snapset:
     name: patch_2026_11
     mountpoints: [/, /var]
@@ -134,6 +141,8 @@ planned:
       replaced: [grub/grub.cfg]
       removed: []
       altered: []
+    - step: make_read_only
+      mountpoints: [/boot]
 commands:
   description: Every LVM command that changes something, in order. Empty in check mode.
   type: list

@@ -3,27 +3,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Add a preview boot of a safe point to the boot menu."""
+"""Add a preview boot of a snapset to the boot menu."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: boot_entry
-short_description: Add a preview boot of a safe point to the boot menu
+short_description: Add a preview boot of a snapset to the boot menu
 version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
   - Adds an entry to GRUB's menu for a preview boot. It boots the snapshot of the root filesystem, with the kernel and
     the initramfs from the backup of C(/boot), and mounts the snapshots of the other members at their mountpoints.
-  - The snapshots are mounted read-only, and all writes go to memory, so a preview boot does not change the safe point.
+  - The snapshots are mounted read-only, and all writes go to memory, so a preview boot does not change the snapset.
     Other filesystems are mounted read-only. The next boot is a normal boot again.
   - The entry is never the default. With O(next_boot) GRUB takes it once. If the preview boot fails, the host reboots.
 requirements:
   - GRUB 2 that reads C(custom.cfg) or the files of the Boot Loader Specification, with C(grub-editenv) or
     C(grub2-editenv)
   - an initramfs of initramfs-tools or dracut, and C(lsinitramfs) or C(lsinitrd)
-  - the kernel module C(overlay), in the safe point
+  - the kernel module C(overlay), in the snapset
 extends_documentation_fragment:
   - safepoint.lvm.attributes
 attributes:
@@ -46,9 +46,9 @@ options:
     default: present
   next_boot:
     description:
-      - Makes the next boot, and only that one, a preview boot. V(false) does not change an earlier choice.
+      - V(true) makes the next boot, and only that one, a preview boot. V(false) undoes that. Without this option an
+        earlier choice is kept.
     type: bool
-    default: false
   kernel:
     description: Selects the version of the kernel, from the backup of C(/boot). The default is the newest one.
     type: str
@@ -69,7 +69,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Make the next boot a preview boot of the safe point
+- name: Make the next boot a preview boot of the snapset
   safepoint.lvm.boot_entry:
     name: patch_2026_11
     next_boot: true
@@ -112,7 +112,7 @@ boot_entry:
       type: str
       returned: always
     next_boot:
-      description: Whether the next boot is a preview boot of the safe point.
+      description: Whether the next boot is a preview boot of the snapset.
       type: bool
       returned: always
 planned:
@@ -157,7 +157,7 @@ if TYPE_CHECKING:
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "next_boot": {"type": "bool", "default": False},
+    "next_boot": {"type": "bool"},
     "kernel": {"type": "str"},
     "lock_timeout": {"type": "int", "default": 60},
 }

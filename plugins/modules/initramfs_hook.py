@@ -21,6 +21,10 @@ description:
   - An initramfs is built again, by C(update-initramfs), only if it lacks the script.
 extends_documentation_fragment:
   - safepoint.lvm.attributes
+attributes:
+  diff_mode:
+    details:
+      - For the script it shows size, checksum and mode.
 options:
   state:
     description:

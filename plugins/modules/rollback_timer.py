@@ -26,6 +26,9 @@ description:
   - While a timer is armed, C(/run/motd.d) says so, and people who are logged in are warned before it fires.
   - The timer takes the same host lock as the modules. Before it starts the rollback, it verifies its files and that the
     snapset is complete. It fires once. It logs to the kernel's log and to the file C(log) on its LV.
+  - The timer of another host, whose disks this host can see, is never removed. O(safepoint.lvm.snapset#module:adopt)
+    takes it over with its snapset. If it came with a disk from another host, arm it again.
+  - A timer that runs does not stop if the change replaces the machine-id of the host.
 requirements:
   - systemd, glibc and C(mkfs.ext4) on the managed host
 extends_documentation_fragment:
@@ -218,9 +221,10 @@ reads:
   type: int
   returned: success, or when the request is refused or a command fails
 snapset_missing:
-  description: V(true) if the only reason is that the snapset does not exist. A timer for it could be armed otherwise.
+  description: Whether the only reason is that the snapset must be taken first, because it does not exist, is rolled
+    back, or was interrupted while it was taken. A timer for it could be armed otherwise.
   type: bool
-  returned: when the request is refused for this reason
+  returned: when the request is refused because the snapset is not active
 reasons:
   description: Every reason why the request was refused. Nothing has been changed then.
   type: list

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - safepoint.lvm.attributes
   - safepoint.lvm.planning
+  - safepoint.lvm.identity
 options:
   name:
     description: Name of the set, 1 to 64 characters of C(A-Z a-z 0-9 _ . -). It cannot begin with a hyphen.
@@ -42,17 +43,11 @@ options:
     type: str
     choices: [present, merged, absent]
     default: present
-  id:
-    description:
-      - ID of the set, 32 hexadecimal digits. Needed if something already belongs to this ID, for example a backup by
-        M(safepoint.lvm.boot_backup). By default, a new set gets a new ID.
-      - A set that exists must have this ID.
-    type: str
   volumes:
     description:
       - LVs to protect.
-      - With O(state=present), O(volumes), O(mountpoints) or O(system=true) is required. With other states they are
-        optional, and must select the members of the set.
+      - With O(state=present), O(volumes), O(mountpoints), O(system=true) or O(adopt=true) is required. Otherwise they
+        are optional, and must select the members of the set.
     type: list
     elements: dict
     default: []
@@ -97,8 +92,9 @@ options:
       - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems
         must be protected too, unless they are listed here.
       - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
-        here if the host does not boot from there.
-      - Unless C(/boot) is listed here, RV(boot_to_save) lists what boots the host and does not roll back with C(/).
+        here if the host does not boot from there. RV(boot_to_save) still lists the ESP, which has the kernels then.
+      - A separate C(/boot) that is listed here is not in RV(boot_to_save), and neither is the ESP, whose boot loader
+        belongs to it.
     type: list
     elements: path
     default: []
@@ -142,6 +138,11 @@ EXAMPLES = r"""
   safepoint.lvm.snapset:
     name: patch_2026_11
     state: absent
+
+- name: Take over a set after the machine-id of the host has changed
+  safepoint.lvm.snapset:
+    name: before_migration
+    adopt: true
 """
 
 RETURN = r"""
@@ -262,13 +263,13 @@ boot_to_save:
   description:
     - Mountpoints of what boots the host, such as C(/boot) and the ESP, if C(/) is a member of the set and they do not
       roll back with it. Save them with M(safepoint.lvm.boot_backup) first.
-    - Empty if C(/boot) is in O(ignore_uncovered).
+    - Empty if C(/boot) is a separate filesystem and in O(ignore_uncovered).
   type: list
   elements: str
   returned: success
   sample: [/boot, /boot/efi]
 boot_ignored:
-  description: The same mountpoints if C(/boot) is in O(ignore_uncovered), otherwise empty.
+  description: The same mountpoints if C(/boot) is a separate filesystem and in O(ignore_uncovered), otherwise empty.
   type: list
   elements: str
   returned: success
@@ -293,7 +294,7 @@ commands:
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: Number of reports that were requested from LVM.
+  description: Number of LVM processes that only read, almost always one report each.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:
@@ -334,6 +335,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "exclude": {"type": "list", "elements": "str", "default": []},
     "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
     "max_age": {"type": "str"},
+    "adopt": {"type": "bool", "default": False},
 }
 
 

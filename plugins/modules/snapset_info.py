@@ -64,7 +64,8 @@ rollback_timers:
   elements: dict
   returned: success
 boot_entries:
-  description: The boot entries, each in the format of RV(safepoint.lvm.boot_entry#module:boot_entry).
+  description: The boot entries, each in the format of RV(safepoint.lvm.boot_entry#module:boot_entry). C(next_boot) is
+    null if GRUB's environment block cannot be read.
   type: list
   elements: dict
   returned: success
@@ -78,7 +79,7 @@ booted_from:
     name: patch_2026_11
     id: 0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
 unmanaged_snapshots:
-  description: Snapshots that belong to no snapset, with sizes in bytes.
+  description: Snapshots that belong to no snapset of any host, with sizes in bytes.
   type: list
   elements: dict
   returned: success
@@ -123,6 +124,52 @@ copies:
       type: list
       elements: str
       returned: always
+foreign:
+  description:
+    - What belongs to snapsets of other hosts, for example of virtual machines whose disks this host can see. It is
+      never touched. O(safepoint.lvm.snapset#module:adopt) takes a snapset over.
+    - Also snapsets of which no origin is active here, and that do not record their host, because an earlier version or
+      a host without machine-id has created them.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - name: patch_2026_11
+      id: 5d0e0f1c7b7a4a6f9d6f4f0a4f7c2b19
+      host: 5cc98959658b4035
+      vgs: [guestvg]
+      volumes: [guestvg/root_patch_2026_11]
+  contains:
+    name:
+      description: Name of the snapset.
+      type: str
+      returned: always
+    id:
+      description: ID of the snapset.
+      type: str
+      returned: always
+    host:
+      description: RV(host_id) of the host that it belongs to; null if it is not recorded.
+      type: str
+      returned: always
+    vgs:
+      description: The VGs.
+      type: list
+      elements: str
+      returned: always
+    volumes:
+      description: The LVs, which are snapshots, origins that record a rollback, backups of C(/boot), or timers.
+      type: list
+      elements: str
+      returned: always
+host_id:
+  description:
+    - What the tags of snapsets of this host record, a hash of C(/etc/machine-id). It is the beginning of what
+      C(systemd-id128 machine-id --app-specific=f834d514fd884a08b63c96e48d1595c0) prints. Null if the machine-id is
+      missing or not initialised.
+  type: str
+  returned: success
+  sample: 9f1d3c7744a2e05b
 volume_groups:
   description: The VGs, with sizes in bytes.
   type: list
@@ -253,7 +300,7 @@ coverage:
       elements: str
       returned: always
 reads:
-  description: Number of reports that were requested from LVM.
+  description: Number of LVM processes that only read, almost always one report each.
   type: int
   returned: success, or when LVM gives no report
 """

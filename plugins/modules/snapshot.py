@@ -16,7 +16,9 @@ author:
 description:
   - Creates, extends, merges or removes one snapshot of one LV. It is thick or thin like its origin.
   - A snapshot is identified by its VG, its name and its origin. It can have been created by hand. Members of a snapset
-    are refused, because M(safepoint.lvm.snapset) manages them.
+    are refused, because M(safepoint.lvm.snapset) manages them. So are members of a snapset of another host.
+  - A snapshot does not record its host, because the task names the VG and the LVs. Make sure that the VG is not one of
+    another host, for example of a virtual machine.
   - The rules are those of M(safepoint.lvm.snapset).
 extends_documentation_fragment:
   - safepoint.lvm.attributes
@@ -153,7 +155,7 @@ commands:
   elements: list
   returned: success, or when the request is refused or a command fails
 reads:
-  description: Number of reports that were requested from LVM.
+  description: Number of LVM processes that only read, almost always one report each.
   type: int
   returned: success, or when the request is refused or a command fails
 reasons:

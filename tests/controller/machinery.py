@@ -64,7 +64,7 @@ lvs --noheadings -o lv_full_name,lv_tags,lv_merging {VG}
 
 def shell(guest: str, script: str) -> str:
     """Run a script in a guest as root and return its output. If it fails, AssertionError with its output."""
-    argv = machines.find(guest).reach().command(["sh", "-euc", script])
+    argv = machines.find(guest).running_access().command(["sh", "-euc", script])
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AssertionError(f"{guest}: {script}\n{done.stdout}{done.stderr}")
@@ -79,7 +79,7 @@ def each(guests: Sequence[str], script: str) -> list[str]:
 
 def inventory(guests: Sequence[str]) -> dict[str, Any]:
     """The inventory of all guests, for every way to reach them."""
-    plain = yaml.safe_load(ssh.inventory([machines.find(guest).reach() for guest in guests]))["all"]["hosts"]
+    plain = yaml.safe_load(ssh.inventory([machines.find(guest).running_access() for guest in guests]))["all"]["hosts"]
     return {
         way: {"hosts": {f"{guest}-{way}": {**plain[guest], **more} for guest in guests}}
         for way, more in {**WAYS, **AS_USER}.items()

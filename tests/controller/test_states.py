@@ -116,7 +116,7 @@ def test_what_boots_goes_back_with_its_set(call: Call, boot_backup: Call, guests
     assert states(twice(partial(boot_backup, state="absent")), "boot_backup") == "absent"
 
 
-def test_an_entry_for_the_safe_point(call: Call, boot_backup: Call, guests: list[str]) -> None:
+def test_an_entry_for_the_snapset(call: Call, boot_backup: Call, guests: list[str]) -> None:
     take(call, boot_backup, mountpoints=["/"], ignore_uncovered=["/var"], size="200MiB")
     module = partial(call, "sudo", "safepoint.lvm.boot_entry", name="s")
     kernels = machinery.each(guests, "uname -r")

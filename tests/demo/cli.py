@@ -107,7 +107,7 @@ def boot() -> None:
     # A killed demo may have left its machine.
     end()
     tool("vm", "up", MACHINE, "--image", "trixie", "--machine", "qemu")
-    CONTROL.reach(MACHINE)
+    CONTROL.write_inventory(MACHINE)
 
 
 def end() -> None:

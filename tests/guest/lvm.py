@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 CONFIGURATION = Path("/etc/lvm")
 _LOCAL_SETTINGS = CONFIGURATION / "lvmlocal.conf"
-_ENVIRONMENT = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
+ENVIRONMENT = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
 
 
 def run(*argv: str, stdin: str = "") -> str:
     """Run a program that must succeed. Return its standard output."""
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, env=_ENVIRONMENT)
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert done.returncode == 0, f"{' '.join(argv)}: {done.returncode}: {done.stderr}{done.stdout}"
     return done.stdout
+
+
+def processes_per_report() -> int:
+    """How many LVM processes a module needs to observe the host: two while LVM warns, as it does of duplicate PVs."""
+    done = subprocess.run(["lvm", "fullreport"], capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    return 2 if done.stderr.strip() else 1
 
 
 def report(command: str, fields: str, *arguments: str) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,11 +154,90 @@ def test_save_restore_and_remove() -> None:
     assert VOLUME not in storage.visible()
 
 
+def test_nobody_can_write_between_the_restoration_and_the_reboot() -> None:
+    take_backup_and_snapset()
+    change()
+    planned = ok("boot_backup", RESTORE)["planned"]
+    assert planned[-1] == {"step": "make_read_only", "mountpoints": ["/boot", "/boot/efi"]}
+    for name in ("grub/grub.cfg", "efi/boot.efi"):
+        with pytest.raises(OSError, match="Read-only"):
+            (BOOT / name).write_text("menu of an unattended upgrade")
+    assert ok("boot_backup", RESTORE)["planned"] == []
+    assert ok("boot_backup", SAVE)["planned"][0]["step"] == "make_writable"
+    (BOOT / "grub/grub.cfg").write_text("menu of 2")
+    # A file that is open for writing: a package manager at work.
+    with (BOOT / "vmlinuz-2").open("a"):
+        assert "/boot must be read-only until the reboot" in call("boot_backup", RESTORE)["msg"]
+    assert ok("boot_backup", SAVE)["boot_backup"]["state"] == "present"
+    assert texts()["grub/grub.cfg"] == "menu of 2"
+    ok("boot_backup", RESTORE)
+    ok("boot_backup", REMOVE)
+    (BOOT / "grub/grub.cfg").write_text("menu of 3")
+
+
+def test_on_the_esp_a_name_in_another_case_is_the_same_file() -> None:
+    """As systemd and boot loaders write bootx64.efi and BOOTX64.EFI. If it goes, the host cannot boot."""
+    (ESP / "EFI/Boot").mkdir(parents=True)
+    (ESP / "EFI/Boot/bootx64.efi").write_text("old")
+    take_backup_and_snapset()
+    shutil.rmtree(ESP / "EFI")
+    (ESP / "EFI/BOOT").mkdir(parents=True)
+    (ESP / "EFI/BOOT/BOOTX64.EFI").write_text("new")
+    ok("boot_backup", RESTORE)
+    assert (ESP / "EFI/BOOT/BOOTX64.EFI").read_text() == "old"
+    ok("boot_backup", SAVE)
+    assert (ESP / "EFI/BOOT/BOOTX64.EFI").read_text() == "new"
+    ok("boot_backup", RESTORE)
+    ok("snapset", merged("s"))
+    rolled_back("snapset", merged("s"))
+    assert run_and_repeat(dict(RESTORE))["boot_backup"]["state"] == "restored"
+    assert [path.read_text() for path in (ESP / "EFI/boot").iterdir()] == ["old"]
+
+
+def test_the_program_of_a_timer_restores_real_filesystems() -> None:
+    """Only its function that restores /boot, with its own tools. The scenario `confirm` lets it roll back a host."""
+    (ESP / "EFI/Boot").mkdir(parents=True)
+    (ESP / "EFI/Boot/bootx64.efi").write_text("old")
+    (BOOT / "loader/entries").mkdir(parents=True)
+    (BOOT / "grub/i386-pc").mkdir()
+    for name in ("loader/entries/1.conf", "grub/i386-pc/core.img", "grub/i386-pc/a.mod"):
+        (BOOT / name).write_text("old")
+    before = attributes()
+    take_backup_and_snapset()
+    ok("rollback_timer", {"name": "s", "after": "2h", "vg": "other"})
+    change()
+    (ESP / "EFI/Boot/bootx64.efi").unlink()
+    for name in ("efi/EFI/Boot/BOOTX64.EFI", "loader/entries/2.conf", "grub/i386-pc/core.img", "grub/i386-pc/a.mod"):
+        (BOOT / name).write_text("new")
+    with storage.mounted("other/safepoint_timer_s") as place:
+        program = (place / "go-back").read_text().partition("\ncheck || exit\n")[0]
+        (place / "restore").write_text(f"{program}\nwith_backup restore_boot && echo done\n")
+        said = lvm.run("unshare", "--mount", "--propagation", "private", "sh", str(place / "restore"), str(place))
+        assert said.splitlines()[-1] == "done"
+    with pytest.raises(OSError, match="Read-only"):
+        (BOOT / "x").write_text("")
+    now = texts()
+    assert (now["vmlinuz-1"], now["vmlinuz-2"]) == ("kernel 1" * 100_000, "kernel 2")
+    assert (now["efi/boot.efi"], now["efi/EFI/Boot/BOOTX64.EFI"], now["grub/grub.cfg"]) == (
+        "loader 1",
+        "old",
+        "menu of 1",
+    )
+    assert (now["grub/i386-pc/core.img"], now["grub/i386-pc/a.mod"]) == ("new", "new")
+    assert "loader/entries/2.conf" not in now
+    # Extended attributes come back too.
+    assert os.getxattr(BOOT / "initrd.img-1", "user.kept") == b"yes"
+    assert attributes()["/boot/vmlinuz-1"] == before["/boot/vmlinuz-1"]
+    lvm.run("mount", "-o", "remount,rw", str(BOOT))
+    lvm.run("mount", "-o", "remount,rw", str(ESP))
+    ok("rollback_timer", {"name": "s", "state": "disarmed"})
+
+
 def test_the_backup_can_be_read_and_checked_without_this_collection() -> None:
     before = texts()
     ok("boot_backup", SAVE)
     with storage.mounted(VOLUME, "-o", "ro") as place:
-        assert place.stat().st_mode & 0o777 == 0o755
+        assert place.stat().st_mode & 0o777 == 0o700
         lvm.run("sh", "-c", f"cd {place}/tree && sha256sum --quiet --check --strict ../SHA256SUMS")
         kept = {str(path.relative_to(place / "tree/boot")): path for path in (place / "tree/boot").rglob("*")}
         assert {name: kept[name].read_text() for name in before} == before

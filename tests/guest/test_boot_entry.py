@@ -95,6 +95,11 @@ def test_create_select_and_remove(set_id: str) -> None:
     selected = run_and_repeat(dict(SELECTED))
     assert [step["step"] for step in selected["planned"]] == ["choose_for_next_boot"]
     assert (next_entry(), selected["boot_entry"]["next_boot"]) == (f"Safepoint-{set_id}", True)
+    assert not ok("boot_entry", dict(ENTRY))["changed"]
+    deselected = run_and_repeat({**ENTRY, "next_boot": False})
+    assert [step["step"] for step in deselected["planned"]] == ["take_back_choice"]
+    assert (next_entry(), deselected["boot_entry"]["next_boot"]) == ("", False)
+    ok("boot_entry", SELECTED)
     removed = run_and_repeat(dict(REMOVE))
     assert [step["step"] for step in removed["planned"]] == ["take_back_choice", "take_from_menu", "remove_files"]
     assert {**before[0], str(CUSTOM): CUSTOM.read_bytes()} == state()[0]
@@ -143,6 +148,21 @@ def test_refusals(set_id: str) -> None:
     finally:
         lvm.run("mount", "-o", "remount,rw", str(BOOT))
     assert not (HOME / set_id).exists()
+
+
+def test_a_damaged_environment_block() -> None:
+    ok("boot_entry", ENTRY)
+    block = (GRUB / "grubenv").read_bytes()
+    (GRUB / "grubenv").write_bytes(b"damaged")
+    try:
+        found = ok("snapset_info", {})
+        refused("boot_entry", REMOVE, "invalid environment block")
+        # The entry would come back with the backup.
+        refused("boot_backup", {"name": "other"}, "preview boots of s")
+    finally:
+        (GRUB / "grubenv").write_bytes(block)
+    assert [(one["name"], one["next_boot"]) for one in found["boot_entries"]] == [("s", None)]
+    assert "cannot read whether a boot entry is selected" in str(found["warnings"])
 
 
 def test_an_unsuitable_menu() -> None:

@@ -18,6 +18,8 @@ SECTIONS = {
     "coverage",
     "rollback_timers",
     "copies",
+    "foreign",
+    "host_id",
     "snapsets",
     "thin_pools",
     "unmanaged_snapshots",

@@ -72,7 +72,7 @@ def test_a_lock_that_is_not_safe() -> None:
         LOCK.chmod(0o600)
 
 
-def test_the_environment_changes_nothing() -> None:
+def test_variables_for_paths_and_language_change_nothing() -> None:
     hostile = {
         "LVM_SYSTEM_DIR": "/nonexistent",
         "LVM_VG_NAME": "other",

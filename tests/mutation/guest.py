@@ -76,6 +76,21 @@ BREAKS = {
         "if membership_tags(holder.all_tags):",
         "test_names.py::test_the_name_belongs_to_another_lv[ordinary]",
     ),
+    "other hosts": Break(
+        "        if not _is_own(host_state, part, parts):\n",
+        "        if part.set_id is None:\n",
+        "test_foreign.py::test_only_another_host_has_the_set[inactive]",
+    ),
+    "foreign backups": Break(
+        "        return holds_root or (not here and any(_is_active(claim.volume) for claim in part.claims))\n",
+        "        return any(_is_active(claim.volume) for claim in part.claims)\n",
+        "test_foreign_boot.py::test_the_backup_of_another_host_is_never_mounted[no host]",
+    ),
+    "hidden tags": Break(
+        'return claim.kind == "member" and claim.volume.merging',
+        "return claim.volume.hidden",
+        "test_foreign.py::test_the_machine_id_changes_while_a_merge_is_pending",
+    ),
     "states": Break(
         '(self.sealed and bool(states & {"lost", "detached"}), "damaged"),',
         "",

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutation import unit_roles, unit_table, unit_timer
+from mutation import unit_hosts, unit_roles, unit_table, unit_timer
 from mutation.code import Outdated, broken
 from mutation.unit_table import Mutant
 
@@ -29,28 +29,23 @@ TESTS = (
     *(f"snapset/plan/test_{name}.py" for name in ("table", "refusals", "host_refusals", "pool_refusals", "present")),
     *(f"snapset/plan/test_{name}.py" for name in ("merged", "merge_losses", "single")),
     *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
-    *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py"),
+    *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py", "host/test_facts.py"),
+    *("snapset/test_foreign.py", "snapset/test_hypervisor.py", "snapset/plan/test_adoption.py"),
     *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),
-    *(
-        "host/test_lock.py",
-        "lvm/test_report.py",
-        "module/test_run.py",
-        "module/test_snapset.py",
-        "module/test_argspec.py",
-    ),
+    *("host/test_lock.py", "lvm/test_report.py", "module/test_run.py", "module/test_snapset.py"),
+    "module/test_argspec.py",
     *("boot_files", "boot_backup", "boot_entry", "rollback_timer", "initramfs_hook", "module/test_initramfs_hook.py"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
 AT_ONCE = 2
+MUTANTS = (*unit_table.MUTANTS, *unit_roles.MUTANTS, *unit_hosts.MUTANTS, *unit_timer.MUTANTS)
 _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="")
 
 
 def main() -> int:
     """Run the tests on the unchanged code, then on every mutant."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
-    wanted = [
-        mutant for mutant in (*unit_table.MUTANTS, *unit_roles.MUTANTS, *unit_timer.MUTANTS) if word in mutant.promise
-    ]
+    wanted = [mutant for mutant in MUTANTS if word in mutant.promise]
     status, output = _tested(_NOTHING)
     if status:
         print(output)

@@ -40,8 +40,8 @@ MUTANTS = (
     ),
     Mutant(
         "a member is never sealed at creation",
-        "return _format_tags(MEMBER, {",
-        "return (SEALED,) + _format_tags(MEMBER, {",
+        "return _format_tags(MEMBER, self, known)",
+        "return (SEALED, *_format_tags(MEMBER, self, known))",
     ),
     Mutant(
         "the maximum size of a store includes the header",
@@ -200,13 +200,13 @@ MUTANTS = (
     ),
     Mutant(
         "the boot menu is restored last",
-        "key=lambda path: (is_menu(path), path",
-        "key=lambda path: (not is_menu(path), path",
+        "    return is_menu(path), path.endswith(_LAST_OF_MENU)",
+        "    return not is_menu(path), path.endswith(_LAST_OF_MENU)",
     ),
     Mutant(
         "files of a newly installed GRUB are kept",
-        "if match and now is not None and now.content != entry.content:",
-        "if match and now is None:",
+        "if path in present.entries and _content(present, path) != _content(saved, path)}",
+        "if path not in present.entries}",
     ),
     Mutant(
         "a backup belongs to one instance",
@@ -247,6 +247,21 @@ MUTANTS = (
         "bytes that are not UTF-8 are shown as text",
         'return value.encode(errors="surrogateescape").decode(errors="backslashreplace")',
         "return value",
+    ),
+    Mutant(
+        "boot loaders that Secure Boot may refuse are not restored",
+        "return not off and any(",
+        "return False and any(",
+    ),
+    Mutant(
+        "on vfat a name in another case is the same name",
+        "    present = spelled_as(present, saved)\n",
+        "",
+    ),
+    Mutant(
+        "after the restoration nobody writes to /boot",
+        "    return (*_release(observed, backup), *restored, HoldBoot(trees, set_id, refused))",
+        "    return (*_release(observed, backup), *restored)",
     ),
     Mutant(
         "a preview boot replays no journal",

@@ -25,8 +25,28 @@ MUTANTS = (
     ),
     Mutant(
         "a timer never restores damaged files to /boot",
-        '        has_checksum "$1.safepoint-new" "$2" && return\n',
+        '        has_checksum "$copy" "$3" && return\n',
         "        true && return\n",
+    ),
+    Mutant(
+        "a timer leaves the files of a newly installed boot loader alone",
+        'if [ "$kind" = image ] && [ -e "$path" ]',
+        'if [ "$kind" = image ] && [ ! -e "$path" ]',
+    ),
+    Mutant(
+        "a timer deletes no kernel if that would not be enough",
+        'if [ "$possible" -lt "$needed" ]; then',
+        "if false; then",
+    ),
+    Mutant(
+        "an ESP that cannot be restored keeps the GRUB modules that fit it",
+        'leave "$1" && leave firmware ;;',
+        'leave "$1" ;;',
+    ),
+    Mutant(
+        "attempts to restore /boot do not fill the table of mounts",
+        '    for mountpoint in $mounts; do\n',
+        "    for mountpoint in; do\n",
     ),
     Mutant(
         "a change of the clock does not affect the boot in which a timer was armed",
@@ -125,7 +145,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is in the way in /boot can always be moved",
-        'while [ -e "$aside" ] || [ -L "$aside" ]; do',
+        'while exists "$aside"; do',
         "while false; do",
     ),
     Mutant(

@@ -98,12 +98,12 @@ class Machine:
         self._lab("up", self.name, "--image", self.suite, "--machine", self.kind, "--cache", "writethrough", *options)
         shutil.rmtree(self.state, ignore_errors=True)
         self.control.install(artefact())
-        self.control.reach(self.name)
+        self.control.write_inventory(self.name)
 
     def boot(self) -> None:
         """Boot it after a cut."""
         self._lab("start", self.name)
-        self.control.reach(self.name)
+        self.control.write_inventory(self.name)
 
     def cut(self) -> None:
         """Cut its power."""

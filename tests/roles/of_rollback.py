@@ -20,7 +20,7 @@ _PLACE = "Create a private file for it on the controller"
 _FETCH = "Copy the evidence to the controller"
 _CLEAN = "Remove the packed evidence from the host"
 _DISARM = "Disarm the rollback timer"
-_DISARM_AGAIN = "Disarm the rollback timer if that failed before the reboot"
+_DISARM_AGAIN = "Disarm the rollback timer, unless that was done before"
 _NO_ENTRY = "Remove the boot entry"
 _CANARIES = "Write a canary to each filesystem whose merge is pending"
 _PREDICT = "Check whether the rollback is possible"
@@ -41,8 +41,8 @@ _INFO = info(
 _FAILED = {"failed": True, "msg": "read-only file system"}
 # From the reboot to the end.
 _LAST = (
-    *("rollback_wait s", "find", "rollback_timer s disarmed", "boot_entry s absent"),
-    *("boot_backup s restored", "boot_backup s absent"),
+    *("rollback_wait s", "find", "rollback_timer s disarmed"),
+    *("boot_backup s restored", "boot_entry s absent", "boot_backup s absent"),
 )
 _ENDED = _merge("rolled_back", elapsed=83)
 
@@ -61,15 +61,14 @@ WHOLE = Scenario(
         _CLEAN: _FAILED,
         RESTORE: CHANGED,
         REQUEST: _merge("merge_pending", reboot_required=True),
-        # Neither prevents the rollback, and both are done again after the reboot.
-        _DISARM: _FAILED,
+        # It does not prevent the rollback, and is done again after the reboot. The timer stays armed until then.
         _NO_ENTRY: _FAILED,
         _CANARIES: {"rc": 0, "stdout_lines": []},
         WAIT: _ENDED,
         "Find canaries that are still there": {"files": []},
         _DISARM_AGAIN: CHANGED,
-        "Remove the boot entry if that failed before the reboot": CHANGED,
         "Restore /boot exactly and verify it": CHANGED,
+        "Remove the boot entry if that failed before the reboot": CHANGED,
         "Remove the /boot backup": CHANGED,
     },
     in_rescue={UNDO: CHANGED},
@@ -130,7 +129,10 @@ WAITS = replace(
     title="roll back with rollback_reboot: false",
     variables={"rollback_reboot": False},
     answers={
-        LOOK: info(snapset("active")),
+        LOOK: info(
+            snapset("active"),
+            rollback_timers=[{"name": "s", "state": "armed", "deadline": "2026-11-23T14:30:00+00:00"}],
+        ),
         _PREDICT: WHOLE.answers[_PREDICT],
         REQUEST: WHOLE.answers[REQUEST],
         _CANARIES: WHOLE.answers[_CANARIES],

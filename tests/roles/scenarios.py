@@ -102,5 +102,5 @@ def backup(**more: Any) -> dict[str, Any]:
 
 def info(*snapsets: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The result of snapset_info."""
-    nothing: dict[str, Any] = {key: [] for key in ("boot_backups", "boot_entries", "rollback_timers")}
+    nothing: dict[str, Any] = {key: [] for key in ("boot_backups", "boot_entries", "rollback_timers", "foreign")}
     return {**nothing, "snapsets": list(snapsets), **more}

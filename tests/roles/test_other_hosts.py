@@ -77,7 +77,7 @@ def test_hosts_that_fail_call_their_own_rescue_once(run: Run) -> None:
     assert run.seen["gone"].last.endswith("no route to host")
 
 
-def test_no_host_is_changed_when_one_has_no_safe_point(run: Run) -> None:
+def test_no_host_is_changed_when_one_has_no_snapset(run: Run) -> None:
     went_on = NEXT in [one.message for one in run.seen["healthy"].shown]
     # A host that rolls back must finish, and must not stop halfway.
     assert went_on == (run.scenario.role == "rollback")

@@ -38,6 +38,7 @@ HOSTS: dict[str, dict[str, Any]] = {"one": {}, "two": {}}
         ("pre_upgrade", {}, "No name given for the snapset. Use -e snapset=NAME"),
         ("commit", {"snapset": ""}, "No snapset given. Use -e snapset=NAME; safepoint.lvm.status lists them."),
         ("rollback", {"snapset": "s"}, "This would roll back 2 hosts: one, two."),
+        ("commit", {"snapset": "s"}, "This would remove the way back of 2 hosts: one, two."),
         ("rollback", {"snapset": "s", "confirm_hosts": 2, "rollback_timeout": "soon"}, "rollback_timeout"),
     ],
 )
@@ -144,3 +145,23 @@ def test_the_status_names_what_there_is(controller: Controller) -> None:
     host = {"one": {"Get the state of the host": info(snapset("active"))}}
     seen = controller.run("safepoint.lvm.status", host, {"snapset": "none"})["one"]
     assert seen.last == "Snapset none does not exist on one. Check the name; these exist: s"
+
+
+def test_the_status_shows_what_belongs_to_other_hosts(controller: Controller) -> None:
+    part = {"name": "s", "id": ID, "host": "aaaabbbbccccdddd", "vgs": ["guest"], "volumes": ["guest/root_s"]}
+    nothing: dict[str, Any] = {
+        key: [] for key in ("unmanaged_snapshots", "copies", "coverage", "volume_groups", "thin_pools")
+    }
+    known = {**nothing, "booted_from": None, "host_id": "1111222233334444"}
+    looks = {
+        "one": info(foreign=[part, {**part, "name": "z", "host": None}], **known),
+        "two": info(foreign=[part], **known),
+    }
+    hosts = {name: {"Get the state of the host": look} for name, look in looks.items()}
+    shown = controller.run("safepoint.lvm.status", hosts, {})["one"].shown[-1].message
+    assert [line for line in shown.splitlines() if line.startswith("foreign")] == [
+        "foreign: s in VG guest belongs to host aaaabbbbccccdddd, this host is 1111222233334444; it is not touched",
+        "foreign: z in VG guest belongs to an unknown host, this host is 1111222233334444; it is not touched",
+    ]
+    seen = controller.run("safepoint.lvm.status", hosts, {"snapset": "s"})["two"]
+    assert seen.last.endswith("This host has no snapsets. Another host has a snapset of this name in VG guest.")

@@ -1,4 +1,4 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What runs on guests: which jobs, on which machines, in which order."""
+"""The jobs that need guests: which ones exist, on which machines they run, and in which order."""

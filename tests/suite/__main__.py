@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`python3 tests/suite` from any directory: the packages beside this one are imported by name."""
+"""Makes `python3 tests/suite` work in any directory: the directory `tests` becomes importable."""
 
 import sys
 from pathlib import Path

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What there is to run, as the table of tests/README.md says: jobs, where they run, in which series, for how long.
+"""The jobs as the table in tests/README.md lists them: machine, series, duration.
 
-The table is the plan: a job that is not in it does not exist, and one that makes a series too long fails at once.
+A job that is not in the table does not exist. If the jobs of `make test` take too long, it fails at once.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 README = ROOT / "tests" / "README.md"
 HEADER = "| job | image | machine | series | minutes | minutes without UML |"
-# For two processors: one job in three mostly waits, for a deadline or a connection.
-LANES = 3
-# How many minutes the jobs of `make test` may be planned to take, the lanes beside each other.
-LIMIT = 60
+# How many jobs run at a time. That fits two processors, because one job in three mostly waits.
+PARALLEL_JOBS = 3
+# How many minutes the jobs of `make test` may take, if several run at a time.
+LIMIT_MINUTES = 60
 Series = Literal["test", "all", "faults"]
 Machine = Literal["uml", "qemu"]
 NOT_RUN = "-"
-# Of the names of machines and directories, so that what a run that was killed has left is known as such.
+# Begins the names of machines and directories, so that those of a killed run can be recognised.
 PREFIX = "job-"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One row: `name` says what is run, the rest on which machine, and in how many minutes it is planned to end.
+    """A row of the table: `name` says what is run, the other columns on which machine, and how many minutes it takes.
 
-    `instead` is how many minutes the job takes on a machine without user-mode Linux; None if it is not run there.
+    `minutes_without_uml` is how many it takes without user-mode Linux; None if it is not run there.
     """
 
     name: str
@@ -42,81 +42,85 @@ class Job:
     machine: Machine
     series: Series
     minutes: float
-    instead: float | None
+    minutes_without_uml: float | None
 
     @property
     def title(self) -> str:
-        """The job's name for people."""
+        """The job's name in messages."""
         return f"{self.name} on {self.image}, {self.machine}"
 
     @property
     def slug(self) -> str:
-        """The job's name for files and machines: small letters, digits, hyphens."""
+        """The job's name for files and machines: a-z, digits, hyphens."""
         return PREFIX + re.sub("[^a-z0-9]+", "-", f"{self.machine}-{self.image}-{self.name}".lower())
 
 
-def read(text: str) -> tuple[Job, ...]:
-    """The jobs of the table in a text, in its order. ToolError for a row that is not understood, or is there twice."""
+def parse_table(text: str) -> tuple[Job, ...]:
+    """The jobs of the table in a text, in order. ToolError if a row is invalid or occurs twice."""
     lines = text.splitlines()
     if HEADER not in lines:
-        raise ToolError(f"tests/README.md has no table of jobs; it begins with: {HEADER}")
+        raise ToolError(f"tests/README.md contains no table of jobs: its first line must be {HEADER}")
     start = lines.index(HEADER) + 2
     end = next((place for place in range(start, len(lines)) if not lines[place].startswith("|")), len(lines))
-    jobs = tuple(read_row(line) for line in lines[start:end])
+    jobs = tuple(parse_row(line) for line in lines[start:end])
     slugs = [job.slug for job in jobs]
     for job in jobs:
         if slugs.count(job.slug) > 1:
-            raise ToolError(f"tests/README.md has this job twice: {job.title}")
+            raise ToolError(f"tests/README.md contains this job twice: {job.title}")
     return jobs
 
 
-def read_row(line: str) -> Job:
-    """The job of one row. ToolError if it cannot be understood."""
+def parse_row(line: str) -> Job:
+    """The job in a row. ToolError if the row is invalid."""
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    problem = ToolError(f"tests/README.md has a job that cannot be understood: {line}; expected: {HEADER}")
+    problem = ToolError(f"tests/README.md contains an invalid job: {line}; the columns must be {HEADER}")
     if len(cells) != HEADER.count("|") - 1:
         raise problem
-    name, image, machine, series, minutes, instead = cells
+    name, image, machine, series, minutes, minutes_without_uml = cells
     if machine not in get_args(Machine) or series not in get_args(Series):
         raise problem
     try:
-        wanted = None if instead == NOT_RUN else float(instead)
+        wanted = None if minutes_without_uml == NOT_RUN else float(minutes_without_uml)
         return Job(name, image, machine, series, float(minutes), wanted)  # type: ignore[arg-type]
     except ValueError:
         raise problem from None
 
 
-def planned(jobs: Sequence[Job]) -> float:
-    """The minutes that jobs are planned to take, the lanes beside each other and the longest first."""
-    lanes = [0.0] * LANES
+def planned_minutes(jobs: Sequence[Job]) -> float:
+    """How many minutes the jobs take if several run at a time, the longest first."""
+    lanes = [0.0] * PARALLEL_JOBS
     for job in longest_first(jobs):
         lanes[lanes.index(min(lanes))] += job.minutes
     return max(lanes)
 
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:
-    """The order in which jobs are begun, so that the short ones fill the gaps."""
+    """The jobs in the order in which they are started: the short ones at the end fill the gaps."""
     return sorted(jobs, key=lambda job: -job.minutes)
 
 
 def without_uml(jobs: Sequence[Job]) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
-    """What is run of `jobs` where there is no user-mode Linux, all of it in QEMU, and what is not."""
-    kept = [replace(job, machine="qemu", minutes=job.instead) for job in jobs if job.instead is not None]
-    return tuple(kept), tuple(job for job in jobs if job.instead is None)
+    """The jobs that run without user-mode Linux, all of them in QEMU, and the jobs that do not run."""
+    kept = [
+        replace(job, machine="qemu", minutes=job.minutes_without_uml)
+        for job in jobs
+        if job.minutes_without_uml is not None
+    ]
+    return tuple(kept), tuple(job for job in jobs if job.minutes_without_uml is None)
 
 
 def check(jobs: Sequence[Job]) -> None:
-    """Raise ToolError if the plan is longer than it may be."""
-    if (minutes := planned(jobs)) > LIMIT:
+    """Raise ToolError if the jobs take longer than allowed."""
+    if (minutes := planned_minutes(jobs)) > LIMIT_MINUTES:
         raise ToolError(
-            f"the jobs of make test are planned to take {minutes:.0f} minutes, and at most {LIMIT} are allowed: "
-            "move some to the series `all` in the table of tests/README.md"
+            f"the jobs of make test take {minutes:.0f} minutes according to the table in tests/README.md, and at most "
+            f"{LIMIT_MINUTES} are allowed: move some of them to the series `all`"
         )
 
 
-def jobs_of(series: Series) -> tuple[Job, ...]:
-    """The jobs of a series; `all` has those of `test` as well. ToolError if the table is not as it has to be."""
-    every = read(README.read_text(encoding="utf-8"))
+def jobs_in_series(series: Series) -> tuple[Job, ...]:
+    """The jobs of a series; `all` contains those of `test`. ToolError if the table is invalid."""
+    every = parse_table(README.read_text(encoding="utf-8"))
     check([job for job in every if job.series == "test"])
     wanted = ("test", "all") if series == "all" else (series,)
     return tuple(job for job in every if job.series in wanted)

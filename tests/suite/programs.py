@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The programs that run now: all of them can be ended, and each is looked at while it runs."""
+"""The programs that are running now. All of them can be stopped, and their progress can be read."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# Where a program is: Ansible's tasks, pytest's tests, the lab's steps.
-PLACE = re.compile(
+# The progress in the output of a program: Ansible's tasks, pytest's tests, the lab's steps.
+PROGRESS = re.compile(
     rb"^(?:TASK \[(.+?)\]|\S*?(test_\w+\.py::\S+)|\[ *\d+ s\] (.+)|\[\d\d:\d\d:\d\d\] (.+))", re.MULTILINE
 )
 END_SECONDS = 15
-SEEN_BYTES = 20_000
+READ_BYTES = 20_000
 
 
 class Stopped(Exception):
-    """Nothing more is to be started."""
+    """Nothing more must be started."""
 
 
 @dataclass(eq=False)
 class Running:
-    """A program that runs, what it is for, since when, and the file with its output."""
+    """A running program: its title, the file with its output, and its start."""
 
     process: subprocess.Popen[bytes]
     title: str
     log: Path
     started: float = field(default_factory=time.monotonic)
 
-    def place(self) -> str:
-        """Where the program is, in the words of its own output; empty if it has said nothing yet."""
+    def progress(self) -> str:
+        """The last progress that the output of the program shows; empty if there is none yet."""
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - SEEN_BYTES))
-            found = PLACE.findall(log.read())
+            log.seek(max(0, self.log.stat().st_size - READ_BYTES))
+            found = PROGRESS.findall(log.read())
         return next((part for part in found[-1] if part), b"").decode(errors="replace") if found else ""
 
 
 @dataclass
 class Programs:
-    """The programs that run now."""
+    """The programs that are running now."""
 
     running: set[Running] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: bool = False
 
     def run(self, title: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path, limit: float) -> str | None:
-        """Run a program with its output in a file, for `limit` seconds at most; why it did not end well, or None.
+        """Run a program with its output in a file, for at most `limit` seconds. Return why it failed, or None.
 
         Raises Stopped.
         """
@@ -77,39 +77,39 @@ class Programs:
                     start_new_session=True,
                 )
             except OSError as error:
-                return f"it could not be started: {error}"
+                return f"it cannot be started: {error}"
             running = Running(process, title, log)
             self.running.add(running)
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:
-            return f"it was ended after {limit / 60:.0f} minutes, the limit"
+            return f"it was stopped after {limit / 60:.0f} minutes, which is the limit"
         finally:
-            end(process)
+            terminate(process)
             with self.lock:
                 self.running.discard(running)
         if self.stopped:
             raise Stopped
-        return f"it ended with exit code {code}" if code else None
+        return f"it exited with {code}" if code else None
 
-    def places(self) -> list[str]:
-        """A line for each program: since how many seconds it runs, and where it is."""
+    def progress(self) -> list[str]:
+        """A line for each program: how many seconds it has been running, and its progress."""
         with self.lock:
             running = sorted(self.running, key=lambda one: one.started)
         now = time.monotonic()
-        return [f"{one.title}: {now - one.started:.0f} s, at: {one.place() or 'its beginning'}" for one in running]
+        return [f"{one.title}: {now - one.started:.0f} s, at: {one.progress() or 'its start'}" for one in running]
 
     def stop(self) -> None:
-        """End what runs, and start nothing more."""
+        """Stop all running programs, and start nothing more."""
         with self.lock:
             self.stopped = True
             running = list(self.running)
         for one in running:
-            end(one.process)
+            terminate(one.process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and all that it started in its session; nothing if it has ended."""
+def terminate(process: subprocess.Popen[bytes]) -> None:
+    """Stop a program and everything that it started in its session, if it is still running."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:
             with suppress(ProcessLookupError):

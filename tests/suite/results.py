@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The reports of jobs, and whether a job that has passed need not be run again."""
+"""The reports of jobs, and whether a job that has passed must be run again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from suite.plan import Job
 
-# What a job on a guest is made of: anything else may change without making its result void.
+# The files on which the result of a job depends. If others change, the result stays valid.
 TESTED = (
     *("extensions/", "galaxy.yml", "meta/", "playbooks/", "plugins/", "roles/"),
     *("tests/controller/", "tests/demo/", "tests/guest/", "tests/power_cuts/", "tests/suite/", "tests/tools/pins/"),
@@ -32,8 +32,8 @@ KEPT = CACHE / "passed"
 
 
 @functools.cache
-def tree() -> str:
-    """Hexadecimal digits that change with any file that a job is made of."""
+def tested_files_digest() -> str:
+    """Hexadecimal digits that change if one of the tested files changes."""
     digest = hashlib.sha256()
     for name in listed_files():
         if str(name).startswith(TESTED) and not (ROOT / name).is_symlink():
@@ -44,26 +44,26 @@ def tree() -> str:
 
 @functools.cache
 def image_key(name: str, machine: str) -> str:
-    """What changes when the image of a job does."""
+    """A text that changes if the image changes."""
     kernel = uml_trial.usable_kernel()[0] if machine == "uml" else None
     return image.current(image.recipe_of(name).name, kernel).directory.name
 
 
-def passed_before(job: Job) -> Path:
-    """Where the reports of a job are kept that has passed with this tree and image; the directory may not exist."""
+def kept_reports(job: Job) -> Path:
+    """The directory for the reports of a job that passes with these files and images. It may not exist."""
     images = (image_key(image, job.machine) for image in jobs.machines(job).values())
-    return KEPT / "-".join([tree(), *images]) / job.slug
+    return KEPT / "-".join([tested_files_digest(), *images]) / job.slug
 
 
 def passed(folder: Path) -> bool:
-    """Whether there are reports of a job that went well."""
+    """Whether there are reports of a job that passed."""
     counts = count(folder)
     return counts.passed > 0 and counts.failed == 0
 
 
 def keep(job: Job, folder: Path) -> None:
-    """Keep the reports of a job that has passed, in the place of those of other trees."""
-    place = passed_before(job)
+    """Keep the reports of a job that has passed. They replace those for other files."""
+    place = kept_reports(job)
     for old in KEPT.glob(f"*/{job.slug}"):
         shutil.rmtree(old)
     shutil.copytree(folder, place)

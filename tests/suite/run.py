@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Running jobs: some at a time, the longest first, each on a machine of its own, of which none is ever left."""
+"""Run jobs: several at a time, the longest first, each on its own machine, which is always removed afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tools.paths import CACHE, ROOT
 from tools.reports import Case, Counts, count, write
 
 from suite import jobs, results
-from suite.plan import LANES, PREFIX, longest_first
+from suite.plan import PARALLEL_JOBS, PREFIX, longest_first
 from suite.programs import Programs
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from suite.plan import Job
 
 TOOLS = (sys.executable, str(ROOT / "tests" / "tools"))
-# In seconds. Machines may be busy; what takes many times as long as planned is not going to end.
+# In seconds. Machines may be busy, but a job that needs many times its minutes will never end.
 PREPARATION_LIMIT = 30 * 60
-SLACK, LEAST_LIMIT = 5, 25 * 60
-SAY_EVERY = 45
+LIMIT_FACTOR, LEAST_SECONDS = 5, 25 * 60
+PROGRESS_SECONDS = 45
 SHOWN_LINES = 60
 
 PROGRAMS = Programs()
@@ -42,38 +42,38 @@ PRINTING = threading.Lock()
 
 
 def say(text: str) -> None:
-    """Print at once, with the seconds since the start."""
+    """Print a line without buffering, with the seconds since the start."""
     with PRINTING:
         print(f"[{time.monotonic() - STARTED:5.0f} s] {text}", flush=True)
 
 
 class Suite:
-    """One run of jobs, with their reports and logs below `folder`; with `resume` what has passed is not run again."""
+    """A run of jobs, with reports and logs below `folder`. With `resume`, jobs that passed before are not run."""
 
     def __init__(self, folder: Path, *, resume: bool) -> None:
         self.folder = folder
         self.resume = resume
         self.built: dict[str, Future[bool]] = {}
-        self.took: dict[Job, float] = {}
+        self.durations: dict[Job, float] = {}
 
     def run(self, wanted: Sequence[Job]) -> bool:
-        """Run everything; whether all went well. A job begins when what it needs has been built."""
-        clear()
+        """Run all jobs. Return whether all passed. A job starts when everything that it needs has been built."""
+        remove_leftovers()
         order = longest_first(wanted)
-        needed = {title: argv for job in order if not self.passed(job) for title, argv in needs(job).items()}
-        with telling(), ThreadPoolExecutor(LANES) as pool:
+        needed = {title: argv for job in order if not self.passed(job) for title, argv in prerequisites(job).items()}
+        with printed_progress(), ThreadPoolExecutor(PARALLEL_JOBS) as pool:
             self.built = {title: pool.submit(self.prepare, title, argv) for title, argv in needed.items()}
-            all_well = self.all_well([*self.built.values(), *(pool.submit(self.run_job, job) for job in order)])
-        self.tell_times()
-        return all_well
+            all_passed = self.all_passed([*self.built.values(), *(pool.submit(self.run_job, job) for job in order)])
+        self.print_durations()
+        return all_passed
 
     @staticmethod
-    def all_well(futures: Sequence[Future[bool]]) -> bool:
-        """Whether all say so; an interruption ends what has been started."""
+    def all_passed(futures: Sequence[Future[bool]]) -> bool:
+        """Whether all of them succeeded. After an interruption, all programs are stopped."""
         try:
             verdicts = [future.result() for future in futures]
         except BaseException:
-            # From here on nothing but an orderly end; each job's thread removes its machine.
+            # From here on, nothing may interrupt the cleaning up: the thread of each job removes its machine.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             PROGRAMS.stop()
@@ -81,14 +81,14 @@ class Suite:
         return all(verdicts)
 
     def passed(self, job: Job) -> bool:
-        """Whether a job has passed before, in a run that this one goes on with."""
-        return self.resume and results.passed(results.passed_before(job))
+        """Whether a job passed in an earlier run that this one continues."""
+        return self.resume and results.passed(results.kept_reports(job))
 
     def prepare(self, title: str, argv: tuple[str, ...]) -> bool:
-        """Build the artefact or an image; whether that went well."""
+        """Build the artefact or an image. Return whether that succeeded."""
         log = self.folder / f"{title.replace(' ', '-')}.log"
         started = time.monotonic()
-        # Not that of an environment, which would be taken for the machine's own Python.
+        # With the variables of this process: the Python of an environment would be taken for the machine's own.
         problem = PROGRAMS.run(title, argv, env=os.environ, log=log, limit=PREPARATION_LIMIT)
         seconds = time.monotonic() - started
         if problem is not None:
@@ -99,47 +99,47 @@ class Suite:
         return True
 
     def run_job(self, job: Job) -> bool:
-        """Run one job with its log and its reports in a folder of its own; whether it passed."""
+        """Run a job with its log and its reports in its own directory. Return whether it passed."""
         folder = self.folder / job.slug
         shutil.rmtree(folder, ignore_errors=True)
         if self.passed(job):
-            shutil.copytree(results.passed_before(job), folder)
+            shutil.copytree(results.kept_reports(job), folder)
             say(f"{job.title}: passed before, {count(folder)}")
             return True
-        if not all(self.built[title].result() for title in needs(job)):
-            say(f"{job.title}: not run, because what it needs could not be built")
+        if not all(self.built[title].result() for title in prerequisites(job)):
+            say(f"{job.title}: not run, because something that it needs could not be built")
             return False
         folder.mkdir(parents=True)
         log = folder / "output.log"
-        say(f"{job.title} begins")
+        say(f"{job.title}: started")
         started = time.monotonic()
         try:
             problem = execute(job, folder, log)
         finally:
             for name in jobs.machines(job):
                 remove(name)
-        seconds = self.took[job] = time.monotonic() - started
+        seconds = self.durations[job] = time.monotonic() - started
         counts = count(folder)
         if problem is None and counts.passed == 0:
-            problem = "it has tested nothing"
+            problem = "it tested nothing"
         if problem is not None and counts.failed == 0:
             write(folder / "broken-off.xml", job.slug, [Case(job.name, seconds, f"{problem}\n{tail(log)}")])
             counts += Counts(failed=1)
         if problem is None and counts.failed == 0:
             results.keep(job, folder)
-            say(f"{job.title} ok, {counts}, {seconds:.0f} s")
+            say(f"{job.title}: ok, {counts}, {seconds:.0f} s")
             return True
-        report_failure(f"{job.title} FAILED, {counts}, {seconds:.0f} s: {problem or 'see its reports'}", log)
+        report_failure(f"{job.title}: FAILED, {counts}, {seconds:.0f} s: {problem or 'see its reports'}", log)
         return False
 
-    def tell_times(self) -> None:
-        """Say what each job took, beside what was planned, so that the next slow one is seen."""
-        for job, seconds in sorted(self.took.items(), key=lambda item: -item[1]):
-            say(f"{seconds / 60:5.1f} min of {job.minutes:g} planned: {job.title}")
+    def print_durations(self) -> None:
+        """Print how long each job took, and how long according to the table, so that slow ones are noticed."""
+        for job, seconds in sorted(self.durations.items(), key=lambda item: -item[1]):
+            say(f"{seconds / 60:5.1f} min, {job.minutes:g} in the table: {job.title}")
 
 
-def needs(job: Job) -> dict[str, tuple[str, ...]]:
-    """What has to be built before a job can begin: its title for people, and the command that builds it."""
+def prerequisites(job: Job) -> dict[str, tuple[str, ...]]:
+    """What must be built before a job starts: the commands, by their titles."""
     return {"the collection's artefact": (*TOOLS, "build")} | {
         f"the image of {image} for {job.machine}": (*jobs.LAB, "build", image, "--machine", job.machine)
         for image in jobs.machines(job).values()
@@ -147,11 +147,11 @@ def needs(job: Job) -> dict[str, tuple[str, ...]]:
 
 
 def execute(job: Job, folder: Path, log: Path) -> str | None:
-    """Boot the machines of a job that wants them up, and run it; why it did not end well, or None."""
-    shutil.rmtree(jobs.state_of(job), ignore_errors=True)
-    jobs.state_of(job).mkdir(parents=True)
+    """Boot the machines of a job if it needs them, and run the job. Return why it failed, or None."""
+    shutil.rmtree(jobs.state_directory(job), ignore_errors=True)
+    jobs.state_directory(job).mkdir(parents=True)
     command = jobs.command(job, folder)
-    limit = max(LEAST_LIMIT, job.minutes * 60 * SLACK)
+    limit = max(LEAST_SECONDS, job.minutes * 60 * LIMIT_FACTOR)
     if command.booted:
         for name, image in jobs.machines(job).items():
             argv = (*jobs.LAB, "up", name, *jobs.machine_options(job, image))
@@ -162,40 +162,40 @@ def execute(job: Job, folder: Path, log: Path) -> str | None:
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Say at least once a minute for each program where it is."""
+def printed_progress() -> Iterator[None]:
+    """Print the progress of each program at least once a minute."""
     ended = threading.Event()
 
-    def tell() -> None:
-        while not ended.wait(SAY_EVERY):
-            for line in PROGRAMS.places():
+    def print_progress() -> None:
+        while not ended.wait(PROGRESS_SECONDS):
+            for line in PROGRAMS.progress():
                 say(f"... {line}")
 
-    teller = threading.Thread(target=tell)
-    teller.start()
+    printer = threading.Thread(target=print_progress)
+    printer.start()
     try:
         yield
     finally:
         ended.set()
-        teller.join()
+        printer.join()
 
 
-def clear() -> None:
-    """End what an earlier run has left that was killed."""
+def remove_leftovers() -> None:
+    """Remove the machines of an earlier run that was killed."""
     for directory in (CACHE / "vms").glob(f"{PREFIX}*"):
         remove(directory.name)
 
 
 def remove(name: str) -> None:
-    """End a machine and delete it; nothing if there is none."""
+    """Stop a machine and delete it, if it exists."""
     if (CACHE / "vms" / name).exists():
-        # Its own session: Ctrl-C at the terminal is not for it.
+        # In its own session, so that Ctrl-C on the terminal does not interrupt it.
         subprocess.run([*jobs.LAB, "down", name], stdin=subprocess.DEVNULL, start_new_session=True, check=False)
 
 
 def report_failure(text: str, log: Path) -> None:
-    """Say what failed, with the end of its log."""
-    say(f"{text}\n{tail(log)}\n    (all of it: {log})")
+    """Print what failed, and the end of its log."""
+    say(f"{text}\n{tail(log)}\n    (the whole log: {log})")
 
 
 def tail(log: Path) -> str:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command line of the tests' tools: `python3 tests/tools COMMAND`, as the Makefile calls it."""
+"""The command line of the tools for tests: `python3 tests/tools COMMAND`, as in the Makefile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Callable
 
 from tools import envs, stages
 from tools.gates import GATES
-from tools.paths import CACHE, RESULTS, ToolError, is_ours_to_delete
+from tools.paths import CACHE, RESULTS, ToolError, may_delete_cache
 from tools.stages import Stage
 from tools.tree import build_artefact
 
@@ -57,7 +57,7 @@ def _test(options: argparse.Namespace) -> bool:
 
 
 def _faults(_options: argparse.Namespace) -> bool:
-    return stages.set_up((envs.MAIN,)) and stages.break_hosts()
+    return stages.set_up((envs.MAIN,)) and stages.faults()
 
 
 def _build(_options: argparse.Namespace) -> bool:
@@ -70,17 +70,17 @@ def _build(_options: argparse.Namespace) -> bool:
 def _clean(_options: argparse.Namespace) -> bool:
     if not CACHE.exists():
         return True
-    if not is_ours_to_delete():
-        raise ToolError(f"{CACHE} (SAFEPOINT_CACHE) was not made by these tests; delete it yourself.")
+    if not may_delete_cache():
+        raise ToolError(f"{CACHE} (SAFEPOINT_CACHE) was not created by these tests: delete it yourself")
     shutil.rmtree(CACHE)
     return True
 
 
 def _one_of(known: Collection[str]) -> Callable[[str], str]:
-    # The `choices` of argparse refuse an empty list of names.
+    # `choices` of argparse would refuse an empty list of names.
     def checked(name: str) -> str:
         if name not in known:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"invalid name {name!r}: use one of {', '.join(known)}")
         return name
 
     return checked
@@ -92,25 +92,25 @@ def _parser() -> argparse.ArgumentParser:
     setup = commands.add_parser("setup", help="build the Python environments")
     setup.add_argument("names", nargs="*", metavar="ENVIRONMENT", type=_one_of([one.name for one in envs.ALL]))
     setup.set_defaults(run=_setup)
-    lint = commands.add_parser("lint", help="run the static checks, all or those named")
+    lint = commands.add_parser("lint", help="run all static checks, or only those that are named")
     lint.add_argument("names", nargs="*", metavar="CHECK", type=_one_of(GATES), help=", ".join(GATES))
     lint.set_defaults(run=_lint)
-    commands.add_parser("unit", help="run the unit tests on every controller").set_defaults(run=_unit)
-    commands.add_parser("roles", help="run the tests of the roles on every controller").set_defaults(run=_roles)
-    test = commands.add_parser("test", help="run everything and count")
-    test.add_argument("--all", action="store_true", help="every scenario on every guest")
+    commands.add_parser("unit", help="run the unit tests with every ansible-core").set_defaults(run=_unit)
+    commands.add_parser("roles", help="run the tests of the roles with every ansible-core").set_defaults(run=_roles)
+    test = commands.add_parser("test", help="run everything and print the counts")
+    test.add_argument("--all", action="store_true", help="run also the jobs of the series `all`")
     test.set_defaults(run=_test)
-    commands.add_parser("faults", help="break hosts on purpose; goes on where it stopped").set_defaults(run=_faults)
+    commands.add_parser("faults", help="break hosts on purpose; continues an interrupted run").set_defaults(run=_faults)
     commands.add_parser("build", help="build the artefact and print its path").set_defaults(run=_build)
     commands.add_parser("clean", help="delete the cache directory").set_defaults(run=_clean)
     return parser
 
 
 def main() -> int:
-    """Run one command; a failure of the tools themselves is one sentence on standard error."""
+    """Run one command. If the tools themselves fail, they print one message on standard error."""
     options = _parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # When make is killed, so is this.
+    # If make is killed, this program ends too.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
         return 0 if options.run(options) else 1

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Python environments of the tests: `<cache>/envs/NAME`, each with the exact versions of `pins/NAME.txt`.
+"""The Python environments of the tests: `<cache>/envs/NAME`, each with exactly the versions in `pins/NAME.txt`.
 
-To renew a pins file, install the packages of its first block without versions into an empty virtual
-environment, and write down what `pip freeze` says.
+To update a file in pins: install the packages of its first block, without versions, into a new virtual environment, and
+replace the file with the output of `pip freeze`.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MARK = "complete"
+_COMPLETE = "complete"
 _WHEELS = "wheels"
 _VENV_PACKAGE = "python3-venv"
-# Of which wheels a Python can take those, as its pip knows.
+# Prints the platforms whose wheels a Python can use, according to its pip.
 _PLATFORMS = "from pip._vendor.packaging.tags import platform_tags; print(*platform_tags())"
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What an environment is called in directories and in sentences, and the Python it can have.
+    """An environment: its name for directories, its title for messages, and its Python.
 
-    `minors` are the minor versions of Python 3 that fit, the preferred first.
+    `minors` are the suitable minor versions of Python 3, the preferred one first. `requirement` is their description.
     """
 
     name: str
     title: str
     minors: tuple[int, ...]
-    wanted: str
+    requirement: str
 
     @property
     def pins(self) -> Path:
-        """The requirements file with the exact version of every package."""
+        """The requirements file with the exact version of each package."""
         return PINS / f"{self.name}.txt"
 
     @property
     def home(self) -> Path:
-        """Where the environment is found; a symbolic link to the directory of its present key."""
+        """The path of the environment, a symbolic link to the directory of its current version."""
         return ENVS / self.name
 
     def tool(self, name: str) -> str:
@@ -63,18 +63,18 @@ class Environment:
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """What stands before its programs: nothing, or what runs them in another Debian."""
+        """What precedes its programs: nothing, or a command that runs them in another Debian."""
         python = choose_python(self)
         return python.prefix if python else ()
 
     def command(self, name: str, *arguments: str) -> list[str]:
-        """Return the command line of a program of this environment, which need not run on this machine as it is."""
+        """Return the command line of a program of this environment, which may run in another Debian."""
         return [*self.prefix, self.tool(name), *arguments]
 
     def variables(self, **more: str) -> dict[str, str]:
-        """Return the process environment for its programs: without what would lead Ansible or Python elsewhere."""
-        misleading = ("ANSIBLE_", "MYPY", "PYTEST_", "PYTHON", "RUFF_", "VIRTUAL_ENV", "PIP_USER")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(misleading)}
+        """Return the environment variables for its programs, without those that change what Ansible or Python do."""
+        removed = ("ANSIBLE_", "MYPY", "PYTEST_", "PYTHON", "RUFF_", "VIRTUAL_ENV", "PIP_USER")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
         kept["PATH"] = os.pathsep.join([str(self.home / "bin"), kept.get("PATH", os.defpath)])
         ours = {
             "ANSIBLE_HOME": str(CACHE / "ansible"),
@@ -85,7 +85,7 @@ class Environment:
         return {**kept, **ours, **more}
 
 
-# The oldest controller runs on the oldest Python, the newest on the newest, so that the unit tests see both.
+# The oldest controller runs on the oldest Python, the newest one on the newest, so the unit tests use both.
 _MODERN = (11, 12, 13, 14)
 MAIN = Environment("main", "the tools", _MODERN, "Python 3.11 or newer")
 IMPORTER = Environment("importer", "galaxy-importer", (11, 12, 13), "Python 3.11, 3.12 or 3.13")
@@ -100,9 +100,9 @@ ALL = (MAIN, IMPORTER, *CONTROLLERS, FLOOR)
 
 
 def choose_python(environment: Environment) -> Python | None:
-    """Return the interpreter for an environment: `python3` of PATH for the tools when it fits, else by preference.
+    """Return the Python for an environment. For the tools it is `python3` in PATH if suitable, else the preferred one.
 
-    For a controller, when this machine has none, it is that of another Debian, once that has been made.
+    If this machine has none for a controller, it is that of another Debian, if that exists.
     """
     found = find_all()
     if environment is MAIN and found and found[0].minor in environment.minors:
@@ -117,36 +117,38 @@ def _suite(environment: Environment) -> str | None:
     return debian.suite_for(environment.minors) if environment in CONTROLLERS else None
 
 
-def why_not(environment: Environment) -> str | None:
-    """Return the line that says why an environment cannot exist on this machine, or None when it can."""
+def unavailable_reason(environment: Environment) -> str | None:
+    """Return a line that says why an environment cannot exist on this machine, or None."""
     if choose_python(environment) or _suite(environment):
         return None
-    return f"{environment.title}: not run, no {environment.wanted} on this machine"
+    return f"{environment.title}: not run, because this machine has no {environment.requirement}"
 
 
 def build(environment: Environment) -> None:
-    """Make the environment, or find it made already. Raises ToolError with what to do when it cannot be made."""
+    """Create the environment if it does not exist. Raises ToolError, which says what to do."""
     python, suite = choose_python(environment), _suite(environment)
     if python is None and suite:
         python = debian.make(suite)
     if python is None:
-        raise ToolError(f"{environment.title} needs {environment.wanted}, and this machine has none. Install one.")
+        raise ToolError(
+            f"{environment.title} needs {environment.requirement}, which this machine does not have: install it"
+        )
     if not python.has_venv:
-        raise ToolError(f"{python.path} cannot make virtual environments. Install {_VENV_PACKAGE}, then try again.")
+        raise ToolError(f"{python.path} cannot create virtual environments: install {_VENV_PACKAGE}, then try again")
     prepare_cache()
     ENVS.mkdir(exist_ok=True)
     target = ENVS / f"{environment.name}-{_key(environment, python)}"
     with _locked(environment):
         if not _is_valid(target, python):
-            # Whoever looks for it must not find the one of other pins, should this one fail.
+            # If this fails, nobody must find the one with other versions.
             environment.home.unlink(missing_ok=True)
             _make(environment, python, target)
-        _point(environment.home, target)
+        _set_link(environment.home, target)
         _remove_others(environment, target)
 
 
 def build_all(environments: tuple[Environment, ...]) -> dict[str, str]:
-    """Build the environments this machine can have, two at a time; return the error of each that failed, by name."""
+    """Build the environments, two at a time. Return the error of each one that failed, by name."""
     errors: dict[str, str] = {}
 
     def attempt(environment: Environment) -> None:
@@ -155,9 +157,9 @@ def build_all(environments: tuple[Environment, ...]) -> dict[str, str]:
         except ToolError as error:
             errors[environment.name] = str(error)
 
-    # Once, and before the builds: two of them at a time would get into each other's way.
+    # Once, before the builds, because two builds at a time would disturb each other.
     if any(not python.has_venv for python in map(choose_python, environments) if python):
-        install_package(_VENV_PACKAGE, "which Debian keeps apart from Python")
+        install_package(_VENV_PACKAGE, "which Debian separates from Python")
         find_all.cache_clear()
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(attempt, environments))
@@ -178,26 +180,26 @@ def _locked(environment: Environment) -> Iterator[None]:
 
 
 def _is_valid(target: Path, python: Python) -> bool:
-    return (target / _MARK).exists() and probe(target / "bin" / "python", python.prefix) is not None
+    return (target / _COMPLETE).exists() and probe(target / "bin" / "python", python.prefix) is not None
 
 
 def _make(environment: Environment, python: Python, target: Path) -> None:
     started = time.monotonic()
     _say(environment, f"Python {python.text}; installing the packages of {environment.pins.name}")
     shutil.rmtree(target, ignore_errors=True)
-    # A virtual environment cannot be moved once made, so it is made in its place and valid only with the mark.
+    # A virtual environment cannot be moved, so it is created in its final place. It is valid only with the mark.
     _run(environment, [*python.prefix, str(python.path), "-m", "venv", str(target)])
     pip = [*python.prefix, str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     source = _fetch_wheels(environment, python, target) if python.prefix else []
     _run(environment, [*pip, "install", "--quiet", "--no-deps", *source, "--requirement", str(environment.pins)])
     shutil.rmtree(target / _WHEELS, ignore_errors=True)
     _run(environment, [*pip, "check"])
-    (target / _MARK).touch()
+    (target / _COMPLETE).touch()
     _say(environment, f"ready after {time.monotonic() - started:.0f} s")
 
 
 def _fetch_wheels(environment: Environment, python: Python, target: Path) -> list[str]:
-    """Have this machine's pip, which knows how packages are had here, fetch them; the options that install them."""
+    """Fetch the wheels with this machine's pip, which has the settings for that. Return the options to install them."""
     build(MAIN)
     wheels = target / _WHEELS
     argv = [*python.prefix, str(target / "bin" / "python"), "-c", _PLATFORMS]
@@ -215,11 +217,11 @@ def _run(environment: Environment, argv: list[str]) -> str:
     )
     if done.returncode:
         command = " ".join(argv)
-        raise ToolError(f"environment {environment.name}: `{command}` ended with {done.returncode}:\n{done.stdout}")
+        raise ToolError(f"environment {environment.name}: `{command}` exited with {done.returncode}:\n{done.stdout}")
     return done.stdout
 
 
-def _point(link: Path, target: Path) -> None:
+def _set_link(link: Path, target: Path) -> None:
     fresh = link.with_name(f"{link.name}.new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target.name)
@@ -233,12 +235,12 @@ def _remove_others(environment: Environment, target: Path) -> None:
 
 
 def install_package(name: str, why: str) -> None:
-    """Have apt-get install a package of Debian, where that can be done without a question."""
+    """Install a Debian package with apt-get, if that is possible without a question."""
     as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
     if any(shutil.which(program) is None for program in ["apt-get", *as_root[:1]]):
         return
     print(f"installing {name}, {why}", flush=True)
-    # Its own words would be noise: that there is still no such package is said later, with what to do.
+    # Its output is hidden. If the package is still missing, a later message says what to do.
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", name]):
         argv = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", *arguments]
         subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)

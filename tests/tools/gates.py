@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The static checks, each a function that runs one tool on the checkout or on a copy of it."""
+"""The static checks. Each one is a function that runs one tool on the checkout or on a copy of it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _SHEBANG = re.compile(rb"#!.*\b(sh|bash)\b")
 _SHELLS = {"sh": (("sh",), ("busybox", "sh")), "bash": (("bash",),)}
-# Nothing of the user's own, and what a program reads looked for beside it.
+# Ignore the user's settings, and search for sourced files beside the program.
 _SHELLCHECK = ("--norc", "--external-sources", "--source-path=SCRIPTDIR", "--enable=check-unassigned-uppercase")
-# What stands before a path of the checkout in the words of a tool that works on a copy.
+# The beginning of paths in the output of a tool that works on a copy.
 _COPY = re.compile(r"\S*ansible_collections/safepoint/lvm/")
 
 
@@ -43,23 +43,23 @@ def _with_paths_of_checkout(outcome: Outcome) -> Outcome:
 
 
 def ruff_check() -> Outcome:
-    """Look for mistakes in the Python files."""
+    """Search for mistakes in the Python files."""
     return _on_checkout("ruff", "check", "--cache-dir", str(CACHE / "ruff"), ".")
 
 
 def ruff_format() -> Outcome:
-    """Compare the layout of the Python files with the formatter's."""
+    """Check that the Python files are formatted."""
     return _on_checkout("ruff", "format", "--check", "--diff", "--cache-dir", str(CACHE / "ruff"), ".")
 
 
 def mypy() -> Outcome:
-    """Check the types of the plugins, of the tests' programs, and of each series of tests with its own imports."""
+    """Check the types of the plugins, of the programs for tests, and of each series of tests with its own imports."""
     tree = copy_checkout("mypy")
     programs = sorted({path.parent.name for path in tree.home.glob("tests/*/__init__.py")})
     series = sorted({path.parent.name for path in tree.home.glob("tests/*/conftest.py")})
     outcomes = [
         _mypy(tree, "plugins", []),
-        # The programs are packages and import each other; two series may have modules of the same name.
+        # The programs are packages and import each other. Two series of tests can have modules of the same name.
         _mypy(tree, "programs", ["tests"], *(f"tests/{name}" for name in programs)),
         *(_mypy(tree, name, [f"tests/{name}", "tests"], f"tests/{name}") for name in series),
     ]
@@ -68,7 +68,7 @@ def mypy() -> Outcome:
 
 
 def _mypy(tree: Tree, name: str, imports: list[str], *roots: str) -> Outcome:
-    """Check the Python files below `roots` (without any, below the directory `name`), which import from `imports`."""
+    """Check the Python files below `roots`, or below the directory `name`. They can import from `imports`."""
     files = [file for root in roots or [name] for file in sorted((tree.home / root).rglob("*.py"))]
     argv = [MAIN.tool("mypy"), "--config-file", str(ROOT / "pyproject.toml")]
     argv += ["--cache-dir", str(CACHE / "mypy" / name)]
@@ -77,22 +77,22 @@ def _mypy(tree: Tree, name: str, imports: list[str], *roots: str) -> Outcome:
 
 
 def yamllint() -> Outcome:
-    """Check the layout of the YAML files."""
+    """Check the format of the YAML files."""
     return _on_checkout("yamllint", "--strict", ".")
 
 
 def ansible_lint() -> Outcome:
-    """Check roles, playbooks and metadata by the production profile, without a network."""
+    """Check roles, playbooks and metadata with the production profile, without network."""
     return _on_copy(copy_checkout("ansible-lint"), "ansible-lint", "--profile", "production", "--offline", "--nocolor")
 
 
 def ansible_test() -> Outcome:
-    """Run every sanity test of ansible-test on every Python of this machine that it knows."""
+    """Run all sanity tests of ansible-test with every Python of this machine that it supports."""
     return sanity.run(copy_checkout("sanity"))
 
 
 def antsibull_docs() -> Outcome:
-    """Check the documentation of modules and roles, and every reference in it."""
+    """Check the documentation of modules and roles, and all references in it."""
     arguments = ["lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all", "."]
     return _on_copy(copy_checkout("antsibull-docs"), "antsibull-docs", *arguments)
 
@@ -103,7 +103,7 @@ def antsibull_changelog() -> Outcome:
 
 
 def galaxy_importer() -> Outcome:
-    """Import the built collection as Galaxy would; a warning of the importer is a failure."""
+    """Import the built collection like Galaxy. A warning of the importer is a failure."""
     artefact = build_artefact()
     scratch = CACHE / "importer"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -116,17 +116,17 @@ def galaxy_importer() -> Outcome:
 
 
 def shell() -> Outcome:
-    """Have sh, busybox and shellcheck read each shell program, also those that the collection and its roles write."""
+    """Check all shell programs with sh, busybox and shellcheck, also those that the collection and its roles write."""
     if shutil.which("busybox") is None:
-        install_package("busybox", "whose shell is that of many an initramfs")
+        install_package("busybox", "the shell of many initramfs")
     if shutil.which("busybox") is None:
-        raise ToolError("the check `shell` needs busybox, and it is not installed. Install it, then try again.")
+        raise ToolError("the check `shell` needs busybox, which is not installed: install it, then try again")
     tree = copy_checkout("shell")
     written = tree.base / "written"
     run = functools.partial(run_command, cwd=tree.home, env=MAIN.variables(PYTHONPATH=str(tree.base)))
     outcomes = [run([MAIN.tool("python"), "tests/unit/shell_programs.py", str(written)])]
     programs = _shell_programs(tree, written)
-    # These are read by a program, and shellcheck looks at them together.
+    # Programs source these. shellcheck reads them together with the programs.
     parts = {path: "sh" for path in written.rglob("*") if path.is_file() and path not in programs}
     for path, name in {**programs, **parts}.items():
         outcomes += [run([*words, "-n", str(path)]) for words in _SHELLS[name]]
@@ -138,15 +138,15 @@ def shell() -> Outcome:
 
 
 def _shell_programs(tree: Tree, written: Path) -> dict[Path, str]:
-    """The shell that each program is for: the files of the checkout that name one, and what was written for this."""
+    """The shell of each program: files of the checkout with a shebang, and programs written for this check."""
     named = ((path, _SHEBANG.match(path.read_bytes())) for path in map(tree.home.joinpath, listed_files()))
     found = {path: match[1].decode() for path, match in named if match}
     return {**found, **{path: "sh" for path in written.rglob("*") if path.is_file() and os.access(path, os.X_OK)}}
 
 
 def reuse() -> Outcome:
-    """Check that every file states its copyright and licence."""
-    # On a copy: in a checkout it also looks into ignored directories that lie in untracked ones.
+    """Check that every file has a copyright and a licence."""
+    # On a copy, because in a checkout it also reads ignored directories inside untracked ones.
     return _on_copy(copy_checkout("reuse"), "reuse", "lint")
 
 

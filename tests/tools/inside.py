@@ -3,8 +3,8 @@
 
 """Run a program in the tree of another Debian: `inside.py TREE UID:GID DIRECTORY... -- PROGRAM ARGUMENT...`.
 
-The directories are seen there at the same paths; the first is the working directory. It needs root, and namespaces of
-its own for mounts and processes, which take every mount with them; the program runs as the owner that is given.
+The directories have the same paths there. The first one is the working directory. Needs root, and its own namespaces
+for mounts and processes, which remove all mounts when they end. The program runs as the given user.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import os
 import subprocess
 import sys
 
-# Empty in there, and gone with the program.
+# Empty in the tree, and removed with the program.
 SCRATCH = ("run", "tmp", "var/tmp")
-# Of this machine.
+# Shared with this machine.
 SHARED = ("dev", "sys")
 
 
 def main() -> int:
-    """Mount, change the root, become the owner, run the program; its exit code."""
+    """Mount, change the root, become the user, run the program. Return its exit code."""
     tree, owner, *rest = sys.argv[1:]
     end = rest.index("--")
     directories, argv = rest[:end], rest[end + 1 :]

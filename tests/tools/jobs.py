@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run named checks two at a time, with one line for each and the whole output of those that fail."""
+"""Run checks, two at a time. Print one line for each, and the whole output if it fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PRINTING = threading.Lock()
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found: whether all is well, what it printed, and a few words for its line (may be empty)."""
+    """The result of a check: whether it passed, its output, and a remark for its line (may be empty)."""
 
     ok: bool
     output: str
@@ -33,14 +33,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """A check with the name it has in the report."""
+    """A check, with its name in the report."""
 
     name: str
     run: Callable[[], Outcome]
 
 
 def run_command(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Outcome:
-    """Run one program; it is well when it ends with 0."""
+    """Run one program. It passes if its exit code is 0."""
     done = subprocess.run(
         argv,
         cwd=cwd,
@@ -56,7 +56,7 @@ def run_command(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Ou
 
 
 def run_all(jobs: Sequence[Job]) -> list[Case]:
-    """Run the jobs, print a line as each ends, and return their results in the order given."""
+    """Run the jobs, and print a line when one ends. Return their results in the given order."""
     width = max(len(job.name) for job in jobs)
 
     def run(job: Job) -> Case:

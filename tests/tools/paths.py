@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the checkout is, and where everything that is made from it goes."""
+"""The path of the checkout, and of everything that is created from it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by the tests o
 
 
 class ToolError(Exception):
-    """A sentence for the person at the keyboard: what was wanted, what is wrong, what to do."""
+    """An error for the user. The message says what was wanted, what is wrong, and what to do."""
 
 
 def prepare_cache() -> None:
-    """Make the cache directory and mark it as one (backup programs honour the mark, `clean` asks for it)."""
+    """Create the cache directory and mark it as a cache. Backup programs respect the mark; `clean` requires it."""
     CACHE.mkdir(parents=True, exist_ok=True)
     if not _TAG.exists():
         _TAG.write_text(_SIGNATURE)
 
 
-def is_ours_to_delete() -> bool:
-    """Tell whether the cache directory is the checkout's own, or carries the mark of `prepare_cache`."""
+def may_delete_cache() -> bool:
+    """Whether the cache directory may be deleted: it is the checkout's own, or has the mark of `prepare_cache`."""
     return CACHE == ROOT / ".cache" or (_TAG.is_file() and _TAG.read_text() == _SIGNATURE)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Find the Python interpreters of this machine by running them: a name on PATH may be a shim that fails."""
+"""Find the Python interpreters of this machine by running them, because a name in PATH can be a shim that fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAJOR, OLDEST, NEWEST = 3, 9, 14
-# Behind a virtual environment that is active, which may be one of ours, is the interpreter that counts.
+# In an active virtual environment, which may be one of ours, use the interpreter from which it was created.
 _PROBE = """
 import importlib.util, json, os, sys
 path = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
@@ -24,9 +24,9 @@ print(json.dumps([list(sys.version_info[:3]), path, importlib.util.find_spec("en
 
 @dataclass(frozen=True)
 class Python:
-    """An interpreter that runs: its version, its path, and whether it can make virtual environments.
+    """A Python that works: its version, its path, and whether it can create virtual environments.
 
-    `prefix` is what stands before every command line of its programs, when they do not run on this machine as it is.
+    `prefix` precedes each command line of its programs, if they do not run directly on this machine.
     """
 
     version: tuple[int, int, int]
@@ -41,12 +41,12 @@ class Python:
 
     @property
     def text(self) -> str:
-        """The version as people write it: 3.11.7."""
+        """The version as text: 3.11.7."""
         return ".".join(str(part) for part in self.version)
 
 
 def probe(path: Path, prefix: tuple[str, ...] = ()) -> Python | None:
-    """Run the interpreter; None when it does not work or is not of Python 3."""
+    """Run the interpreter. None if it does not work or is not Python 3."""
     try:
         done = subprocess.run(
             [*prefix, str(path), "-c", _PROBE], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
@@ -72,7 +72,7 @@ def _output_lines(*argv: str) -> list[str]:
 
 
 def _of_pyenv() -> list[Path]:
-    # The shims of pyenv run only the versions its settings select; the others are there all the same.
+    # The shims of pyenv run only the versions that its settings select, but the others exist too.
     if shutil.which("pyenv") is None:
         return []
     versions = [name for name in _output_lines("pyenv", "versions", "--bare") if name.startswith("3.")]
@@ -81,9 +81,9 @@ def _of_pyenv() -> list[Path]:
 
 @functools.cache
 def find_all() -> tuple[Python, ...]:
-    """Return one interpreter per minor version, `python3` of PATH first, then the oldest to the newest.
+    """Return one Python for each minor version: first `python3` in PATH, then the others from the oldest to the newest.
 
-    Of two with the same minor version the earlier on PATH is taken, unless only the later can make
+    If there are two with the same minor version, it is the earlier one in PATH, unless only the later one can create
     virtual environments.
     """
     found: dict[int, Python] = {}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""JUnit reports: how every kind of test says what it counted."""
+"""JUnit reports: in this form all kinds of tests report their counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """One test that ran: its name, how long it took in seconds, and what it printed if it failed."""
+    """A test that was run: its name, its duration in seconds, and its output if it failed."""
 
     name: str
     seconds: float
@@ -32,11 +32,11 @@ class Counts:
     skipped: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        """Add two counts, kind by kind."""
+        """Add two counts."""
         return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
 
     def __str__(self) -> str:
-        """Return the words for people: `12 passed, 0 failed`, with the skipped only when there are any."""
+        """Return the counts as text: `12 passed, 0 failed`, and how many were skipped, if any."""
         skipped = f", {self.skipped} skipped" if self.skipped else ""
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
@@ -54,7 +54,7 @@ def write(path: Path, suite: str, cases: Iterable[Case]) -> None:
 
 
 def count(folder: Path) -> Counts:
-    """Add up every JUnit report below a directory; a report that cannot be read counts as one failure."""
+    """Add up all JUnit reports below a directory. A report that cannot be read counts as one failure."""
     return sum((_count_file(path) for path in sorted(folder.rglob("*.xml"))), Counts())
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`ansible-test sanity` in a home directory of its own, without its one download."""
+"""`ansible-test sanity` with its own home directory, and without its one download."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from tools.tree import Tree
 
-# ansible-test makes virtual environments without pip and downloads get-pip.py for them. This stands in for
-# that file: Python brings a pip of its own, which then installs what get-pip.py would have been asked for.
+# ansible-test creates virtual environments without pip, and downloads get-pip.py for them. This program replaces that
+# file: it installs the pip that comes with Python, which then installs what get-pip.py would have installed.
 _GET_PIP = """
 import subprocess
 import sys
@@ -37,7 +37,7 @@ sys.exit(subprocess.run([sys.executable, "-m", "pip", "install", *packages], che
 
 
 def run(tree: Tree) -> Outcome:
-    """Run every sanity test on a real copy of the collection, on each Python found; none run is a failure."""
+    """Run all sanity tests on a real copy of the collection, with each Python. If none was run, that is a failure."""
     home = CACHE / "home"
     _write_get_pip(home / ".ansible" / "test" / "cache")
     _write_pip_settings(home / ".config" / "pip" / "pip.conf")
@@ -53,17 +53,17 @@ def _write_get_pip(folder: Path) -> None:
     module = next(MAIN.home.glob("lib/python3.*/site-packages/ansible_test/_internal/python_requirements.py"))
     version = re.search(r"\bpip='([\d.]+)'", module.read_text())
     if version is None:
-        raise ToolError(f"{module} names no version of pip: this ansible-core is newer than the tests know.")
+        raise ToolError(f"{module} contains no version of pip: the tests do not support this ansible-core yet")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"get_pip_{version[1].replace('.', '_')}.py").write_text(_GET_PIP)
 
 
 def _write_pip_settings(path: Path) -> None:
-    """Write the settings pip has here, from files and variables alike: ansible-test drops PIP_* and HOME is another."""
+    """Write this machine's settings of pip to a file: ansible-test removes PIP_* and uses another HOME."""
     argv = [MAIN.tool("python"), "-m", "pip", "config", "list"]
     listed = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
     settings = configparser.RawConfigParser()
-    # pip lists the variables first, and they win over the files.
+    # pip lists variables before files, and variables have priority.
     for key, value in reversed(re.findall(r"^(\S+?)=(.+)$", listed, re.MULTILINE)):
         section, option = key.split(".", 1)
         section = "global" if section == ":env:" else section
@@ -76,7 +76,7 @@ def _write_pip_settings(path: Path) -> None:
 
 
 def _link_pythons() -> Path:
-    """Make a directory of the interpreters that work, for PATH: ansible-test takes the first of each name."""
+    """Create a directory with the working interpreters, for PATH: ansible-test uses the first one of each name."""
     folder = CACHE / "pythons"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

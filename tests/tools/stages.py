@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stages of `make test`: set-up, static checks, unit tests, tests on virtual machines; and the true count."""
+"""The stages of `make test`: setup, static checks, unit tests, roles, guests; and the counts of all tests."""
 
 from __future__ import annotations
 
@@ -31,83 +31,85 @@ SUMMARY = RESULTS / "summary.txt"
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: its name is also that of its directory of reports; it returns whether it ended well."""
+    """A stage. Its directory of reports has the same name. `run` returns whether it passed."""
 
     name: str
     run: Callable[[Path], bool]
 
 
 def set_up(environments: Sequence[Environment]) -> bool:
-    """Build the environments this machine can have; tell whether all of them, and that of the tools, are ready."""
-    errors = envs.build_all(tuple(one for one in environments if envs.why_not(one) is None))
-    for message in [*errors.values(), *filter(None, map(envs.why_not, environments))]:
+    """Build the environments that this machine can have. Return whether they, and that of the tools, are ready."""
+    errors = envs.build_all(tuple(one for one in environments if envs.unavailable_reason(one) is None))
+    for message in [*errors.values(), *filter(None, map(envs.unavailable_reason, environments))]:
         print(message, flush=True)
     return not errors and envs.MAIN.home.exists()
 
 
 def lint(folder: Path, names: Sequence[str] = ()) -> bool:
-    """Run the static checks named, or all that this machine can run."""
-    wanted = names or [name for name in GATES if name != "galaxy-importer" or envs.why_not(envs.IMPORTER) is None]
+    """Run the named static checks, or all that this machine can run. Return whether they passed."""
+    wanted = names or [
+        name for name in GATES if name != "galaxy-importer" or envs.unavailable_reason(envs.IMPORTER) is None
+    ]
     cases = run_all([Job(name, gate) for name, gate in GATES.items() if name in wanted])
     reports.write(folder / "lint.xml", "lint", cases)
     return all(case.failure is None for case in cases)
 
 
 def unit(folder: Path) -> bool:
-    """Run the unit tests in every environment made for them."""
+    """Run the unit tests in each of their environments. Return whether they passed."""
     return _series("unit", envs.UNIT, folder)
 
 
 def roles(folder: Path) -> bool:
-    """Run the tests of the roles with every supported ansible-core."""
+    """Run the tests of the roles with each supported ansible-core. Return whether they passed."""
     return _series("roles", envs.CONTROLLERS, folder)
 
 
 def _series(name: str, environments: Sequence[Environment], folder: Path) -> bool:
-    # A supported ansible-core that cannot be run is a failure.
-    wanted = [one for one in environments if one in envs.CONTROLLERS or envs.why_not(one) is None]
+    # If a supported ansible-core cannot be run, that is a failure.
+    wanted = [one for one in environments if one in envs.CONTROLLERS or envs.unavailable_reason(one) is None]
     cases = run_all([Job(one.name, functools.partial(_pytest, one, name, folder / one.name)) for one in wanted])
     return all(case.failure is None for case in cases)
 
 
 def guests(folder: Path, arguments: Sequence[str] = ()) -> bool:
-    """Run the tests that need guests, which write their JUnit reports below SAFEPOINT_RESULTS."""
+    """Run the jobs that need guests. They write JUnit reports below SAFEPOINT_RESULTS. Return whether they passed."""
     env = {**os.environ, "SAFEPOINT_RESULTS": str(folder), "PYTHONUNBUFFERED": "1"}
-    argv = [*_contained(), sys.executable, str(ROOT / "tests" / "suite"), *arguments]
+    argv = [*_containment(), sys.executable, str(ROOT / "tests" / "suite"), *arguments]
     return subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def _contained() -> list[str]:
-    """What a program is started by, so that whatever it starts ends with it, even if it is killed."""
-    # When this program is killed, its child is; when that ends, the kernel ends every process of the namespace.
+def _containment() -> list[str]:
+    """What precedes a program, so that everything that it starts ends with it, even if it is killed."""
+    # If this program is killed, its child is killed too. Then the kernel ends all processes of the namespace.
     with_parent = ["setpriv", "--pdeathsig", "KILL", "--"]
     namespace = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]
     return [*with_parent, *(namespace if os.geteuid() == 0 else [])]
 
 
-def break_hosts() -> bool:
-    """Break guests in every way that there is a test for, and print the counts; it goes on where it stopped."""
+def faults() -> bool:
+    """Run the jobs of the series `faults`, and print the counts. An interrupted run is continued."""
     folder = RESULTS / "faults"
-    ended_well = guests(folder, ("--series", "faults"))
+    passed = guests(folder, ("--series", "faults"))
     print(reports.count(folder), flush=True)
-    return ended_well
+    return passed
 
 
 def run_stages(stages: Sequence[Stage]) -> bool:
-    """Run one stage after the other, whatever fails, and print the counts; the last line is their sum."""
+    """Run all stages, even if one fails, and print the counts. The last line is their sum."""
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
     started = time.monotonic()
-    print("== set-up", flush=True)
+    print("== setup", flush=True)
     ready = set_up(envs.ALL)
-    lines = [f"set-up: {'ok' if ready else 'FAILED'}, {time.monotonic() - started:.0f} s"]
+    lines = [f"setup: {'ok' if ready else 'FAILED'}, {time.monotonic() - started:.0f} s"]
     total = Counts() if ready else Counts(failed=1)
     if envs.MAIN.home.exists():
         for stage in stages:
             counts, line = _run_stage(stage)
             total += counts
             lines.append(line)
-    lines += [line for line in map(envs.why_not, envs.ALL) if line]
+    lines += [line for line in map(envs.unavailable_reason, envs.ALL) if line]
     print("== summary", *lines, f"total: {time.monotonic() - started:.0f} s", sep="\n")
     last = f"{total.passed} passed, {total.failed} failed"
     SUMMARY.write_text(last + "\n")
@@ -120,10 +122,10 @@ def _run_stage(stage: Stage) -> tuple[Counts, str]:
     folder = RESULTS / stage.name
     folder.mkdir()
     started = time.monotonic()
-    ended_well = stage.run(folder)
+    passed = stage.run(folder)
     counts = reports.count(folder)
-    if (ended_well and not counts.passed) or (not ended_well and not counts.failed):
-        # It broke off before it could count, or tested nothing: either is a failure.
+    if (passed and not counts.passed) or (not passed and not counts.failed):
+        # It stopped before it could count, or it tested nothing. Both are failures.
         counts += Counts(failed=1)
     return counts, f"{stage.name}: {counts}, {time.monotonic() - started:.0f} s"
 
@@ -138,7 +140,7 @@ def _pytest(environment: Environment, series: str, folder: Path) -> Outcome:
 
 
 def _run_pytest(environment: Environment, series: str, report: Path) -> Outcome:
-    problem = envs.why_not(environment)
+    problem = envs.unavailable_reason(environment)
     if problem:
         return Outcome(ok=False, output=problem)
     argv = environment.command("python", "-m", "pytest", f"tests/{series}", "--quiet", f"--junitxml={report}")

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Copies of the checkout where Ansible's tools expect a collection, and the artefact built from one.
+"""Copies of the checkout in the directory that Ansible's tools expect, and the artefact.
 
-The tools get real copies: `ansible-test` passes without testing anything in a tree of symbolic links, and
-what a tool leaves behind stays out of the checkout.
+The copies are real ones: in a tree of symbolic links `ansible-test` passes without testing anything. Files that a tool
+leaves there do not get into the checkout.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tools.paths import CACHE, ROOT, ToolError
 
 @dataclass(frozen=True)
 class Tree:
-    """A copy of the checkout: `base` is the directory for ANSIBLE_COLLECTIONS_PATH, `home` the collection in it."""
+    """A copy of the checkout: `base` is for ANSIBLE_COLLECTIONS_PATH, `home` is the collection."""
 
     base: Path
 
@@ -36,28 +36,30 @@ def listed_files() -> list[Path]:
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise ToolError("git is not installed, and the checks ask it for the list of files. Install git.") from None
+        raise ToolError("the checks get the list of files from git, which is not installed: install git") from None
     if done.returncode:
-        raise ToolError(f"git cannot list the files of {ROOT}; the checks need a git checkout: {done.stderr.strip()}")
+        raise ToolError(
+            f"git cannot list the files of {ROOT}, and the checks need a git checkout: {done.stderr.strip()}"
+        )
     names = sorted(set(done.stdout.split("\0")) - {""})
     return [Path(name) for name in names if (ROOT / name).is_symlink() or (ROOT / name).is_file()]
 
 
 def copy_checkout(purpose: str) -> Tree:
-    """Make a fresh copy for one purpose (a word), in `<cache>/tree/PURPOSE`."""
+    """Create a new copy for one purpose (a word), in `<cache>/tree/PURPOSE`."""
     tree = Tree(CACHE / "tree" / purpose)
     shutil.rmtree(tree.base, ignore_errors=True)
     for name in listed_files():
         target = tree.home / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target, follow_symlinks=False)
-    # Without a repository of its own, tools would ask the checkout's, which ignores the cache, and test nothing.
+    # With its own repository. Otherwise tools would use the checkout's, which ignores the cache, and test nothing.
     subprocess.run(["git", "init", "--quiet", str(tree.home)], stdin=subprocess.DEVNULL, check=True)
     return tree
 
 
 def build_artefact() -> Path:
-    """Build the collection from a copy into `<cache>/build`; return the path. Raises ToolError with Ansible's words."""
+    """Build the collection from a copy into `<cache>/build`; return its path. Raises ToolError with Ansible's text."""
     output = CACHE / "build"
     shutil.rmtree(output, ignore_errors=True)
     argv = [MAIN.tool("ansible-galaxy"), "collection", "build", "--output-path", str(output)]
@@ -72,5 +74,5 @@ def build_artefact() -> Path:
     )
     artefacts = list(output.glob("*.tar.gz"))
     if done.returncode or len(artefacts) != 1:
-        raise ToolError(f"ansible-galaxy could not build the collection:\n{done.stdout}")
+        raise ToolError(f"ansible-galaxy cannot build the collection:\n{done.stdout}")
     return artefacts[0]

@@ -9,10 +9,11 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.restore import Site, workspace
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.restore import Site
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.copy import copy_tree
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.difference import Difference, compare
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import scan
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import rescan, scan
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,8 @@ def contents(top: Path) -> dict[str, str | None]:
 class Host:
     """A directory that stands for /boot after a change, and a backup of its content before the change."""
 
-    def __init__(self, base: Path, before: Any, after: Any) -> None:
+    def __init__(self, base: Path, before: Any, after: Any, *, fstype: str = "ext4") -> None:
+        self.fstype = fstype
         self.boot, copies = base / "boot", base / "copies"
         self.boot.mkdir()
         copies.mkdir()
@@ -103,7 +105,7 @@ class Host:
         self.before, self.after = before, after
 
     def scan(self) -> Tree:
-        return scan(self.boot, mountpoint=str(self.boot), fstype="ext4")
+        return scan(self.boot, mountpoint=str(self.boot), fstype=self.fstype)
 
     def difference(self) -> Difference:
-        return compare(self.saved, self.site.present())
+        return compare(self.saved, rescan(self.saved))

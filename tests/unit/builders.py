@@ -20,16 +20,16 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._model import (
     Volume,
     VolumeGroup,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.outcome_tags import (
+    Outcome,
+    OutcomeKind,
+    parse_outcome,
+    vg_marks,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request, Single, State
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import Selector, VolumeSpec
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import CHUNK_SIZE, Size, Unit, parse_size
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import (
-    SEALED,
-    MemberTags,
-    Outcome,
-    OutcomeKind,
-    vg_marks,
-)
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import SEALED, MemberTags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +43,8 @@ NOW = 1_800_000_000
 BOOT = "11111111-2222-3333-4444-555555555555"
 OLD_BOOT = "99999999-8888-7777-6666-555555555555"
 SET_ID = "0123456789abcdef0123456789abcdef"
+HOST = "1111222233334444"
+OTHER_HOST = "aaaabbbbccccdddd"
 EVERY_UNIT: tuple[Unit, ...] = ("bytes", "ORIGIN", "USED", "FREE", "VG", "PERCENT", "auto")
 
 
@@ -132,10 +134,16 @@ def snapshot(origin: Volume, name: str, **more: Any) -> Volume:
 
 
 def member_tags(
-    origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, sealed: bool = True
+    origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, sealed: bool = True, host: str = HOST
 ) -> tuple[str, ...]:
     facts = MemberTags(
-        set_name=name, set_id=set_id, count=count, origin_uuid=origin.uuid, taken=NOW - 3600, vg=origin.vg_uuid
+        set_name=name,
+        set_id=set_id,
+        count=count,
+        origin_uuid=origin.uuid,
+        taken=NOW - 3600,
+        vg=origin.vg_uuid,
+        host=host,
     )
     return (*facts.to_tags(), SEALED) if sealed else facts.to_tags()
 
@@ -153,7 +161,8 @@ def outcome_tag(
     boot: dict[str, Any] = {"boot_id": boot_id} if kind == "merging" else {}
     vgs = vg_marks({origin.vg_uuid for origin in origins}, thin_ids or {})
     at = NOW - 60
-    return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=at, vgs=vgs, **boot).to_tag()
+    host = HOST if origins else ""
+    return Outcome(kind=kind, set_name=name, set_id=set_id, count=count, at=at, vgs=vgs, host=host, **boot).to_tag()
 
 
 def member(origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int = 1, **more: Any) -> Volume:
@@ -165,8 +174,8 @@ def member(origin: Volume, *, name: str = "s", set_id: str = SET_ID, count: int 
 def pending(origin: Volume, snap: Volume, *, boot_id: str = BOOT, count: int = 1) -> tuple[Volume, Volume]:
     """Origin and snapshot of the set ``s`` after a merge was requested while the origin was in use."""
     tag = outcome_tag("merging", origin, boot_id=boot_id, count=count, thin_ids=_thin_ids(origin, snap))
-    hidden = replace(snap, merging=True, roles=(snap.roles - {"public"}) | {"private"})
-    return replace(origin, open=True, merging=not origin.is_thin, tags=(tag,)), hidden
+    # LVM hides the snapshot, but reports it as public.
+    return replace(origin, open=True, merging=not origin.is_thin, tags=(tag,)), replace(snap, merging=True)
 
 
 def _thin_ids(origin: Volume, snap: Volume) -> Mapping[LvKey, int]:
@@ -200,7 +209,7 @@ def host_state(
         Mount(path, f"/dev/mapper/{lv.vg}-{lv.name}", fstypes.get(path, "ext4"), numbers[lv.full_name], used)
         for path, lv in mounts.items()
     )
-    facts: dict[str, Any] = {"mounts": seen, "devices": MappingProxyType(devices), **host}
+    facts: dict[str, Any] = {"mounts": seen, "devices": MappingProxyType(devices), "host_id": HOST, **host}
     return HostState(host=Host(now=NOW, boot_id=BOOT, **facts), volume_groups=vgs, volumes=lvs, unread=unread)
 
 
@@ -213,12 +222,30 @@ def copied(host: HostState, names: Mapping[str, str], *, active: bool) -> HostSt
         for lv in host.volumes
         if lv.vg in groups
     ]
+    return joined(host, groups.values(), copies if active else map(inactive, copies))
+
+
+def joined(host: HostState, groups: Iterable[VolumeGroup], volumes: Iterable[Volume]) -> HostState:
+    """``host`` after disks with other VGs were attached."""
     both = host_state(
-        sorted([*host.volumes, *(copies if active else map(inactive, copies))], key=lambda lv: lv.vg),
-        groups=sorted([*host.volume_groups, *groups.values()], key=lambda copy: copy.name),
+        sorted([*host.volumes, *volumes], key=lambda lv: lv.vg),
+        groups=sorted([*host.volume_groups, *groups], key=lambda group: group.name),
         mounts={mount.mountpoint: lv for mount in host.host.mounts if (lv := host.lv_below(mount.device))},
     )
     return replace(both, host=replace(host.host, mounts=both.host.mounts, devices=both.host.devices))
+
+
+def of_host(volumes: Iterable[Volume], host: str) -> tuple[Volume, ...]:
+    """``volumes`` with tags that another host wrote; none records a host if ``host`` is empty."""
+    return tuple(replace(lv, tags=tuple(new for tag in lv.tags if (new := _of_host(tag, host)))) for lv in volumes)
+
+
+def _of_host(tag: str, host: str) -> str:
+    outcome = parse_outcome(tag)
+    if outcome is not None:
+        return replace(outcome, host=host).to_tag()
+    before, found, _host = tag.partition(".host=")
+    return tag if not found else before + found + host if host else ""
 
 
 def _device(lv: Volume, place: int) -> BlockDevice:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Callable, Literal
 from builders import lvm_uuid
 from model_commands import Command, CommandError, error_of, parse
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult, HostState, Volume
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState, Volume
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.foreign import own_state
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.sizes import (
     CHUNK_SIZE,
     cow_maximum_extents,
     extents_for,
 )
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ class ModelLvm:
 
     def observe(self) -> HostState:
         """The host as it is now."""
-        return separate_copied_tags(self.host_state)
+        return own_state(self.host_state)
 
     lock = -1
 
@@ -211,7 +212,7 @@ class ModelLvm:
             self._poll(volume)
         elif "--activate" in command.options:
             self._activate(volume, active=command.one("--activate") == "y")
-        elif volume.hidden:
+        elif volume.hidden or (volume.is_snapshot and volume.merging):
             raise CommandError(f"Operation not permitted on hidden LV {name}")
         else:
             kept = [tag for tag in volume.tags if tag not in command.all("--deltag")]
@@ -229,9 +230,8 @@ class ModelLvm:
             raise CommandError("Unable to merge invalidated snapshot LV")
         if snapshot.is_thin and any(not sibling.is_thin for sibling in siblings):
             raise CommandError("Merging into the old snapshot origin is not supported")
-        hidden = (snapshot.roles - {"public"}) | {"private"}
         origin = self.put(origin, merging=not origin.is_thin)
-        snapshot = self.put(snapshot, merging=True, roles=hidden)
+        snapshot = self.put(snapshot, merging=True)
         if not snapshot.open:
             self._start(origin)
 

@@ -47,6 +47,7 @@ def host_state(recording: dict[str, Any]) -> HostState:
         devices=MappingProxyType(devices),
         root_argument=root_argument(recording["cmdline"]),
     )
+    # They are older than the tag of the host, and everything in them belongs to their host.
     return separate_copied_tags(HostState(host=host, volume_groups=groups, volumes=volumes))
 
 

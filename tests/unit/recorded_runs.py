@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import builders as b
+import documented
 import pytest
 import recorded
 from ansible.module_utils import basic
@@ -33,22 +34,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Comma
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import lock
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.plan import Found
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import command as _command
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import report_arguments
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.report import duplicates_arguments, report_arguments
 from ansible_collections.safepoint.lvm.plugins.module_utils._model import Boot, Host, Initramfs
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import initramfs_hook as _initramfs_hook
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import run as _run
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import session, snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import observe as _rollback_timer
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import LvmStep
-from ansible_collections.safepoint.lvm.plugins.modules import (
-    boot_backup,
-    boot_entry,
-    initramfs_hook,
-    rollback_timer,
-    snapset,
-    snapset_info,
-    snapshot,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,15 +48,8 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan
 
-MODULES: dict[str, Any] = {
-    "boot_backup": boot_backup,
-    "boot_entry": boot_entry,
-    "initramfs_hook": initramfs_hook,
-    "rollback_timer": rollback_timer,
-    "snapset": snapset,
-    "snapset_info": snapset_info,
-    "snapshot": snapshot,
-}
+# An action plugin runs on the controller.
+MODULES = {name: module for name, module in documented.MODULES.items() if name not in documented.ACTIONS}
 RECORDINGS = [path.stem for path in recorded.RECORDINGS]
 # A host that has a whole set "s" of thick/c and thin/t2.
 ORDINARY = "debian13-active"
@@ -106,9 +91,14 @@ def _host_state(name: str) -> HostState:
     return recorded.host_state(_recording(name))
 
 
+def _answer(recording: Mapping[str, Any]) -> SimpleNamespace:
+    stdout, stderr = ("\n".join(recording[part]).encode() for part in ("report", "stderr"))
+    return SimpleNamespace(returncode=recording["rc"], stdout=stdout, stderr=stderr)
+
+
 @dataclass(frozen=True)
 class Run:
-    """What a module printed, how often it asked LVM, and the commands that would have changed something."""
+    """What a module printed, how often it read LVM's report, and the commands that would have changed something."""
 
     result: dict[str, Any]
     asked: int
@@ -121,11 +111,11 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
     commands: list[tuple[str, ...]] = []
 
     def report(argv: Sequence[str], **_options: Any) -> SimpleNamespace:
+        if tuple(argv[1:]) == duplicates_arguments():
+            return SimpleNamespace(returncode=0, stdout=b'{"report": [{"pv": []}]}', stderr=b"")
         assert tuple(argv[1:]) == report_arguments()
         asked.append(argv)
-        recording = _recording(host)
-        stdout, stderr = ("\n".join(recording[part]).encode() for part in ("report", "stderr"))
-        return SimpleNamespace(returncode=recording["rc"], stdout=stdout, stderr=stderr)
+        return _answer(_recording(host))
 
     def stop(plan: Plan, *_more: object) -> None:
         commands.extend(step.arguments() for step in plan.steps if isinstance(step, LvmStep))

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import subprocess
 import tarfile
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import given
 from jinja2.sandbox import SandboxedEnvironment
@@ -80,3 +82,31 @@ def test_a_host_cannot_choose_where_its_evidence_goes(one_id: str) -> None:
     # The other one is only compared.
     used = [name for name, text in ROLLBACK.items() if "before.id" in str(text)]
     assert used == ["_rollback_boot", "_rollback_file"]
+    host = environment.from_string(ROLLBACK["_rollback_host"]).render({"inventory_hostname": one_id})
+    assert re.fullmatch(r"[A-Za-z0-9._-]*", host)
+    assert [name for name, text in ROLLBACK.items() if "inventory_hostname" in str(text)] == ["_rollback_host"]
+
+
+def test_evidence_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "df").write_text("#!/bin/sh\necho Avail; echo 4096\n")
+    (tmp_path / "df").chmod(0o755)
+    (tmp_path / "log").write_bytes(bytes(3 << 20))
+    argv = ["sh", "-c", ROLLBACK["_rollback_pack"], "sh", str(tmp_path / "packed"), str(tmp_path / "log")]
+    env = {"PATH": f"{tmp_path}:{os.defpath}"}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"rollback_fetch has 3 MiB, but {tmp_path} has room for 2 MiB: fetch less")
+    assert not (tmp_path / "packed").exists()
+    (tmp_path / "log").write_bytes(bytes(1 << 20))
+    assert subprocess.run(argv, capture_output=True, check=False, env=env).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to somebody else")
+def test_evidence_does_not_go_to_a_directory_of_somebody_else(tmp_path: Path) -> None:
+    place = tmp_path / "evidence"
+    place.mkdir()
+    os.chown(place, 65534, 65534)
+    argv = ["sh", "-c", ROLLBACK["_rollback_make_place"], "sh", str(place), str(place / "a")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, list(place.iterdir())) == (1, [])
+    assert done.stderr.startswith(f"{place} belongs to somebody else: set rollback_fetch_dest")

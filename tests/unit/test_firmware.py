@@ -32,7 +32,7 @@ def test_with_secure_boot_the_guest_cannot_write_the_keys(one: firmware.Firmware
 
 def test_own_keys_are_the_only_keys_of_the_firmware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEPOINT_CACHE", str(tmp_path))
-    line = firmware.enrolment(Path("/tree"), Path("/image/varstore.fd"))
+    line = firmware.enrolment_command(Path("/tree"), Path("/image/varstore.fd"))
     assert line[0] == f"{tmp_path}/envs/main/bin/virt-fw-vars"
     assert line[line.index("--input") + 1] == "/usr/share/OVMF/OVMF_VARS_4M.fd"
     assert line[line.index("--output") + 1] == "/image/varstore.fd"

@@ -69,7 +69,7 @@ def test_inventory() -> None:
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a/b", "..", "a" * 64])
 def test_invalid_machine_names_are_refused(name: str) -> None:
-    with pytest.raises(host.LabError, match="no name for a machine"):
+    with pytest.raises(host.LabError, match="is not a valid name of a machine"):
         guest.directory_of(name)
 
 
@@ -87,6 +87,17 @@ def machine(cache: Path, image_name: str = "trixie") -> Any:
         port=2222,
     )
     return qemu.QemuGuest(directory, settings)
+
+
+@pytest.mark.parametrize("booted", [True, False])
+def test_the_log_of_the_console_outlives_the_machine(cache: Path, *, booted: bool) -> None:
+    one = machine(cache)
+    if booted:
+        one.serial_log.write_text("panic")
+    one.remove()
+    assert not one.directory.exists()
+    kept = [(path.name, path.read_text()) for path in (cache / "consoles").glob("*")]
+    assert kept == ([("one.log", "panic")] if booted else [])
 
 
 def test_a_machine_is_found_as_it_was_saved(cache: Path) -> None:

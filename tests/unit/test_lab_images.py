@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the images of the VM lab contain: sources of packages, partitions, volumes and thin pools."""
+"""The content of the lab's images: partitions, volumes and thin pools."""
 
 from __future__ import annotations
 
@@ -11,52 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from vm import encryption, firmware, grub, host, image, ranges, recipe, sources, thin
-
-
-@pytest.mark.parametrize(
-    ("targets", "debian", "security"),
-    [
-        pytest.param(
-            "Docker|Docker|https://apt.example/linux/debian/\n"
-            "Debian|Debian|http://mirror.example/debian/\n"
-            "Debian|Debian-Security|http://mirror.example/security/\n"
-            "Debian|Debian|http://second.example/debian/\n",
-            "http://mirror.example/debian",
-            "http://mirror.example/security",
-            id="by origin, the first of each",
-        ),
-        pytest.param(
-            "||http://mirror.example/tool/\n||http://mirror.example/debian\n||http://mirror.example/debian-security\n",
-            "http://mirror.example/debian",
-            "http://mirror.example/debian-security",
-            id="by path, before APT has fetched anything",
-        ),
-        pytest.param(
-            "Debian|Debian|http://mirror.example/d\n", "http://mirror.example/d", None, id="no security archive"
-        ),
-        pytest.param("", sources.Mirror.debian, sources.Mirror.security, id="no APT"),
-    ],
-)
-def test_mirrors(targets: str, debian: str, security: str | None) -> None:
-    assert sources.mirror_of(targets) == sources.Mirror(debian=debian, security=security)
-
-
-def test_sources_of_a_guest() -> None:
-    mirror = sources.Mirror(debian="http://m.example/debian", security="http://m.example/security")
-    signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-    assert mirror.lines("trixie").splitlines() == [
-        f"deb {signed} http://m.example/debian trixie main",
-        f"deb {signed} http://m.example/debian trixie-updates main",
-        f"deb {signed} http://m.example/security trixie-security main",
-    ]
-    assert "security" not in sources.Mirror(security=None).lines("trixie")
-
-
-def test_sources_of_unstable() -> None:
-    mirror = sources.Mirror(debian="http://m.example/debian", frozen=True)
-    signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg check-valid-until=no]"
-    assert mirror.lines("sid") == f"deb {signed} http://m.example/debian sid main\n"
+from vm import encryption, firmware, grub, host, image, ranges, recipe, thin
 
 
 def segment(name: str, start: int, size: int) -> dict[str, str]:
@@ -135,7 +90,7 @@ def test_each_suite_has_the_same_images() -> None:
             (" dracut", None, "dracut", firmware.BIOS, False),
             (" UEFI", None, "initramfs-tools", firmware.UEFI, False),
             (" Secure Boot", None, "initramfs-tools", firmware.SECURE_BOOT, False),
-            (" Secure Boot with keys of its own", None, "initramfs-tools", firmware.OWN_KEYS, False),
+            (" Secure Boot with own keys", None, "initramfs-tools", firmware.OWN_KEYS, False),
             (" encrypted", None, "initramfs-tools", firmware.BIOS, True),
         ]
     )
@@ -167,7 +122,7 @@ def test_a_menu_with_bls_files_has_the_same_options() -> None:
 
 
 def test_encryption_reads_the_key_from_a_file() -> None:
-    argv = encryption.conversion("/tree/key", Path("plain"), Path("encrypted"))
+    argv = encryption.conversion_command("/tree/key", Path("plain"), Path("encrypted"))
     assert argv[-2:] == ["plain", "encrypted"]
     assert "secret,id=key,file=/tree/key" in argv
     assert "key-secret=key,iter-time=10" in argv

@@ -18,13 +18,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # If a number grows, give the reason in the commit.
 FILES = {
-    "boot_backup": 50,
-    "boot_entry": 48,
-    "initramfs_hook": 36,
-    "rollback_timer": 67,
-    "snapset": 48,
-    "snapset_info": 27,
-    "snapshot": 48,
+    "boot_backup": 58,
+    "boot_entry": 52,
+    "initramfs_hook": 41,
+    "rollback_timer": 66,
+    "snapset": 51,
+    "snapset_info": 28,
+    "snapshot": 51,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

@@ -25,11 +25,11 @@ def table(*rows: str) -> str:
 
 
 def test_a_row_is_a_job() -> None:
-    assert plan.read(table(ROW)) == (plan.Job("thick", "trixie", "uml", "test", 2.5, 8.0),)
+    assert plan.parse_table(table(ROW)) == (plan.Job("thick", "trixie", "uml", "test", 2.5, 8.0),)
 
 
 def test_a_job_without_minutes_in_the_last_column_is_not_run_without_user_mode_linux() -> None:
-    job, other = plan.read(table(ROW, "| thin | trixie | uml | test | 2 | - |"))
+    job, other = plan.parse_table(table(ROW, "| thin | trixie | uml | test | 2 | - |"))
     kept, dropped = plan.without_uml([job, other])
     assert [(one.name, one.machine, one.minutes) for one in kept] == [("thick", "qemu", 8.0)]
     assert dropped == (other,)
@@ -46,18 +46,18 @@ def test_a_job_without_minutes_in_the_last_column_is_not_run_without_user_mode_l
     ],
 )
 def test_an_invalid_row_is_quoted_in_the_error(row: str) -> None:
-    with pytest.raises(ToolError, match=r"cannot be understood: \| thick"):
-        plan.read(table(row))
+    with pytest.raises(ToolError, match=r"contains an invalid job: \| thick"):
+        plan.parse_table(table(row))
 
 
 def test_a_job_must_not_occur_twice() -> None:
     with pytest.raises(ToolError, match="this job twice: thick on trixie, uml"):
-        plan.read(table(ROW, ROW))
+        plan.parse_table(table(ROW, ROW))
 
 
 def test_the_table_must_exist() -> None:
-    with pytest.raises(ToolError, match="no table of jobs"):
-        plan.read("# The tests\n")
+    with pytest.raises(ToolError, match="contains no table of jobs"):
+        plan.parse_table("# The tests\n")
 
 
 def of_minutes(*minutes: float) -> list[plan.Job]:
@@ -65,19 +65,19 @@ def of_minutes(*minutes: float) -> list[plan.Job]:
 
 
 def test_three_lanes_share_the_jobs() -> None:
-    assert plan.planned(of_minutes(5, 4, 4, 3, 3)) == 7
+    assert plan.planned_minutes(of_minutes(5, 4, 4, 3, 3)) == 7
 
 
 def test_a_plan_that_is_too_long_fails_at_once() -> None:
     plan.check(of_minutes(60, 60, 60))
-    with pytest.raises(ToolError, match="planned to take 61 minutes, and at most 60"):
+    with pytest.raises(ToolError, match=r"take 61 minutes according to .*, and at most 60 are allowed"):
         plan.check(of_minutes(60, 60, 61))
 
 
 def test_every_job_of_the_table_has_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "artefact", lambda: Path("/artefact.tar.gz"))
     for series in get_args(plan.Series):
-        for job in plan.jobs_of(series):
+        for job in plan.jobs_in_series(series):
             assert image.recipe_of(job.image).name == job.image
             assert len(job.slug) < 64
             assert jobs.command(job, tmp_path).argv
@@ -96,9 +96,9 @@ def test_a_job_can_have_a_part_and_a_sample(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "place"),
+    ("output", "progress"),
     [
-        ("TASK [Take the safe point] *****\nok: [one]\n", "Take the safe point"),
+        ("TASK [Take the snapset] *****\nok: [one]\n", "Take the snapset"),
         (
             "TASK [one] **\ntests/test_a.py::test_it[x] PASSED [ 3%]\ntests/test_a.py::test_more ",
             "test_a.py::test_more",
@@ -108,12 +108,12 @@ def test_a_job_can_have_a_part_and_a_sample(tmp_path: Path) -> None:
         ("nothing of that\n", ""),
     ],
 )
-def test_the_progress_of_a_program(tmp_path: Path, output: str, place: str) -> None:
+def test_the_progress_of_a_program(tmp_path: Path, output: str, progress: str) -> None:
     log = tmp_path / "log"
     log.write_text(output)
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    assert programs.Running(process, "title", log).place() == place
+    assert programs.Running(process, "title", log).progress() == progress
 
 
 def test_a_result_is_void_if_the_tested_files_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,15 +124,15 @@ def test_a_result_is_void_if_the_tested_files_change(tmp_path: Path, monkeypatch
         (tmp_path / name).write_text("one")
 
     def now() -> str:
-        results.tree.cache_clear()
-        return results.tree()
+        results.tested_files_digest.cache_clear()
+        return results.tested_files_digest()
 
     first = now()
     (tmp_path / "docs/b.md").write_text("two")
     assert now() == first
     (tmp_path / "plugins/a.py").write_text("two")
     assert now() != first
-    results.tree.cache_clear()
+    results.tested_files_digest.cache_clear()
 
 
 def test_passed_results_replace_older_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,9 +141,9 @@ def test_passed_results_replace_older_ones(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(results, "image_key", lambda _name, _machine: "image")
     reports.write(tmp_path / "new" / "report.xml", "thick", [reports.Case("it", 1)])
     for tree in ("first", "second"):
-        monkeypatch.setattr(results, "tree", lambda tree=tree: tree)
+        monkeypatch.setattr(results, "tested_files_digest", lambda tree=tree: tree)
         results.keep(job, tmp_path / "new")
-    assert results.passed(results.passed_before(job))
+    assert results.passed(results.kept_reports(job))
     assert [path.parent.name for path in (tmp_path / "passed").glob("*/*")] == ["second-image"]
     reports.write(tmp_path / "bad" / "report.xml", "thick", [reports.Case("it", 1, "no")])
     assert not results.passed(tmp_path / "bad")
@@ -167,7 +167,7 @@ def test_the_machines_of_the_table_have_unique_names_and_known_images() -> None:
 def test_a_program_that_does_not_exist_is_a_problem_without_traceback(tmp_path: Path) -> None:
     problem = programs.Programs().run("title", ["/no/such/program"], env={}, log=tmp_path / "log", limit=10)
     assert problem is not None
-    assert problem.startswith("it could not be started: ")
+    assert problem.startswith("it cannot be started: ")
     assert "/no/such/program" in problem
 
 
@@ -179,4 +179,4 @@ def test_a_job_is_run_with_its_ansible_core() -> None:
 
 
 def all_jobs() -> tuple[plan.Job, ...]:
-    return plan.read(plan.README.read_text(encoding="utf-8"))
+    return plan.parse_table(plan.README.read_text(encoding="utf-8"))

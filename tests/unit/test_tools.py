@@ -46,7 +46,7 @@ def test_a_controller_uses_a_python_of_this_machine_if_possible() -> None:
 
 def test_otherwise_a_controller_uses_the_python_of_another_debian(debian12: pytest.MonkeyPatch) -> None:
     assert envs.choose_python(CORE_221) is None
-    assert envs.why_not(CORE_221) is None
+    assert envs.unavailable_reason(CORE_221) is None
     debian12.setattr(debian, "find", lambda _suite: OTHER)
     assert envs.choose_python(CORE_221) == OTHER
     assert CORE_221.command("python", "-V") == ["enter", "--", CORE_221.tool("python"), "-V"]
@@ -54,7 +54,7 @@ def test_otherwise_a_controller_uses_the_python_of_another_debian(debian12: pyte
 
 @pytest.mark.usefixtures("debian12")
 def test_only_controllers_use_another_debian() -> None:
-    assert envs.why_not(envs.FLOOR) == f"{envs.FLOOR.title}: not run, no Python 3.9 on this machine"
+    assert envs.unavailable_reason(envs.FLOOR) == f"{envs.FLOOR.title}: not run, because this machine has no Python 3.9"
 
 
 def test_a_controller_that_was_not_run_is_a_failure(debian12: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_sizes_of_disks(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "2T", "G", "-1M", "1.5G"])
 def test_invalid_sizes_are_refused(text: str) -> None:
-    with pytest.raises(LabError, match="is no size of a disk"):
+    with pytest.raises(LabError, match="is not a valid size of a disk"):
         uml.size_of(text)
 
 
@@ -54,7 +54,7 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[uml_kernel.
     """Two kernels in the cache, the newer one first, on a machine that could run them."""
     monkeypatch.setenv("SAFEPOINT_CACHE", str(tmp_path))
     found = [uml_kernel.Kernel(version, tmp_path / version) for version in ("7.2", "7.1")]
-    monkeypatch.setattr(uml_kernel, "why_never", lambda: None)
+    monkeypatch.setattr(uml_kernel, "unsupported_reason", lambda: None)
     monkeypatch.setattr(uml_kernel, "candidates", lambda: found)
     return found
 
@@ -96,20 +96,20 @@ def test_if_no_kernel_passes_the_reason_is_that_of_the_newest(monkeypatch: pytes
 def test_a_verdict_is_valid_for_one_host_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEPOINT_CACHE", str(tmp_path))
     (tmp_path / "uml").mkdir()
-    uml_kernel.Verdicts().keep("7.2", "")
+    uml_kernel.Verdicts().store("7.2", "")
     (tmp_path / "uml" / "verdicts.json").write_text(json.dumps({"7.2 on another": "no"}))
-    assert uml_kernel.Verdicts().of("7.2") is None
+    assert uml_kernel.Verdicts().problem_of("7.2") is None
 
 
 def test_without_a_tun_device_there_is_no_user_mode_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uml_kernel, "TUN", tmp_path / "tun")
-    assert "tun" in (uml_kernel.why_never() or "")
+    assert "tun" in (uml_kernel.unsupported_reason() or "")
 
 
 def test_both_ends_of_a_connection_are_closed() -> None:
     one, near = socket.socketpair()
     far, two = socket.socketpair()
-    thread = threading.Thread(target=uml_process.pump, args=(near, far))
+    thread = threading.Thread(target=uml_process.forward, args=(near, far))
     thread.start()
     one.sendall(b"hello")
     assert two.recv(5) == b"hello"

@@ -11,8 +11,10 @@ forward, and carries out what is to happen meanwhile.
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +23,15 @@ import builders as b
 import driver
 from backups import ROOT, backup, host, taken
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._model import Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program.watch import FUNCTIONS, PROGRAM
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
 
 SHELLS = {"dash": ["/bin/dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"]}
 TAGS = _tags.TimerTags(
@@ -247,7 +252,7 @@ def make_timer(top: Path, *, shell: str = "dash", boot: bool = False, **values: 
     rollback = driver.rollback_script_of(armed_on)
     places = {name: f"{top}/{name.lower()}" for name in (*script.PLACES, "STATUS", "MOTD")}
     places |= {"STATUS": f"{top}/run/status", "MOTD": f"{top}/run/motd.d/s", "LOCK": f"{top}/run/lock"}
-    shown = {**places, "BOOT": "/boot", "TICK": str(TICK), **values}
+    shown = {**places, "TICK": str(TICK), **values}
     timer.write("facts", script.facts(TAGS, rollback, armed_on) + "".join(f"{k}='{v}'\n" for k, v in shown.items()))
     timer.write("members", script.members(rollback))
     timer.write("failed", f"0 {b.BOOT}")
@@ -267,6 +272,35 @@ def make_timer(top: Path, *, shell: str = "dash", boot: bool = False, **values: 
     sums = subprocess.run(["sha256sum", "facts", "members"], cwd=top, capture_output=True, text=True, check=True)
     timer.write("SHA256SUMS", sums.stdout)
     return timer
+
+
+def place_timer(top: Path) -> Path:
+    """Fill the directory of a timer with a backup of /boot."""
+    make_timer(top, boot=True)
+    return top
+
+
+def list_boot(top: Path, *trees: Tree) -> None:
+    """Write the files from which the program restores ``trees``, whose filesystems are mounted."""
+    mounts = [Mount(tree.mountpoint, "/dev/x", tree.fstype, (254, place)) for place, tree in enumerate(trees)]
+    devices = {mount.mountpoint: (mount.source, "") for mount in mounts}
+    (top / "boot").write_text(script.boot_list(trees))
+    (top / "menus").write_text(script.menus(trees))
+    (top / "filesystems").write_text(script.filesystems(devices, mounts, trees))
+
+
+def shell_of(test: str) -> str:
+    """The name of the shell for a test, always the same. With TIMER_SHELL=bash in the environment it is that one."""
+    names = sorted(SHELLS)
+    return os.environ.get("TIMER_SHELL") or names[zlib.crc32(test.encode()) % len(names)]
+
+
+def call(top: Path, command: str) -> list[str]:
+    """Run shell code with the functions of the program, in the directory of a timer.
+
+    Return what it printed, and last the reason if a function has given one.
+    """
+    return Timer(top, shell_of(top.parent.name)).call(f'make_scratch\n{command}\ncat "$SCRATCH/reason" 2>/dev/null || :')
 
 
 def executable(path: Path, text: str) -> None:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible on guests: one directory with the configuration, the collection and the inventory that its programs need."""
+"""Ansible for guests: one directory with the configuration, the collection and the inventory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ home = {home}
 nocolor = true
 gathering = explicit
 localhost_warning = false
-# Guests may be busy for long.
+# Guests can be busy for a long time.
 timeout = 60
 
 [inventory]
@@ -32,19 +32,19 @@ inventory_unparsed_warning = false
 
 [ssh_connection]
 pipelining = true
-# Ansible's own short name: the path of a socket has 107 bytes, and caches may lie deep.
+# Ansible's own short name: a socket's path has at most 107 bytes, and the path of a cache can be long.
 control_path =
 ssh_args = -o ControlMaster=auto -o ControlPersist=300s
 """
-# What in the environment would lead Ansible elsewhere.
-MISLEADING = ("ANSIBLE_", "PYTHON", "VIRTUAL_ENV")
+# Environment variables that would change what Ansible does.
+REMOVED_VARIABLES = ("ANSIBLE_", "PYTHON", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)
 class Controller:
-    """The Ansible of a Python environment (`home`), with all that is its own in `state`, which may be deleted.
+    """The Ansible of the Python environment `home`. Its own files are in `state`, which may be deleted.
 
-    `prefix` stands before each of its programs, if they do not run on this machine as they are.
+    `prefix` precedes each of its programs if they do not run directly on this machine.
     """
 
     home: Path
@@ -54,16 +54,16 @@ class Controller:
 
     @property
     def inventory(self) -> Path:
-        """The inventory; Molecule has it in the same place."""
+        """The inventory. Molecule uses the same path."""
         return self.state / "inventory" / "lab.yml"
 
     @property
     def collections(self) -> Path:
-        """Where Ansible looks for the collection."""
+        """The directory in which Ansible searches for the collection."""
         return self.state / "collections"
 
     def install(self, source: Path) -> None:
-        """Install the collection: its artefact, as users do, or a link to the checkout. LabError if that fails."""
+        """Install the collection: an artefact as users do, or a link to a checkout. LabError if that fails."""
         place = self.collections / "ansible_collections" / "safepoint" / "lvm"
         if place.is_symlink():
             place.unlink()
@@ -81,10 +81,10 @@ class Controller:
         if done.returncode:
             raise LabError(f"the collection cannot be installed: {done.stdout}{done.stderr}")
 
-    def reach(self, *names: str) -> None:
-        """Write down how these machines are reached, which have to run."""
+    def write_inventory(self, *names: str) -> None:
+        """Write the inventory of these machines. LabError if one of them is not running."""
         self.inventory.parent.mkdir(parents=True, exist_ok=True)
-        text = ssh.inventory([machines.find(name).reach() for name in names])
+        text = ssh.inventory([machines.find(name).running_access() for name in names])
         self.inventory.write_text(text, encoding="utf-8")
 
     @property
@@ -93,11 +93,11 @@ class Controller:
         return self.state / "ansible.cfg"
 
     def variables(self) -> dict[str, str]:
-        """The process environment for Ansible's programs."""
-        mine = {name: value for name, value in os.environ.items() if not name.startswith(MISLEADING)}
+        """The environment variables for Ansible's programs."""
+        mine = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED_VARIABLES)}
         mine |= {"ANSIBLE_CONFIG": str(self.configuration), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
         return mine | {"PATH": os.pathsep.join([str(self.home / "bin"), mine.get("PATH", os.defpath)])}
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """The command line of a program of Ansible's on these machines."""
+        """The command line of one of Ansible's programs on these machines."""
         return [*self.prefix, str(self.home / "bin" / program), "--inventory", str(self.inventory), *arguments]

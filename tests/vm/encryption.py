@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A physical volume that is encrypted with LUKS, and opened in the initramfs with a key file.
+"""A PV that is encrypted with LUKS and opened in the initramfs with a key file. Pure.
 
-The kernel of the host need not know dm-crypt: the volume is written in the clear, and qemu-img encrypts it. Values
-only, nothing runs here.
+The host's kernel does not need dm-crypt: the PV is written unencrypted, then qemu-img encrypts it.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-# For the header of LUKS1, which takes about 2 MiB, in front of what it encrypts.
+# The LUKS1 header takes about 2 MiB before the encrypted data.
 HEADER_MIB = 4
-# In front of the first volume, and what its extents are rounded up to.
+# Space for LVM's metadata before the first volume, and for rounding up to extents.
 METADATA_MIB = 8
 KEY_FILE = "/etc/cryptsetup-keys.d/lvm.key"
-# Whoever has the image may read it: nothing in it is secret.
+# Nothing in the image is secret.
 KEY = "the key of the lab\n"
 FILES = {
     KEY_FILE: KEY,
@@ -30,8 +29,8 @@ FILES = {
 }
 
 
-def conversion(key_file: str, plain: Path, encrypted: Path) -> list[str]:
-    """The command line that encrypts a file; a key file is no password, so its key is derived in few iterations."""
+def conversion_command(key_file: str, plain: Path, encrypted: Path) -> list[str]:
+    """The command that encrypts a file. The key is in a file, so few iterations are enough to derive it."""
     options = [
         "--object",
         f"secret,id=key,file={key_file}",
@@ -46,5 +45,5 @@ def conversion(key_file: str, plain: Path, encrypted: Path) -> list[str]:
 
 
 def used_mib(sizes: Iterable[int]) -> int:
-    """How much of a physical volume with volumes of these sizes has to be encrypted; what is free may be noise."""
+    """The size of the part of a PV with these volumes that must be encrypted. Free space needs no content."""
     return sum(sizes) + METADATA_MIB

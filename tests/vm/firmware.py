@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a guest's machine starts with: SeaBIOS, or UEFI with or without Secure Boot.
+"""The firmware of a machine: SeaBIOS, or UEFI with or without Secure Boot.
 
-UEFI is OVMF. Its variables (boot entries, keys, what is revoked) lie in a file of the machine, its varstore, which
-begins as a copy of the image's. There Debian has no boot entry: in the first boot the firmware starts shim from the
-removable path, EFI/BOOT/BOOTX64.EFI, and shim makes the entry.
+UEFI is OVMF. Its variables (boot entries, keys, revoked loaders) are in a file of the machine, the varstore, which is a
+copy of the image's. That one has no boot entry for Debian. So in the first boot the firmware starts shim from the
+removable path, EFI/BOOT/BOOTX64.EFI, and shim creates the entry.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from vm.host import OVMF, LabError, cache_directory
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Owner of the lab's own keys in the firmware's lists of keys; any GUID will do.
+# The owner of the lab's keys in the firmware's lists. Any GUID is valid.
 OWNER = "3b2f7a52-8f0e-4d53-9a0c-5afeb0070001"
 KEYS = "/etc/secureboot"
 
 
-# The EFI system partition, which is the first one of the disk.
+# The EFI system partition (ESP), the first partition of the disk.
 ESP_MIB = 64
 ESP_UUID = "5AFE-B007"
 ESP_FSTAB = f"UUID={ESP_UUID} /boot/efi vfat umask=0077 0 1"
@@ -31,7 +31,7 @@ ESP_FSTAB = f"UUID={ESP_UUID} /boot/efi vfat umask=0077 0 1"
 
 @dataclass(frozen=True)
 class Firmware:
-    """One kind of firmware: files of OVMF, and what the guest has for it. Without files it is SeaBIOS."""
+    """A kind of firmware: the files of OVMF, and what the guest needs for it. Without files it is SeaBIOS."""
 
     packages: tuple[str, ...]
     grub_terminal: str
@@ -42,23 +42,23 @@ class Firmware:
 
     @property
     def uefi(self) -> bool:
-        """True unless it is a BIOS."""
+        """Whether it is UEFI."""
         return self.code != ""
 
     @property
     def secure(self) -> bool:
-        """True if nothing is started that has no signature of a known key."""
+        """Whether it only starts programs that are signed with a known key."""
         return "secboot" in self.code
 
     @property
     def new_varstore(self) -> Path:
-        """OVMF's variables as it is delivered."""
+        """The variables that come with OVMF."""
         return OVMF / self.variables
 
 
-# What grub-install does, which wants the ESP mounted, and not every kernel can. In the shell: disk, and boot, the UUID
-# of /boot. It is what Debian has when told to install to the removable path as well: only from there shim starts its
-# fallback, which makes the boot entry that BOOTX64.CSV describes.
+# Does what grub-install does. That one needs a mounted ESP, which not every kernel supports. Variables of the shell:
+# `disk`, and `boot`, the UUID of /boot. The result is what Debian creates if it also installs to the removable path.
+# Only from that path shim starts its fallback, which creates the boot entry described in BOOTX64.CSV.
 _UEFI_INSTALL = f"""\
 mkdir -p /boot/efi /boot/grub/x86_64-efi /boot/grub/fonts
 cd /usr/lib/grub/x86_64-efi
@@ -98,9 +98,9 @@ UEFI = Firmware(
     code="OVMF_CODE_4M.fd",
     variables="OVMF_VARS_4M.fd",
 )
-# The keys that hosts are delivered with: Microsoft's, which has signed Debian's shim, which knows Debian's.
+# The keys of ordinary hosts: Microsoft's. It signed Debian's shim, which contains Debian's key.
 SECURE_BOOT = replace(UEFI, code="OVMF_CODE_4M.secboot.fd", variables="OVMF_VARS_4M.ms.fd")
-# No other keys than the lab's own. The guest has their secret halves, so that a test can sign and revoke what it likes.
+# Only the lab's own keys. The guest has the private keys too, so a test can sign and revoke anything.
 OWN_KEYS = replace(
     UEFI,
     packages=(*UEFI.packages, "shim-unsigned", "sbsigntool", "efitools", "openssl"),
@@ -110,41 +110,39 @@ OWN_KEYS = replace(
 
 
 def arguments(firmware: Firmware, *, varstore: str) -> list[str]:
-    """QEMU's options for a machine with that firmware; `varstore` is the path of its variables, escaped for QEMU."""
+    """QEMU's options for this firmware. `varstore` is the path of its variables, escaped for QEMU."""
     if not firmware.uefi:
         return []
     argv = ["-machine", "q35"]
     if firmware.secure:
-        # Only code in system management mode may write the variables: else the guest could change keys as it likes.
+        # Only code in system management mode may write the variables. Otherwise the guest could change the keys.
         argv = ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"]
     argv += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF / firmware.code}"]
     return [*argv, "-drive", f"if=pflash,unit=1,format=raw,file={varstore}"]
 
 
 def virt_fw_vars() -> Path:
-    """The program that writes keys into a varstore; it comes with the environment of the tests' tools."""
+    """The program that writes keys into a varstore. It is in the environment `main`."""
     return cache_directory() / "envs" / "main" / "bin" / "virt-fw-vars"
 
 
 def require(firmware: Firmware) -> None:
-    """Raise LabError if something is missing with which an image with that firmware is built."""
+    """Raise LabError if a program is missing that is needed to build an image with this firmware."""
     if firmware.own_keys and not virt_fw_vars().exists():
-        raise LabError(
-            f"keys are put into the firmware's variables by {virt_fw_vars()}, which is missing: run make setup"
-        )
+        raise LabError(f"{virt_fw_vars()} is missing, which writes keys into the firmware's variables: run make setup")
 
 
-def enrolment(tree: Path, varstore: Path) -> list[str]:
-    """The command line that writes a varstore in which the keys of the guest in `tree` are the only ones."""
+def enrolment_command(tree: Path, varstore: Path) -> list[str]:
+    """The command that writes a varstore with only the keys of the guest in `tree`."""
     argv = [str(virt_fw_vars()), "--input", str(OWN_KEYS.new_varstore), "--output", str(varstore), "--secure-boot"]
     for option, name in (("--set-pk", "PK"), ("--add-kek", "KEK"), ("--add-db", "db")):
         argv += [option, OWNER, f"{tree}{KEYS}/{name}.crt"]
     return argv
 
 
-# Run in the guest's tree before GRUB is installed, which takes shim from there. It has no signature but the lab's: of
-# Microsoft's there are several, and `sbattach --remove` takes the first. GRUB and the kernel need none of the lab's:
-# Debian's is checked by shim, which knows it.
+# Runs in the guest's tree before GRUB is installed, which takes shim from there. shim gets only the lab's signature:
+# Microsoft's shim has several, and `sbattach --remove` removes only the first. GRUB and the kernel keep Debian's
+# signature, which shim checks with the key that it contains.
 KEYS_SCRIPT = f"""\
 set -eu
 umask 077

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""GRUB of a guest: its settings, and what makes a finished tree bootable. Values only, nothing runs here."""
+"""GRUB in a guest: its settings, and the script that makes the finished tree bootable. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vm.firmware import Firmware
 
-# Debian's own questions, answered: GRUB is installed by the image builder, onto the loop device of the image.
+# Answers to the questions of Debian's packages: the image builder installs GRUB itself, on a loop device.
 DEBCONF = """\
 grub-pc grub-pc/install_devices_empty boolean true
 grub-efi-amd64 grub2/force_efi_extra_removable boolean true
@@ -26,17 +26,17 @@ GRUB_DISABLE_OS_PROBER=true
 
 
 def command_line(root: str) -> str:
-    """What GRUB gives the kernel when it has no settings but those above; `root` is the device."""
+    """The kernel command line that GRUB uses with the settings above. `root` is the root device."""
     found = re.search('^GRUB_CMDLINE_LINUX="(.*)"$', DEFAULTS, re.MULTILINE)
     return f"root={root} ro {found[1] if found else ''}"
 
 
 def script(root: str, firmware: Firmware, *, bls: bool) -> str:
-    """What makes the finished tree bootable. Its arguments are the disk and the UUID of /boot.
+    """The script that makes the finished tree bootable. Its arguments are the disk and the UUID of /boot.
 
-    On the host the root file system lies on a loop device, for which update-grub would write no menu entry; the names
-    are those that update-grub finds by itself in the guest. With `bls` the menu has the files of /boot/loader/entries
-    instead, which GRUB reads from 2.14 on.
+    On the host the root filesystem is on a loop device, for which update-grub would write no entry. So the script sets
+    the names that update-grub would find in the guest. With `bls` the menu uses the files in /boot/loader/entries (GRUB
+    2.14 and newer).
     """
     return f"""\
 set -eu
@@ -53,7 +53,7 @@ grep -q "root={root}" {"/boot/loader/entries/*.conf" if bls else "/boot/grub/gru
 
 
 def _bls_script(root: str) -> str:
-    """What gives the menu the files of the Boot Loader Specification; their names are as on Fedora and EL."""
+    """The part of the script that writes files of the Boot Loader Specification, named as on Fedora and EL."""
     return f"""\
 chmod -x /etc/grub.d/10_linux
 printf '%s\\n' '#!/bin/sh' 'echo blscfg' >/etc/grub.d/10_bls

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The life of a virtual machine: its directory, its process, and an SSH port on 127.0.0.1."""
+"""A virtual machine: its directory, its process, and the port on 127.0.0.1 that leads to its SSH server."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ from vm.host import LabError, cache_directory, tail
 from vm.ssh import HOST, Access
 
 CacheMode = Literal["unsafe", "writethrough", "none"]
-# What runs a guest's instructions: the processor under KVM, QEMU's emulation of one, or user-mode Linux.
+# What executes the guest's instructions: the processor (KVM), QEMU's emulation (TCG), or user-mode Linux.
 Accelerator = Literal["kvm", "tcg", "uml"]
 PORTS_TRIED = 4
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 BOOT_SECONDS: dict[Accelerator, int] = {"kvm": 120, "uml": 240, "tcg": 900}
-# Whether the guest is up: not while it shuts down, when its SSH server still answers.
+# Is the guest up? Not while it shuts down, although its SSH server still answers then.
 UP_CHECK = 'test "$(systemctl is-system-running)" != stopping && cat /proc/sys/kernel/random/boot_id'
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a virtual machine is made of; kept in its directory as vm.json.
+    """The settings of a virtual machine, stored in its directory as vm.json.
 
-    `suite` is the name of its image, `kernel` the version of user-mode Linux; 0 processors are as many as are best.
+    `suite` is the name of its image, `kernel` the version of user-mode Linux. With 0 `processors` it gets as many as
+    are fastest.
     """
 
     name: str
@@ -56,80 +57,80 @@ class Settings:
 
 
 class PortTaken(Exception):
-    """Somebody else listens where the guest's SSH server was to be reached."""
+    """Another process listens on the port for the guest's SSH server."""
 
 
 def directory_of(name: str) -> Path:
-    """The directory of a virtual machine, which need not exist."""
+    """The directory of a virtual machine, even if it does not exist. LabError if the name is invalid."""
     if not NAME.fullmatch(name):
-        raise LabError(f"{name!r} is no name for a machine: expected small letters, digits and inner hyphens")
+        raise LabError(f"{name!r} is not a valid name of a machine: use a-z, 0-9, and hyphens inside")
     return cache_directory() / "vms" / name
 
 
 @dataclass
 class Guest(ABC):
-    """One virtual machine."""
+    """A virtual machine."""
 
     directory: Path
     settings: Settings
 
     @abstractmethod
     def make_disks(self, golden: image.Image, sizes: list[str]) -> None:
-        """Create the machine's layer of the system disk, if that takes a file, and empty disks of these sizes."""
+        """Create the machine's own layer of the system disk, if that is a file, and empty disks of these sizes."""
 
     @abstractmethod
     def launch(self) -> None:
-        """Start the process, which then outlives this program. PortTaken, or LabError with what went wrong."""
+        """Start the machine's process, which continues after this program has ended. PortTaken, or LabError."""
 
     @property
     @abstractmethod
-    def sign(self) -> Path:
-        """A path in the command line of the machine's process, and of no other."""
+    def identifying_path(self) -> Path:
+        """A path that occurs in the command line of the machine's process, and of no other process."""
 
     @property
     def serial_log(self) -> Path:
-        """What the guest wrote to its serial console, from every boot."""
+        """The output of the guest's serial console, of all boots."""
         return self.directory / "serial.log"
 
     @property
     def pidfile(self) -> Path:
-        """Where the machine's process writes its number."""
+        """The file with the PID of the machine's process."""
         return self.directory / "machine.pid"
 
     @property
     def access(self) -> Access:
-        """How to reach the machine by SSH."""
+        """How to connect to the machine with SSH."""
         return Access(self.settings.name, self.settings.port, image.private_key())
 
     def save(self) -> None:
-        """Write vm.json, whole or not at all."""
+        """Write vm.json atomically."""
         draft = self.directory / "vm.json.new"
         draft.write_text(json.dumps(asdict(self.settings), indent=2), encoding="utf-8")
         draft.rename(self.directory / "vm.json")
 
     @property
     def pid(self) -> int:
-        """The process that the pidfile names, which may be gone; 0 without a pidfile."""
+        """The PID in the pidfile, even if that process has ended; 0 without a pidfile."""
         try:
             return int(self.pidfile.read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
             return 0
 
     def process(self) -> int | None:
-        """A file descriptor of the machine's process, for the caller to close; None when the machine does not run."""
+        """A file descriptor of the machine's process, for the caller to close. None if the machine is not running."""
         try:
             descriptor = os.pidfd_open(self.pid)
         except OSError:
             return None
-        # The number may belong to another process by now. One that has ended has no command line any more.
+        # Another process can have this PID by now. A process that has ended has no command line.
         with suppress(OSError):
-            if os.fsencode(self.sign) in Path(f"/proc/{self.pid}/cmdline").read_bytes():
+            if os.fsencode(self.identifying_path) in Path(f"/proc/{self.pid}/cmdline").read_bytes():
                 return descriptor
         os.close(descriptor)
         return None
 
     def running(self) -> bool:
-        """True while the machine's process lives."""
+        """Whether the machine's process is running."""
         descriptor = self.process()
         if descriptor is None:
             return False
@@ -137,21 +138,21 @@ class Guest(ABC):
         return True
 
     def start(self) -> None:
-        """Start the machine; at another port if the former one is taken."""
+        """Start the machine. If its port is taken, it gets another one. LabError if it cannot be started."""
         if self.running():
-            raise LabError(f"{self.settings.name!r} runs already")
+            raise LabError(f"{self.settings.name!r} is already running")
         for _attempt in range(PORTS_TRIED):
             with suppress(PortTaken):
                 self.launch()
                 return
             self.settings = replace(self.settings, port=free_port())
             self.save()
-        raise LabError(f"{self.settings.name!r} did not start: no port of {PORTS_TRIED} was free")
+        raise LabError(f"{self.settings.name!r} did not start: each of {PORTS_TRIED} ports was taken")
 
     def wait(self, *, previous_boot: str = "") -> str:
-        """Wait until the guest is up, in a boot other than `previous_boot`; the identifier of the boot.
+        """Wait until the guest is up, in another boot than `previous_boot`. Return the ID of the boot.
 
-        LabError with the end of the serial log when the machine ends, or when the guest takes too long.
+        LabError, with the end of the serial log, if the machine ends or the guest needs too long.
         """
         deadline = time.monotonic() + BOOT_SECONDS[self.settings.accelerator]
         while time.monotonic() < deadline:
@@ -165,7 +166,7 @@ class Guest(ABC):
         raise self.failure(f"did not answer within {BOOT_SECONDS[self.settings.accelerator]} s")
 
     def boot(self) -> None:
-        """Start the machine and wait until it is up; end it again if that fails."""
+        """Start the machine and wait until it is up. If that fails, stop it again."""
         self.start()
         try:
             self.wait()
@@ -174,19 +175,21 @@ class Guest(ABC):
             raise
 
     def summary(self) -> str:
-        """One line about the machine."""
+        """The machine in one line."""
         settings = self.settings
         state = f"running, pid {self.pid}, ssh port {settings.port}" if self.running() else "off"
         return f"{settings.name}: {settings.suite}, {settings.accelerator}, {settings.memory_mib} MiB, {state}"
 
     def failure(self, what: str) -> LabError:
-        """The error of a machine that is not up, with what it said last."""
+        """The error about a machine that is not up, with the end of its serial log."""
         name = self.settings.name
         log = tail(self.serial_log)
-        return LabError(f"{name!r} {what}; 'down {name}' removes it. The end of {self.serial_log}:\n{log}")
+        return LabError(
+            f"{name!r} {what}. To remove it, type python3 tests/vm down {name}. The end of {self.serial_log}:\n{log}"
+        )
 
     def boot_id(self) -> str:
-        """The identifier of the current boot; empty while the guest is not up."""
+        """The ID of the current boot; empty while the guest is not up."""
         try:
             done = subprocess.run(
                 self.access.command(["sh", "-c", UP_CHECK]), capture_output=True, text=True, check=False, timeout=60
@@ -195,40 +198,44 @@ class Guest(ABC):
             return ""
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    def name_itself(self) -> None:
-        """Give the guest its host name, now and for later boots."""
+    def set_host_name(self) -> None:
+        """Set the host name of the guest, now and for later boots."""
         name = shlex.quote(self.settings.name)
         script = f"echo {name} >/etc/hostname; hostname {name}; echo 127.0.1.1 {name} >>/etc/hosts; sync"
         if self.run(["sh", "-c", script]):
-            raise self.failure("took no host name")
+            raise self.failure("did not accept its host name")
 
-    def reach(self) -> Access:
-        """The access to a machine that runs; LabError if it does not."""
+    def running_access(self) -> Access:
+        """How to connect to a running machine. LabError if it is not running."""
         if not self.running():
-            raise LabError(f"{self.settings.name!r} is not running: boot it with 'start {self.settings.name}'")
+            raise LabError(
+                f"{self.settings.name!r} is not running: boot it with python3 tests/vm start {self.settings.name}"
+            )
         return self.access
 
     def run(self, argv: list[str]) -> int:
-        """Run a command in the guest with this program's own input and output; its exit code."""
-        return subprocess.run(self.reach().command(argv), check=False).returncode
+        """Run a command in the guest, with the input and output of this program. Return its exit code."""
+        return subprocess.run(self.running_access().command(argv), check=False).returncode
 
     def shell(self) -> int:
-        """A shell in the guest, at the terminal of this program; its exit code."""
-        argv = self.reach().ssh()
+        """Open a shell in the guest, on the terminal of this program. Return its exit code."""
+        argv = self.running_access().ssh()
         return subprocess.run([argv[0], "-t", *argv[1:]], check=False).returncode
 
     def copy(self, *, source: str, destination: str) -> int:
-        """Copy with rsync, whose exit code is returned; the path in the guest starts with `guest:`."""
-        return subprocess.run(self.reach().copy(source=source, destination=destination), check=False).returncode
+        """Copy with rsync, and return its exit code. The path in the guest starts with `guest:`."""
+        return subprocess.run(
+            self.running_access().copy(source=source, destination=destination), check=False
+        ).returncode
 
     def reboot(self) -> None:
-        """Restart the guest in an orderly way and wait until it is up again."""
+        """Reboot the guest regularly, and wait until it is up again."""
         boot = self.wait()
         self.run(["systemctl", "reboot"])
         self.wait(previous_boot=boot)
 
     def cut(self) -> None:
-        """Cut the power: the machine's process is killed, and whatever the guest had not written is lost."""
+        """Cut the power: kill the machine's process. Everything that the guest has not written is lost."""
         descriptor = self.process()
         if descriptor is None:
             return
@@ -239,13 +246,17 @@ class Guest(ABC):
             os.close(descriptor)
 
     def remove(self) -> None:
-        """End the machine and delete all that is its own."""
+        """Stop the machine and delete its directory. Only the log of its console is kept: it may explain a failure."""
         self.cut()
+        if self.serial_log.exists():
+            kept = cache_directory() / "consoles"
+            kept.mkdir(exist_ok=True)
+            shutil.move(self.serial_log, kept / f"{self.settings.name}.log")
         shutil.rmtree(self.directory)
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
+    """A TCP port that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

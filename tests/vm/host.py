@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machine the lab runs on: its tools, its cache directory, progress on the terminal and tool output in a log."""
+"""The machine on which the lab runs: its tools, the cache directory, progress messages, and the logs of tools."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LAB = Path(__file__).resolve().parent
 CHECKOUT = LAB.parents[1]
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 OVMF = Path("/usr/share/OVMF")
-# An ordinary user's PATH lacks the directories of half the tools.
+# The PATH of an ordinary user lacks the directories of many tools.
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
-# Serial consoles move the cursor and colour their words.
+# A serial console contains sequences for colours and cursor movement.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
-# What the lab runs on the host, and the Debian package of each. Everything else runs in the guest's own tree.
+# The programs that the lab runs on the host, with their Debian packages. All others run in the guest's own tree.
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
@@ -43,57 +43,57 @@ TOOLS = {
     "rsync": "rsync",
 }
 FILES = {KEYRING: "debian-archive-keyring", OVMF / "OVMF_CODE_4M.fd": "ovmf"}
-# What makes the tree of a Debian.
+# The packages that are needed to create the tree of a Debian.
 BOOTSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
 
-# A person who waits wants to see that something goes on.
-SAY_EVERY = 20
+# In seconds: a person who waits must see that something happens.
+PROGRESS_SECONDS = 20
 
 
 class LabError(Exception):
-    """Something the user has to know: the message says what happened and what to do."""
+    """An error for the user. The message says what happened and what to do."""
 
 
 def cache_directory() -> Path:
-    """Where images and virtual machines are kept: $SAFEPOINT_CACHE, or .cache in the checkout."""
+    """The directory with images and virtual machines: $SAFEPOINT_CACHE, or .cache in the checkout."""
     return Path(os.environ.get("SAFEPOINT_CACHE") or CHECKOUT / ".cache").resolve()
 
 
 def missing_packages() -> list[str]:
-    """Names of the Debian packages that have to be installed before the lab can work."""
+    """The names of the Debian packages that the lab needs and that are not installed."""
     missing = {package for tool, package in TOOLS.items() if not shutil.which(tool)}
     missing |= {package for file, package in FILES.items() if not file.exists()}
     return sorted(missing)
 
 
-def missing_of(packages: Sequence[str]) -> list[str]:
-    """Those of these packages of the lab that have to be installed."""
+def missing_among(packages: Sequence[str]) -> list[str]:
+    """Those of these packages that the lab needs and that are not installed."""
     return [package for package in missing_packages() if package in packages]
 
 
 def say(text: str) -> None:
-    """Tell the person at the keyboard something, on standard error."""
+    """Print a line for the user, on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def require_tools() -> None:
-    """Raise LabError unless every tool of the lab is installed."""
+    """Raise LabError if a tool of the lab is not installed."""
     if missing := missing_packages():
-        raise LabError(f"not installed: {', '.join(missing)}. Run: python3 tests/vm setup")
+        raise LabError(f"not installed: {', '.join(missing)}. Run python3 tests/vm setup")
 
 
 def setup() -> None:
-    """Install the packages that are missing, with apt-get; call nothing when none is."""
+    """Install the packages that are missing, with apt-get. If none is missing, nothing is run."""
     missing = missing_packages()
     if not missing:
-        print("everything the lab needs is installed")
+        print("everything that the lab needs is installed")
         return
     install(missing)
 
 
 def install(packages: Sequence[str]) -> None:
-    """Install Debian packages with apt-get."""
+    """Install Debian packages with apt-get. LabError if that fails."""
     progress = Progress(cache_directory() / "setup.log")
     progress.step(f"installing {' '.join(packages)}")
     install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages]
@@ -103,17 +103,17 @@ def install(packages: Sequence[str]) -> None:
 
 
 def as_root(argv: Sequence[str]) -> list[str]:
-    """The command line that runs `argv` as root: itself for root, through sudo for others."""
+    """The command that runs `argv` as root, with sudo if this user is not root. LabError without sudo."""
     if os.geteuid() == 0:
         return list(argv)
     if not shutil.which("sudo"):
-        raise LabError("this step needs root: run the lab as root, or install sudo")
+        raise LabError("this step needs root: run it as root, or install sudo")
     return ["sudo", "--", *argv]
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` (created if need be); wait for whoever holds it now."""
+    """Hold an exclusive lock on the file `path`, which is created if needed. Wait while another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as handle:
         try:
@@ -125,7 +125,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def tail(path: Path, *, lines: int = 20) -> str:
-    """The last `lines` lines of a log file, indented and without control sequences; a note if it cannot be read."""
+    """The last `lines` lines of a log, indented, without control sequences. If it cannot be read, a note about that."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -135,31 +135,31 @@ def tail(path: Path, *, lines: int = 20) -> str:
 
 @dataclass
 class Progress:
-    """Steps on standard error with the seconds since the start; the output of tools in the file `log`."""
+    """Prints each step, with the seconds since the start. The output of tools goes to the file `log`."""
 
     log: Path
     started: float = field(default_factory=time.monotonic)
     now: str = ""
 
     def step(self, text: str) -> None:
-        """Say what begins now."""
+        """Print which step begins, and write it to the log."""
         self.now = text
-        self.tell(text)
+        self.print_line(text)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"## {text}\n")
 
-    def tell(self, text: str) -> None:
-        """Print with the seconds since the start."""
+    def print_line(self, text: str) -> None:
+        """Print a line with the seconds since the start."""
         say(f"[{time.monotonic() - self.started:4.0f} s] {text}")
 
     def run(self, *argv: str, stdin: str = "") -> str:
-        """Run a tool and return its standard output; LabError with the end of the log when it fails."""
+        """Run a tool and return its output. LabError with the end of the log if it fails."""
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"+ {' '.join(argv)}\n")
             log.flush()
             environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
-            with self.going_on():
+            with self.reported_progress():
                 done = subprocess.run(
                     argv, input=stdin, stdout=subprocess.PIPE, stderr=log, text=True, check=False, env=environment
                 )
@@ -171,13 +171,13 @@ class Progress:
         return done.stdout
 
     @contextmanager
-    def going_on(self) -> Iterator[None]:
-        """Say now and then that a step goes on."""
+    def reported_progress(self) -> Iterator[None]:
+        """Print regularly that the current step is still running."""
         ended = threading.Event()
 
         def tick() -> None:
-            while not ended.wait(SAY_EVERY):
-                self.tell(f"... still {self.now}")
+            while not ended.wait(PROGRESS_SECONDS):
+                self.print_line(f"... still {self.now}")
 
         ticker = threading.Thread(target=tick, daemon=True)
         ticker.start()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Golden images in the cache, and the SSH key that all of them trust."""
+"""Images in the cache, and the SSH key that all guests accept."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from vm import grub, recipe, uml_kernel
 from vm.firmware import require
 from vm.host import LAB, LabError, as_root, cache_directory, locked, require_tools
+from vm.sources import set_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ VARSTORE = "varstore.fd"
 
 @dataclass(frozen=True)
 class Image:
-    """A golden image in the cache, complete once its directory exists; with a `kernel` one for user-mode Linux."""
+    """An image in the cache. It is complete if its directory exists. With a `kernel` it is for user-mode Linux."""
 
     name: str
     directory: Path
@@ -36,60 +37,60 @@ class Image:
 
     @property
     def machine(self) -> Machine:
-        """The kind of machine that it is for."""
+        """The kind of machine for which it is."""
         return "uml" if self.kernel else "qemu"
 
     @property
     def title(self) -> str:
-        """What it is called in messages and files."""
-        return titled(self.name, self.machine)
+        """Its name in messages and file names."""
+        return image_title(self.name, self.machine)
 
     @property
     def disk(self) -> Path:
-        """The bootable disk: only ever what a guest's own layer lies on."""
+        """The bootable disk. Guests never write to it: each has its own layer or copy."""
         return self.directory / ("disk.raw" if self.kernel else "disk.qcow2")
 
     @property
     def vmlinuz(self) -> Path:
-        """A copy of the guest's kernel, of an image for QEMU."""
+        """A copy of the guest's kernel. Only images for QEMU have it."""
         return self.directory / "vmlinuz"
 
     @property
     def initrd(self) -> Path:
-        """A copy of the guest's initramfs, of an image for QEMU."""
+        """A copy of the guest's initramfs. Only images for QEMU have it."""
         return self.directory / "initrd.img"
 
     @property
     def varstore(self) -> Path:
-        """The firmware's variables of a new machine; there are none where the firmware is a BIOS."""
+        """The firmware variables of a new machine. It does not exist if the firmware is a BIOS."""
         return self.directory / VARSTORE
 
 
-def titled(name: str, machine: Machine) -> str:
-    """What an image is called in messages and files."""
+def image_title(name: str, machine: Machine) -> str:
+    """The name of an image in messages and file names."""
     return name if machine == "qemu" else f"{name}-{machine}"
 
 
 def images_directory() -> Path:
-    """Where images, and the SSH key they all trust, are kept."""
+    """The directory with the images and the SSH key."""
     return cache_directory() / "images"
 
 
 def private_key() -> Path:
-    """The key that opens every guest of this cache."""
+    """The private key for all guests of this cache."""
     return images_directory() / "id_ed25519"
 
 
 def recipe_of(name: str) -> recipe.Recipe:
-    """The recipe a user means by `name`, which is that of an image or its alias: trixie-thin, debian13-thin."""
+    """The recipe for the name or the alias of an image, such as trixie-thin or debian13-thin. LabError if unknown."""
     found = recipe.RECIPES.get(recipe.ALIASES.get(name, name))
     if found is None:
-        raise LabError(f"unknown image {name!r}: expected one of {', '.join([*recipe.RECIPES, *recipe.ALIASES])}")
+        raise LabError(f"unknown image {name!r}: use one of {', '.join([*recipe.RECIPES, *recipe.ALIASES])}")
     return found
 
 
 def build(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
-    """The Image of that name: from the cache if it is as it would be built now, else built (up to 4 minutes)."""
+    """The image `name`: from the cache if its recipe has not changed since, otherwise built, in up to 4 minutes."""
     wanted = recipe_of(name)
     images_directory().mkdir(parents=True, exist_ok=True)
     make_key()
@@ -98,13 +99,13 @@ def build(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
         if not image.directory.is_dir():
             require_tools()
             require(wanted.firmware)
-            assemble_apart(image)
+            assemble_as_root(image)
             remove_outdated(image)
     return image
 
 
 def make_key() -> None:
-    """Create the SSH key pair of this cache unless it exists."""
+    """Create the SSH key pair of this cache if it does not exist."""
     with locked(images_directory() / "key.lock"):
         if not private_key().exists():
             argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(private_key())]
@@ -112,12 +113,12 @@ def make_key() -> None:
 
 
 def public_key() -> str:
-    """The line that lets `private_key` into a guest."""
+    """The public key, as a line for authorized_keys."""
     return private_key().with_suffix(".pub").read_text(encoding="utf-8")
 
 
 def current(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
-    """The Image that fits its recipe as it is now; its directory exists if it has been built."""
+    """The image that fits its recipe now. Its directory exists if the image has been built."""
     files = [
         "recipe.py",
         "assembly.py",
@@ -129,45 +130,45 @@ def current(name: str, kernel: uml_kernel.Kernel | None = None) -> Image:
     ]
     parts = [name, public_key(), *((LAB / file).read_text(encoding="utf-8") for file in files)]
     digits = fingerprint(*parts, *([kernel.version] if kernel else []))
-    return Image(name, images_directory() / f"{titled(name, 'uml' if kernel else 'qemu')}-{digits}", kernel)
+    return Image(name, images_directory() / f"{image_title(name, 'uml' if kernel else 'qemu')}-{digits}", kernel)
 
 
 def packed_tree(wanted: recipe.Recipe) -> Path:
-    """The file with the installed packages of an image, which several images share; it exists once it is whole."""
+    """The file with the installed packages of an image. Several images share it. It exists when it is complete."""
     files = recipe.configuration(wanted, public_key=public_key())
-    parts = (*wanted.packages, *recipe.LEFT_OUT, grub.DEBCONF, recipe.FINISH_SCRIPT, *files, *files.values())
+    parts = (*wanted.packages, *recipe.EXCLUDED_PATHS, grub.DEBCONF, recipe.FINISH_SCRIPT, *files, *files.values())
     return images_directory() / f"tree-{wanted.tree}-{fingerprint(wanted.suite, *parts)}.tar"
 
 
 def remove_outdated_trees(wanted: recipe.Recipe) -> None:
-    """Delete the packed trees that that of `wanted` replaces."""
+    """Delete older packed trees of the same kind as that of `wanted`."""
     for file in images_directory().glob(f"tree-{wanted.tree}-{'[0-9a-f]' * FINGERPRINT_DIGITS}.tar"):
         if file != packed_tree(wanted):
             file.unlink()
 
 
 def fingerprint(*parts: str) -> str:
-    """Hexadecimal digits that change with any of the texts."""
+    """Hexadecimal digits that are different if one of the texts is different."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
-def assemble_apart(image: Image) -> None:
-    """Build `image` in a child process: as root, and in a mount namespace that takes every mount with it."""
-    argv = ["env", f"SAFEPOINT_CACHE={cache_directory()}", f"PATH={os.environ['PATH']}"]
+def assemble_as_root(image: Image) -> None:
+    """Build `image` in a child process, as root, in a mount namespace that ends with it."""
+    argv = ["env", f"SAFEPOINT_CACHE={cache_directory()}", f"PATH={os.environ['PATH']}", *set_variables()]
     argv += ["unshare", "--mount", "--propagation", "private", sys.executable, str(LAB), "assemble", image.name]
     argv += ["--kernel", image.kernel.version] if image.kernel else []
     child = subprocess.Popen(as_root(argv))
     try:
         child.wait()
     except KeyboardInterrupt:
-        child.wait()  # The terminal has told the child, too: let it clean up.
+        child.wait()  # The terminal has interrupted the child too: let it clean up.
         raise
     if child.returncode:
-        raise LabError(f"the {recipe.RECIPES[image.name].title} image was not built; see above")
+        raise LabError(f"the {recipe.RECIPES[image.name].title} image was not built: see the messages above")
 
 
 def remove_outdated(image: Image) -> None:
-    """Delete the images of the same name that `image` replaces, but for those under a virtual machine's overlay."""
+    """Delete older images of the same name, except those that a virtual machine uses."""
     records = (cache_directory() / "vms").glob("*/vm.json")
     in_use = {json.loads(record.read_text(encoding="utf-8"))["backing"] for record in records}
     for directory in images_directory().glob(f"{image.title}-{'[0-9a-f]' * FINGERPRINT_DIGITS}"):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a guest's initramfs is made: by initramfs-tools or by dracut. Values only, nothing runs here."""
+"""How the initramfs of a guest is built: with initramfs-tools or dracut. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Literal
 
 Initramfs = Literal["initramfs-tools", "dracut"]
 
-# A list of modules instead of "most": the initramfs is a fifth of the size, which software emulation notices.
-# Device-mapper modules and tools come from the hooks of lvm2 and thin-provisioning-tools, as on any Debian.
+# A list of modules instead of "most" makes the initramfs five times smaller, which matters in software emulation.
+# Modules and tools for device-mapper come from the hooks of lvm2 and thin-provisioning-tools, as on every Debian.
 INITRAMFS_HOOK = """\
 #!/bin/sh
 [ "$1" = prereqs ] && exit 0
@@ -18,7 +18,7 @@ INITRAMFS_HOOK = """\
 manual_add_modules virtio_pci virtio_blk ext4 xfs
 """
 
-# Writes down which processes of LVM outlive the udev of the initramfs, for tests that reboot.
+# Records which LVM processes still run after udev has ended in the initramfs, for tests that reboot.
 INITRAMFS_WITNESS = """\
 #!/bin/sh
 [ "$1" = prereqs ] && { echo udev; exit 0; }
@@ -46,9 +46,9 @@ DRACUT_OMITTED = (
     "virtfs",
     "virtiofs",
 )
-# Built for any host, because none of the guest's devices exist where it is built. For the same reason dracut cannot see
-# which LV the root filesystem is on, and it activates none that it is not told of. What this guest has no use for stays
-# out: in software emulation a smaller initramfs is a quicker boot.
+# It is built for any host, because the guest's devices do not exist during the build. So dracut does not know which LV
+# contains the root filesystem, and would activate none: the command line names it. Modules that the guest does not need
+# are omitted, because a smaller initramfs boots faster in software emulation.
 DRACUT_CONFIG = f"""\
 hostonly="no"
 kernel_cmdline="rd.lvm.lv={{root}}"
@@ -60,7 +60,7 @@ omit_dracutmodules="{" ".join(DRACUT_OMITTED)}"
 
 
 def files(kind: Initramfs, root: str) -> dict[str, str]:
-    """The files that say how: absolute path to content; `root` is the LV of /, as VG/LV."""
+    """The configuration files for it: content by absolute path. `root` is the root LV, as VG/LV."""
     if kind == "dracut":
         return {"/etc/dracut.conf.d/lab.conf": DRACUT_CONFIG.format(root=root)}
     return {

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Machines of either kind: which one a user gets, and those that there are."""
+"""Machines of both kinds: choose a kind, create a machine, find the existing ones."""
 
 from __future__ import annotations
 
@@ -20,38 +20,40 @@ if TYPE_CHECKING:
 
     from vm.guest import CacheMode
 
-# auto: user-mode Linux where it works, else QEMU.
-Wish = Literal["auto", "qemu", "uml"]
+# auto: user-mode Linux if it works here, else QEMU.
+MachineChoice = Literal["auto", "qemu", "uml"]
 
 
-def of(directory: Path) -> Guest:
-    """The machine of a directory. FileNotFoundError if there is none in it."""
+def load(directory: Path) -> Guest:
+    """The machine in a directory. FileNotFoundError if it contains none."""
     settings = Settings(**json.loads((directory / "vm.json").read_text(encoding="utf-8")))
     return (UmlGuest if settings.accelerator == "uml" else QemuGuest)(directory, settings)
 
 
 def find(name: str) -> Guest:
-    """The machine of that name; LabError if there is none."""
+    """The machine of that name. LabError if it does not exist."""
     try:
-        return of(directory_of(name))
+        return load(directory_of(name))
     except FileNotFoundError:
-        raise LabError(f"no virtual machine {name!r}; create it with: up {name} --image IMAGE") from None
+        raise LabError(
+            f"there is no virtual machine {name!r}: create it with python3 tests/vm up {name} --image IMAGE"
+        ) from None
 
 
 def all_guests() -> list[Guest]:
-    """Every machine there is, running or not, in order of name."""
-    return [of(file.parent) for file in sorted((cache_directory() / "vms").glob("*/vm.json"))]
+    """All machines, running or not, sorted by name."""
+    return [load(file.parent) for file in sorted((cache_directory() / "vms").glob("*/vm.json"))]
 
 
-def golden_image(name: str, wish: Wish) -> image.Image:
-    """The image for a machine of the kind that is wished, built if need be. LabError if that kind cannot be had."""
-    if wish == "qemu":
+def golden_image(name: str, choice: MachineChoice) -> image.Image:
+    """The image for a machine of the requested kind, built if needed. LabError if that kind does not work here."""
+    if choice == "qemu":
         return image.build(name)
     kernel, problem = uml_trial.usable_kernel()
-    if problem and wish == "uml":
-        raise LabError(f"user-mode Linux does not run here: {problem}")
+    if problem and choice == "uml":
+        raise LabError(f"user-mode Linux does not work here: {problem}")
     if problem:
-        say(f"user-mode Linux does not run here: {problem}; guests run in QEMU")
+        say(f"user-mode Linux does not work here: {problem}. Guests run in QEMU")
     return image.build(name, kernel)
 
 
@@ -65,10 +67,10 @@ def create(
     direct_kernel: bool = False,
     processors: int = 0,
 ) -> Guest:
-    """A new machine on `golden`, not started; `disks` are sizes of empty disks, such as 2G.
+    """Create a machine from the image `golden`, and do not start it. `disks` are sizes of empty disks, such as 2G.
 
-    User-mode Linux has one processor, whatever `processors` says. With `direct_kernel` QEMU boots copies of the image's
-    kernel and initramfs that lie in the machine's directory.
+    User-mode Linux always has one processor. With `direct_kernel`, QEMU boots the copies of kernel and initramfs in the
+    machine's directory.
     """
     directory = directory_of(name)
     settings = Settings(
@@ -96,9 +98,11 @@ def create(
 
 
 def make_directory(machine: Guest) -> None:
-    """Make the directory of a new machine. LabError if a machine of that name exists."""
+    """Create the directory of a new machine. LabError if the machine exists."""
     try:
         machine.directory.mkdir(parents=True)
     except FileExistsError:
         name = machine.directory.name
-        raise LabError(f"{name!r} exists: 'start {name}' boots it again, 'down {name}' removes it") from None
+        raise LabError(
+            f"{name!r} already exists: boot it with python3 tests/vm start {name}, or remove it with down {name}"
+        ) from None

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Machines of QEMU: an overlay on a golden image, booted by its own boot loader."""
+"""Machines in QEMU: each has an overlay on an image, and boots with its own boot loader."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ OVERLAY = "system.qcow2"
 
 
 class QemuGuest(Guest):
-    """A machine with a BIOS, a boot loader, and the kernel of its own release of Debian."""
+    """A machine with firmware, a boot loader, and the kernel of its Debian."""
 
     def make_disks(self, golden: Image, sizes: list[str]) -> None:
-        """Create the overlay and the empty disks; for a machine without a boot loader copy the kernel and initramfs."""
+        """Create the overlay and the empty disks. Copy kernel and initramfs for a boot without a boot loader."""
         qemu_img("create", "-f", "qcow2", "-F", "qcow2", "-b", str(golden.disk), str(self.overlay))
         for file, size in zip(self.settings.disks, sizes):
             qemu_img("create", "-f", "raw", str(self.directory / file), size)
@@ -44,26 +44,26 @@ class QemuGuest(Guest):
 
     @property
     def kernel(self) -> Path:
-        """The kernel of a machine that is booted without its boot loader."""
+        """The kernel, if the machine boots without its boot loader."""
         return self.directory / "vmlinuz"
 
     @property
     def initrd(self) -> Path:
-        """The initramfs for that; whoever has built another one in the guest may put it here."""
+        """The initramfs for that kernel. If the guest builds another one, copy it here."""
         return self.directory / "initrd.img"
 
     @property
     def varstore(self) -> Path:
-        """The variables of the machine's firmware, which outlive reboots and cuts; a BIOS has none."""
+        """The variables of the firmware, which survive reboots and power cuts. A BIOS has none."""
         return self.directory / VARSTORE
 
     @property
-    def sign(self) -> Path:
-        """The overlay, which QEMU is told of."""
+    def identifying_path(self) -> Path:
+        """The overlay, which is in QEMU's command line."""
         return self.overlay
 
     def launch(self) -> None:
-        """Start QEMU. With -daemonize it returns when it listens, or has failed."""
+        """Start QEMU. With -daemonize it returns as soon as it listens or has failed."""
         done = subprocess.run(self.command_line(), capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return
@@ -84,7 +84,7 @@ class QemuGuest(Guest):
         argv += ["-m", str(settings.memory_mib), "-nodefaults", "-display", "none"]
         argv += ["-chardev", f"file,id=serial,append=on,path={escaped(self.serial_log)}", "-serial", "chardev:serial"]
         argv += ["-device", "virtio-rng-pci", "-daemonize", "-pidfile", str(self.pidfile)]
-        # An empty romfile: SeaBIOS then does not wait for a network boot.
+        # With an empty romfile SeaBIOS does not try to boot from the network.
         argv += ["-netdev", f"user,id=net,hostfwd=tcp:{HOST}:{settings.port}-:22"]
         argv += ["-device", "virtio-net-pci,netdev=net,romfile="]
         for file in (OVERLAY, *settings.disks):
@@ -104,12 +104,12 @@ class QemuGuest(Guest):
 
 
 def qemu_img(*arguments: str) -> None:
-    """Run qemu-img; LabError with its message when it fails."""
+    """Run qemu-img. LabError with its message if it fails."""
     done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"qemu-img failed: {done.stderr.strip()}")
 
 
 def escaped(path: Path) -> str:
-    """A path as QEMU's option lists want it."""
+    """A path, escaped for QEMU's option lists."""
     return str(path).replace(",", ",,")

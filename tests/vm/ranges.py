@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the volumes of an image lie on its disk. Values only, nothing runs here."""
+"""The positions of an image's volumes on its disk. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class ByteRange:
-    """Where something lies on the disk, in bytes."""
+    """A range of the disk, in bytes."""
 
     offset: int
     size: int
 
 
 def volume_ranges(report: dict[str, Any], *, pv_start: int) -> dict[str, ByteRange]:
-    """The range of each logical volume on the disk, from a JSON report of `pvs --segments`.
+    """The range of each LV on the disk, from a JSON report of `pvs --segments`.
 
-    `pv_start` is the offset of the physical volume on the disk in bytes. LabError for a volume in several pieces.
+    `pv_start` is the offset of the PV on the disk in bytes. LabError if an LV has several segments.
     """
     ranges: dict[str, ByteRange] = {}
     for row in report["report"][0]["pvseg"]:

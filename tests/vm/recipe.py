@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a golden image contains: packages, disk layout and configuration files. Values only, nothing runs here."""
+"""The content of an image: packages, disk layout and configuration files. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from vm.initramfs import Initramfs
 
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
-# What the next Debian comes from; it changes every day.
+# Becomes the next Debian, and changes every day.
 UNSTABLE = "sid"
 
 PACKAGES = (
-    # The cloud kernel has every device-mapper target, loop, XFS and btrfs, and a third of the modules.
+    # The cloud kernel has all device-mapper targets, loop, XFS and btrfs, but only a third of the modules.
     "linux-image-cloud-amd64",
     "zstd",
     "systemd-sysv",
@@ -43,14 +43,14 @@ PACKAGES = (
     "kmod",
     "iproute2",
 )
-# What only these releases have: Debian 13 is the first whose kernel and LVM know VDO.
-PACKAGES_OF = {"bookworm": (), "trixie": ("vdo",), UNSTABLE: ("vdo",)}
+# Packages of single releases. Debian 13 is the first one whose kernel and LVM support VDO.
+SUITE_PACKAGES = {"bookworm": (), "trixie": ("vdo",), UNSTABLE: ("vdo",)}
 
-# Nobody reads documentation in a throw-away guest, and a smaller root copies and boots faster.
-LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
+# Excluded, because a smaller root filesystem is faster to copy and to boot.
+EXCLUDED_PATHS = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 
-# Units that would wait for something, that would do work of their own in the middle of a test, or that no test needs:
-# in software emulation each costs up to a second of every boot.
+# Units that wait for something, that do something in the middle of a test, or that no test needs. In software emulation
+# each of them makes every boot up to a second longer.
 MASKED_UNITS = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -84,7 +84,7 @@ ENABLED_UNITS = ("ssh.service", "systemd-networkd.service")
 
 @dataclass(frozen=True)
 class Volume:
-    """A logical volume of the guest, or its plain /boot partition."""
+    """A logical volume of the guest, or its /boot partition."""
 
     name: str
     size_mib: int
@@ -96,14 +96,14 @@ DISK_MIB = 6144
 VOLUME_GROUP = "sysvg"
 ROOT = f"/dev/mapper/{VOLUME_GROUP}-root"
 BOOT = Volume("boot", 400, "ext4", "/boot")
-# The same in every image: no guest ever sees the disk of another.
+# The same in all images, because no guest sees the disk of another.
 BOOT_UUID = "6f3b1a52-9d0c-4c57-8a55-0c1d6a3d5e71"
 # Types of partitions.
 BIOS_BOOT_TYPE = "21686148-6449-6E6F-744E-656564454649"
 ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 LINUX_TYPE = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 LVM_TYPE = "E6D6D379-F507-44C2-A23C-238F2A3DF928"
-# Of linear volumes alone more than half of the volume group stays free: room for a snapshot of each.
+# If all volumes are linear, more than half of the VG is free: enough for a snapshot of each.
 VOLUMES = (
     Volume("root", 1536, "ext4", "/"),
     Volume("var", 512, "xfs", "/var"),
@@ -113,7 +113,7 @@ VOLUMES = (
 
 @dataclass(frozen=True)
 class ThinPool:
-    """A thin pool of the guest, and the names of the volumes that are thin ones in it."""
+    """A thin pool of the guest, and the names of its thin volumes."""
 
     name: str
     data_mib: int
@@ -121,14 +121,14 @@ class ThinPool:
     volumes: tuple[str, ...]
 
 
-# All blocks of the thin volumes are provisioned. What the pool has besides is for snapshots, and the volume group keeps
-# more than a GiB for LVs that do not lie in the pool.
+# All blocks of the thin volumes are provisioned. The rest of the pool is for snapshots. More than 1 GiB of the VG is
+# free for LVs outside the pool.
 THIN_ROOT = ThinPool("pool", 3584, 32, ("root", "var"))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One golden image: `name` for commands and files, `title` for people, and in what it differs from the others."""
+    """An image: `name` for commands and files, `title` for messages, and how it differs from the others."""
 
     name: str
     title: str
@@ -143,62 +143,62 @@ class Recipe:
     def packages(self) -> tuple[str, ...]:
         """The Debian packages of the guest."""
         more = ("cryptsetup-initramfs",) if self.encrypted else ()
-        return (*PACKAGES, *PACKAGES_OF[self.suite], self.initramfs, *self.firmware.packages, *more)
+        return (*PACKAGES, *SUITE_PACKAGES[self.suite], self.initramfs, *self.firmware.packages, *more)
 
     @property
     def first_mib(self) -> int:
-        """The size of the first partition: the ESP, or room for GRUB's core image."""
+        """The size of the first partition: the ESP, or space for GRUB's core image."""
         return ESP_MIB if self.firmware.uefi else 1
 
     @property
     def boot_start_mib(self) -> int:
-        """Where /boot begins: after 1 MiB of partition table and the first partition."""
+        """The start of /boot: after 1 MiB for the partition table, and the first partition."""
         return 1 + self.first_mib
 
     @property
     def pv_start_mib(self) -> int:
-        """Where the physical volume begins, after /boot."""
+        """The start of the PV, after /boot."""
         return self.boot_start_mib + BOOT.size_mib
 
     @property
     def plain_pv_mib(self) -> int:
-        """The size of an encrypted physical volume; at the end of the disk there is a copy of its table."""
+        """The size of an encrypted PV. The end of the disk contains a copy of the partition table."""
         return DISK_MIB - self.pv_start_mib - encryption.HEADER_MIB - 1
 
     @property
     def tree(self) -> str:
-        """What the tree of its installed packages is called; images that differ in their volumes share it."""
+        """The name of the packed tree with its packages. Images that differ only in their volumes share it."""
         firmware = "own-keys" if self.firmware.own_keys else "uefi" if self.firmware.uefi else "bios"
         return f"{self.suite}-{self.initramfs}-{firmware}" + ("-luks" if self.encrypted else "")
 
     @property
     def linear_volumes(self) -> tuple[Volume, ...]:
-        """The volumes that are ranges of the physical volume."""
+        """The volumes that are linear LVs."""
         thin = self.pool.volumes if self.pool else ()
         return tuple(volume for volume in VOLUMES if volume.name not in thin)
 
     @property
     def thin_volumes(self) -> tuple[Volume, ...]:
-        """The volumes that lie in the thin pool."""
+        """The volumes in the thin pool."""
         return tuple(volume for volume in VOLUMES if volume not in self.linear_volumes)
 
 
 def recipes_of(suite: str, title: str) -> tuple[Recipe, ...]:
-    """The images of a suite, the plain one first; it has the suite's own name."""
+    """The images of a suite. The first one is the plain one, with the name of the suite."""
     return (
         Recipe(suite, title, suite),
         Recipe(f"{suite}-thin", f"{title}, thin root", suite, pool=THIN_ROOT),
         Recipe(f"{suite}-dracut", f"{title}, dracut", suite, initramfs="dracut"),
         Recipe(f"{suite}-uefi", f"{title}, UEFI", suite, firmware=UEFI),
         Recipe(f"{suite}-secureboot", f"{title}, Secure Boot", suite, firmware=SECURE_BOOT),
-        Recipe(f"{suite}-ownkeys", f"{title}, Secure Boot with keys of its own", suite, firmware=OWN_KEYS),
+        Recipe(f"{suite}-ownkeys", f"{title}, Secure Boot with own keys", suite, firmware=OWN_KEYS),
         Recipe(f"{suite}-luks", f"{title}, encrypted", suite, encrypted=True),
     )
 
 
 RECIPES = {recipe.name: recipe for suite, title in SUITES.items() for recipe in recipes_of(suite, title)}
 RECIPES[UNSTABLE] = Recipe(UNSTABLE, "Debian unstable", UNSTABLE)
-RECIPES[f"{UNSTABLE}-bls"] = Recipe(f"{UNSTABLE}-bls", "Debian unstable, menu of files", UNSTABLE, bls=True)
+RECIPES[f"{UNSTABLE}-bls"] = Recipe(f"{UNSTABLE}-bls", "Debian unstable, Boot Loader Specification", UNSTABLE, bls=True)
 # debian12-thin is bookworm-thin, and so on.
 ALIASES = {
     name.replace(suite, title.lower().replace(" ", ""), 1): name
@@ -209,7 +209,7 @@ ALIASES = {
 
 
 def partitions(recipe: Recipe) -> str:
-    """The partition table, as sfdisk reads it: the partition that the firmware needs, /boot, the physical volume."""
+    """The partition table as input of sfdisk: the partition for the firmware, /boot, the PV."""
     first = ESP_TYPE if recipe.firmware.uefi else BIOS_BOOT_TYPE
     return f"""\
 label: gpt
@@ -236,16 +236,16 @@ def fstab(recipe: Recipe) -> str:
 
 
 def configuration(recipe: Recipe, *, public_key: str) -> dict[str, str]:
-    """The files the guest gets in addition to its packages: absolute path to content. Scripts start with `#!`."""
+    """The files that the guest gets beside its packages: content by absolute path. Scripts start with `#!`."""
     return {
         "/etc/fstab": fstab(recipe),
         "/etc/hostname": "guest\n",
         "/etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
-        # QEMU's user network answers DNS on this address.
+        # The DNS server of QEMU's user network.
         "/etc/resolv.conf": "nameserver 10.0.2.3\n",
         "/etc/systemd/network/lab.network": NETWORK,
         "/etc/systemd/network/uml.network": UML_NETWORK,
-        # In software emulation on a busy host a mount may take minutes, which is no reason to give the boot up.
+        # In software emulation on a busy host, a mount can take minutes. The boot must not fail because of that.
         "/etc/systemd/system.conf.d/lab.conf": "[Manager]\n"
         "DefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n",
         "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
@@ -269,7 +269,7 @@ LinkLocalAddressing=no
 UseHostname=no
 """
 
-# The one address in the guest's own network, which ends in the process that the guest lives in.
+# The addresses of the guest, and of the process that contains it.
 UML_PREFIX = 24
 UML_GUEST, UML_HOST = "10.0.2.15", "10.0.2.2"
 UML_NETWORK = f"""\
@@ -282,7 +282,8 @@ IPv6AcceptRA=no
 LinkLocalAddressing=no
 """
 
-# Run once in the finished tree. With a machine-id, and /usr known as up to date, the first boot is like any other.
+# Runs once in the finished tree. It creates a machine-id and marks /usr as up to date, so that the first boot is like
+# any other.
 FINISH_SCRIPT = f"""\
 set -eu
 chmod 0700 /root/.ssh
@@ -294,8 +295,9 @@ done=/usr/lib/systemd/systemd-update-done
 [ ! -x $done ] || $done  # Debian 12 has none, and no units that would ask
 """
 
-# Run in the tree of a guest of user-mode Linux once its modules are there; the argument is the kernel's release. The
-# Debian kernel's files go: what rebuilds every initramfs would spend half its time on one that is never booted.
+# Runs in the tree of a guest of user-mode Linux, after its modules have been copied. The argument is the kernel's
+# release. The files of Debian's kernel are removed. Otherwise, whatever rebuilds all initramfs would spend half of its
+# time on one that never boots.
 UML_SCRIPT = """\
 set -eu
 depmod "$1"

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A thin pool written without device-mapper: LVM's metadata of it, and the pool's own. Values only, nothing runs here.
+"""Create a thin pool without device-mapper: LVM's metadata of it, and the pool's own metadata. Pure.
 
-LVM makes a thin pool by activating it. Here linear volumes are made where its data and metadata are to lie, and LVM's
-metadata, which is text, is edited into that of a pool with volumes. The pool's own metadata maps the blocks of its
-volumes in order, one volume after the other, so that each of them is a contiguous range of the disk like any other.
+LVM creates a thin pool by activating it. Here, linear volumes are created for its data and its metadata, and LVM's
+metadata, which is text, is edited so that they become a pool with thin volumes. The pool's own metadata maps the blocks
+of its volumes in order, one volume after another. So each thin volume is a contiguous range of the disk too.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from vm.recipe import ThinPool, Volume
 
 SECTOR = 512
-BLOCK = 64 * 1024  # LVM's smallest and usual chunk, and its name for it
+BLOCK = 64 * 1024  # LVM's smallest chunk, and its default
 BLOCK_SECTORS = BLOCK // SECTOR
 EXTENT_MIB = 4
 
 
 @dataclass(frozen=True)
 class Part:
-    """A linear volume that becomes a hidden part of a thin pool: its name as such, and before."""
+    """A linear volume that becomes a hidden part of a thin pool: its name afterwards, and before."""
 
     hidden: str
     plain: str
@@ -40,19 +40,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a thin pool consists of. LVM wants the spare for repairs, and makes one with the first pool of a group."""
+    """The parts of a thin pool. LVM uses the spare for repairs, and creates one with the first pool of a VG."""
 
     data: Part
     metadata: Part
     spare: Part
 
     def all(self) -> tuple[Part, ...]:
-        """The parts in the order in which they lie on the disk."""
+        """The parts in their order on the disk."""
         return (self.data, self.metadata, self.spare)
 
 
 def parts_of(pool: ThinPool) -> Parts:
-    """The parts of a thin pool. LVM keeps their hidden names to itself, so they are created under others."""
+    """The parts of a thin pool. LVM reserves their hidden names, so they are created with other names."""
     return Parts(
         data=Part(f"{pool.name}_tdata", f"{pool.name}-data", pool.data_mib),
         metadata=Part(f"{pool.name}_tmeta", f"{pool.name}-metadata", pool.metadata_mib),
@@ -61,7 +61,7 @@ def parts_of(pool: ThinPool) -> Parts:
 
 
 def thin_ranges(volumes: Sequence[Volume], data: ByteRange) -> dict[str, ByteRange]:
-    """Where each thin volume lies on the disk, given the range of the pool's data. LabError if that is too small."""
+    """The range of each thin volume on the disk. `data` is that of the pool's data. LabError if it is too small."""
     ranges: dict[str, ByteRange] = {}
     offset = data.offset
     for volume in volumes:
@@ -73,9 +73,9 @@ def thin_ranges(volumes: Sequence[Volume], data: ByteRange) -> dict[str, ByteRan
 
 
 def pool_metadata(pool: ThinPool, volumes: Sequence[Volume]) -> str:
-    """The pool's own metadata as thin_restore reads it: all blocks of the volumes provisioned, as `thin_ranges` has it.
+    """The pool's own metadata as input of thin_restore: all blocks of the volumes are provisioned.
 
-    Device and transaction numbers are those of `with_thin_pool`.
+    The order is that of `thin_ranges`; the numbers of devices and transactions are those of `with_thin_pool`.
     """
     devices = []
     start = 0
@@ -95,9 +95,9 @@ def pool_metadata(pool: ThinPool, volumes: Sequence[Volume]) -> str:
 
 
 def with_thin_pool(backup: str, pool: ThinPool, volumes: Sequence[Volume]) -> str:
-    """LVM's metadata as vgcfgrestore reads it, from that of vgcfgbackup in which the pool's parts are plain volumes.
+    """LVM's metadata as input of vgcfgrestore, with the pool. In `backup`, from vgcfgbackup, its parts are linear LVs.
 
-    The transactions are those of a pool in which the volumes were made one by one. LabError if a part is not there.
+    The transactions are those of a pool whose volumes were created one by one. LabError if a part is missing.
     """
     text = backup
     parts = parts_of(pool)
@@ -117,7 +117,7 @@ def with_thin_pool(backup: str, pool: ThinPool, volumes: Sequence[Volume]) -> st
 
 
 def pool_segment(parts: Parts, *, transactions: int) -> str:
-    """The segment of the pool; `transactions` is how often it was changed."""
+    """The segment of the pool. `transactions` is how often the pool was changed."""
     return (
         f'type = "thin-pool"\nmetadata = "{parts.metadata.hidden}"\npool = "{parts.data.hidden}"\n'
         f'transaction_id = {transactions}\nchunk_size = {BLOCK_SECTORS}\ndiscards = "passdown"\nzero_new_blocks = 1\n'
@@ -125,7 +125,7 @@ def pool_segment(parts: Parts, *, transactions: int) -> str:
 
 
 def logical_volume(name: str, size_mib: int, segment: str) -> str:
-    """A logical volume of one segment in LVM's metadata."""
+    """A logical volume with one segment in LVM's metadata."""
     extent_count = size_mib // EXTENT_MIB
     return (
         f'{name} {{\nid = "{lvm_uuid()}"\nstatus = ["READ", "WRITE", "VISIBLE"]\nflags = []\nsegment_count = 1\n'
@@ -134,7 +134,7 @@ def logical_volume(name: str, size_mib: int, segment: str) -> str:
 
 
 def lvm_uuid() -> str:
-    """A new UUID in LVM's form."""
+    """A new UUID in LVM's format."""
     digits = uuid.uuid4().hex
     starts = (0, 6, 10, 14, 18, 22, 26, 32)
     return "-".join(digits[start:end] for start, end in zip(starts, starts[1:]))

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The kernel of user-mode Linux guests: Debian's newest that has passed a trial on this machine.
+"""The kernel for guests of user-mode Linux: the newest one of Debian that has passed a trial on this machine.
 
-It comes from sid through an APT root of its own, so that sid never enters this machine's sources; APT checks the
-signatures. With it comes the C library that it needs: the two are a tree of their own, in which the kernel is started
-by chroot. (Started by that library's loader it takes the loader's heap for its own and does not boot.)
+It comes from sid. APT fetches it into a separate root directory and checks the signatures, so this machine's sources
+never contain sid. The C library that it needs is fetched too. Both are in a tree, in which the kernel is started with
+chroot. (If the loader of that library starts the kernel, it uses the loader's heap as its own and does not boot.)
 """
 
 from __future__ import annotations
@@ -26,103 +26,103 @@ SUITE = "sid"
 PACKAGE = "user-mode-linux"
 LIBRARY = "libc6"
 PROGRAM = "linux.uml"
-# How long what the archive offers is taken for known.
+# How many days no newer version is looked for.
 DAYS = 7
 TUN = Path("/dev/net/tun")
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One version in the cache, complete once its directory exists. `version` is the package's."""
+    """A version in the cache. It is complete if its directory exists. `version` is that of the package."""
 
     version: str
     directory: Path
 
     @property
     def tree(self) -> Path:
-        """What a guest's process is confined to: the kernel, its library, and empty directories to mount on."""
+        """The directory to which a guest's process is confined: the kernel, its library, and empty mount points."""
         return self.directory / "tree"
 
     @property
     def program(self) -> Path:
-        """The kernel, an ordinary program."""
+        """The kernel, which is an ordinary program."""
         return self.tree / PROGRAM
 
     @property
     def modules(self) -> Path:
-        """Its modules, as they lie in /usr/lib/modules of a guest; the directory's name is the kernel's release."""
+        """Its modules, for /usr/lib/modules of a guest. The name of the directory is the kernel's release."""
         (found,) = (self.directory / "modules").iterdir()
         return found
 
     @property
     def release(self) -> str:
-        """What `uname -r` says in a guest."""
+        """What `uname -r` prints in a guest."""
         return self.modules.name
 
     @property
     def configuration(self) -> Path:
-        """The configuration that it was built with."""
+        """The configuration with which it was built."""
         return self.directory / "config"
 
 
-def place() -> Path:
-    """Where kernels, and what is known of them, are kept."""
+def uml_directory() -> Path:
+    """The directory with the kernels and the results of trials."""
     return cache_directory() / "uml"
 
 
-def why_never() -> str | None:
-    """Why no user-mode Linux can run on this machine, whichever its version; None if nothing speaks against it."""
+def unsupported_reason() -> str | None:
+    """Why no version of user-mode Linux can run on this machine, or None."""
     if platform.machine() != "x86_64":
-        return f"Debian builds it for x86-64, and this is {platform.machine()}"
+        return f"Debian builds it only for x86-64, and this machine is {platform.machine()}"
     if not os.access(TUN, os.R_OK | os.W_OK):
-        return f"it needs {TUN}, which is not there or not open to this user"
+        return f"it needs {TUN}, which does not exist or cannot be opened by this user"
     if not shutil.which("apt-get") or not KEYRING.exists():
-        return "its kernel comes by APT from Debian, and this machine has no APT with Debian's keys"
+        return "APT fetches its kernel from Debian, and this machine has no APT or lacks Debian's keys"
     if os.geteuid() != 0:
-        return "its guests need root for a network of their own"
+        return "its guests have their own network, which needs root"
     return None
 
 
-def of_version(version: str | None) -> Kernel | None:
-    """The kernel of a version, which the cache has; None for none."""
-    return Kernel(version, place() / "kernels" / version) if version else None
+def kernel_of_version(version: str | None) -> Kernel | None:
+    """The kernel of a version in the cache. None if no version is given."""
+    return Kernel(version, uml_directory() / "kernels" / version) if version else None
 
 
 class Verdicts:
-    """What trials have shown, by version and by the release of this machine's kernel; kept in a file."""
+    """The results of trials, by version and by the release of this machine's kernel. They are stored in a file."""
 
     def __init__(self) -> None:
-        self._file = place() / "verdicts.json"
+        self._file = uml_directory() / "verdicts.json"
         self._known: dict[str, str] = json.loads(self._file.read_text()) if self._file.exists() else {}
 
     @staticmethod
     def _key(version: str) -> str:
         return f"{version} on {os.uname().release}"
 
-    def of(self, version: str) -> str | None:
-        """What was wrong with a version, empty if nothing was; None if it was never tried here."""
+    def problem_of(self, version: str) -> str | None:
+        """What was wrong with a version; empty if it works. None if it was never tried on this machine."""
         return self._known.get(self._key(version))
 
-    def keep(self, version: str, problem: str) -> None:
-        """Write down what was wrong with a version; empty for nothing."""
+    def store(self, version: str, problem: str) -> None:
+        """Store what is wrong with a version; empty if it works."""
         self._known[self._key(version)] = problem
         self._file.write_text(json.dumps(self._known, indent=2))
 
 
 def cached() -> list[Kernel]:
-    """The kernels in the cache, that which was fetched last first."""
-    found = [Kernel(path.name, path) for path in place().glob("kernels/*") if path.suffix != ".partial"]
+    """The kernels in the cache. The first one was fetched last."""
+    found = [Kernel(path.name, path) for path in uml_directory().glob("kernels/*") if path.suffix != ".partial"]
     return sorted(found, key=lambda kernel: kernel.directory.stat().st_mtime, reverse=True)
 
 
 def candidates() -> list[Kernel]:
-    """The kernels that could be used, the newest of the archive first; it is fetched if the cache lacks it.
+    """The kernels that could be used, the newest one of the archive first. It is fetched if it is not in the cache.
 
-    LabError when the archive cannot be asked and the cache has none.
+    LabError if the archive cannot be read and the cache is empty.
     """
-    with locked(place() / "fetch.lock"):
+    with locked(uml_directory() / "fetch.lock"):
         known = cached()
-        asked = place() / "asked"
+        asked = uml_directory() / "asked"
         if known and asked.exists() and time.time() - asked.stat().st_mtime < DAYS * 86400:
             return known
         try:
@@ -130,15 +130,15 @@ def candidates() -> list[Kernel]:
         except LabError:
             if not known:
                 raise
-            say(f"{SUITE}'s {PACKAGE} cannot be looked up now; going on with that of the cache")
+            say(f"the version of {PACKAGE} in {SUITE} cannot be read now: using the one in the cache")
             return known
         asked.touch()
         return [fetched, *(kernel for kernel in known if kernel != fetched)]
 
 
 def fetch(known: list[Kernel]) -> Kernel:
-    """The archive's newest kernel, from the cache if it is among `known`. LabError when APT cannot get it."""
-    archive = Archive(place() / "apt")
+    """The newest kernel of the archive; if it is in `known`, that one. LabError if APT fails."""
+    archive = Archive(uml_directory() / "apt")
     archive.update()
     version = archive.version(PACKAGE)
     found = next((kernel for kernel in known if kernel.version == version), None)
@@ -146,20 +146,20 @@ def fetch(known: list[Kernel]) -> Kernel:
         os.utime(found.directory)
         return found
     say(f"fetching user-mode Linux {version}")
-    kernel = Kernel(version, place() / "kernels" / version)
+    kernel = Kernel(version, uml_directory() / "kernels" / version)
     draft = kernel.directory.with_name(f"{version}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     package, library = (archive.unpack(name, draft / name) for name in (PACKAGE, LIBRARY))
-    lay_out(package, library, Kernel(version, draft))
+    create_files(package, library, Kernel(version, draft))
     for directory in (package, library):
         shutil.rmtree(directory)
     draft.rename(kernel.directory)
     return kernel
 
 
-def lay_out(package: Path, library: Path, kernel: Kernel) -> None:
-    """Make the files of a kernel from its unpacked package and that of its library."""
+def create_files(package: Path, library: Path, kernel: Kernel) -> None:
+    """Create the files of a kernel from its unpacked package and that of its library."""
     libraries = library / "usr" / "lib" / "x86_64-linux-gnu"
     for directory in ("dev", "lib/x86_64-linux-gnu", "lib64", "machine", "memory", "proc"):
         (kernel.tree / directory).mkdir(parents=True)
@@ -173,7 +173,7 @@ def lay_out(package: Path, library: Path, kernel: Kernel) -> None:
 
 
 class Archive:
-    """Debian's archive of SUITE, seen through a directory that is APT's root; it keeps the lists between calls."""
+    """Debian's archive of SUITE, read with a separate root directory for APT, which keeps the package lists."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -184,7 +184,7 @@ class Archive:
         (root / "etc/apt/sources.list").write_text(source, encoding="utf-8")
 
     def update(self) -> None:
-        """Fetch the list of packages."""
+        """Fetch the package lists."""
         self.run("apt-get", "update")
 
     def version(self, package: str) -> str:
@@ -193,7 +193,7 @@ class Archive:
         return next(line.partition(": ")[2] for line in shown.splitlines() if line.startswith("Version: "))
 
     def unpack(self, package: str, directory: Path) -> Path:
-        """Fetch a package and unpack it into `directory`, which is returned."""
+        """Fetch a package and unpack it into `directory`. Return the directory."""
         directory.mkdir()
         self.run("apt-get", "download", package, cwd=directory)
         (file,) = directory.glob("*.deb")
@@ -202,7 +202,7 @@ class Archive:
         return directory
 
     def run(self, *argv: str, cwd: Path | None = None) -> str:
-        """Run a program of APT on this root; what it prints. LabError with its message when it fails."""
+        """Run a program of APT with this root directory. Return its output. LabError with its message if it fails."""
         options = {
             "Dir": str(self.root),
             "Dir::State::status": str(self.root / "var/lib/dpkg/status"),

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The process that a guest of user-mode Linux lives in; it plays the machine round the kernel.
+"""The process that contains a guest of user-mode Linux. It does the work of the machine around the kernel.
 
-Two processes. The outer one makes namespaces for mounts, network and processes, and waits. The inner one is the first
-process of that namespace: it starts the kernel again when the guest reboots, writes down what the console says, and
-passes connections on. Whatever ends the outer one ends the inner one, and with it the kernel lets go of everything:
-processes, mounts and the network are gone, and nothing has to be cleaned up.
+There are two processes. The outer one creates namespaces for mounts, network and processes, and waits. The inner one is
+the first process in that namespace. It starts the kernel again when the guest reboots, logs the console, and forwards
+connections. If the outer one ends, the inner one ends too, and the kernel removes everything in the namespaces:
+processes, mounts and the network. Nothing has to be cleaned up.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from vm.guest import Settings
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-# From <linux/sched.h> and <linux/prctl.h>; Python knows unshare from 3.12 on.
+# From <linux/sched.h> and <linux/prctl.h>. Python has unshare only from 3.12 on.
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG = 1
-# Beside the guest's memory there are the kernel's own files in that filesystem.
+# The filesystem for the guest's memory also contains files of the kernel itself.
 MEMORY_MARGIN_MIB = 64
 RESTART = b"reboot: Restarting system"
 TAP = "tap0"
 
 
-def keep(machine: UmlGuest) -> int:
-    """Be the machine until it is off. Says on standard output `ready`, `port taken`, or what is wrong."""
+def run_machine(machine: UmlGuest) -> int:
+    """Run the machine until it is off. Print `ready`, `port taken`, or what is wrong."""
     lock = machine.lock.open("w", encoding="ascii")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    # Made before the namespace, so it listens in the network of the machine that this runs on.
+    # Created before the namespace, so that it listens in the network of this machine.
     listener = socket.socket()
     try:
         listener.bind((HOST, machine.settings.port))
@@ -54,27 +54,27 @@ def keep(machine: UmlGuest) -> int:
         return 1
     listener.listen()
     machine.pidfile.write_text(f"{os.getpid()}\n", encoding="ascii")
-    checked(LIBC.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET), "unshare")
+    check_result(LIBC.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET), "unshare")
     inner = os.fork()
     if inner == 0:
-        live(machine, listener, lock.fileno())
+        run_inner_process(machine, listener, lock.fileno())
     listener.close()
-    silence()
+    close_output()
     os.waitpid(inner, 0)
     machine.pidfile.unlink(missing_ok=True)
     return 0
 
 
-def live(machine: UmlGuest, listener: socket.socket, lock: int) -> NoReturn:
+def run_inner_process(machine: UmlGuest, listener: socket.socket, lock: int) -> NoReturn:
     """The inner process."""
-    checked(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
+    check_result(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
     status = 1
     try:
         prepare(machine)
         relay = Relay(listener)
         threading.Thread(target=relay.serve, daemon=True).start()
         print("ready", flush=True)
-        silence()
+        close_output()
         while boot(machine, lock):
             relay.drop()
         status = 0
@@ -86,12 +86,12 @@ def live(machine: UmlGuest, listener: socket.socket, lock: int) -> NoReturn:
         os._exit(status)
 
 
-def silence() -> None:
-    """Say no more: nobody reads it."""
+def close_output() -> None:
+    """Print nothing more, because nobody reads it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def checked(code: int, call: str) -> None:
+def check_result(code: int, call: str) -> None:
     """Raise OSError if a function of the C library has failed."""
     if code:
         number = ctypes.get_errno()
@@ -99,7 +99,7 @@ def checked(code: int, call: str) -> None:
 
 
 def prepare(machine: UmlGuest) -> None:
-    """Make what the kernel is confined to, in the namespaces of this process."""
+    """Create the tree and the network of the kernel, in the namespaces of this process."""
     tree, settings = machine.kernel.tree, machine.settings
     size = f"size={settings.memory_mib + MEMORY_MARGIN_MIB}m"
     commands = [
@@ -117,15 +117,15 @@ def prepare(machine: UmlGuest) -> None:
 
 
 def run(argv: list[str]) -> None:
-    """Run a program. LabError with its message when it fails."""
+    """Run a program. LabError with its message if it fails."""
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"'{' '.join(argv)}' failed: {done.stderr.strip()}")
 
 
 def boot(machine: UmlGuest, lock: int) -> bool:
-    """Start the kernel and wait until it has ended; whether the guest wants to be started again."""
-    load(machine)
+    """Start the kernel and wait until it ends. Return whether the guest wants to reboot."""
+    copy_boot_files(machine)
     argv = ["chroot", str(machine.kernel.tree), *kernel_command(machine.settings)]
     environment = {"HOME": "/memory", "TMPDIR": "/memory", "PATH": os.environ["PATH"]}
     restart = False
@@ -144,25 +144,25 @@ def boot(machine: UmlGuest, lock: int) -> bool:
         while not restart and process.stdout and (chunk := os.read(process.stdout.fileno(), 65536)):
             log.write(chunk)
             said = (said + chunk)[-len(chunk) - len(RESTART) :]
-            # The kernel then stands still.
+            # The kernel then halts, but does not exit.
             restart = RESTART in said
-        end_all()
+        kill_all()
     with suppress(ChildProcessError):
         while os.waitpid(-1, 0):
             pass
     return restart
 
 
-def end_all() -> None:
-    """End every other process of the namespace."""
+def kill_all() -> None:
+    """Kill all other processes of the namespace."""
     with suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
 
 
-def load(machine: UmlGuest) -> None:
-    """Take kernel and initramfs out of the guest's /boot, as a boot loader does: without replaying a journal.
+def copy_boot_files(machine: UmlGuest) -> None:
+    """Copy kernel and initramfs from the guest's /boot, like a boot loader: without replaying a journal.
 
-    LabError if one of them is not there.
+    LabError if one of them does not exist.
     """
     release = machine.kernel.release
     start = recipe.RECIPES[machine.settings.suite].boot_start_mib
@@ -172,13 +172,13 @@ def load(machine: UmlGuest) -> None:
         target.unlink(missing_ok=True)
         run(["debugfs", "-R", f"dump /{name}-{release} {target}", file_system])
         if not target.exists() or not target.stat().st_size:
-            raise LabError(f"/boot of the guest has no {name}-{release}: nothing can be booted")
+            raise LabError(f"/boot of the guest contains no {name}-{release}, so it cannot boot")
         target.chmod(0o755)
 
 
 def kernel_command(settings: Settings) -> list[str]:
-    """The kernel and its command line, as seen in its tree."""
-    flag = "" if settings.cache == "unsafe" else "s"  # s: a write has ended when it is on the disk
+    """The kernel and its command line, with paths as seen in its tree."""
+    flag = "" if settings.cache == "unsafe" else "s"  # s: a write ends only when it is on the disk
     disks = [f"ubda{flag}=/machine/{DISK}"]
     disks += [f"ubd{letter}{flag}=/machine/{file}" for letter, file in zip("bcdefgh", settings.disks)]
     return [
@@ -187,7 +187,7 @@ def kernel_command(settings: Settings) -> list[str]:
         "initrd=/machine/initrd.img",
         *disks,
         *("con=null", "con0=null,fd:1", "ssl=null", "seccomp=on"),
-        # Without gro large transfers stall for minutes.
+        # Without gro, large transfers stall for minutes.
         f"vec0:transport=tap,ifname={TAP},gro=1",
         *("uml_dir=/memory/uml", "umid=guest"),
         *(f"root=/dev/mapper/{recipe.VOLUME_GROUP}-root", "ro", "loglevel=5"),
@@ -195,20 +195,20 @@ def kernel_command(settings: Settings) -> list[str]:
 
 
 class Relay:
-    """Passes connections from the port on 127.0.0.1 on to the guest's SSH server."""
+    """Forwards connections from the port on 127.0.0.1 to the guest's SSH server."""
 
     def __init__(self, listener: socket.socket) -> None:
         self.listener = listener
         self.open: set[socket.socket] = set()
 
     def serve(self) -> None:
-        """Accept connections for ever."""
+        """Accept connections forever."""
         while True:
             near, _address = self.listener.accept()
             threading.Thread(target=self.connect, args=(near,), daemon=True).start()
 
     def connect(self, near: socket.socket) -> None:
-        """Connect to the guest and pass on, both ways, until one side has ended."""
+        """Connect to the guest, and forward in both directions until one side ends."""
         with near:
             try:
                 far = socket.create_connection((recipe.UML_GUEST, 22), timeout=5)
@@ -217,21 +217,21 @@ class Relay:
             far.settimeout(None)
             with far:
                 self.open |= {near, far}
-                back = threading.Thread(target=pump, args=(far, near), daemon=True)
+                back = threading.Thread(target=forward, args=(far, near), daemon=True)
                 back.start()
-                pump(near, far)
+                forward(near, far)
                 back.join()
                 self.open -= {near, far}
 
     def drop(self) -> None:
-        """End every connection: the guest at the other end is no more."""
+        """Close all connections, because the guest at the other end has ended."""
         for connection in list(self.open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def pump(source: socket.socket, target: socket.socket) -> None:
-    """Pass on what comes from one side until it ends."""
+def forward(source: socket.socket, target: socket.socket) -> None:
+    """Forward everything from one side until it ends."""
     with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which user-mode Linux this machine can use: found out by booting a guest and taking a snapshot, then remembered."""
+"""Find out which user-mode Linux works on this machine: boot a guest and merge a snapshot. The result is stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vm.host import LabError, locked, say
 
 IMAGE = "trixie"
 NAME = "uml-trial"
-# A snapshot of a volume on a loop device, and what it is for: the origin is as it was.
+# Takes a snapshot of a volume on a loop device, changes the volume, and merges: the change must be gone.
 SCRIPT = """\
 set -eu
 truncate -s 64M /run/disk
@@ -26,10 +26,10 @@ vgremove -q -f trial
 
 
 def usable_kernel() -> tuple[uml_kernel.Kernel | None, str]:
-    """The newest kernel that works on this machine, or why there is none; said once in a line by whoever is told."""
-    if reason := uml_kernel.why_never():
+    """The newest kernel that works on this machine, or None and why there is none. The caller prints the reason."""
+    if reason := uml_kernel.unsupported_reason():
         return None, reason
-    with locked(uml_kernel.place() / "trial.lock"):
+    with locked(uml_kernel.uml_directory() / "trial.lock"):
         try:
             found = uml_kernel.candidates()
         except LabError as error:
@@ -37,10 +37,10 @@ def usable_kernel() -> tuple[uml_kernel.Kernel | None, str]:
         verdicts = uml_kernel.Verdicts()
         problem = ""
         for kernel in found:
-            known = verdicts.of(kernel.version)
+            known = verdicts.problem_of(kernel.version)
             if known is None:
                 known = trial(kernel)
-                verdicts.keep(kernel.version, known)
+                verdicts.store(kernel.version, known)
             if not known:
                 return kernel, ""
             problem = problem or f"version {kernel.version} failed its trial: {known}"
@@ -49,7 +49,7 @@ def usable_kernel() -> tuple[uml_kernel.Kernel | None, str]:
 
 def trial(kernel: uml_kernel.Kernel) -> str:
     """What is wrong with a kernel; empty if it boots and LVM's snapshots work."""
-    say(f"trying user-mode Linux {kernel.version} (once)")
+    say(f"testing user-mode Linux {kernel.version} (once)")
     try:
         golden = image.build(IMAGE, kernel)
         machine = machines.create(NAME, golden, memory_mib=512, cache="unsafe", disks=[])
@@ -60,4 +60,4 @@ def trial(kernel: uml_kernel.Kernel) -> str:
             machine.remove()
     except (LabError, OSError) as error:
         return str(error)
-    return f"the snapshot of a volume failed with exit code {code}" if code else ""
+    return f"the test of a snapshot failed with exit code {code}" if code else ""

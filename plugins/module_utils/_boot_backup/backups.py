@@ -19,6 +19,7 @@ from .._names import generated_names
 from .._paths import BOOT_MOUNTPOINTS
 from .._snapset.context import host_problems
 from .._snapset.coverage import boot_mounts
+from .._snapset.foreign import foreign_problems
 from .._snapset.instances import instances
 from .._snapset.tags import BootTags
 from .._snapset.volumes import ROOM_FOR_ENTRY, plan_volume
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .._snapset.context import SnapsetContext
     from .._snapset.volumes import NewVolume
 
+# Of the ext4 filesystem of a backup. mkfs.ext4 makes smaller blocks only on a small device.
+_BLOCK = 4096
 _RESTORABLE_STATES = ("active", "partly_merged", "merge_pending", "merging")
 _ROLLBACK_STATES = ("partly_merged", "merge_pending", "merging", "merge_failed")
 
@@ -67,14 +70,18 @@ def plan_new(context: SnapsetContext, trees: Sequence[Tree], vg: str | None) -> 
         f"the backup of /boot for {context.name}",
         names=generated_names("safepoint_boot", context.name),
         vg=vg,
-        needed=sum(entry.room + ROOM_FOR_ENTRY for tree in trees for entry in tree.entries.values()),
+        needed=sum(entry.room(_BLOCK) + ROOM_FOR_ENTRY for tree in trees for entry in tree.entries.values()),
         going=[backup.volume for backup in context.backups],
     )
     return NewBackup(
         place=place,
         inodes=sum(len(tree.entries) for tree in trees) + 64,
         tags=BootTags(
-            set_name=context.name, set_id=uuid.uuid4().hex, taken=context.host_state.host.now, vg=place.vg_uuid
+            set_name=context.name,
+            set_id=uuid.uuid4().hex,
+            taken=context.host_state.host.now,
+            vg=place.vg_uuid,
+            host=context.host_state.host.host_id,
         ),
     )
 
@@ -85,6 +92,7 @@ def restore_problems(context: SnapsetContext) -> Iterator[str]:
     if context.instance is None:
         names = sorted({instance.name for instance in instances(context.host_state)})
         yield f"snapset {context.name} does not exist: {'use one of ' + ', '.join(names) if names else 'there is none'}"
+        yield from foreign_problems(context.host_state, context.name)
     elif context.bound is None:
         complete = [one for one in context.backups if one.tags.manifest]
         yield (

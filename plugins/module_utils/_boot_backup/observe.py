@@ -6,22 +6,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._boot_files.firmware import Firmware, is_recorded
 from .._boot_files.manifest import read_manifest
 from .._boot_files.scan import scan
-from .._host.filesystem import NEEDED_TOOLS, mounted
+from .._boot_files.tree import Manifest, workspace
+from .._host.efi import read_variables
+from .._host.filesystem import NEEDED_TOOLS, free_bytes, mounted
+from .._host.hold import HOLD_TOOLS, holder_of
 from .._host.process import missing_tools
 from .._paths import BOOT_MOUNTPOINTS
 from .._snapset.coverage import boot_mounts
 from .observed import BootObserved, Room
-from .restore import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._boot_files.tree import Tree
     from .._snapset.context import BootBackup, SnapsetContext
 
 
@@ -31,21 +34,26 @@ def observe(context: SnapsetContext, entries: Sequence[str], *, state: str) -> B
     Raises FilesFailed, Refused, OSError.
     """
     restoring = {backup.tags.set_id: _restoring(backup) for backup in context.backups}
-    observed = BootObserved(context, restoring=restoring, entries=tuple(entries))
+    observed = BootObserved(
+        context,
+        restoring=restoring,
+        held={one: holder for one in BOOT_MOUNTPOINTS if (holder := holder_of(one))},
+        entries=tuple(entries),
+    )
     backup = _read_from(context, state)
     if state == "absent" or (state == "present" and context.bound is not None and context.is_taken):
         return observed
     if state == "restored" and backup is None:
         return observed
     mounts = boot_mounts(context.host_state)
-    return BootObserved(
-        context,
+    return replace(
+        observed,
         present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),
-        saved=() if backup is None else _saved(backup),
+        saved=Manifest() if backup is None else _saved(backup),
+        firmware=Firmware(read_variables(is_recorded)),
         rooms={one.mountpoint: _room(one.mountpoint) for one in mounts},
-        restoring=restoring,
-        missing_tools=tuple(missing_tools(NEEDED_TOOLS)),
-        entries=tuple(entries),
+        missing_tools=tuple(missing_tools((*NEEDED_TOOLS, *HOLD_TOOLS))),
+        machine=os.uname().machine,
     )
 
 
@@ -57,14 +65,14 @@ def _read_from(context: SnapsetContext, state: str) -> BootBackup | None:
     return backup
 
 
-def _saved(backup: BootBackup) -> tuple[Tree, ...]:
+def _saved(backup: BootBackup) -> Manifest:
     with mounted(backup.device) as mountpoint:
         return read_manifest(mountpoint, backup.tags.manifest)
 
 
 def _room(mountpoint: str) -> Room:
     status = os.statvfs(mountpoint)
-    return Room(free=status.f_bfree * status.f_frsize, read_only=bool(status.f_flag & os.ST_RDONLY))
+    return Room(free_bytes(status), bool(status.f_flag & os.ST_RDONLY), status.f_frsize)
 
 
 def _restoring(backup: BootBackup) -> tuple[str, ...]:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from .._boot_files.firmware import Firmware
+from .._boot_files.tree import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,29 +21,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Room:
-    """The free space of a filesystem in bytes, and whether it is mounted read-only."""
+    """The free space of a filesystem in bytes, the size of its blocks, and whether it is mounted read-only."""
 
     free: int
     read_only: bool
+    block: int = 4096
 
 
 @dataclass(frozen=True)
 class BootObserved:
     """The snapset, its backups, and the boot filesystems of the host.
 
-    ``present`` is the current content of the boot filesystems, ``saved`` the content of the backup that the plan uses.
-    Both are empty if the plan does not depend on them. ``rooms`` has the free space by mountpoint. ``restoring`` has,
-    by backup ID, the mountpoints on which a restoration has started. ``entries`` are the names of the snapsets that
-    have an entry in the boot menu.
+    ``present`` is the current content of the boot filesystems, ``saved`` the content of the backup that the plan uses,
+    ``firmware`` what the firmware keeps about booting now. They are empty if the plan does not depend on them.
+    ``rooms`` has the free space by mountpoint. ``restoring`` has, by backup ID, the mountpoints on which a restoration
+    has started. ``held`` has, by mountpoint, the backup ID for which it is kept read-only. ``entries`` are the names of
+    the snapsets that have an entry in the boot menu. ``machine`` is the architecture of the host (uname(2)).
     """
 
     context: SnapsetContext
     present: tuple[Tree, ...] = ()
-    saved: tuple[Tree, ...] = ()
+    saved: Manifest = field(default_factory=Manifest)
+    firmware: Firmware = field(default_factory=Firmware)
     rooms: Mapping[str, Room] | None = None
     restoring: Mapping[str, tuple[str, ...]] | None = None
+    held: Mapping[str, str] = field(default_factory=dict)
     missing_tools: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
+    machine: str = ""
 
     @property
     def host_state(self) -> HostState:
@@ -50,3 +58,7 @@ class BootObserved:
     def restoring_of(self, backup: BootBackup) -> tuple[str, ...]:
         """Return the mountpoints on which a restoration from ``backup`` has started, deeper ones first."""
         return (self.restoring or {}).get(backup.tags.set_id, ())
+
+    def held_for(self, backup: BootBackup) -> tuple[str, ...]:
+        """Return the mountpoints that are kept read-only because ``backup`` was restored."""
+        return tuple(mountpoint for mountpoint, holder in self.held.items() if holder == backup.tags.set_id)

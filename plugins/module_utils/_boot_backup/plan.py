@@ -8,14 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._boot_files.difference import Difference, compare
-from .._boot_files.tree import digest_of
+from .._boot_files.firmware import may_refuse, variables_to_write
+from .._boot_files.rule import spelled_as
+from .._boot_files.tree import digest_of, workspace
 from .._errors import Refused
+from .._snapset.foreign import foreign_problems
 from .._snapset.sizes import format_bytes
 from .._snapset.steps import Remove, Retag
 from .._snapset.tags import BOOT_RESTORED, boot_seal
 from .._steps import StepsPlan
 from .backups import is_rolled_back, plan_new, present_problems, removal_problems, restore_problems
-from .steps import RestoreBoot, SaveBoot, UndoRestore
+from .loaders import loader_problems
+from .steps import HoldBoot, ReleaseBoot, RestoreBoot, RestoreFirmware, SaveBoot, UndoRestore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +54,7 @@ def backup_view(observed: BootObserved) -> dict[str, Any]:
     if backup is None:
         return _absent_backup(context.name)
     found = backup.to_result()
-    return {**found, "state": "restoring"} if observed.restoring_of(backup) else found
+    return {**found, "state": "restoring"} if observed.restoring_of(backup) or observed.held_for(backup) else found
 
 
 def _absent_backup(name: str) -> dict[str, Any]:
@@ -70,13 +74,15 @@ def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
         return StepsPlan(steps, {**backup_view(observed), "state": "present"} if steps else backup_view(observed))
     if context.unbound is not None and _is_up_to_date(observed):
         return StepsPlan((), backup_view(observed))
-    _refuse(context, "present", (*_entry_problems(observed), *_tool_problems(observed)))
+    loaders = loader_problems(observed.present, observed.machine)
+    _refuse(context, "present", (*_entry_problems(observed), *_tool_problems(observed), *loaders))
     new = plan_new(context, observed.present, vg)
+    digest = digest_of(observed.present, observed.firmware)
     steps = (
         *([Remove.of(backup.volume for backup in context.backups)] if context.backups else []),
         new.place.step("backup", new.tags.to_tags()),
-        SaveBoot(new.place.device, observed.present, new.inodes),
-        Retag(purpose="seal", volumes=(new.place.full_name,), add=(boot_seal(digest_of(observed.present)),)),
+        SaveBoot(new.place.device, observed.present, observed.firmware, new.inodes),
+        Retag(purpose="seal", volumes=(new.place.full_name,), add=(boot_seal(digest),)),
     )
     place = {"vg": new.place.vg, "volume": new.place.name, "size": new.place.size}
     return StepsPlan(steps, {**_absent_backup(context.name), "state": "present", **place})
@@ -84,10 +90,13 @@ def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
 
 def _is_up_to_date(observed: BootObserved) -> bool:
     """Whether the backup is identical to the current boot filesystems."""
-    same = bool(observed.saved) and [one.mountpoint for one in observed.saved] == [
-        one.mountpoint for one in observed.present
-    ]
-    return same and all(compare(was, now) == Difference() for was, now in zip(observed.saved, observed.present))
+    saved = observed.saved.trees
+    same = bool(saved) and [one.mountpoint for one in saved] == [one.mountpoint for one in observed.present]
+    return (
+        same
+        and observed.saved.firmware == observed.firmware
+        and all(compare(was, now) == Difference() for was, now in zip(saved, observed.present))
+    )
 
 
 def _entry_problems(observed: BootObserved) -> Iterator[str]:
@@ -103,7 +112,13 @@ def _tool_problems(observed: BootObserved) -> Iterator[str]:
 
 
 def _undo(observed: BootObserved, backup: BootBackup) -> tuple[Step, ...]:
-    return tuple(UndoRestore(mountpoint, backup.tags.set_id) for mountpoint in observed.restoring_of(backup))
+    undone = (UndoRestore(mountpoint, backup.tags.set_id) for mountpoint in observed.restoring_of(backup))
+    return (*_release(observed, backup), *undone)
+
+
+def _release(observed: BootObserved, backup: BootBackup) -> tuple[Step, ...]:
+    held = observed.held_for(backup)
+    return (ReleaseBoot(held),) if held else ()
 
 
 def _restored(observed: BootObserved, _vg: str | None) -> StepsPlan:
@@ -112,21 +127,47 @@ def _restored(observed: BootObserved, _vg: str | None) -> StepsPlan:
     if backup is None or backup.state == "restored":
         return StepsPlan((), backup_view(observed))
     _refuse(context, "restored", _unreadable_problems(backup))
-    _refuse(context, "restored", (problem for tree in observed.saved for problem in _write_problems(observed, tree)))
-    present = {tree.mountpoint: tree for tree in observed.present}
+    saved = observed.saved.trees
+    _refuse(context, "restored", (problem for tree in saved for problem in _write_problems(observed, tree, backup)))
     final = is_rolled_back(context)
-    sites = [
-        RestoreBoot(backup.device, backup.tags.set_id, tree, there, compare(tree, there), final)
-        for tree in observed.saved
-        for there in [present[tree.mountpoint]]
-    ]
+    refused = may_refuse(observed.saved.firmware, observed.firmware)
+    sites = _sites(observed, backup, final=final, refused=refused)
     _refuse(context, "restored", (problem for site in sites for problem in _site_problems(observed, site)))
-    started = observed.restoring_of(backup)
-    steps: tuple[Step, ...] = tuple(site for site in sites if _is_needed(site, started))
+    steps = _restore_steps(observed, backup, sites, final=final, refused=refused)
     if final:
         steps += (Retag(purpose="restored", volumes=(backup.volume.full_name,), add=(BOOT_RESTORED,)),)
     after = {**backup_view(observed), "state": "restored" if final else "restoring"} if steps else backup_view(observed)
-    return StepsPlan(steps, after, warnings=tuple(warning for site in sites for warning in _grub_warnings(site)))
+    return StepsPlan(steps, after, warnings=tuple(warning for site in sites for warning in _left_warnings(site)))
+
+
+def _sites(observed: BootObserved, backup: BootBackup, *, final: bool, refused: bool) -> list[RestoreBoot]:
+    present = {tree.mountpoint: tree for tree in observed.present}
+    sites = []
+    for tree in observed.saved.trees:
+        now = spelled_as(present[tree.mountpoint], tree)
+        found = compare(tree, now, refused=refused)
+        sites.append(RestoreBoot(backup.device, backup.tags.set_id, tree, now, found, final, refused))
+    return sites
+
+
+def _restore_steps(
+    observed: BootObserved, backup: BootBackup, sites: Sequence[RestoreBoot], *, final: bool, refused: bool
+) -> tuple[Step, ...]:
+    """The steps that restore files and variables of the firmware, and leave nobody time to change them again."""
+    started, set_id = observed.restoring_of(backup), backup.tags.set_id
+    restored: list[Step] = [site for site in sites if _is_needed(site, started)]
+    # With loaders that stay as they are, the boot entries that start them stay too.
+    after = {} if refused else variables_to_write(observed.saved.firmware, observed.firmware)
+    if after:
+        place = None if final else workspace(sites[0].saved.mountpoint, set_id)
+        restored.append(RestoreFirmware(observed.firmware.variables, after, place))
+    trees = tuple(site.saved for site in sites)
+    is_held = set(observed.held_for(backup)) >= {tree.mountpoint for tree in trees}
+    if final:
+        return (*_release(observed, backup), *restored)
+    if not restored and is_held:
+        return ()
+    return (*_release(observed, backup), *restored, HoldBoot(trees, set_id, refused))
 
 
 def _unreadable_problems(backup: BootBackup) -> Iterator[str]:
@@ -135,11 +176,11 @@ def _unreadable_problems(backup: BootBackup) -> Iterator[str]:
         yield f"the backup's LV {name} is not active: lvchange -ay {name}"
 
 
-def _write_problems(observed: BootObserved, tree: Tree) -> Iterator[str]:
+def _write_problems(observed: BootObserved, tree: Tree, backup: BootBackup) -> Iterator[str]:
     room = (observed.rooms or {}).get(tree.mountpoint)
     if room is None:
         yield f"{tree.mountpoint} was a separate filesystem and is not mounted: mount it"
-    elif room.read_only:
+    elif room.read_only and tree.mountpoint not in observed.held_for(backup):
         yield f"{tree.mountpoint} is mounted read-only: mount -o remount,rw {tree.mountpoint}"
 
 
@@ -148,8 +189,9 @@ def _site_problems(observed: BootObserved, site: RestoreBoot) -> Iterator[str]:
     for path in difference.extra:
         if present.entries[path].kind == "mountpoint":
             yield f"{present.absolute(path)} is a mountpoint and was not one when /boot was saved: unmount it"
-    free = (observed.rooms or {})[saved.mountpoint].free
-    needed = sum(saved.entries[path].room for path in (*difference.missing, *difference.changed))
+    room = (observed.rooms or {})[saved.mountpoint]
+    free = room.free
+    needed = sum(saved.entries[path].room(room.block) for path in (*difference.missing, *difference.changed))
     if needed > free:
         extra = ", ".join(present.absolute(path) for path in difference.extra)
         yield (
@@ -165,11 +207,18 @@ def _is_needed(site: RestoreBoot, started: Sequence[str]) -> bool:
     return bool(differs or (site.final and site.saved.mountpoint in started))
 
 
-def _grub_warnings(site: RestoreBoot) -> Iterator[str]:
-    if site.difference.untouched:
+def _left_warnings(site: RestoreBoot) -> Iterator[str]:
+    count = len(site.difference.untouched)
+    if count and site.refused:
         yield (
-            f"{site.saved.mountpoint}: GRUB was reinstalled after the backup. {len(site.difference.untouched)} of its "
-            "files are not restored, because those of the backup do not fit the new boot sectors"
+            f"{site.saved.mountpoint}: since the backup was made, Secure Boot revokes more programs (SbatLevel, dbx or "
+            f"MokListX has changed), and the firmware may refuse the saved boot loaders. {count} files stay as they "
+            "are, and so do the boot entries of the firmware"
+        )
+    elif count:
+        yield (
+            f"{site.saved.mountpoint}: the boot loader was installed again after the backup. {count} of its files are "
+            "not restored, because those of the backup do not fit the new boot sectors"
         )
 
 
@@ -177,7 +226,8 @@ def _absent(observed: BootObserved, _vg: str | None) -> StepsPlan:
     context = observed.context
     _refuse(context, "absent", (*removal_problems(context), *_unfinished_problems(observed)))
     if not context.backups:
-        return StepsPlan((), backup_view(observed))
+        left_alone = foreign_problems(context.host_state, context.name, kind="boot")
+        return StepsPlan((), backup_view(observed), tuple(left_alone))
     undone = [step for backup in context.backups for step in _undo(observed, backup)]
     return StepsPlan((*undone, Remove.of(backup.volume for backup in context.backups)), _absent_backup(context.name))
 

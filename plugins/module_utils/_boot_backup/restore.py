@@ -9,32 +9,29 @@ synced, verified by its checksum and renamed into place. Replaced files are kept
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._boot_files.copy import copy_one, set_metadata
-from .._boot_files.scan import scan
-from .._boot_files.tree import WORKSPACE, boot_safe_order, is_menu
+from .._boot_files.firmware import BOOT_ORDER
+from .._boot_files.rule import boot_safe_order, is_menu
+from .._host.efi import delete_variable, write_variable
 from .._host.files import sync, sync_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .._boot_files.difference import Difference
     from .._boot_files.tree import Tree
 
-_REPLACED, _ADDED, _NEW = "replaced", "added", "new"
+_REPLACED, _ADDED, _NEW, _VARIABLES = "replaced", "added", "new", "variables"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK)
-
-
-def workspace(mountpoint: str, backup_id: str) -> Path:
-    """Return the workspace on a boot filesystem. It exists from the first change until the rollback has ended."""
-    return Path(mountpoint) / f"{WORKSPACE}{backup_id[:12]}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,8 @@ class Site:
     """A boot filesystem to be restored: its ``saved`` tree, the directory of its ``copies``, its workspace ``work``.
 
     The workspace contains ``replaced`` (every file that was replaced or moved away, under its path), ``added`` (the
-    list of restored paths that did not exist) and ``new`` (the one file that is being copied).
+    list of restored paths that did not exist), ``new`` (the one file that is being copied), and ``variables`` (the
+    variables of the firmware that were replaced).
     """
 
     saved: Tree
@@ -54,10 +52,6 @@ class Site:
         """The mountpoint."""
         return Path(self.saved.mountpoint)
 
-    def present(self) -> Tree:
-        """Read the current content."""
-        return scan(self.top, mountpoint=self.saved.mountpoint, fstype=self.saved.fstype)
-
 
 def make_bootable(site: Site, difference: Difference) -> None:
     """Restore all saved files, the boot menu last.
@@ -65,7 +59,8 @@ def make_bootable(site: Site, difference: Difference) -> None:
     Files that the change has added stay, except parts of the boot menu. Replaced files are kept for ``undo``. Can be
     run again after an interruption. Raises FilesFailed, OSError.
     """
-    (site.work / _REPLACED).mkdir(mode=0o700, parents=True, exist_ok=True)
+    site.work.mkdir(mode=0o700, exist_ok=True)
+    (site.work / _REPLACED).mkdir(mode=0o700, exist_ok=True)
     _note_added(site.work, difference.missing)
     restored = (*difference.missing, *difference.changed)
     files = [path for path in restored if site.saved.entries[path].kind in ("file", "link")]
@@ -86,13 +81,14 @@ def make_exact(site: Site, difference: Difference) -> None:
     if site.saved.has_metadata:
         # Directories after their content: writing into a directory changes its modification time.
         for path in sorted(site.saved.entries, reverse=True):
-            if site.saved.entries[path].kind != "mountpoint" and path not in difference.untouched:
+            if site.saved.entries[path].has_metadata and path not in difference.untouched:
                 set_metadata(site.saved.entries[path], site.top / path)
     sync(site.top)
 
 
 def undo(work: Path) -> None:
-    """Undo ``make_bootable``: move replaced files back, and remove the files that it added. Raises OSError."""
+    """Undo ``make_bootable`` and put back what ``keep_variables`` has kept. Raises OSError."""
+    _put_variables_back(work)
     added = _added(work)
     _put_back(work / _REPLACED, work.parent)
     for path in sorted(added, reverse=True):
@@ -103,23 +99,48 @@ def undo(work: Path) -> None:
     sync(work.parent)
 
 
+def keep_variables(work: Path, before: Mapping[str, bytes], names: Iterable[str]) -> None:
+    """Keep the variables ``names`` of the firmware for ``undo``. ``before`` are all present ones. Raises OSError."""
+    work.mkdir(mode=0o700, exist_ok=True)
+    if not (work / _VARIABLES).exists():
+        replaced = {name: base64.b64encode(before[name]).decode("ascii") if name in before else None for name in names}
+        _write_json(work, _VARIABLES, replaced)
+
+
+def _put_variables_back(work: Path) -> None:
+    # The order of boot entries comes last. It may name entries that are put back before.
+    for name, text in sorted(_read_json(work, _VARIABLES, {}).items(), key=lambda one: (one[0] == BOOT_ORDER, one[0])):
+        if text is None:
+            delete_variable(name)
+        else:
+            write_variable(name, base64.b64decode(text))
+
+
 def _note_added(work: Path, missing: Sequence[str]) -> None:
     # A path that an interrupted run has moved away is missing too, but existed before.
     new = [path for path in missing if not os.path.lexists(work / _REPLACED / path)]
-    temporary = work / _NEW
-    temporary.unlink(missing_ok=True)
-    temporary.write_text(json.dumps(sorted({*_added(work), *new})), encoding="ascii")
-    sync(work)
-    temporary.replace(work / _ADDED)
-    sync(work)
+    _write_json(work, _ADDED, sorted({*_added(work), *new}))
 
 
 def _added(work: Path) -> list[str]:
-    try:
-        found: list[str] = json.loads((work / _ADDED).read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return []
+    found: list[str] = _read_json(work, _ADDED, [])
     return found
+
+
+def _write_json(work: Path, name: str, value: object) -> None:
+    temporary = work / _NEW
+    temporary.unlink(missing_ok=True)
+    temporary.write_text(json.dumps(value), encoding="ascii")
+    sync(work)
+    temporary.replace(work / name)
+    sync(work)
+
+
+def _read_json(work: Path, name: str, default: Any) -> Any:
+    try:
+        return json.loads((work / name).read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return default
 
 
 def _set_aside(site: Site, path: str, *, keep: bool) -> None:

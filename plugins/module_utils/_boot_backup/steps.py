@@ -5,32 +5,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._boot_files.difference import compare
 from .._boot_files.manifest import copies_of
-from .._boot_files.tree import is_menu
+from .._boot_files.rule import is_menu
+from .._boot_files.scan import rescan
+from .._boot_files.tree import workspace
 from .._errors import FilesFailed
+from .._host.efi import write_variable
 from .._host.filesystem import mounted
+from .._host.hold import hold, release
 from .._steps import FileChange, HostStep
-from .restore import Site, make_bootable, make_exact, undo, workspace
+from .restore import Site, keep_variables, make_bootable, make_exact, undo
 from .volume import check_unchanged, write_backup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from .._boot_files.difference import Difference
+    from .._boot_files.firmware import Firmware
     from .._boot_files.tree import Entry, Tree
     from .._steps import Runner
 
 
 @dataclass(frozen=True)
 class SaveBoot(HostStep):
-    """Create a filesystem with ``inodes`` inodes on ``device``, and copy ``trees`` to it."""
+    """Create a filesystem with ``inodes`` inodes on ``device``, and copy ``trees`` and ``firmware`` to it."""
 
     device: str
     trees: tuple[Tree, ...]
+    firmware: Firmware
     inodes: int
 
     def render(self) -> Mapping[str, Any]:
@@ -44,7 +51,7 @@ class SaveBoot(HostStep):
 
     def carry_out(self, _runner: Runner) -> None:
         """Copy, verify the copies, and check that nothing changed meanwhile. Raises FilesFailed, OSError."""
-        write_backup(self.device, self.trees, inodes=self.inodes)
+        write_backup(self.device, self.trees, self.firmware, inodes=self.inodes)
         check_unchanged(self.trees)
 
 
@@ -54,7 +61,7 @@ class RestoreBoot(HostStep):
 
     ``saved`` is its content in the backup, ``present`` its content now, ``difference`` how they differ. ``final`` says
     that the rest of the host has been rolled back. Only then what the change has added is removed: until then the host
-    may have to boot with it.
+    may have to boot with it. ``refused`` says that the firmware may refuse the saved boot loaders.
     """
 
     device: str
@@ -63,6 +70,7 @@ class RestoreBoot(HostStep):
     present: Tree
     difference: Difference
     final: bool
+    refused: bool = False
 
     @property
     def removed(self) -> tuple[str, ...]:
@@ -103,14 +111,78 @@ class RestoreBoot(HostStep):
         with mounted(self.device) as backup:
             site = Site(self.saved, copies_of(backup, self.saved), workspace(self.saved.mountpoint, self.backup_id))
             (make_exact if self.final else make_bootable)(site, self.difference)
-            now = compare(site.saved, site.present())
-        wrong = (*now.missing, *now.changed, *((*now.altered, *now.extra) if self.final else ()))
-        if wrong:
-            raise FilesFailed(
-                f"{self.saved.mountpoint} was restored, but these paths still differ from the backup: "
-                f"{', '.join(wrong)}. Another program writes there: stop it, then run this again",
-                changed=True,
-            )
+            check_restored(self.saved, rescan(self.saved), refused=self.refused, final=self.final)
+
+
+def check_restored(saved: Tree, now: Tree, *, refused: bool, final: bool) -> None:
+    """Raise FilesFailed if a boot filesystem is not as it was restored."""
+    found = compare(saved, now, refused=refused)
+    wrong = (*found.missing, *found.changed, *((*found.altered, *found.extra) if final else ()))
+    if wrong:
+        raise FilesFailed(
+            f"{saved.mountpoint} was restored, but these paths still differ from the backup: "
+            f"{', '.join(wrong)}. Another program writes there: stop it, then run this again",
+            changed=True,
+        )
+
+
+@dataclass(frozen=True)
+class RestoreFirmware(HostStep):
+    """Restore boot entries and their order in the firmware: write ``after``, of which ``before`` are the present ones.
+
+    The replaced ones are kept in the workspace ``work``; not if that is None, because nothing is undone any more.
+    """
+
+    before: Mapping[str, bytes] = field(repr=False)
+    after: Mapping[str, bytes] = field(repr=False)
+    work: Path | None
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "restore_firmware", "variables": sorted(self.after)}
+
+    def carry_out(self, _runner: Runner) -> None:
+        """Write the variables. Raises OSError."""
+        if self.work is not None:
+            keep_variables(self.work, self.before, self.after)
+        for name, value in self.after.items():
+            write_variable(name, value)
+
+
+@dataclass(frozen=True)
+class HoldBoot(HostStep):
+    """Make the restored boot filesystems read-only until the reboot, and compare them with ``saved`` once more."""
+
+    saved: tuple[Tree, ...]
+    backup_id: str
+    refused: bool
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "make_read_only", "mountpoints": [tree.mountpoint for tree in self.saved]}
+
+    def carry_out(self, _runner: Runner) -> None:
+        """Make them read-only. Raises FilesFailed if one is in use or has changed, OSError."""
+        for tree in self.saved:
+            hold(tree.mountpoint, self.backup_id)
+        for tree in self.saved:
+            check_restored(tree, rescan(tree), refused=self.refused, final=False)
+
+
+@dataclass(frozen=True)
+class ReleaseBoot(HostStep):
+    """Make boot filesystems writable that were made read-only until the reboot."""
+
+    mountpoints: tuple[str, ...]
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "make_writable", "mountpoints": list(self.mountpoints)}
+
+    def carry_out(self, _runner: Runner) -> None:
+        """Make them writable. Raises FilesFailed, OSError."""
+        for mountpoint in self.mountpoints:
+            release(mountpoint)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._snapset.context import host_problems
+from .._snapset.context import host_problems, missing_problems
 from .entries import READ_ONLY, preview_mounts
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def entry_problems(context: SnapsetContext) -> Iterator[str]:
     """Yield what prevents an entry for the snapset, apart from GRUB."""
     yield from host_problems(context)
     if context.instance is None:
-        yield f"snapset {context.name} does not exist: take it first, or check the name"
+        yield from missing_problems(context)
         return
     if context.set_state != "active":
         yield f"snapset {context.name} is {context.set_state} and must be active"

@@ -4,7 +4,7 @@
 """The parts of a boot entry: filesystems, a kernel and its command line. Pure; private to this collection.
 
 An entry boots the kernel and the initramfs from the backup of /boot, plus a second, small initramfs. The second one
-mounts each snapshot read-only below an overlay in memory, so a preview boot does not change the safe point.
+mounts each snapshot read-only below an overlay in memory, so a preview boot does not change the snapset.
 
 The package ``_boot_entry`` knows how to add a preview boot of a snapset to the boot menu, and what that boots. It must
 not know how a backup of /boot is made, or what a rollback timer is.

@@ -21,12 +21,25 @@ _GRUB_OF_ESP = "efi/EFI/*/grub.cfg"
 
 
 def boot_entries() -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the boot entries of the host as results show them, and warnings if they could not be read."""
+    """Return the boot entries of the host as results show them, and warnings about what could not be read.
+
+    If GRUB cannot be read, the entries are returned all the same, and ``next_boot`` is None.
+    """
+    try:
+        complete = complete_entries()
+    except OSError as error:
+        return [], [f"cannot read the boot entries: {error}"]
     try:
         grub = read_grub()
-        return [one.to_result(grub) for one in entries() if one.sums is not None], []
     except (SafepointError, OSError) as error:
-        return [], [f"cannot read the boot entries: {error}"]
+        unknown = [{**one.to_result(None), "next_boot": None} for one in complete]
+        return unknown, [f"cannot read whether a boot entry is selected for the next boot: {error}"] if unknown else []
+    return [one.to_result(grub) for one in complete], []
+
+
+def complete_entries() -> list[InstalledEntry]:
+    """Return the entries whose creation was not interrupted. Raises OSError."""
+    return [one for one in entries() if one.sums is not None]
 
 
 def read_grub() -> Grub | None:

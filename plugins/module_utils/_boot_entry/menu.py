@@ -27,7 +27,7 @@ def title(instance: Instance) -> str:
     created = (
         "" if instance.created is None else f" of {datetime.fromtimestamp(instance.created, tz=timezone.utc):%F %R} UTC"
     )
-    return f"Preview of safe point {instance.name}{created}; changes are lost"
+    return f"Preview of snapset {instance.name}{created}; changes are lost"
 
 
 def menu_entry(instance: Instance, *, uuid: str, arguments: Sequence[str]) -> str:

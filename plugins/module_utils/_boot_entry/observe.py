@@ -53,7 +53,7 @@ def observe(context: SnapsetContext, *, state: str, kernel: str | None) -> Entry
     if state == "absent" or observed.is_current(kernel) or context.bound is None or not context.bound.volume.active:
         return observed
     with mounted(context.bound.device) as backup:
-        trees = read_manifest(backup, context.bound.tags.manifest)
+        trees = read_manifest(backup, context.bound.tags.manifest).trees
         tree = next((one for one in trees if one.mountpoint == str(BOOT)), None)
         if tree is None:
             return observed

@@ -75,9 +75,12 @@ def _removal(observed: EntryObserved) -> Iterator[Step]:
         yield RemoveEntry(one.place)
 
 
-def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot: bool) -> StepsPlan:
-    """Return the steps to an entry that shows the snapset. Raises Refused with every reason that prevents it."""
-    _refuse(observed, _problems(observed, next_boot=next_boot))
+def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot: bool | None) -> StepsPlan:
+    """Return the steps to an entry that shows the snapset. Raises Refused with every reason that prevents it.
+
+    ``next_boot`` selects the entry for the next boot, or undoes that; None keeps the choice.
+    """
+    _refuse(observed, _problems(observed, next_boot=bool(next_boot)))
     instance, backup, grub = observed.context.instance, observed.context.bound, observed.grub
     if instance is None or backup is None or grub is None:
         return StepsPlan((), entry_view(observed))  # Cannot happen: refused above.
@@ -85,14 +88,15 @@ def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot
     after = entry_view(observed)
     steps: list[Step] = []
     chosen = grub.chosen == entry
+    wanted = chosen if next_boot is None else next_boot
     if not observed.is_current(kernel):
         source = _source(observed, kernel)
         steps += [*_removal(observed), *_creation(observed, instance, backup, grub, source)]
         after = {**after, "name": observed.context.name, "id": instance.set_id, "kernel": source.kernel.version}
         chosen = False
-    if next_boot and not chosen:
-        steps.append(ChooseNextBoot(observed.editor, grub.environment_path, entry))
-    return StepsPlan(tuple(steps), {**after, "state": "present", "next_boot": next_boot or chosen})
+    if wanted != chosen:
+        steps.append(ChooseNextBoot(observed.editor, grub.environment_path, entry, unset=not wanted))
+    return StepsPlan(tuple(steps), {**after, "state": "present", "next_boot": wanted})
 
 
 def _problems(observed: EntryObserved, *, next_boot: bool) -> Iterator[str]:

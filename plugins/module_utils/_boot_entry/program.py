@@ -32,7 +32,7 @@ show() {
     rewrite_fstab "$1/etc/fstab" || return
     read -r set <"${SAFEPOINT_LOOK-}/safepoint-look.set"
     echo "$set" >"$MARK/set"
-    echo "This is a preview of the safe point ${set% *}. All changes are lost at the next boot." >>"$1/etc/motd"
+    echo "This is a preview of the snapset ${set% *}. All changes are lost at the next boot." >>"$1/etc/motd"
 }
 
 # The first one is /. It contains the kernel modules for all of them.
@@ -78,11 +78,11 @@ mountroot() {
     tries=0
     until sh /safepoint-look activate; do
         tries=$((tries + 1))
-        [ "$tries" -lt 30 ] || panic "safepoint.lvm: cannot activate the safe point"
+        [ "$tries" -lt 30 ] || panic "safepoint.lvm: cannot activate the snapset"
         sleep 1
         local_block "${ROOT?}"
     done
-    sh /safepoint-look show "${rootmnt?}" || panic "safepoint.lvm: cannot mount the safe point"
+    sh /safepoint-look show "${rootmnt?}" || panic "safepoint.lvm: cannot mount the snapset"
 }
 """.lstrip()
 
@@ -90,7 +90,7 @@ mountroot() {
 BEFORE_MOUNT = "sh /safepoint-look activate\n"
 BEFORE_PIVOT = r"""
 sh /safepoint-look show "${NEWROOT?}" || {
-    echo "safepoint.lvm: cannot mount the safe point" >/dev/kmsg
+    echo "safepoint.lvm: cannot mount the snapset" >/dev/kmsg
     systemctl --no-block --force reboot || reboot -f
 }
 """.lstrip()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._boot_files.manifest import copies_of, read_manifest
-from .._host.files import sync, write_atomically
+from .._host.files import rewrite, sync, write_atomically
 from .._host.filesystem import mounted
 from .._host.process import run_tool
 from .._host.reading import checksum, read
@@ -70,9 +70,11 @@ class WriteEntry(HostStep):
 
     def carry_out(self, _runner: Runner) -> None:
         """Write the files. The record comes last, when all others are on disk. Raises FilesFailed, Refused, OSError."""
-        self.home.mkdir(mode=0o700, parents=True)
+        # With parents=True, mkdir would ignore the mode for the parents.
+        HOME.mkdir(mode=0o700, exist_ok=True)
+        self.home.mkdir(mode=0o700)
         with mounted(self.device) as backup:
-            tree = next(one for one in read_manifest(backup, self.manifest) if one.mountpoint == str(BOOT))
+            tree = next(one for one in read_manifest(backup, self.manifest).trees if one.mountpoint == str(BOOT))
             copies = copies_of(backup, tree)
             shutil.copyfile(copies / self.kernel.kernel, self.home / KERNEL)
             shutil.copyfile(copies / self.kernel.initramfs, self.home / INITRAMFS)
@@ -146,7 +148,7 @@ class AddToMenu(HostStep):
         """Add the entry. Raises OSError."""
         # Read again: an earlier step may have removed the old entry.
         rest = without_entry(read(self.custom), self.set_id)
-        write_atomically(self.custom, with_part(rest, self.part))
+        rewrite(self.custom, with_part(rest, self.part))
         if self.bls is not None:
             write_atomically(*self.bls)
 
@@ -185,8 +187,8 @@ def remove_from_custom(custom: Path, set_id: str) -> None:
     """Remove an entry from GRUB's custom.cfg, and the file if nothing else is in it. Raises OSError."""
     # Read again: an earlier step may have removed another entry.
     rest = without_entry(read(custom), set_id)
-    if rest.strip():
-        write_atomically(custom, rest)
+    if rest.strip() or custom.is_symlink():
+        rewrite(custom, rest)
     else:
         custom.unlink()
 

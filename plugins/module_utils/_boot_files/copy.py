@@ -31,7 +31,7 @@ def copy_tree(tree: Tree, target: Path) -> None:
         copy = target / path
         if entry.kind in ("directory", "mountpoint"):
             copy.mkdir(parents=True, exist_ok=True)
-        else:
+        elif entry.kind != "left_out":
             copy_one(entry, Path(tree.absolute(path)), copy)
             set_metadata(entry, copy)
     for path in sorted(tree.entries, reverse=True):

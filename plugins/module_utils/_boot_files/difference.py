@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .rule import is_left_alone, parts_left_alone, spelled_as
 from .tree import SELINUX, Entry, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# GRUB's core image for BIOS hosts. The modules in the same directory fit only this image.
-_BIOS_IMAGE = re.compile(r"(grub2?/i386-pc)/core\.img")
+    from collections.abc import Collection, Mapping
 
 
 @dataclass(frozen=True)
@@ -23,8 +20,8 @@ class Difference:
     """The paths in which the present content differs from the saved content. Parents come before their children.
 
     ``missing`` were saved and no longer exist. ``changed`` differ in content or type. ``altered`` differ only in owner,
-    mode, time or extended attributes. ``extra`` were not saved. ``untouched`` differ as well, but belong to a GRUB that
-    was reinstalled since then, and must stay as they are.
+    mode, time or extended attributes. ``extra`` were not saved. ``untouched`` differ as well, but must stay as they
+    are, because ``parts`` do (``_boot_files.rule``).
     """
 
     missing: tuple[str, ...] = ()
@@ -32,6 +29,7 @@ class Difference:
     altered: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     untouched: tuple[str, ...] = ()
+    parts: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
@@ -39,42 +37,43 @@ class Difference:
         return not (self.missing or self.changed or self.altered or self.extra)
 
 
-def compare(saved: Tree, present: Tree) -> Difference:
-    """Return how ``present`` differs from ``saved``.
-
-    If GRUB was reinstalled on a BIOS host, its directory is ``untouched``. grub-install(8) writes the boot sectors and
-    the modules together: with modules of another build, the image in the boot sectors would not start.
-    """
-    reinstalled = tuple(f"{directory}/" for directory in _reinstalled(saved, present))
+def compare(saved: Tree, present: Tree, *, refused: bool = False) -> Difference:
+    """Return how ``present`` differs from ``saved``; ``refused`` if the firmware may refuse the saved boot loaders."""
+    present = spelled_as(present, saved)
+    parts = parts_left_alone(saved, present, refused=refused)
     was, now = saved.entries, present.entries
     common = was.keys() & now.keys()
     changed = [path for path in common if was[path].content != now[path].content]
     altered = [path for path in common if path not in changed and not _same_metadata(saved, was[path], now[path])]
     found = {
-        "missing": was.keys() - now.keys(),
+        "missing": [path for path in was if path not in now and was[path].kind != "left_out"],
         "changed": changed,
         "altered": altered,
         "extra": now.keys() - was.keys(),
     }
-    untouched: list[str] = []
-    if reinstalled:
-        untouched = sorted(path for paths in found.values() for path in paths if path.startswith(reinstalled))
+    untouched = _untouched(found, now, parts)
+    reported = (path for path in untouched if path not in now or now[path].kind != "left_out")
     return Difference(
-        untouched=tuple(untouched),
-        **{name: tuple(sorted(set(paths) - set(untouched))) for name, paths in found.items()},
+        untouched=tuple(sorted(reported)),
+        parts=parts,
+        **{name: tuple(sorted(set(paths) - untouched)) for name, paths in found.items()},
     )
 
 
-def _reinstalled(saved: Tree, present: Tree) -> Iterator[str]:
-    for path, entry in saved.entries.items():
-        match = _BIOS_IMAGE.fullmatch(path)
-        now = present.entries.get(path)
-        if match and now is not None and now.content != entry.content:
-            yield match[1]
+def _untouched(found: Mapping[str, Collection[str]], now: Mapping[str, Entry], parts: frozenset[str]) -> frozenset[str]:
+    """The paths that stay as they are, and the added directories in which there is one."""
+    left = {
+        path
+        for name, paths in found.items()
+        for path in paths
+        if is_left_alone(path, parts, added=name == "extra") or (path in now and now[path].kind == "left_out")
+    }
+    needed = {parent for path in left for parent in found["extra"] if path.startswith(f"{parent}/")}
+    return frozenset(left | needed)
 
 
 def _same_metadata(tree: Tree, was: Entry, now: Entry) -> bool:
-    if not tree.has_metadata or was.kind == "mountpoint":
+    if not tree.has_metadata or not was.has_metadata:
         return True
     if SELINUX in now.xattrs and SELINUX not in was.xattrs:
         now = replace(now, xattrs={name: value for name, value in now.xattrs.items() if name != SELINUX})

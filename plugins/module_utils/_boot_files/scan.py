@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import base64
-import errno
-import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
+from .._host.files import extended_attributes
 from .._host.reading import checksum
+from .rule import is_left_out
 from .tree import WORKSPACE, Entry, EntryKind, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-_NO_XATTRS = (errno.ENOTSUP, errno.ENODATA, errno.EPERM)
 
 
 def scan(top: Path, *, mountpoint: str, fstype: str) -> Tree:
@@ -32,6 +30,11 @@ def scan(top: Path, *, mountpoint: str, fstype: str) -> Tree:
     return Tree(mountpoint, fstype, dict(_entries(top, top, device)))
 
 
+def rescan(tree: Tree) -> Tree:
+    """Return the filesystem of ``tree`` as it is now. Raises FilesFailed and OSError as ``scan`` does."""
+    return scan(Path(tree.mountpoint), mountpoint=tree.mountpoint, fstype=tree.fstype)
+
+
 def _entries(top: Path, directory: Path, device: int) -> Iterator[tuple[str, Entry]]:
     yield str(directory.relative_to(top)), _entry(directory)
     for child in sorted(directory.iterdir()):
@@ -40,6 +43,8 @@ def _entries(top: Path, directory: Path, device: int) -> Iterator[tuple[str, Ent
         status = child.lstat()
         if status.st_dev != device:
             yield str(child.relative_to(top)), Entry(kind="mountpoint")
+        elif is_left_out(str(child.relative_to(top))):
+            yield str(child.relative_to(top)), Entry(kind="left_out")
         elif stat.S_ISDIR(status.st_mode):
             yield from _entries(top, child, device)
         else:
@@ -70,11 +75,4 @@ def xattrs_of(path: Path) -> dict[str, str]:
 
     Symbolic links are not followed. The result is empty if the filesystem does not support extended attributes.
     """
-    try:
-        names = os.listxattr(path, follow_symlinks=False)
-        found = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
-    except OSError as error:
-        if error.errno in _NO_XATTRS:
-            return {}
-        raise
-    return {name: base64.b64encode(value).decode("ascii") for name, value in found.items()}
+    return {name: base64.b64encode(value).decode("ascii") for name, value in extended_attributes(path).items()}

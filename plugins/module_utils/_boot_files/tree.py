@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The content of a boot filesystem as values, and which files are the boot menu. Pure; private to this collection.
+"""The content of a boot filesystem as values. Pure; private to this collection.
 
 Paths are relative to the mountpoint. Bytes that are not UTF-8 are decoded as by ``os.fsdecode``.
 
@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from .firmware import Firmware
 
-EntryKind = Literal["file", "directory", "link", "mountpoint"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+EntryKind = Literal["file", "directory", "link", "mountpoint", "left_out"]
 
 FORMAT = 1
 """Version of the manifest's format."""
@@ -33,19 +35,14 @@ WORKSPACE = ".safepoint-"
 
 # They store no owners or modes, and times only with a resolution of two seconds (vfat and exfat in the kernel).
 _WITHOUT_METADATA = ("vfat", "msdos", "exfat")
-# Files from which a boot loader chooses a kernel (GRUB, the Boot Loader Specification, systemd-boot, extlinux).
-_MENU = re.compile(
-    r"(grub2?/(grub\.cfg|custom\.cfg|user\.cfg|grubenv)|loader/.*|(ext|sys)linux/.*\.c(on)?fg?|EFI/.*\.cfg)"
-)
-_LAST_OF_MENU = "grub.cfg"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file, directory, symbolic link, or the mountpoint of another filesystem.
+    """A file, directory, symbolic link, the mountpoint of another filesystem, or a file that is ``left_out``.
 
     ``mtime`` is in nanoseconds, ``size`` in bytes, ``xattrs`` in base64 by name. A ``mountpoint`` has no other values,
-    because they would be those of the other filesystem.
+    because they would be those of the other filesystem; neither has a file that is never saved nor restored.
     """
 
     kind: EntryKind
@@ -64,9 +61,13 @@ class Entry:
         return (self.kind, self.sha256, self.target)
 
     @property
-    def room(self) -> int:
-        """Bytes that it uses on a filesystem with blocks of 4 KiB."""
-        return -(-max(self.size, 1) // 4096) * 4096
+    def has_metadata(self) -> bool:
+        """Whether its owner and mode are known."""
+        return self.kind not in ("mountpoint", "left_out")
+
+    def room(self, block: int) -> int:
+        """Bytes that it uses on a filesystem with blocks of ``block`` bytes."""
+        return -(-max(self.size, 1) // block) * block
 
 
 @dataclass(frozen=True)
@@ -97,24 +98,28 @@ class Tree:
         return self.mountpoint if path == "." else f"{self.mountpoint.rstrip('/')}/{path}"
 
 
-def boot_safe_order(paths: Iterable[str]) -> list[str]:
-    """Sort paths so that the host can boot at every moment while they are written: the boot menu comes last."""
-    return sorted(paths, key=lambda path: (is_menu(path), path.endswith(_LAST_OF_MENU), path))
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup contains: boot filesystems, and what the firmware kept about booting at that moment."""
+
+    trees: tuple[Tree, ...] = ()
+    firmware: Firmware = field(default_factory=Firmware)
 
 
-def is_menu(path: str) -> bool:
-    """Whether a boot loader reads from this file what it can boot, or what it must boot next."""
-    return _MENU.fullmatch(path) is not None
+def workspace(mountpoint: str, backup_id: str) -> Path:
+    """Return the workspace on a boot filesystem. It exists from the first change until the rollback has ended."""
+    return Path(mountpoint) / f"{WORKSPACE}{backup_id[:12]}"
 
 
-def digest_of(trees: Sequence[Tree]) -> str:
-    """Return the checksum of the manifest of ``trees``."""
-    return digest(dump(trees))
+def digest_of(trees: Sequence[Tree], firmware: Firmware) -> str:
+    """Return the checksum of the manifest of ``trees`` and ``firmware``."""
+    return digest(dump(trees, firmware))
 
 
-def dump(trees: Sequence[Tree]) -> str:
-    """Return the manifest of ``trees``, as JSON."""
-    return json.dumps({"format": FORMAT, "trees": [_tree_to_json(tree) for tree in trees]}, indent=1)
+def dump(trees: Sequence[Tree], firmware: Firmware) -> str:
+    """Return the manifest of ``trees`` and ``firmware``, as JSON."""
+    document = {"format": FORMAT, "firmware": firmware.to_json(), "trees": [_tree_to_json(tree) for tree in trees]}
+    return json.dumps(document, indent=1)
 
 
 def _tree_to_json(tree: Tree) -> dict[str, Any]:

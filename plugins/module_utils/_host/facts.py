@@ -9,7 +9,10 @@ the host lock. It must not know LVM's commands, or what a snapset is.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
+import re
 import time
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +34,10 @@ _UDEV_NAMES = ("systemd-udevd", "udevd")
 _DEVICES_FILE = Path("/etc/lvm/devices/system.devices")
 # ext4 reports up to 4096 clusters as free that even root cannot use (ext4_calculate_resv_clusters, fs/ext4/super.c).
 _ARCHIVE_ROOM = 32 * 1024 * 1024
+_MACHINE_ID = "/etc/machine-id"
+_APPLICATION = bytes.fromhex("f834d514fd884a08b63c96e48d1595c0")
+# Of 32. Only hosts that see the same VG must be distinct.
+_HOST_ID_DIGITS = 16
 
 
 def read_host() -> Host:
@@ -42,6 +49,7 @@ def read_host() -> Host:
     return Host(
         now=int(time.time()),
         boot_id=read("/proc/sys/kernel/random/boot_id").strip(),
+        host_id=_host_id(),
         # The same clock as /proc/uptime (proc_uptime(5)). It also counts the time during which the host is suspended.
         uptime=int(time.clock_gettime(time.CLOCK_BOOTTIME)),
         mounts=tuple(_with_used(mount) for mount in mounts) + tuple(swaps),
@@ -53,6 +61,24 @@ def read_host() -> Host:
         has_devices_file=_DEVICES_FILE.exists(),
         preview=_preview(),
     )
+
+
+def _host_id() -> str:
+    """A hash of the machine-id, which must not be shown itself (machine-id(5)); empty if it is not initialised.
+
+    It is the beginning of what ``systemd-id128 machine-id --app-specific=`` prints: HMAC-SHA256 of the application ID
+    with the machine-id as the key, as a UUID of version 4 (sd_id128_get_machine_app_specific,
+    src/libsystemd/sd-id128/sd-id128.c of systemd 252).
+    """
+    try:
+        machine = read(_MACHINE_ID)
+    except OSError:
+        # Who owns a set can be decided without it.
+        return ""
+    if not re.fullmatch(r"[0-9a-f]{32}\n?", machine) or not int(machine, 16):
+        return ""
+    digits = hmac.new(bytes.fromhex(machine), _APPLICATION, hashlib.sha256).hexdigest()
+    return f"{digits[:12]}4{digits[13:]}"[:_HOST_ID_DIGITS]
 
 
 def _preview() -> tuple[str, str] | None:

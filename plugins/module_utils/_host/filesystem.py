@@ -41,7 +41,9 @@ def mounted(device: str, *, writable: bool = False, executable: bool = False) ->
     Raises FilesFailed.
     """
     mountpoint = Path(RUN_DIRECTORY) / "mnt"
-    mountpoint.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # With parents=True, mkdir would ignore the mode for the parents.
+    for directory in (mountpoint.parent, mountpoint):
+        directory.mkdir(mode=0o700, exist_ok=True)
     _enter_private_mount_namespace()
     options = [*([] if writable else ["ro"]), "nosuid", "nodev", *([] if executable else ["noexec"])]
     run_tool("mount", "-t", FILESYSTEM, "-o", ",".join(options), device, str(mountpoint))
@@ -49,6 +51,16 @@ def mounted(device: str, *, writable: bool = False, executable: bool = False) ->
         yield mountpoint
     finally:
         run_tool("umount", str(mountpoint))
+
+
+def free_bytes(status: os.statvfs_result) -> int:
+    """Return how many bytes root can write to a filesystem.
+
+    ext4 reports clusters as free that not even root can use: a fiftieth, at most 4096 (ext4_calculate_resv_clusters,
+    fs/ext4/super.c).
+    """
+    reserved = min(status.f_blocks // 50, 4096)
+    return max(status.f_bfree - reserved, 0) * status.f_frsize
 
 
 def _enter_private_mount_namespace() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._host.boot import ends_pollers, list_initramfs, stops_udev
+from .._host.filesystem import free_bytes
 from .._host.process import find_tool
 from .._host.reading import checksum, unless_gone
 from .._paths import INITRAMFS_SCRIPT
@@ -28,11 +29,13 @@ def read_found() -> Found:
     """Read the script and the list of files of each initramfs, which takes seconds. Raises OSError."""
     if find_tool(_OF_INITRAMFS_TOOLS) is None:
         return Found(builds=False, script=_read_script())
+    status = os.statvfs(BOOT)
     return Found(
         builds=True,
         script=_read_script(),
         images=tuple(_images()),
-        boot_is_writable=not os.statvfs(BOOT).f_flag & os.ST_RDONLY,
+        boot_is_writable=not status.f_flag & os.ST_RDONLY,
+        boot_free=free_bytes(status),
     )
 
 
@@ -49,6 +52,7 @@ def _images() -> Iterator[Image]:
         # The name that update-initramfs(8) gives.
         path = BOOT / f"initrd.img-{kernel}"
         if path.is_file():
+            status = path.stat()
             lines = list_initramfs(str(path))
             yield Image(
                 kernel=kernel,
@@ -57,5 +61,6 @@ def _images() -> Iterator[Image]:
                 readable=bool(lines),
                 stops_udev=stops_udev(lines or ()),
                 has_script=ends_pollers(lines or ()),
-                is_older=written is not None and path.stat().st_mtime_ns < written.st_mtime_ns,
+                is_older=written is not None and status.st_mtime_ns < written.st_mtime_ns,
+                size=status.st_size,
             )

@@ -25,6 +25,10 @@ class Script:
         """The script as results show it."""
         return {"path": str(INITRAMFS_SCRIPT), "size": self.size, "sha256": self.sha256}
 
+    def to_description(self) -> str:
+        """The script as the diff shows it."""
+        return f"{self.size} bytes, sha256 {self.sha256}, mode {self.mode:04o}"
+
 
 WANTED = Script(len(PROGRAM.encode()), hashlib.sha256(PROGRAM.encode()).hexdigest(), 0o755)
 """The script of this version of the collection."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._host.files import sync_directory, write_atomically
 from .._paths import INITRAMFS_SCRIPT
-from .._steps import HostStep
+from .._steps import FileChange, HostStep
 from .program import PROGRAM
 from .script import WANTED
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._steps import Runner
+    from .script import Script
 
 BUILDER = "update-initramfs"
 # initramfs-tools runs every file in the directory of the script, so a temporary file must not be there.
@@ -26,11 +27,17 @@ _TEMPORARY = INITRAMFS_SCRIPT.parents[2]
 
 @dataclass(frozen=True)
 class WriteScript(HostStep):
-    """Write the script where initramfs-tools reads it."""
+    """Write the script where initramfs-tools reads it, in the place of ``former``."""
+
+    former: Script | None
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
         return {"step": "write_script", **WANTED.to_result()}
+
+    def changed_files(self) -> list[FileChange]:
+        """The script before and after, for the diff."""
+        return [_change(self.former, WANTED)]
 
     def carry_out(self, _runner: Runner) -> None:
         """Write it at once, so that it is never incomplete. Raises OSError."""
@@ -40,11 +47,17 @@ class WriteScript(HostStep):
 
 @dataclass(frozen=True)
 class RemoveScript(HostStep):
-    """Remove the script."""
+    """Remove the script ``former``."""
+
+    former: Script
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
         return {"step": "remove_script", "path": str(INITRAMFS_SCRIPT)}
+
+    def changed_files(self) -> list[FileChange]:
+        """The script before, for the diff."""
+        return [_change(self.former, None)]
 
     def carry_out(self, _runner: Runner) -> None:
         """Remove it. Raises OSError."""
@@ -71,3 +84,8 @@ class Build(HostStep):
     def carry_out(self, runner: Runner) -> None:
         """Build it. Raises FilesFailed."""
         runner.run_program(*self.command)
+
+
+def _change(before: Script | None, after: Script | None) -> FileChange:
+    texts = [script.to_description() if script else "" for script in (before, after)]
+    return FileChange(str(INITRAMFS_SCRIPT), *texts)

@@ -9,16 +9,26 @@ snapsets.
 
 from __future__ import annotations
 
+import re
 import subprocess
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from .._errors import ReportFailed
 from .._host.process import clean_environment
-from .report import parse_report, report_arguments
+from .._host.reading import read
+from .._paths import LVM_CONFIGURATION
+from .report import duplicates_arguments, parse_duplicates, parse_report, report_arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._model import Volume, VolumeGroup
+
+Parsed = TypeVar("Parsed")
+
+_THRESHOLD = "activation/thin_pool_autoextend_threshold"
+_WITH_DUPLICATES = "devices/allow_changes_with_duplicate_pvs"
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Report:
 
 
 class Lvm:
-    """The LVM program at the path ``binary``. ``reads`` counts the reports."""
+    """The LVM program at the path ``binary``. ``reads`` counts the processes that only read."""
 
     def __init__(self, binary: str) -> None:
         self.binary = binary
@@ -46,16 +56,64 @@ class Lvm:
         VGs that LVM could not read are missing from the result; then ``unread`` says why. Raises ReportFailed if LVM
         printed no valid report.
         """
-        argv = [self.binary, *report_arguments()]
-        self.reads += 1
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=clean_environment(), check=False)
+        done = self._read(*report_arguments())
         errors = text_of(done.stderr).strip()
-        try:
-            groups, volumes = parse_report(text_of(done.stdout))
-        except ReportFailed as error:
-            details = {"cmd": argv, "rc": done.returncode, "stderr": errors}
-            raise ReportFailed(f"{error.message}; LVM said: {errors or 'nothing'}", **details) from error
+        groups, volumes = _parsed(done, parse_report)
+        # The report does not show duplicate PVs, but if there are any, LVM warns (lvmcache.c).
+        found = self._duplicates() if errors else {}
+        groups = tuple(replace(group, duplicates=found.get(group.uuid, ())) for group in groups)
         return Report(volume_groups=groups, volumes=volumes, unread=errors if done.returncode else "")
+
+    def creation_limit(self, profile: str) -> int:
+        """The percentage of a thin pool above which LVM creates nothing in it. ``profile`` is the pool's, or empty.
+
+        Raises ReportFailed.
+        """
+        return int(self._setting(_THRESHOLD, default="100", profile=profile))
+
+    def _duplicates(self) -> dict[str, tuple[str, ...]]:
+        """The devices that look like PVs and that LVM does not use, by the UUID of the VG; none if it ignores them."""
+        found = _parsed(self._read(*duplicates_arguments()), parse_duplicates)
+        return {} if found and self._setting(_WITH_DUPLICATES, default="0") == "1" else found
+
+    def _setting(self, name: str, *, default: str, profile: str = "") -> str:
+        """The value of a setting (lvm.conf(5)). LVM is asked only if a file of its configuration sets it."""
+        if not _is_set(name.rpartition("/")[2], profile):
+            return default
+        of_profile = ("--metadataprofile", profile) if profile else ()
+        done = self._read("lvmconfig", "--typeconfig", "full", "--valuesonly", *of_profile, name)
+        value = text_of(done.stdout).strip()
+        if not value.isdigit():
+            raise _failed(f"lvmconfig does not print the value of {name}", done)
+        return value
+
+    def _read(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        self.reads += 1
+        argv = [self.binary, *arguments]
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=clean_environment(), check=False)
+
+
+def _parsed(done: subprocess.CompletedProcess[bytes], parse: Callable[[str], Parsed]) -> Parsed:
+    """What a command printed. Raises ReportFailed, with that command and what it said, if it cannot be parsed."""
+    try:
+        return parse(text_of(done.stdout))
+    except ReportFailed as error:
+        raise _failed(error.message, done) from error
+
+
+def _failed(problem: str, done: subprocess.CompletedProcess[bytes]) -> ReportFailed:
+    errors = text_of(done.stderr).strip()
+    details = {"cmd": done.args, "rc": done.returncode, "stderr": errors}
+    return ReportFailed(f"{problem}; LVM said: {errors or 'nothing'}", **details)
+
+
+def _is_set(key: str, profile: str) -> bool:
+    """Whether a file of LVM's configuration may set ``key``: it is somewhere before a comment."""
+    profiles = [LVM_CONFIGURATION / "profile" / f"{profile}.profile"] if profile else []
+    return any(
+        re.search(rf"^[^#\n]*\b{key}\b", read(file), re.MULTILINE)
+        for file in (*LVM_CONFIGURATION.glob("*.conf"), *profiles)
+    )
 
 
 def text_of(output: bytes) -> str:

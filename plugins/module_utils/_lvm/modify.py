@@ -12,9 +12,9 @@ import tempfile
 from typing import IO, TYPE_CHECKING
 
 from .._host.process import clean_environment
-from .._model import CommandResult
 from .._paths import RUN_DIRECTORY
 from .._settings import POLL_SECONDS
+from .._steps import CommandResult
 from .command import text_of
 from .supervisor import supervise
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -20,20 +21,27 @@ from .._model import Volume, VolumeGroup
 Row = Mapping[str, str]
 
 # Override every setting of lvm.conf that changes the report's format (as conf/lvmdbusd.profile of LVM 2.03 does).
-# Without report_command_log=0, LVM 2.03.26 and newer write errors into the JSON instead of to stderr.
+# Without report_command_log=0, LVM 2.03.26 and newer write errors into the JSON instead of to stderr. With archiving, a
+# report that finds LVM's backup of the metadata out of date may write "Consider pruning ..." into it (archive.c).
 REPORT_CONFIG = (
     'report{compact_output=0 compact_output_cols="" binary_values_as_numeric=0 mark_hidden_devices=0 '
     'list_item_separator="," prefixes=0 quoted=1 time_format="%s" headings=1} '
-    'global{suffix=0 units="b"} log{report_command_log=0 verbose=0 silent=0 prefix="  "}'
+    'global{suffix=0 units="b"} log{report_command_log=0 verbose=0 silent=0 prefix="  "} backup{archive=0 backup=0}'
 )
 
-_VG_FIELDS = "vg_name,vg_uuid,vg_extent_size,vg_extent_count,vg_partial,vg_exported,vg_lock_type"
+_VG_FIELDS = (
+    "vg_name,vg_uuid,vg_extent_size,vg_extent_count,vg_partial,vg_exported,vg_lock_type,vg_permissions,max_lv,lv_count,"
+    "vg_mda_free,vg_profile"
+)
 _PV_FIELDS = "pv_uuid,pv_name,pv_pe_count,pv_pe_alloc_count,pv_allocatable,pv_missing"
 _LV_FIELDS = (
     "lv_uuid,lv_name,lv_size,lv_tags,lv_role,lv_layout,lv_time,origin,pool_lv,lv_active,lv_device_open,lv_suspended,"
-    "lv_permissions,lv_merging,lv_merge_failed,lv_snapshot_invalid,data_percent,metadata_percent,lv_health_status"
+    "lv_permissions,lv_merging,lv_merge_failed,lv_snapshot_invalid,data_percent,metadata_percent,lv_health_status,"
+    "lv_allocation_locked,lv_profile"
 )
 _SEG_FIELDS = "lv_uuid,segtype,chunk_size,thin_id"
+
+_FORMAT = ("--config", REPORT_CONFIG, "--reportformat", "json", "--units", "b", "--nosuffix")
 
 # LVM's output is not always valid JSON: control characters are not escaped, and until 2.03.32 backslashes are not
 # escaped either (docs/lvm.md). So a value ends at the first quote that is followed by what can follow a value. In every
@@ -45,16 +53,7 @@ _ESCAPED = re.compile(r'\\(["\\])')
 def report_arguments() -> tuple[str, ...]:
     """Return the arguments that follow ``lvm`` on the command line."""
     return (
-        *(
-            "fullreport",
-            "--config",
-            REPORT_CONFIG,
-            "--reportformat",
-            "json",
-            "--units",
-            "b",
-            "--nosuffix",
-        ),
+        *("fullreport", *_FORMAT),
         *("--configreport", "vg", "-o", _VG_FIELDS),
         *("--configreport", "pv", "-o", _PV_FIELDS),
         *("--configreport", "lv", "-a", "-o", _LV_FIELDS),
@@ -63,23 +62,51 @@ def report_arguments() -> tuple[str, ...]:
     )
 
 
+def duplicates_arguments() -> tuple[str, ...]:
+    """Return the arguments for a list of devices that look like PVs, but that LVM does not use.
+
+    Only ``pvs --all`` shows them (_process_duplicate_pvs in tools/toollib.c of LVM 2.03).
+    """
+    return ("pvs", "--all", *_FORMAT, "-o", "vg_uuid,pv_name", "-S", "pv_duplicate=1")
+
+
+def parse_duplicates(text: str) -> dict[str, tuple[str, ...]]:
+    """Return the devices in that list, by the UUID of the VG that they seem to belong to. Raises ReportFailed."""
+    found: dict[str, tuple[str, ...]] = {}
+    with _parsing():
+        for part in _parts(text):
+            for row in part["pv"]:
+                found[row["vg_uuid"]] = (*found.get(row["vg_uuid"], ()), row["pv_name"])
+    return found
+
+
 def parse_report(text: str) -> tuple[tuple[VolumeGroup, ...], tuple[Volume, ...]]:
     """Return the VGs and LVs of a report.
 
     A VG that LVM could not read is missing: LVM reports it on stderr and by its exit code. Raises ReportFailed if
     ``text`` is not such a report.
     """
-    try:
-        objects = json.loads(_VALUE.sub(_as_json, text))["report"]
-        groups: list[VolumeGroup] = []
-        volumes: list[Volume] = []
-        for item in objects:
+    groups: list[VolumeGroup] = []
+    volumes: list[Volume] = []
+    with _parsing():
+        for item in _parts(text):
             for row in item.get("vg", []):
                 groups.append(_volume_group(row, item.get("pv", [])))
                 volumes.extend(_volumes(row, item))
+    return tuple(groups), tuple(volumes)
+
+
+def _parts(text: str) -> list[dict[str, list[Row]]]:
+    parts: list[dict[str, list[Row]]] = json.loads(_VALUE.sub(_as_json, text))["report"]
+    return parts
+
+
+@contextmanager
+def _parsing() -> Iterator[None]:
+    try:
+        yield
     except (ValueError, KeyError, TypeError) as error:
         raise ReportFailed(f"cannot parse LVM's report ({type(error).__name__}: {error})") from error
-    return tuple(groups), tuple(volumes)
 
 
 def _as_json(value: re.Match[str]) -> str:
@@ -97,6 +124,11 @@ def _volume_group(row: Row, physical: list[Row]) -> VolumeGroup:
         partial=bool(row["vg_partial"]),
         exported=bool(row["vg_exported"]),
         lock_type=row["vg_lock_type"] if row["vg_lock_type"] != "none" else "",
+        writable=row["vg_permissions"] == "writeable",
+        max_lvs=int(row["max_lv"]),
+        lv_count=int(row["lv_count"]),
+        metadata_free=int(row["vg_mda_free"]),
+        profile=row["vg_profile"],
         pv_uuids=tuple(pv["pv_uuid"] for pv in physical),
         pv_names=tuple(pv["pv_name"] for pv in physical),
     )
@@ -141,6 +173,8 @@ def _volume(group: Row, row: Row, segment: Row, external: Mapping[str, str]) -> 
         data_percent=_percent(row["data_percent"]),
         metadata_percent=_percent(row["metadata_percent"]),
         health=row["lv_health_status"],
+        locked=bool(row["lv_allocation_locked"]),
+        profile=row["lv_profile"],
         created=_number(row["lv_time"]),
     )
 

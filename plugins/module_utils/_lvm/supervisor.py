@@ -46,16 +46,19 @@ def supervise(
     """
     supervisor = os.fork()
     if supervisor == 0:
-        _run_and_exit(lambda: _run(argv, env=env, stdout=stdout, stderr=stderr, lock=lock, vgs=vgs))
+        _run_and_exit(lambda: _run(argv, env=env, stdout=stdout, stderr=stderr, lock=lock, vgs=vgs), stderr)
     _pid, status = os.waitpid(supervisor, 0)
     return os.waitstatus_to_exitcode(status)
 
 
-def _run_and_exit(work: Callable[[], int]) -> None:
+def _run_and_exit(work: Callable[[], int], stderr: IO[bytes]) -> None:
     # The forked child must never return into the module's code: that would run the module twice.
     rc = FAILED
     try:
         rc = work()
+    except BaseException as error:
+        _append(stderr, f"the process that supervises LVM failed: {type(error).__name__}: {error}")
+        raise
     finally:
         os._exit(rc)
 

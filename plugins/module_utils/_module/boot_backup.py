@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._boot_backup.observe import observe
 from .._boot_backup.observed import BootObserved
 from .._boot_backup.plan import backup_view, plan_backup, refusal
-from .._boot_entry.installed import boot_entries
+from .._boot_entry.installed import complete_entries
 from .._names import name_problem, set_name_problem
 from .._snapset.context import snapset_context
 from .kept import KeptCase
@@ -37,7 +37,7 @@ class BootBackupCase(KeptCase[BootObserved]):
 
     def observe(self, host_state: HostState) -> BootObserved:
         """The snapset, its backups, and the boot filesystems. Raises FilesFailed, Refused, OSError."""
-        entries = [entry["name"] for entry in boot_entries()[0]] if self.state == "present" else []
+        entries = [entry.name for entry in complete_entries()] if self.state == "present" else []
         return observe(snapset_context(host_state, self._name), entries, state=self.state)
 
     def plan(self, observed: BootObserved) -> StepsPlan:

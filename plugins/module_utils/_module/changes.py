@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._model import CommandResult, HostState
+    from .._model import HostState
+    from .._steps import CommandResult
 
 _LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
@@ -61,7 +62,9 @@ class ChangeSession(Session):
     def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
         """Run one LVM command that changes ``vgs``, and wait until it has ended."""
         argv = command_line(self.lvm.binary, arguments, archive=self._archive)
-        self._record(argv, f"lvm {' '.join(arguments)}")
+        self.commands.append(argv)
+        # Before it begins: this process may be killed while the command goes on.
+        self.note(f"lvm {' '.join(arguments)}")
         outcome = modify(argv, lock=self.lock, vgs=vgs)
         self.note(f"lvm {arguments[0]} ended with exit code {outcome.rc}")
         return outcome
@@ -69,11 +72,6 @@ class ChangeSession(Session):
     def run_program(self, name: str, *arguments: str) -> None:
         """Run another program of the host, and wait until it has ended. Raises FilesFailed when it fails."""
         argv = [name, *arguments]
-        self._record(argv, " ".join(argv))
+        self.commands.append(argv)
         run_tool(*argv, pass_fds=(self.lock,))
         self.note(f"{name} ended")
-
-    def _record(self, argv: list[str], text: str) -> None:
-        # Before it begins: this process may be killed while the command goes on.
-        self.commands.append(argv)
-        self.note(text)

@@ -20,9 +20,9 @@ from .._steps import StepFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._model import CommandResult, HostState, Volume
+    from .._model import HostState, Volume
     from .._snapset.plan.base import Plan
-    from .._steps import Runner, Step
+    from .._steps import CommandResult, Runner, Step
 
 
 # ECMD_FAILED in tools/errors.h of LVM. A killed command has another exit code.
@@ -93,7 +93,9 @@ def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], 
 def _made(host_state: HostState, creations: Sequence[CreateSnapshot]) -> tuple[Volume, ...]:
     """The LVs that exist because of ``creations``, even if incomplete. Their tags distinguish them from other LVs."""
     candidates = ((host_state.volume(create.vg, create.name), create) for create in creations)
-    return tuple(volume for volume, create in candidates if volume is not None and set(create.tags) <= set(volume.tags))
+    return tuple(
+        volume for volume, create in candidates if volume is not None and set(create.tags) <= set(volume.all_tags)
+    )
 
 
 def _delete_refused_records(step: Merge, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
@@ -135,7 +137,8 @@ def _snapshots(members: Sequence[MemberMerge]) -> str:
 def _has_changed(host_state: HostState, step: Retag) -> bool:
     """Whether a failed command has changed the tags of one of its LVs: LVM continues after a failure."""
     volumes = [volume for volume in host_state.volumes if volume.full_name in step.volumes]
-    return any(set(step.add) <= set(volume.tags) and not set(step.delete) & set(volume.tags) for volume in volumes)
+    tags = [set(volume.all_tags) for volume in volumes]
+    return any(set(step.add) <= one and not set(step.delete) & one for one in tags)
 
 
 def _still_there(host_state: HostState, step: Remove) -> tuple[Volume, ...]:

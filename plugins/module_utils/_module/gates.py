@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._errors import Refused
 from .._paths import LVM_ARCHIVE
-from .._snapset.checks import preview_problems, udev_problems
+from .._snapset.checks import preview_problems, same_name_problems, udev_problems
 from .._snapset.lvm_rules import lvm_problems
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def check_steps(title: str, host_state: HostState, steps: Sequence[Step]) -> Non
     """Raise Refused if LVM would refuse one of ``steps``, or would wait for udev forever."""
     if not uses_lvm(steps):
         return
-    if problems := (*udev_problems(host_state.host), *lvm_problems(host_state, steps)):
+    names = {name for step in steps for name in step.vgs}
+    same_name = same_name_problems(host_state, names)
+    if problems := (*udev_problems(host_state.host), *same_name, *lvm_problems(host_state, steps)):
         raise Refused(title, problems)
 
 

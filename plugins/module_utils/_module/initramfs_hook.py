@@ -10,24 +10,22 @@ from typing import TYPE_CHECKING, Any
 from .._errors import FilesFailed, SafepointError, error_text
 from .._host.facts import read_host
 from .._initramfs_hook.installed import read_found
-from .._initramfs_hook.plan import Found, Plan, plan_hook, refusal, view_of
+from .._initramfs_hook.plan import Found, hook_view, plan_hook, refusal
 from .._initramfs_hook.steps import Build
 from .._model import HostState
 from .._paths import INITRAMFS_SCRIPT
-from .run import UseCase
+from .kept import KeptCase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .._initramfs_hook.plan import State
-    from .._steps import Runner, Step
+    from .._steps import Runner, Step, StepsPlan
     from .changes import ChangeSession
-
-KEY = "initramfs_hook"
 
 
 def failure_of(
-    plan: Plan, step: Step, error: SafepointError | OSError, done: Sequence[Step], _runner: Runner
+    plan: StepsPlan, step: Step, error: SafepointError | OSError, done: Sequence[Step], _runner: Runner
 ) -> SafepointError:
     """The error of a ``plan`` whose ``step`` failed, with the state in which it leaves the host.
 
@@ -45,9 +43,10 @@ def failure_of(
     )
 
 
-class HookCase(UseCase[Found, Plan]):
+class HookCase(KeptCase[Found]):
     """The script that ends LVM's pollers, in the initramfs of each kernel."""
 
+    key = "initramfs_hook"
     title = "the initramfs hook"
     failure = staticmethod(failure_of)
 
@@ -63,27 +62,15 @@ class HookCase(UseCase[Found, Plan]):
         """The script, and what each initramfs contains, which takes seconds. Raises OSError."""
         return read_found()
 
-    def plan(self, observed: Found) -> Plan:
+    def plan(self, observed: Found) -> StepsPlan:
         """The plan. Raises Refused."""
         return plan_hook(observed, self.state)
 
-    def predicted(self, plan: Plan, _before: Found) -> dict[str, Any]:
-        """The hook after ``plan``."""
-        return {KEY: plan.after.to_result()}
+    def view(self, observed: Found) -> dict[str, Any]:
+        """The result for what exists now."""
+        return hook_view(observed)
 
-    def shown(self, observed: Found) -> dict[str, Any]:
-        """The hook now."""
-        return {KEY: view_of(observed).to_result()}
-
-    def expected(self, plan: Plan) -> dict[str, Any]:
-        """The hook after ``plan``, for the diff."""
-        return plan.after.to_diff()
-
-    def compared(self, observed: Found) -> dict[str, Any]:
-        """The hook now, for the diff."""
-        return view_of(observed).to_diff()
-
-    def verify(self, _before: Found, plan: Plan, now: Found) -> None:
+    def verify(self, _before: Found, plan: StepsPlan, now: Found) -> None:
         """Raise FilesFailed if an initramfs is not as planned: update-initramfs may do nothing, and exit with 0."""
         images = {image.kernel: image for image in now.images if image.readable}
         wrong = [

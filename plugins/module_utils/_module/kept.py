@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of use cases for one object of a snapset: a backup of /boot, a boot entry, a rollback timer. Private."""
+"""The base of use cases for what a host keeps beside snapshots: a backup, a boot entry, a timer, a hook. Private."""
 
 from __future__ import annotations
 

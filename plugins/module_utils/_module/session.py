@@ -17,7 +17,7 @@ from .._errors import InvalidParameter, SafepointError
 from .._host.facts import read_host
 from .._lvm.command import Lvm
 from .._model import HostState
-from .._snapset.copies import separate_copied_tags
+from .._snapset.foreign import own_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Session:
     def observe(self) -> HostState:
         """The state of the host now. Raises ReportFailed."""
         report = self.lvm.report()
-        return separate_copied_tags(
+        return own_state(
             HostState(
                 host=read_host(),
                 volume_groups=report.volume_groups,

@@ -35,6 +35,7 @@ def build_request(params: Mapping[str, Any]) -> Request:
         name=name,
         set_id=set_id,
         max_age=None if max_age is None else duration_parameter(max_age, "max_age", least="0s", most="3650d"),
+        adopt=params["adopt"],
         selector=_selector(params),
         **request_parameters(params),
     )
@@ -50,7 +51,7 @@ def _selector(params: Mapping[str, Any]) -> Selector:
         ),
         ignore_uncovered=_mountpoints(params, "ignore_uncovered"),
     )
-    if params["state"] == "present" and not selector.given:
+    if params["state"] == "present" and not selector.given and not params["adopt"]:
         raise InvalidParameter(
             "volumes, mountpoints, system: state: present needs one. Name LVs or mountpoints, or use system: true"
         )

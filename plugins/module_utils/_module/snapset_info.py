@@ -13,10 +13,19 @@ from .._names import set_name_problem
 from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 from .._rollback_timer.running import with_program
 from .._rollback_timer.timers import timer_view, warnings_about
-from .._snapset.checks import kernel_problems, origin_problems, udev_problems, visibility_problems
+from .._snapset.checks import (
+    duplicate_problems,
+    kernel_problems,
+    origin_problems,
+    read_only_problems,
+    same_name_problems,
+    udev_problems,
+    visibility_problems,
+)
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
 from .._snapset.coverage import not_on_lvm_problem
+from .._snapset.foreign import foreign_parts
 from .._snapset.instances import instances
 from .._snapset.result import view_of
 from .._snapset.state import member_state
@@ -62,6 +71,8 @@ def host_info(host_state: HostState, name: str | None) -> dict[str, Any]:
         "rollback_timers": [timer_view(timer) for timer in timers_in(host_state)],
         "unmanaged_snapshots": list(_unmanaged(host_state)),
         "copies": [asdict(copy) for copy in copies_in(host_state)],
+        "foreign": [found.to_result() for found in foreign_parts(host_state)],
+        "host_id": host_state.host.host_id or None,
         "volume_groups": [_group(group) for group in host_state.volume_groups],
         "thin_pools": list(_pools(host_state)),
         "coverage": [_coverage(host_state, mount, found) for mount in host_state.host.mounts],
@@ -72,7 +83,7 @@ def host_info(host_state: HostState, name: str | None) -> dict[str, Any]:
 
 def _unmanaged(host_state: HostState) -> Iterator[dict[str, Any]]:
     for volume in host_state.volumes:
-        if volume.is_snapshot and parse_member(volume.tags) is None:
+        if volume.is_snapshot and parse_member((*volume.tags, *volume.foreign_tags)) is None:
             origin = host_state.origin_of(volume)
             used = volume.data_percent
             yield {
@@ -138,6 +149,11 @@ def _protects(instance: Instance, volume: Volume | None) -> bool:
 
 def _warnings(host_state: HostState) -> list[str]:
     partial = (f"VG {group.name} is partial: a PV is missing" for group in host_state.volume_groups if group.partial)
+    unwritable = [
+        problem
+        for group in host_state.volume_groups
+        for problem in (*duplicate_problems(group), *read_only_problems(group))
+    ]
     pools = (
         f"thin pool {volume.full_name} is not healthy ({volume.health}): what is written to its volumes may be lost"
         for volume in host_state.volumes
@@ -149,6 +165,8 @@ def _warnings(host_state: HostState) -> list[str]:
         *ambiguities,
         *kernel_problems(host_state),
         *udev_problems(host_state.host),
+        *same_name_problems(host_state, {group.name for group in host_state.volume_groups}),
         *partial,
+        *unwritable,
         *pools,
     ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .._snapset.result import View
     from .._snapset.state import SetState
     from .._steps import Runner, Step
+    from .changes import ChangeSession
 
 _ENDS: Mapping[State, tuple[SetState, ...]] = {
     "present": ("active",),
@@ -56,7 +57,13 @@ def plan_snapshots(host_state: HostState, request: Request) -> Plan:
         from .._snapset.plan.merged import plan_merged as planner
     else:
         from .._snapset.plan.absent import plan_absent as planner
-    return planner(host_state, request)
+    if not request.adopt:
+        return planner(host_state, request)
+    from .._snapset.plan.adoption import plan_adoption
+
+    adoption, host_state = plan_adoption(host_state, request)
+    plan = planner(host_state, request)
+    return replace(plan, steps=(*adoption, *plan.steps))
 
 
 class SnapshotsCase(UseCase[Snapshots, Plan]):
@@ -68,6 +75,23 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         self.refusal = request.refusal
         self._key = key
         self._request = request
+
+    def read(self, session: ChangeSession) -> HostState:
+        """The host; with the limits of the thin pools in which something will be created."""
+        host_state = session.observe()
+        if self.state != "present":
+            return host_state
+        from .._snapset.plan.present import pools_to_use
+
+        profiles = {pool.key: profile for pool, profile in pools_to_use(host_state, self._request)}
+        limits = {profile: session.lvm.creation_limit(profile) for profile in dict.fromkeys(profiles.values())}
+        return replace(
+            host_state,
+            volumes=tuple(
+                replace(volume, creation_limit=limits[profiles[volume.key]]) if volume.key in profiles else volume
+                for volume in host_state.volumes
+            ),
+        )
 
     def observe(self, host_state: HostState) -> Snapshots:
         """The host; with kernels and initramfs only if the root filesystem will be protected."""
@@ -124,7 +148,9 @@ def _boot_parts(host_state: HostState, request: Request, view: View) -> dict[str
     """The boot filesystems that do not roll back with the snapset: to be saved, or ignored as requested."""
     origins = [host_state.volume(member.vg, member.origin) for member in view.members]
     found = list(boot_outside_set(host_state, [origin for origin in origins if origin is not None]))
-    ignored = "/boot" in request.selector.ignore_uncovered
+    # The boot loader on the ESP belongs to a separate /boot, and is ignored with it. If /boot is on /, only the kernels
+    # there are ignored, and the ESP has those that the host boots.
+    ignored = "/boot" in found and "/boot" in request.selector.ignore_uncovered
     return {"boot_to_save": [] if ignored else found, "boot_ignored": found if ignored else []}
 
 

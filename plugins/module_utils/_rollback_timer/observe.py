@@ -60,7 +60,7 @@ def _with_files(observed: TimerObserved) -> TimerObserved:
     saved: tuple[Tree, ...] = ()
     if backup is not None and backup.volume.active:
         with mounted(backup.device) as mountpoint:
-            saved = read_manifest(mountpoint, backup.tags.manifest)
+            saved = read_manifest(mountpoint, backup.tags.manifest).trees
     return replace(
         observed,
         missing_tools=missing,

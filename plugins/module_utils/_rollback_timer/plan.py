@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import Refused
 from .._names import device_path, generated_names
-from .._snapset.context import host_problems
+from .._snapset.context import host_problems, missing_problems
 from .._snapset.coverage import boot_mounts
+from .._snapset.foreign import foreign_problems
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
@@ -28,7 +29,7 @@ from .script import (
     facts,
     filesystems,
     members,
-    menu_directories,
+    menus,
     rollback_script,
     set_problems,
     term,
@@ -66,8 +67,9 @@ def _no_timer(name: str) -> dict[str, Any]:
 
 def plan_disarmed(observed: TimerObserved) -> StepsPlan:
     """Return the steps that stop and remove every timer of the snapset."""
-    steps = tuple(_removal(observed))
-    return StepsPlan(steps, _no_timer(observed.context.name) if steps else set_timer_view(observed))
+    steps, name = tuple(_removal(observed)), observed.context.name
+    warnings = () if observed.timers else tuple(foreign_problems(observed.host_state, name, kind="timer"))
+    return StepsPlan(steps, _no_timer(name) if steps else set_timer_view(observed), warnings)
 
 
 def _removal(observed: TimerObserved) -> Iterator[Step]:
@@ -124,6 +126,7 @@ def _create(observed: TimerObserved, request: TimerRequest, rollback: RollbackSc
         after=request.after,
         boots=request.boots,
         vg=place.vg_uuid,
+        host=observed.context.instance.host if observed.context.instance else "",
         spread=request.spread,
     )
     steps = (
@@ -143,9 +146,9 @@ def _armed_view(observed: TimerObserved, request: TimerRequest, vg: str, volume:
     return {**_no_timer(observed.context.name), **armed, **requested, "vg": vg, "volume": volume}
 
 
-def _refuse(observed: TimerObserved, problems: Iterable[str]) -> None:
+def _refuse(observed: TimerObserved, problems: Iterable[str], **details: bool) -> None:
     if found := tuple(problems):
-        raise Refused(refusal(observed.context.name, "armed"), found)
+        raise Refused(refusal(observed.context.name, "armed"), found, **details)
 
 
 def _problems(observed: TimerObserved) -> Iterator[str]:
@@ -175,9 +178,8 @@ def _rollback_script(observed: TimerObserved) -> RollbackScript:
     """Return what the program must do. Raises Refused."""
     context = observed.context
     if context.instance is None:
-        missing = f"snapset {context.name} does not exist: take it first, or check the name"
-        raise Refused(refusal(context.name, "armed"), [missing], snapset_missing=True)
-    _refuse(observed, set_problems(context))
+        raise Refused(refusal(context.name, "armed"), [*missing_problems(context)], snapset_missing=True)
+    _refuse(observed, set_problems(context), snapset_missing=context.set_state in ("rolled_back", "incomplete"))
     plan = plan_merged(context.host_state, Request(name=context.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
     _refuse(observed, (*boot_problems(context), *_rival_problems(observed)))
     return rollback_script(context, plan)
@@ -216,8 +218,8 @@ def _write(
         "facts": its_facts,
         "members": its_members,
         "boot": boot_list(observed.saved),
-        "menus": menu_directories(observed.saved),
-        "filesystems": filesystems(observed.devices, mounts),
+        "menus": menus(observed.saved),
+        "filesystems": filesystems(observed.devices, mounts, observed.saved),
     }
     changing = {"term": _term(observed, request), "failed": f"0 {observed.host_state.host.boot_id}\n"}
     return WriteTimer(place.full_name, place.device, observed.serial, files, changing)

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._boot_files.tree import boot_safe_order, is_menu
+from .._boot_files.firmware import REVOCATIONS, SECURE_BOOT, SECURE_BOOT_OFF
+from .._boot_files.rule import FIRMWARE, is_indispensable, is_left_alone, menu_globs, part_of, phase
 from .._errors import Refused
-from .._paths import BOOT_MOUNTPOINTS, LOCK_PATH
+from .._paths import EFIVARS, LOCK_PATH
 from .._settings import POLL_SECONDS
 from .._snapset.coverage import boot_outside_set
 from .._snapset.steps import Retag
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from .._snapset.state import Member
     from .._snapset.tags import TimerTags
 
-_SEPARATORS = 2
+_SEPARATORS = 5
+_NOTHING = "-"
 
 # The change may have broken udev or filled the disk. With these settings LVM does not wait for udev, and does not fail
 # because it cannot write its archive. The last lines are for reports, which lvm.conf changes. (LVM 2.03.31 reads a
@@ -76,7 +79,7 @@ PLACES = {
     "SYSTEMCTL": "/usr/bin/systemctl",
     "SYSRQ": "/proc/sysrq-trigger",
     "LOCK": LOCK_PATH,
-    "BOOT": BOOT_MOUNTPOINTS[0],
+    "EFIVARS": str(EFIVARS),
 }
 """What the program uses of the host."""
 
@@ -143,6 +146,9 @@ def facts(timer: TimerTags, rollback: RollbackScript, host_state: HostState) -> 
         "CONFIG": _CONFIG,
         "EVERY_DEVICE": _ONLY.format('"a|.*|"'),
         "OUR_DEVICES": _ONLY.format(", ".join((*_patterns_of(host_state, wanted), '"r|.*|"'))),
+        "SECURE_BOOT": SECURE_BOOT,
+        "SECURE_BOOT_OFF": hashlib.sha256(SECURE_BOOT_OFF).hexdigest(),
+        "REVOCATIONS": " ".join(REVOCATIONS),
         "STATUS": status_path(timer.set_name),
         "MOTD": motd_path(timer.set_name),
         "TAB": "\t",
@@ -182,38 +188,65 @@ def _key(key: LvKey) -> str:
     return "/".join(key)
 
 
-def filesystems(devices: Mapping[str, tuple[str, str]], mounts: Sequence[Mount]) -> str:
-    """Return the boot filesystems, one per line: name of the device, type, mountpoint, second name of the device."""
-    lines = ((*devices[mount.mountpoint], mount.fstype, mount.mountpoint) for mount in mounts)
-    return "".join(
-        f"{first} {fstype} {mountpoint} {second}".rstrip() + "\n" for first, second, fstype, mountpoint in lines
-    )
+def filesystems(devices: Mapping[str, tuple[str, str]], mounts: Sequence[Mount], trees: Sequence[Tree]) -> str:
+    """Return the filesystems of ``trees``, one per line.
+
+    A line has these fields: name of the device, type, mountpoint, importance, and another name of the device if there
+    is one. Raises Refused if one of them is not mounted.
+    """
+    by_mountpoint = {mount.mountpoint: mount for mount in mounts}
+    if missing := [tree.mountpoint for tree in trees if tree.mountpoint not in by_mountpoint]:
+        reasons = [f"{mountpoint} was saved and is not mounted now: mount it" for mountpoint in missing]
+        raise Refused("cannot arm the rollback timer", reasons)
+    return "".join(_filesystem(by_mountpoint[tree.mountpoint], *devices[tree.mountpoint], tree) for tree in trees)
+
+
+def _filesystem(mount: Mount, name: str, second: str, tree: Tree) -> str:
+    importance = "needed" if is_indispensable(tree) else "optional"
+    return f"{name} {mount.fstype} {mount.mountpoint} {importance} {second}".rstrip() + "\n"
 
 
 def boot_list(trees: Sequence[Tree]) -> str:
-    """Return what must be restored in /boot, one line per path: kind, path, and checksum or target of a link.
+    """Return what is in the backup, one line per path, in the order in which it is restored.
 
-    The order is that of ``boot_safe_order``. Raises Refused if a name contains a tab or a line feed.
+    A line has these fields: kind, mountpoint, part (``_boot_files.rule``), size in bytes, path, and the checksum or the
+    target of a link. The kind ``image`` is a path only to be compared, ``content`` a file without metadata. Raises
+    Refused if a name contains a tab or a line feed.
     """
-    lines = [line for tree in trees for line in _boot_lines(tree)]
+    found = sorted(line for tree in trees for line in _boot_lines(tree))
+    lines = ["\t".join(fields) for _order, fields in found]
     if bad := [line for line in lines if "\n" in line or line.count("\t") != _SEPARATORS]:
         raise Refused("cannot arm the rollback timer", [f"/boot contains a name with a tab or line feed: {bad[0]!r}"])
     return "".join(f"{line}\n" for line in lines)
 
 
-def _boot_lines(tree: Tree) -> Iterator[str]:
-    directories = [path for path, entry in tree.entries.items() if entry.kind in ("directory", "mountpoint")]
-    for path in sorted(directories):
-        yield f"directory\t{tree.absolute(path)}\t-"
-    for path in boot_safe_order(path for path in tree.entries if path not in directories):
-        entry = tree.entries[path]
-        yield f"{entry.kind}\t{tree.absolute(path)}\t{entry.sha256 or entry.target}"
+def _boot_lines(tree: Tree) -> Iterator[tuple[tuple[object, ...], tuple[str, ...]]]:
+    """Each line with its place in the order: images, directories, then by phase, the ESP before others."""
+    for part in sorted({part_of(path) for path in tree.entries} - {"", FIRMWARE}):
+        image = tree.entries.get(part)
+        name = tree.absolute(part)
+        yield (0,), ("image", tree.mountpoint, name, "0", name, image.sha256 if image else _NOTHING)
+    for path, entry in tree.entries.items():
+        name, part = tree.absolute(path), part_of(path)
+        where = (tree.mountpoint, tree.absolute(part) if part not in ("", FIRMWARE) else part or _NOTHING)
+        if entry.kind in ("directory", "mountpoint"):
+            yield (1, name), ("directory", *where, "0", name, _NOTHING)
+        elif entry.kind == "link":
+            yield (2, phase(path), tree.has_metadata, name), ("link", *where, "0", name, entry.target)
+        elif entry.kind == "file":
+            kind = "file" if tree.has_metadata else "content"
+            yield (2, phase(path), tree.has_metadata, name), (kind, *where, str(entry.size), name, entry.sha256)
 
 
-def menu_directories(trees: Sequence[Tree]) -> str:
-    """Return the directories, one per line, in which every file is an entry of the boot menu.
+def menus(trees: Sequence[Tree]) -> str:
+    """Return patterns of files from which boot loaders read what they boot: mountpoint, part, pattern for a shell.
 
-    Files there that are not restored must be hidden.
+    Files that match and are not in the backup must be moved away, unless the part stays as it is.
     """
-    found = {tree.absolute(path).rpartition("/")[0] for tree in trees for path in tree.entries if is_menu(path)}
-    return "".join(f"{directory}\n" for directory in sorted(found) if directory.endswith("/loader/entries"))
+    return "".join(
+        f"{tree.mountpoint}\t{_part_beside(glob)}\t{pattern}\n" for tree in trees for glob, pattern in menu_globs(tree)
+    )
+
+
+def _part_beside(glob: str) -> str:
+    return FIRMWARE if is_left_alone(glob, frozenset({FIRMWARE}), added=True) else _NOTHING

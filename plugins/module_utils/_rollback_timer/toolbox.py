@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TOOLS = (
     *("sh", "dmsetup", "lvm", "flock", "mount", "umount"),
-    *("cp", "date", "ln", "mkdir", "mv", "readlink", "rm", "sha256sum", "sleep", "sync"),
+    *("cat", "cp", "date", "ln", "mkdir", "mv", "readlink", "rm", "sha256sum", "sleep", "stat", "sync"),
 )
 """The programs that the timer needs, from coreutils, util-linux and LVM."""
 _USEFUL_TOOLS = ("wall",)

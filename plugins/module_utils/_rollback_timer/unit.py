@@ -21,11 +21,11 @@ def unit(set_name: str, volume: str, device: str, uuid: str) -> str:
     return f"""\
 # Made by safepoint.lvm.rollback_timer, which also removes it.
 [Unit]
-Description=Roll back to the safe point {set_name} unless the change is confirmed
+Description=Roll back to the snapset {set_name} unless the change is confirmed
 DefaultDependencies=no
 # Also in emergency.target.
 IgnoreOnIsolate=yes
-# Do not run in a preview boot of a safe point that was taken while this timer was armed.
+# Do not run in a preview boot of a snapset that was taken while this timer was armed.
 ConditionPathExists=!{PREVIEW_MARK}
 
 [Service]

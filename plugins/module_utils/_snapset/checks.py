@@ -16,7 +16,7 @@ from .state import member_state
 from .tags import is_auxiliary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from .._model import FstabEntry, Host, HostState, Initramfs, Volume, VolumeGroup
 
@@ -42,6 +42,57 @@ def exported_problems(group: VolumeGroup) -> Iterator[str]:
     """Why nothing can be done in a VG: it is exported."""
     if group.exported:
         yield f"VG {group.name} is exported: type vgimport {group.name}, then run again"
+
+
+def read_only_problems(group: VolumeGroup) -> Iterator[str]:
+    """Why nothing can be done in a VG: its metadata says that it is read-only."""
+    if not group.writable:
+        yield f"VG {group.name} is read-only, so LVM does not change it: find out why (vgs -o vg_permissions, vgck)"
+
+
+def duplicate_problems(group: VolumeGroup) -> Iterator[str]:
+    """Why nothing can be done in a VG: one of its PVs is there twice."""
+    if group.duplicates:
+        yield (
+            f"VG {group.name} has a duplicate PV ({', '.join(group.duplicates)}), and LVM changes no such VG: detach "
+            "that copy, hide it from LVM (filter or devices file), or give it new UUIDs (vgimportclone), then run again"
+        )
+
+
+def locked_problems(_host_state: HostState, volume: Volume) -> Iterator[str]:
+    """Why LVM does not snapshot, extend, merge or remove an LV: a part of it is being moved."""
+    if volume.locked:
+        yield f"pvmove moves {volume.full_name}, and LVM has locked it: {_after_the_move(volume)}"
+
+
+def moving_pool_problems(host_state: HostState, volume: Volume) -> Iterator[str]:
+    """Why nothing should be created, merged or removed in a thin pool: LVM does not refuse it while the pool is moved.
+
+    But then a removal leaves other LVs suspended, and a merge deactivates them (seen with LVM 2.03.31).
+    """
+    parts = (f"{volume.pool}_tdata", f"{volume.pool}_tmeta")
+    if volume.is_thin and any(v.locked and v.vg == volume.vg and v.name.startswith(parts) for v in host_state.volumes):
+        yield (
+            f"pvmove moves thin pool {volume.vg}/{volume.pool}, and LVM would stop other LVs if something in it "
+            f"changed meanwhile: {_after_the_move(volume)}"
+        )
+
+
+def _after_the_move(volume: Volume) -> str:
+    progress = f"lvs -a -o lv_name,move_pv,copy_percent {volume.vg}"
+    return f"wait until that ends ({progress}), or type pvmove --abort, then run again"
+
+
+def same_name_problems(host_state: HostState, names: Collection[str]) -> Iterator[str]:
+    """Why nothing can be done in the VGs with these names: LVM skips a name that two VGs have (seen with 2.03.31)."""
+    for name in sorted(names):
+        uuids = [group.uuid for group in host_state.volume_groups if group.name == name]
+        if len(uuids) > 1:
+            yield (
+                f"{len(uuids)} VGs are named {name} (UUIDs {', '.join(uuids)}), so LVM changes none of them: exclude "
+                "the disks of another host (lvmdevices, or global_filter in lvm.conf), or rename one (vgrename UUID "
+                "NEW_NAME)"
+            )
 
 
 def udev_problems(host: Host) -> Iterator[str]:
@@ -98,6 +149,8 @@ def origin_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
         yield f"{name} is not healthy ({origin.health}): repair it first"
     if origin.suspended:
         yield f"{name} is suspended: find the cause, then type dmsetup resume {device_path(origin.vg, origin.name)}"
+    yield from locked_problems(host_state, origin)
+    yield from moving_pool_problems(host_state, origin)
     snapshots = host_state.snapshots_of(origin)
     for snapshot in snapshots:
         state = member_state(origin, snapshot)
@@ -112,8 +165,8 @@ def origin_problems(host_state: HostState, origin: Volume) -> Iterator[str]:
 
 
 def _has_integrity(host_state: HostState, origin: Volume) -> bool:
-    # Only the hidden legs show it. LVM before 2.03.23 refuses snapshots of such volumes.
-    legs = f"{origin.name}_rimage_"
+    # Only the hidden legs show it. LVM before 2.03.23 refuses snapshots of such volumes, newer ones if it is cached.
+    legs = tuple(f"{origin.name}{layer}_rimage_" for layer in ("", "_corig", "_wcorig"))
     return any(v.vg == origin.vg and v.name.startswith(legs) and "integrity" in v.layout for v in host_state.volumes)
 
 
@@ -225,6 +278,12 @@ def pool_problems(pool: Volume, reserve: Size) -> Iterator[str]:
         yield (
             f"thin pool {pool.full_name} has {float(metadata):.2f}% of its metadata used "
             f"(limit {POOL_METADATA_LIMIT}%): extend it with lvextend --poolmetadatasize"
+        )
+    if pool.creation_limit is not None and max(data, metadata) >= pool.creation_limit:
+        yield (
+            f"thin pool {pool.full_name} has {float(data):.2f}% of its data and {float(metadata):.2f}% of its metadata "
+            f"used, and LVM creates nothing in it above {pool.creation_limit}% "
+            "(activation/thin_pool_autoextend_threshold): extend it, or raise that threshold"
         )
     free = int(pool.size * (100 - data) / 100)
     needed = reserve.amount if reserve.unit == "bytes" else pool.size * reserve.amount / 100

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._names import device_path
 from .checks import ambiguity_problems, kernel_problems
+from .foreign import foreign_problems
 from .instances import instances, lookup
 from .tags import BootTags, parse_boot
 
@@ -99,6 +100,12 @@ def snapset_context(host_state: HostState, name: str) -> SnapsetContext:
     """The set ``name`` and its backups in ``host_state``."""
     backups = tuple(backup for backup in backups_in(host_state) if backup.tags.set_name == name)
     return SnapsetContext(host_state, name, lookup(instances(host_state), name).current, backups)
+
+
+def missing_problems(now: SnapsetContext) -> Iterator[str]:
+    """Why nothing can be done for a set that this host does not have."""
+    yield f"snapset {now.name} does not exist: take it first, or check the name"
+    yield from foreign_problems(now.host_state, now.name)
 
 
 def host_problems(now: SnapsetContext) -> Iterator[str]:

@@ -13,26 +13,13 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .tags import BOOT, MEMBER, TIMER, outcomes_of, parse_boot, parse_member, parse_timer
+from .claims import claims_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from .._model import HostState, LvKey, Volume
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """The tags by which one LV belongs to one snapset instance.
-
-    ``is_here`` says whether they were written in the VG that the LV is in; None if they do not record a VG.
-    """
-
-    volume: Volume
-    tags: tuple[str, ...]
-    set_name: str
-    set_id: str
-    is_here: bool | None
+    from .claims import Claim
 
 
 def separate_copied_tags(host_state: HostState) -> HostState:
@@ -40,8 +27,8 @@ def separate_copied_tags(host_state: HostState) -> HostState:
 
     Tags that may be copied or not are moved too, and ``ambiguities`` reports their sets.
     """
-    claims = [claim for volume in host_state.volumes for claim in _claims(volume)]
-    rivals_by_lv: dict[tuple[str, str], list[_Claim]] = defaultdict(list)
+    claims = [claim for volume in host_state.volumes for claim in claims_of(volume, volume.tags)]
+    rivals_by_lv: dict[tuple[str, str], list[Claim]] = defaultdict(list)
     for claim in claims:
         rivals_by_lv[claim.volume.uuid, claim.set_id].append(claim)
     groups = _groups(host_state)
@@ -58,22 +45,6 @@ def separate_copied_tags(host_state: HostState) -> HostState:
     return replace(host_state, volumes=volumes, ambiguities=tuple(ambiguities))
 
 
-def _claims(volume: Volume) -> Iterator[_Claim]:
-    kinds = (
-        (MEMBER, parse_member(volume.tags)),
-        (BOOT, parse_boot(volume.tags)),
-        (TIMER, parse_timer(volume.tags)),
-    )
-    for prefix, found in kinds:
-        if found is not None:
-            mine = tuple(tag for tag in volume.tags if tag.startswith(prefix))
-            is_here = found.vg == volume.vg_uuid if found.vg else None
-            yield _Claim(volume, mine, found.set_name, found.set_id, is_here)
-    for outcome in outcomes_of(volume.tags):
-        is_here = outcome.is_of(volume.vg_uuid)
-        yield _Claim(volume, (outcome.to_tag(),), outcome.set_name, outcome.set_id, is_here)
-
-
 @dataclass(frozen=True)
 class _Groups:
     """UUIDs of VGs: ``used`` have an active LV, ``copied`` have an LV whose UUID is also in another VG."""
@@ -81,7 +52,7 @@ class _Groups:
     used: frozenset[str]
     copied: frozenset[str]
 
-    def is_own(self, claim: _Claim, rivals: Sequence[_Claim]) -> bool | None:
+    def is_own(self, claim: Claim, rivals: Sequence[Claim]) -> bool | None:
         """Whether the tags are this host's own; None if that is unknown.
 
         Tags of release 0.1.0 do not record their VG. If there is a copy, they belong to the one VG with active LVs:
@@ -105,7 +76,7 @@ def _groups(host_state: HostState) -> _Groups:
     )
 
 
-def _ambiguity(rivals: Sequence[_Claim]) -> str:
+def _ambiguity(rivals: Sequence[Claim]) -> str:
     names = " and ".join(sorted(claim.volume.full_name for claim in rivals if claim.is_here is None))
     return (
         f"{names} are copies of each other (vgimportclone), and the set does not record which of them belongs to this "
@@ -150,7 +121,7 @@ def _copy(host_state: HostState, volumes: Sequence[Volume], *, known: Collection
     (vg,) = {volume.vg for volume in volumes}
     alike = {volume.uuid for volume in host_state.volumes if volume.vg == vg}
     originals = sorted({one.vg for one in host_state.volumes if one.uuid in alike and one.vg_uuid not in known})
-    claims = (claim for one in volumes for claim in _claims(replace(one, tags=one.copied_tags)))
+    claims = (claim for one in volumes for claim in claims_of(one, one.copied_tags))
     return Copy(
         vg=vg,
         original=originals[0] if originals else None,

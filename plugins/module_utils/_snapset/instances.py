@@ -8,14 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .outcome_tags import outcomes_of
 from .state import Instance, Member, MemberState, is_single_name, member_state, single_outcome_name
-from .tags import outcomes_of, parse_member
+from .tags import parse_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .._model import HostState, LvKey, Volume
-    from .tags import MemberTags, Outcome
+    from .outcome_tags import Outcome
+    from .tags import MemberTags
 
 
 def instances(host_state: HostState) -> tuple[Instance, ...]:
@@ -68,6 +70,7 @@ def _instance(
         members=(*members, *lost),
         sealed=any(sealed_ones) or bool(gone),
         half_sealed=any(sealed_ones) and not all(sealed_ones),
+        host=outcomes[0][1].host if outcomes else tagged[0][1].host,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._model import SWAP
+from .checks import same_name_problems
 from .coverage import not_on_lvm_problem, system_mountpoints
 from .tags import is_auxiliary
 
@@ -102,7 +103,9 @@ def _duplicates(selector: Selector) -> Iterator[str]:
 
 
 def _volumes_of(host_state: HostState, spec: VolumeSpec, reasons: list[str]) -> Iterator[Volume]:
-    if host_state.group(spec.vg) is None:
+    if problems := tuple(same_name_problems(host_state, {spec.vg})):
+        reasons += problems
+    elif host_state.group(spec.vg) is None:
         known = ", ".join(group.name for group in host_state.volume_groups) or "none"
         reasons.append(f"there is no VG {spec.vg} here (LVM hides foreign VGs); VGs of this host: {known}")
     elif spec.lv is None:

@@ -17,7 +17,7 @@ from .sizes import cow_maximum_extents, extents_for
 
 if TYPE_CHECKING:
     from .._model import HostState, Kind, LvKey, Volume
-    from .tags import Outcome
+    from .outcome_tags import Outcome
 
 MemberState = Literal[
     "active",
@@ -81,7 +81,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Instance:
-    """One snapset instance, identified by its ID. ``single``: it is one snapshot of the module ``snapshot``."""
+    """One snapset instance, identified by its ID. ``single``: it is one snapshot of the module ``snapshot``.
+
+    ``host`` is the host that its tags record, empty if none.
+    """
 
     name: str
     set_id: str
@@ -91,6 +94,7 @@ class Instance:
     sealed: bool = True
     half_sealed: bool = False
     single: bool = False
+    host: str = ""
 
     @property
     def live(self) -> tuple[Member, ...]:

@@ -18,8 +18,8 @@ from .sizes import CHUNK_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .._model import CommandResult, LvKey, Volume
-    from .._steps import Runner
+    from .._model import LvKey, Volume
+    from .._steps import CommandResult, Runner
 
 
 class LvmStep:
@@ -171,7 +171,7 @@ class CreateVolume(LvmStep):
     def undo(self, runner: Runner) -> bool:
         """Remove the LV, if its tags show that this step created it."""
         made = runner.observe().volume(self.vg, self.name)
-        if made is None or not set(self.tags) <= set(made.tags):
+        if made is None or not set(self.tags) <= set(made.all_tags):
             return False
         Remove.of([made]).carry_out(runner)
         return True
@@ -206,13 +206,13 @@ class Extend(LvmStep):
 
 @dataclass(frozen=True)
 class Retag(_VolumesStep):
-    """Write tags: the seal on members, or outcomes on origins.
+    """Write tags: the seal on members, outcomes on origins, or the host on everything of a set.
 
     ``undo`` are the steps that give the LVs back their earlier tags. Who undoes it can leave out some of the LVs.
     """
 
     purpose: Literal[
-        "seal", "remember_merge", "remember_rollback", "remember_time", "accept_loss", "forget", "restored"
+        "seal", "remember_merge", "remember_rollback", "remember_time", "accept_loss", "forget", "restored", "adopt"
     ]
     add: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()

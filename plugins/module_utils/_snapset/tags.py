@@ -9,20 +9,15 @@ LVM accepts ``A-Za-z0-9._-+/=!:&#`` in a tag (lib/misc/lvm-string.c, LVM 2.03). 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
 
 from .._names import set_name_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .._model import LvKey
+    from collections.abc import Iterable, Mapping
 
 MEMBER = "safepoint.member."
-_OUTCOME = "safepoint.outcome."
 BOOT = "safepoint.boot."
 BOOT_RESTORED = f"{BOOT}restored"
 TIMER = "safepoint.timer."
@@ -32,13 +27,12 @@ SINGLE = "safepoint.single"
 _SINGLE_ORIGIN = f"{SINGLE}.origin="
 SEALED = f"{MEMBER}sealed"
 
-OutcomeKind = Literal["merging", "rolled_back"]
 _MOST_MEMBERS = 9999
 # The end of the year 9999, the last one that Python's datetime supports.
 _LAST_SECOND = 253402300799
 # Roles use it in file names.
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_OUTCOME_KINDS: tuple[OutcomeKind, ...] = ("merging", "rolled_back")
+_HOST = re.compile(r"[0-9a-f]{16}|")
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,8 @@ class MemberTags:
 
     ``set_id`` is the ID of the instance, a new UUID for each one. ``count`` is the number of members. ``origin_uuid``
     is the origin's LV UUID. ``taken`` is in seconds since the epoch. ``pvs`` are the short UUIDs of the VG's PVs, only
-    for an LV with the root filesystem. ``vg`` is the VG's UUID, which release 0.1.0 did not write.
+    for an LV with the root filesystem. ``vg`` is the VG's UUID, ``host`` the ``host_id`` of the host that created it;
+    release 0.1.0 wrote neither.
     """
 
     set_name: str
@@ -58,12 +53,13 @@ class MemberTags:
     pvs: tuple[str, ...] | None = None
     sealed: bool = False
     vg: str = ""
+    host: str = ""
 
     def to_tags(self) -> tuple[str, ...]:
         """The tags for ``lvcreate --addtag``. The seal is not among them: it is added when the last member exists."""
         pvs = None if self.pvs is None else ":".join(self.pvs)
-        known = {"origin": self.origin_uuid, "taken": self.taken, "pvs": pvs, "vg": self.vg or None}
-        return _format_tags(MEMBER, {"set": self.set_name, "id": self.set_id, "count": self.count, **known})
+        known = {"count": self.count, "origin": self.origin_uuid, "taken": self.taken, "pvs": pvs}
+        return _format_tags(MEMBER, self, known)
 
 
 def parse_member(tags: Iterable[str]) -> MemberTags | None:
@@ -74,39 +70,73 @@ def parse_member(tags: Iterable[str]) -> MemberTags | None:
     values = dict(_key_values(tags, MEMBER))
     try:
         return MemberTags(
-            set_name=_set_name(values["set"]),
-            set_id=_id(values["id"]),
-            count=_count(values["count"]),
+            **_common(values),
+            count=parse_count(values["count"]),
             origin_uuid=values["origin"],
-            taken=_seconds(values["taken"]),
+            taken=parse_seconds(values["taken"]),
             pvs=tuple(values["pvs"].split(":")) if "pvs" in values else None,
             sealed="sealed" in values,
-            vg=values.get("vg", ""),
         )
     except (KeyError, ValueError):
         return None
 
 
-def _format_tags(prefix: str, values: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(f"{prefix}{key}={value}" for key, value in values.items() if value is not None)
+class _Common(TypedDict):
+    """What all kinds of tags have in common."""
+
+    set_name: str
+    set_id: str
+    vg: str
+    host: str
 
 
-def _count(text: str) -> int:
+def _common(values: Mapping[str, str]) -> _Common:
+    set_name, set_id = _set_name(values["set"]), parse_id(values["id"])
+    return {
+        "set_name": set_name,
+        "set_id": set_id,
+        "vg": values.get("vg", ""),
+        "host": parse_host(values.get("host", "")),
+    }
+
+
+def _format_tags(prefix: str, tags: MemberTags | BootTags | TimerTags, values: Mapping[str, object]) -> tuple[str, ...]:
+    known = {"set": tags.set_name, "id": tags.set_id, **values, "vg": tags.vg or None}
+    named = [f"{prefix}{key}={value}" for key, value in known.items() if value is not None]
+    return (*named, *host_tags(prefix, tags.host))
+
+
+def host_tags(prefix: str, host: str) -> tuple[str, ...]:
+    """The tag that records the host; none if ``host`` is empty. ``prefix`` is that of the other tags of the LV."""
+    return (f"{prefix}host={host}",) if host else ()
+
+
+def parse_count(text: str) -> int:
+    """The number of members. This and the next three raise ValueError if ``text`` is not valid."""
     count = int(text)
     if not 1 <= count <= _MOST_MEMBERS:
         raise ValueError(text)
     return count
 
 
-def _seconds(text: str) -> int:
+def parse_seconds(text: str) -> int:
+    """Seconds, since the epoch or not."""
     seconds = int(text)
     if not 0 <= seconds <= _LAST_SECOND:
         raise ValueError(text)
     return seconds
 
 
-def _id(text: str) -> str:
+def parse_id(text: str) -> str:
+    """The ID of an instance."""
     if not _ID.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def parse_host(text: str) -> str:
+    """The ``host_id`` of a host, or nothing."""
+    if not _HOST.fullmatch(text):
         raise ValueError(text)
     return text
 
@@ -128,9 +158,9 @@ def _key_values(tags: Iterable[str], prefix: str) -> Iterable[tuple[str, str]]:
 class BootTags:
     """The tags of the LV of a backup of /boot.
 
-    ``set_id`` is the ID of the instance that it belongs to. ``taken`` is in seconds since the epoch. ``vg`` is as in
-    MemberTags. Two tags are added later: ``manifest``, the checksum of the backup's manifest (SHA-256, 64 hex digits),
-    when the whole backup is on the disk, and ``restored`` when all of it has been restored.
+    ``set_id`` is the ID of the instance that it belongs to. ``taken`` is in seconds since the epoch. ``vg`` and
+    ``host`` are as in MemberTags. Two tags are added later: ``manifest``, the checksum of the backup's manifest
+    (SHA-256, 64 hex digits), when the whole backup is on the disk, and ``restored`` when all of it has been restored.
     """
 
     set_name: str
@@ -139,11 +169,11 @@ class BootTags:
     manifest: str = ""
     restored: bool = False
     vg: str = ""
+    host: str = ""
 
     def to_tags(self) -> tuple[str, ...]:
         """The tags for ``lvcreate --addtag``, without those that are added later."""
-        known = {"set": self.set_name, "id": self.set_id, "taken": self.taken, "vg": self.vg or None}
-        return _format_tags(BOOT, known)
+        return _format_tags(BOOT, self, {"taken": self.taken})
 
 
 def parse_boot(tags: Iterable[str]) -> BootTags | None:
@@ -151,12 +181,10 @@ def parse_boot(tags: Iterable[str]) -> BootTags | None:
     values = dict(_key_values(tags, BOOT))
     try:
         return BootTags(
-            set_name=_set_name(values["set"]),
-            set_id=_id(values["id"]),
-            taken=_seconds(values["taken"]),
+            **_common(values),
+            taken=parse_seconds(values["taken"]),
             manifest=values.get("manifest", ""),
             restored="restored" in values,
-            vg=values.get("vg", ""),
         )
     except (KeyError, ValueError):
         return None
@@ -173,9 +201,9 @@ class TimerTags:
 
     ``set_id`` is the ID of the instance that it belongs to. ``armed`` is in seconds since the epoch, ``after`` in
     seconds from when its program starts, a little later. ``spread`` is how many seconds later it fires at most.
-    ``boots`` is the number of failed boots after which it fires; with 0 it ignores them. ``vg`` is as in MemberTags.
-    Two tags are added later: ``ready`` when everything is on the disk and was tested, and ``fired`` (seconds since the
-    epoch) when it fires.
+    ``boots`` is the number of failed boots after which it fires; with 0 it ignores them. ``vg`` and ``host`` are as in
+    MemberTags. Two tags are added later: ``ready`` when everything is on the disk and was tested, and ``fired`` (seconds
+    since the epoch) when it fires.
     """
 
     set_name: str
@@ -186,12 +214,13 @@ class TimerTags:
     ready: bool = False
     fired: int | None = None
     vg: str = ""
+    host: str = ""
     spread: int = 0
 
     def to_tags(self) -> tuple[str, ...]:
         """The tags for ``lvcreate --addtag``, without those that are added later."""
         known = {"armed": self.armed, "after": self.after, "spread": self.spread, "boots": self.boots}
-        return _format_tags(TIMER, {"set": self.set_name, "id": self.set_id, **known, "vg": self.vg or None})
+        return _format_tags(TIMER, self, known)
 
     @property
     def deadline(self) -> int:
@@ -205,15 +234,13 @@ def parse_timer(tags: Iterable[str]) -> TimerTags | None:
     try:
         fired = values.get("fired")
         return TimerTags(
-            set_name=_set_name(values["set"]),
-            set_id=_id(values["id"]),
-            armed=_seconds(values["armed"]),
-            after=_seconds(values["after"]),
-            boots=_seconds(values["boots"]),
+            **_common(values),
+            armed=parse_seconds(values["armed"]),
+            after=parse_seconds(values["after"]),
+            boots=parse_seconds(values["boots"]),
             ready="ready" in values,
-            fired=None if fired is None else _seconds(fired),
-            vg=values.get("vg", ""),
-            spread=_seconds(values.get("spread", "0")),
+            fired=None if fired is None else parse_seconds(fired),
+            spread=parse_seconds(values.get("spread", "0")),
         )
     except (KeyError, ValueError):
         return None
@@ -222,106 +249,6 @@ def parse_timer(tags: Iterable[str]) -> TimerTags | None:
 def is_auxiliary(tags: Iterable[str]) -> bool:
     """Whether ``tags`` are those of an auxiliary LV (a backup of /boot or a rollback timer)."""
     return any(tag.startswith((BOOT, TIMER)) for tag in tags)
-
-
-VgMarks = Mapping[str, Mapping[str, int]]
-
-
-def vg_marks(vg_uuids: Iterable[str], thin_ids: Mapping[LvKey, int] = MappingProxyType({})) -> VgMarks:
-    """The short UUIDs of VGs for the tag of an outcome, each with the thin device IDs of its LVs by short LV UUID."""
-    return {
-        _mark(vg): {_mark(lv): thin_id for (group, lv), thin_id in thin_ids.items() if group == vg} for vg in vg_uuids
-    }
-
-
-def _mark(uuid: str) -> str:
-    """The short form of an LVM UUID in a tag: its first 10 of 32 characters, about 59 bits."""
-    return uuid.replace("-", "")[:10]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an origin records about a merge: ``merging`` from before the request, ``rolled_back`` when it has ended.
-
-    ``boot_id`` is the kernel's boot ID at the request (``merging`` only). ``at`` is in seconds since the epoch. ``vgs``
-    has the short UUID of each VG in which the tag was written. Under it are the thin device IDs of the thin members, by
-    the short UUID of their origin (``merging`` only): after a thin merge the origin has its member's device ID, and the
-    member is gone. One tag has all of them because one ``lvchange`` writes the same tag to every origin. Release 0.1.0
-    wrote only the IDs: they are parsed as those of a VG with an empty name.
-    """
-
-    kind: OutcomeKind
-    set_name: str
-    set_id: str
-    count: int
-    at: int
-    boot_id: str = ""
-    vgs: VgMarks = field(default_factory=lambda: MappingProxyType({}))
-
-    def is_of(self, vg_uuid: str) -> bool | None:
-        """Whether it was written in the VG with that UUID; None if it does not record a VG."""
-        return _mark(vg_uuid) in self.vgs if any(self.vgs) else None
-
-    def thin_id_of(self, origin: LvKey) -> int | None:
-        """The device ID that a thin origin must have after the merge of its member, or None if it is not recorded."""
-        vg, lv = map(_mark, origin)
-        return self.vgs.get(vg, self.vgs.get("", {})).get(lv)
-
-    def to_tag(self) -> str:
-        """The tag as LVM stores it."""
-        parts = [self.set_name, self.set_id, str(self.count)]
-        if self.kind == "merging":
-            parts.append(self.boot_id)
-        parts.append(str(self.at))
-        if self.vgs:
-            parts.append("+".join("/".join(_vg_words(vg, ids)) for vg, ids in sorted(self.vgs.items())))
-        return f"{_OUTCOME}{self.kind}={':'.join(parts)}"
-
-
-def parse_outcome(tag: str) -> Outcome | None:
-    """Parse one tag as an outcome. None if it is another tag, or is not valid because somebody edited it."""
-    for kind in _OUTCOME_KINDS:
-        start = f"{_OUTCOME}{kind}="
-        if tag.startswith(start):
-            outcome = _parse_parts(kind, tag[len(start) :].split(":"))
-            # An outcome can be deleted only if it is formatted back to exactly the same tag.
-            return outcome if outcome is not None and outcome.to_tag() == tag else None
-    return None
-
-
-def _vg_words(vg: str, thin_ids: Mapping[str, int]) -> list[str]:
-    return [*([vg] if vg else []), *(f"{lv}={thin_id}" for lv, thin_id in sorted(thin_ids.items()))]
-
-
-def _parse_parts(kind: OutcomeKind, parts: list[str]) -> Outcome | None:
-    try:
-        name, set_id, count, *rest = parts
-        boot_id = rest.pop(0) if kind == "merging" else ""
-        at, vgs = [*rest, ""][:2]
-        return Outcome(
-            kind=kind,
-            set_name=name,
-            set_id=_id(set_id),
-            count=_count(count),
-            boot_id=boot_id,
-            at=_seconds(at),
-            vgs=MappingProxyType(dict(map(_parse_vg, vgs.split("+") if vgs else ()))),
-        )
-    except ValueError:
-        return None
-
-
-def _parse_vg(text: str) -> tuple[str, Mapping[str, int]]:
-    words = text.split("/")
-    vg = "" if "=" in words[0] else words.pop(0)
-    pairs = (word.split("=") for word in words)
-    return vg, MappingProxyType({lv: int(thin_id) for lv, thin_id in pairs})
-
-
-def outcomes_of(tags: Iterable[str]) -> tuple[Outcome, ...]:
-    """All outcomes among ``tags``."""
-    parsed = (parse_outcome(tag) for tag in tags)
-    return tuple(outcome for outcome in parsed if outcome is not None)
 
 
 def single_tags(origin_uuid: str) -> tuple[str, ...]:

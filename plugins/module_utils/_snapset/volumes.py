@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .._errors import Refused
 from .._names import device_path, fits_device_mapper
-from .checks import group_problems
+from .checks import group_problems, same_name_problems
 from .sizes import format_bytes
 from .steps import CreateVolume
 
@@ -61,7 +61,7 @@ def plan_volume(
     group = _group(host_state, title, vg)
     extents = -(-(needed + needed // 16 + _ROOM_FOR_TABLES) // group.extent_size)
     freed = sum(one.size for one in going if one.vg == group.name) // group.extent_size
-    problems = list(group_problems(group))
+    problems = [*same_name_problems(host_state, {group.name}), *group_problems(group)]
     if group.free_extents + freed < extents:
         problems.append(
             f"VG {group.name} has {format_bytes(group.free_extents * group.extent_size)} free, but "

@@ -62,7 +62,7 @@ def test_everything_works(fault: str) -> None:
     assert host_is_consistent()
 
 
-def test_the_environment_changes_nothing() -> None:
+def test_variables_for_dmeventd_udev_and_numbers_change_nothing() -> None:
     hostile = {
         "LVM_SYSTEM_DIR": "/nonexistent",
         "LVM_COMMAND_PROFILE": "nothing",

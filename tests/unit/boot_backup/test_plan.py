@@ -14,7 +14,13 @@ from backups import OTHER_ID, ROOT, TREE, backup, host, taken
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.observed import BootObserved, Room
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.plan import backup_view, plan_backup, refusal
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree, digest_of
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.firmware import (
+    BOOT_ORDER,
+    REVOCATIONS,
+    SECURE_BOOT,
+    Firmware,
+)
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Manifest, Tree, digest_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Retag
@@ -33,7 +39,8 @@ CHANGED = Tree(
 
 def seen(*volumes: Any, present: Tree = TREE, saved: tuple[Tree, ...] = (), **more: Any) -> BootObserved:
     rooms = more.pop("rooms", {"/boot": Room(free=100 * b.MIB, read_only=False)})
-    return BootObserved(snapset_context(host(*volumes), "s"), present=(present,), saved=saved, rooms=rooms, **more)
+    manifest = Manifest(saved, more.pop("known", Firmware()))
+    return BootObserved(snapset_context(host(*volumes), "s"), present=(present,), saved=manifest, rooms=rooms, **more)
 
 
 def plan(state: str, found: BootObserved, vg: str | None = None) -> StepsPlan:
@@ -57,7 +64,7 @@ def test_a_backup_is_made_saved_and_sealed_with_what_was_seen() -> None:
     assert made.steps[1].render() == {"step": "save", "mountpoints": ["/boot"], "files": 1, "bytes": 9 * b.MIB}
     seal = made.steps[2]
     assert isinstance(seal, Retag)
-    assert digest_of((TREE,)) in seal.add[0]
+    assert digest_of((TREE,), Firmware()) in seal.add[0]
     assert (made.after["state"], made.after["id"], made.after["volume"]) == ("present", None, "safepoint_boot_s")
 
 
@@ -101,18 +108,80 @@ def test_before_the_merge_nothing_that_the_host_may_need_goes() -> None:
             "replaced": ["vmlinuz"],
             "removed": [],
             "altered": [],
-        }
+        },
+        {"step": "make_read_only", "mountpoints": ["/boot"]},
     ]
     assert back.after["state"] == "restoring"
-    (step,) = back.steps
+    step = back.steps[0]
     assert isinstance(step, FileStep)
     (change,) = step.changed_files()
     assert (change.path, change.before) == ("/boot/vmlinuz", f"{9 * b.MIB} bytes, sha256 new")
 
 
 def test_nothing_to_bring_back_before_the_merge() -> None:
+    """Then nothing may change either."""
     found = seen(taken(), backup(), saved=(TREE,))
-    assert plan("restored", found) == StepsPlan((), backup_view(found))
+    assert names(plan("restored", found)) == ["make_read_only"]
+    held = replace(found, held={"/boot": b.SET_ID})
+    assert plan("restored", held) == StepsPlan((), backup_view(held))
+    assert backup_view(held)["state"] == "restoring"
+    # It is not held for this backup.
+    assert names(plan("restored", replace(found, held={"/boot": OTHER_ID}))) == ["make_read_only"]
+
+
+def test_what_is_read_only_becomes_writable_first_and_last() -> None:
+    read_only = {"/boot": Room(free=100 * b.MIB, read_only=True)}
+    held = seen(taken(), backup(), present=CHANGED, saved=(TREE,), held={"/boot": b.SET_ID}, rooms=read_only)
+    assert names(plan("restored", held)) == ["make_writable", "restore", "make_read_only"]
+    started = replace(held, restoring={b.SET_ID: ("/boot",)})
+    for state, last in (("present", []), ("absent", ["remove"])):
+        assert names(plan(state, started)) == ["make_writable", "undo_restore", *last]
+        assert names(plan(state, held)) == ["make_writable", *last]
+    final = rolled_back(CHANGED, held={"/boot": b.SET_ID}, rooms=read_only)
+    assert names(plan("restored", final)) == ["make_writable", "restore", "restored"]
+    assert backup_view(started)["state"] == backup_view(held)["state"] == "restoring"
+
+
+KNOWN = Firmware({BOOT_ORDER: b"....\1\0", SECURE_BOOT: b"\6\0\0\0\1"})
+
+
+def test_the_order_of_boot_entries_is_restored() -> None:
+    now = Firmware({**KNOWN.variables, BOOT_ORDER: b"....\2\0\1\0"})
+    back = plan("restored", seen(taken(), backup(), saved=(TREE,), known=KNOWN, firmware=now))
+    assert names(back) == ["restore_firmware", "make_read_only"]
+    assert back.steps[0].render() == {"step": "restore_firmware", "variables": [BOOT_ORDER]}
+    assert names(plan("restored", rolled_back(TREE, known=KNOWN, firmware=now))) == ["restore_firmware", "restored"]
+
+
+@pytest.mark.parametrize("revoked", REVOCATIONS)
+def test_boot_loaders_that_the_firmware_may_refuse_are_not_restored(revoked: str) -> None:
+    esp, other = (Tree("/boot", "vfat", {"EFI/x.efi": Entry(kind="file", sha256=text)}) for text in "12")
+    now = Firmware({**KNOWN.variables, BOOT_ORDER: b"....\2\0", revoked: b"more"})
+    back = plan("restored", seen(taken(), backup(), present=other, saved=(esp,), known=KNOWN, firmware=now))
+    assert names(back) == ["make_read_only"]
+    (warning,) = back.warnings
+    assert "since the backup was made, Secure Boot revokes more programs" in warning
+    assert "1 files stay as they are, and so do the boot entries" in warning
+
+
+@pytest.mark.parametrize(
+    ("path", "machine", "name"),
+    [
+        ("EFI/BOOT/limine.conf", "x86_64", "Limine"),
+        ("EFI/refind/refind.conf", "x86_64", "rEFInd"),
+        ("x", "s390x", "zipl"),
+    ],
+)
+def test_boot_loaders_for_which_files_are_not_enough(path: str, machine: str, name: str) -> None:
+    found = seen(present=Tree("/boot", "vfat", {path: Entry(kind="file")}), machine=machine)
+    (reason,) = reasons("present", found)
+    assert name in reason
+    assert "only GRUB, systemd-boot, extlinux" in reason
+    assert names(plan("present", replace(found, present=(TREE,), machine="x86_64"))) == [
+        "create_backup",
+        "save",
+        "seal",
+    ]
 
 
 def test_one_that_has_been_brought_back_stays() -> None:
@@ -160,7 +229,7 @@ def test_a_restoration_is_taken_back_before_the_backup_goes() -> None:
 
 def rolled_back(present: Tree, **more: Any) -> BootObserved:
     """Return a host that has been rolled back, apart from /boot."""
-    found = seen(backup(), present=present, saved=(TREE,), **more)
+    found = seen(backup(), present=present, **{"saved": (TREE,), **more})
     tagged = [
         replace(one, tags=(b.outcome_tag("rolled_back"),)) for one in found.host_state.volumes if one.key == ROOT.key
     ]

@@ -16,6 +16,7 @@ from boot_directory import AFTER, BEFORE, Host, contents, fill
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.restore import make_bootable, make_exact, undo
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.difference import Difference, compare
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.firmware import Firmware
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.manifest import checksums
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.scan import scan
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed
@@ -144,7 +145,7 @@ def test_sha256sum_reads_the_list_of_checksums(tmp_path: Path) -> None:
     tree = replace(host.saved, mountpoint="/copies")
     done = subprocess.run(
         ["sha256sum", "--check", "--strict"],
-        input=checksums([tree]),
+        input=checksums([tree], Firmware()),
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -155,7 +156,7 @@ def test_sha256sum_reads_the_list_of_checksums(tmp_path: Path) -> None:
     (tmp_path / "copies" / "with space").write_text("other")
     again = subprocess.run(
         ["sha256sum", "--check", "--strict"],
-        input=checksums([tree]),
+        input=checksums([tree], Firmware()),
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -173,7 +173,7 @@ def test_each_is_mounted_below_a_layer_in_memory(place: Path) -> None:
         f"mount -t overlay -o {layers[1]} overlay /root/var",
     ]
     assert (place / "run/safepoint-look/set").read_text() == f"s {b.SET_ID}\n"
-    assert "the safe point s." in (place / "root/etc/motd").read_text()
+    assert "the snapset s." in (place / "root/etc/motd").read_text()
 
 
 def test_other_filesystems_are_read_only_and_not_waited_for(place: Path) -> None:

@@ -87,7 +87,7 @@ def with_entry(*, chosen: bool = False, intact: bool = True, **more: Any) -> Ent
     return seen(grub, found=(found,), intact=whole, sizes={b.SET_ID: 40 * b.MIB}, **more)
 
 
-def present(found: EntryObserved, *, kernel: str | None = None, next_boot: bool = False) -> StepsPlan:
+def present(found: EntryObserved, *, kernel: str | None = None, next_boot: bool | None = None) -> StepsPlan:
     return plan_entry_present(found, kernel=kernel, next_boot=next_boot)
 
 
@@ -130,12 +130,22 @@ def test_one_that_is_whole_stays() -> None:
     chosen = with_entry(chosen=True)
     assert present(chosen, next_boot=True) == StepsPlan((), entry_view(chosen))
     assert entry_view(chosen)["next_boot"] is True
+    assert present(chosen) == StepsPlan((), entry_view(chosen))
 
 
-def test_one_that_is_damaged_is_made_anew_in_its_place() -> None:
-    plan = present(with_entry(chosen=True, intact=False))
-    assert names(plan) == ["take_back_choice", "take_from_menu", "remove_files", "write_entry", "add_to_menu"]
-    assert plan.after["next_boot"] is False
+def test_the_choice_can_be_undone() -> None:
+    plan = present(with_entry(chosen=True), next_boot=False)
+    assert (names(plan), plan.after["next_boot"]) == (["take_back_choice"], False)
+    assert present(with_entry(), next_boot=False).steps == ()
+
+
+@pytest.mark.parametrize("next_boot", [None, False])
+def test_one_that_is_damaged_is_made_anew_in_its_place(*, next_boot: bool | None) -> None:
+    plan = present(with_entry(chosen=True, intact=False), next_boot=next_boot)
+    made = ["take_back_choice", "take_from_menu", "remove_files", "write_entry", "add_to_menu"]
+    # Without a request the choice is kept.
+    assert names(plan) == (made if next_boot is False else [*made, "choose_for_next_boot"])
+    assert plan.after["next_boot"] is (next_boot is None)
 
 
 def test_another_kernel_is_another_entry() -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +17,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import g
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import Kernel
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import Grub, entry_id
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.menu import custom_part
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Tree
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Manifest, Tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +39,7 @@ def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ):
             monkeypatch.setattr(module, name, value, raising=False)
     monkeypatch.setattr(steps, "mounted", lambda _device: nullcontext(tmp_path))
-    monkeypatch.setattr(steps, "read_manifest", lambda *_where: (Tree(str(tmp_path), "ext4", {}),))
+    monkeypatch.setattr(steps, "read_manifest", lambda *_where: Manifest((Tree(str(tmp_path), "ext4", {}),)))
     monkeypatch.setattr(steps, "copies_of", lambda place, _tree: place)
     (tmp_path / "loader" / "entries").mkdir(parents=True)
     (tmp_path / "vmlinuz-6").write_text("kernel")
@@ -89,7 +91,9 @@ def test_the_diff_shows_nothing_of_kernel_and_initramfs(boot: Path) -> None:
 @pytest.mark.parametrize("bls", [None, ()])
 def test_an_entry_in_the_menu_and_out_of_it(boot: Path, bls: tuple[str, ...] | None) -> None:
     installed_grub = Grub(str(boot), 'set default="0"', {}, custom=OTHERS, entries=bls)
-    part = custom_part(installed_grub, b.SET_ID, "" if bls is not None else "menuentry 'Safe point s' { true }\n")
+    part = custom_part(
+        installed_grub, b.SET_ID, "" if bls is not None else "menuentry 'Preview of snapset s' { true }\n"
+    )
     own = None if bls is None else (grub.bls_path(b.SET_ID), "title s\n")
     add = steps.AddToMenu(b.SET_ID, boot / "custom.cfg", part, own)
     add.carry_out(NOBODY)
@@ -104,6 +108,39 @@ def test_an_entry_in_the_menu_and_out_of_it(boot: Path, bls: tuple[str, ...] | N
     assert (boot / "custom.cfg").read_text() == OTHERS
     assert not grub.bls_path(b.SET_ID).exists()
     assert add.undo(NOBODY) is False
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_menu_with_passwords_stays_as_secret_as_it_was(boot: Path, *, link: bool) -> None:
+    """GRUB's superusers and password hashes are kept there, and it may be a link of a configuration management."""
+    custom, file = boot / "custom.cfg", boot / ("managed" if link else "custom.cfg")
+    if link:
+        custom.rename(file)
+        custom.symlink_to("managed")
+    file.chmod(0o640)
+    os.chown(file, 0, 12)
+    os.setxattr(file, "user.label", b"secret")
+    part = custom_part(Grub(str(boot), "", {}), b.SET_ID)
+    steps.AddToMenu(b.SET_ID, custom, part).carry_out(NOBODY)
+    assert custom.read_text() == f"{OTHERS}{part}"
+    _check_secret(custom, file, link=link)
+    steps.TakeFromMenu(b.SET_ID, custom, remove_file=False).carry_out(NOBODY)
+    assert custom.read_text() == OTHERS
+    _check_secret(custom, file, link=link)
+
+
+def _check_secret(custom: Path, file: Path, *, link: bool) -> None:
+    found = file.stat()
+    assert (custom.is_symlink(), stat.S_IMODE(found.st_mode), found.st_gid) == (link, 0o640, 12)
+    assert os.getxattr(file, "user.label") == b"secret"
+
+
+def test_what_is_new_is_readable_only_for_root(boot: Path) -> None:
+    (boot / "custom.cfg").unlink()
+    steps.AddToMenu(b.SET_ID, boot / "custom.cfg", "part").carry_out(NOBODY)
+    write().carry_out(NOBODY)
+    modes = [stat.S_IMODE((boot / name).stat().st_mode) for name in ("custom.cfg", "safepoint.lvm")]
+    assert modes == [0o600, 0o700]
 
 
 def test_a_menu_of_nobody_else_goes_with_the_entry(boot: Path) -> None:

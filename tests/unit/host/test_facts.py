@@ -121,3 +121,33 @@ def test_a_directory_that_is_removed_while_it_is_read(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr("pathlib.Path.iterdir", gone)
     assert facts._entries(tmp_path / "slaves") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        # systemd-id128 machine-id --app-specific=f834d514fd884a08b63c96e48d1595c0, systemd 252, prints
+        # 5cc98959658b4035a50e3b29e0850631.
+        ("00112233445566778899aabbccddeeff\n", "5cc98959658b4035"),
+        ("00112233445566778899aabbccddeeff", "5cc98959658b4035"),
+        ("uninitialized\n", ""),
+        ("", ""),
+        ("\n", ""),
+        ("00000000000000000000000000000000\n", ""),
+        ("00112233445566778899AABBCCDDEEFF\n", ""),
+        ("00112233445566778899aabbccddeef\n", ""),
+        ("00112233445566778899aabbccddeeff0\n", ""),
+        ("00112233-4455-6677-8899-aabbccddeeff\n", ""),
+        ("00112233445566778899aabbccddeeff\n\n", ""),
+    ],
+)
+def test_the_host_id(content: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "machine-id").write_text(content)
+    monkeypatch.setattr(facts, "_MACHINE_ID", str(tmp_path / "machine-id"))
+    assert facts.read_host().host_id == expected
+
+
+def test_a_machine_id_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (tmp_path / "missing", tmp_path):
+        monkeypatch.setattr(facts, "_MACHINE_ID", str(path))
+        assert facts.read_host().host_id == ""

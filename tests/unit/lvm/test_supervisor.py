@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import supervisor
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.supervisor import FAILED, supervise
 
 if TYPE_CHECKING:
@@ -59,6 +60,18 @@ def test_a_command_that_cannot_be_started(lock: int) -> None:
     rc, out, err = _supervised(["/nonexistent/lvm", "lvcreate"], lock)
     assert (rc, out) == (FAILED, "")
     assert err == "cannot start /nonexistent/lvm: No such file or directory\n"
+
+
+def test_a_supervisor_that_fails(lock: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(22, "Invalid argument", "/sys/block/dm-0/dm/suspended")
+
+    monkeypatch.setattr(supervisor, "observe_devices", fail)
+    rc, _out, err = _supervised(["true"], lock)
+    assert rc == FAILED
+    assert err == (
+        "the process that supervises LVM failed: OSError: [Errno 22] Invalid argument: '/sys/block/dm-0/dm/suspended'\n"
+    )
 
 
 def test_a_command_that_somebody_kills(lock: int) -> None:

@@ -15,9 +15,9 @@ import situations
 from model_lvm import Fault, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.failure import failure_of
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,8 +3,9 @@
 
 """What the documentation shows can be run as it stands there.
 
-Every task in a module's EXAMPLES, and every role in a play of a README, has arguments that its argument spec takes, and
-values that the module can read. Every playbook that a README runs exists, and so does each variable that it is given.
+Every task in a module's EXAMPLES or in a play on a page in docs, and every role in a play of a README, has arguments
+that its argument spec takes, and values that the module can read. Every playbook that a README runs exists, and so does
+each variable that it is given.
 Nothing is run: whether the examples do what they say is for the tests on real LVM.
 """
 
@@ -17,34 +18,14 @@ from typing import Any, cast
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as action
-from ansible_collections.safepoint.lvm.plugins.modules import (
-    boot_backup,
-    boot_entry,
-    initramfs_hook,
-    rollback_timer,
-    rollback_wait,
-    snapset,
-    snapset_info,
-    snapshot,
-)
+from documented import MODULES, argument_spec
 
 ROOT = Path(__file__).resolve().parents[3]
 COLLECTION = "safepoint.lvm."
-MODULES: dict[str, Any] = {
-    "boot_backup": boot_backup,
-    "boot_entry": boot_entry,
-    "initramfs_hook": initramfs_hook,
-    "rollback_timer": rollback_timer,
-    "rollback_wait": rollback_wait,
-    "snapset": snapset,
-    "snapshot": snapshot,
-    "snapset_info": snapset_info,
-}
 READMES = ("README.md", *sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("roles/*/README.md")))
+PAGES = tuple(sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("docs/*.md")))
 # What the playbooks take themselves.
-OF_PLAYBOOKS = {"snapset", "target", "confirm_hosts"}
+OF_PLAYBOOKS = {"snapset", "target", "confirm_hosts", "rollback_serial"}
 
 
 def _examples() -> list[Any]:
@@ -52,6 +33,14 @@ def _examples() -> list[Any]:
         pytest.param(key.removeprefix(COLLECTION), arguments or {}, id=f"{name}: {task['name']}")
         for name, module in MODULES.items()
         for task in yaml.safe_load(module.EXAMPLES)
+        for key, arguments in task.items()
+        if key.startswith(COLLECTION)
+    ] + [
+        pytest.param(key.removeprefix(COLLECTION), arguments, id=f"{page}: {task['name']}")
+        for page in PAGES
+        for block in _blocks(page, "yaml")
+        for play in yaml.safe_load(block)
+        for task in play.get("tasks", ())
         for key, arguments in task.items()
         if key.startswith(COLLECTION)
     ]
@@ -89,23 +78,6 @@ def _used_roles(play: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return listed + [(role["name"], task.get("vars", {})) for role, task in tasks]
 
 
-def _argument_spec(module: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    if module is rollback_wait:
-        # Its work is done by the action plugin of its name.
-        return action.ARGUMENTS
-
-    class Begun(Exception):
-        pass
-
-    def begin(*, argument_spec: dict[str, Any], **_more: object) -> None:
-        raise Begun(argument_spec)
-
-    monkeypatch.setattr(module, "AnsibleModule", begin)
-    with pytest.raises(Begun) as begun:
-        module.main()
-    return cast("dict[str, Any]", begun.value.args[0])
-
-
 def _variables(text: str) -> list[str]:
     return re.findall(r"-e (\w+)=", text)
 
@@ -117,13 +89,11 @@ def test_every_module_has_examples_of_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "arguments"), _examples())
-def test_modules_take_the_arguments_of_their_examples(
-    name: str, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_modules_take_the_arguments_of_their_examples(name: str, arguments: dict[str, Any]) -> None:
     module = MODULES[name]
     # What a variable has, only a run would know.
     known = {key: value for key, value in arguments.items() if "{{" not in str(value)}
-    result = ArgumentSpecValidator(_argument_spec(module, monkeypatch)).validate(known)
+    result = ArgumentSpecValidator(argument_spec(name)).validate(known)
     assert result.error_messages == []
     if hasattr(module, "build_request"):
         module.build_request(result.validated_parameters)

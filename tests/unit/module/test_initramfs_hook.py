@@ -128,7 +128,7 @@ def test_present_and_absent_each_in_four_runs(machine: Machine) -> None:
         for again in (machine.run(state), machine.run(state, check=True)):
             assert (again["changed"], again["planned"], again["commands"]) == (False, [], [])
             assert again["initramfs_hook"] == real["initramfs_hook"]
-            assert again["diff"]["before"] == again["diff"]["after"] == real["diff"]["after"]
+            assert again["diff"]["before"] == again["diff"]["after"] == real["diff"][0]["after"]
         assert (machine.state(), machine.said()) == (after, [])
     assert not machine.script.exists()
 
@@ -149,7 +149,6 @@ def test_the_journal_has_each_step_before_it_is_done(machine: Machine) -> None:
         for kernel in KERNELS
         for word in (
             f"step build_initramfs, kernel {kernel}, path {path}-{kernel}",
-            f"update-initramfs -u -k {kernel}",
             "update-initramfs ended",
         )
     ]

@@ -15,7 +15,6 @@ import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, FilesFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Report
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session, snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.gates import archive_warnings, check_steps
@@ -29,6 +28,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshots im
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.steps import StopUnit
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.absent import plan_absent
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume, Remove, Retag
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,6 +194,13 @@ def test_what_boots_the_host_may_be_given_up(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch, b.host_state([ROOT, BOOT, ESP], mounts=SEPARATE), b.request("vg/root", ignore_uncovered=["/boot"])
     )
     assert (found["boot_to_save"], found["boot_ignored"]) == ([], ["/boot", "/boot/efi"])
+
+
+def test_with_boot_on_root_the_esp_is_saved_although_boot_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host boots the kernels on the ESP."""
+    host_state = b.host_state([ROOT, ESP], mounts={"/": ROOT, "/efi": ESP})
+    found = _result(monkeypatch, host_state, b.request("vg/root", ignore_uncovered=["/boot"]))
+    assert (found["boot_to_save"], found["boot_ignored"]) == (["/efi"], [])
 
 
 def test_what_boots_the_host_and_rolls_back_with_it_need_not_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,9 @@ import pytest
 from model_lvm import ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed
-from ansible_collections.safepoint.lvm.plugins.module_utils._model import CommandResult
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume, Retag
-from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Step, StepsPlan
+from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CommandResult, Step, StepsPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -26,15 +26,15 @@ def main() -> None:
     bring = [sys.executable, str(_TESTS / "guest"), machine, "--", "--collect-only"]
     subprocess.run(bring, stdout=subprocess.DEVNULL, check=True)
     environment = f"PYTHONPATH={_REMOTE}:{_REMOTE}/tests"
-    _lab("run", machine, "--", "env", environment, "python3", f"{_REMOTE}/tests/situations.py", f"{_REMOTE}/recordings")
+    _vm("run", machine, "--", "env", environment, "python3", f"{_REMOTE}/tests/situations.py", f"{_REMOTE}/recordings")
     with tempfile.TemporaryDirectory() as directory:
-        _lab("pull", machine, f"{_REMOTE}/recordings/", directory)
+        _vm("pull", machine, f"{_REMOTE}/recordings/", directory)
         for file in Path(directory).iterdir():
             (_HERE / f"{system}-{file.name}").write_bytes(file.read_bytes())
 
 
-def _lab(*arguments: str) -> None:
-    subprocess.run([sys.executable, str(_TESTS / "lab"), *arguments], check=True)
+def _vm(*arguments: str) -> None:
+    subprocess.run([sys.executable, str(_TESTS / "vm"), *arguments], check=True)
 
 
 if __name__ == "__main__":

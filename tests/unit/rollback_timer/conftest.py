@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import os
-import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from timer_directory import SHELLS, make_timer
+from timer_directory import make_timer, shell_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def shell(request: pytest.FixtureRequest) -> str:
-    """The name of a shell. With TIMER_SHELL=bash in the environment it is that one."""
-    names = sorted(SHELLS)
-    return os.environ.get("TIMER_SHELL") or names[zlib.crc32(request.node.name.encode()) % len(names)]
+    """The name of a shell."""
+    return shell_of(request.node.name)
 
 
 @pytest.fixture

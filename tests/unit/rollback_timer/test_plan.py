@@ -10,6 +10,7 @@ from typing import Any
 
 import builders as b
 import pytest
+import situations
 from backups import ROOT, TREE, backup, host, taken
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
@@ -83,8 +84,8 @@ def test_a_timer_is_made_written_sealed_and_started() -> None:
 
 def test_the_input_of_the_program() -> None:
     (written,) = (step for step in armed(seen(drawn=0.5, machine="AbC"), boots=2).steps if isinstance(step, WriteTimer))
-    assert "file\t/boot/vmlinuz\t" in written.files["boot"]
-    assert written.files["filesystems"] == "/dev/disk/by-uuid/1 ext4 /boot\n"
+    assert "file\t/boot\t-\t9437184\t/boot/vmlinuz\t" in written.files["boot"]
+    assert written.files["filesystems"] == "/dev/disk/by-uuid/1 ext4 /boot needed\n"
     snapshot = taken()
     assert written.files["members"] == f"thick {'/'.join(snapshot.key)} {ROOT.uuid}\n"
     # Of the spread, a random part is drawn.
@@ -204,6 +205,16 @@ def test_only_a_missing_snapset_is_reported_as_such() -> None:
     with pytest.raises(Refused, match="not booted by systemd") as caught:
         armed(replace(missing, systemd=False))
     assert "snapset_missing" not in caught.value.details
+
+
+@pytest.mark.parametrize(
+    ("found", "missing"),
+    [(situations.rolled_back(), True), (situations.unsealed(), True), (situations.invalid(), False)],
+)
+def test_a_snapset_that_the_role_takes_again_is_missing(found: Any, *, missing: bool) -> None:
+    with pytest.raises(Refused, match="must be active") as caught:
+        armed(replace(seen(), context=snapset_context(found, "s")))
+    assert caught.value.details["snapset_missing"] is missing
 
 
 def test_root_is_not_rolled_back_without_boot() -> None:

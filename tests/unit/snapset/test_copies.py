@@ -15,6 +15,7 @@ import situations
 from model_lvm import ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import outcome_tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import (
     backups_in,
@@ -55,7 +56,7 @@ def _old_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _old_outcome(tag: str) -> str:
-    outcome = _tags.parse_outcome(tag)
+    outcome = outcome_tags.parse_outcome(tag)
     if outcome is None:
         return tag
     thin_ids = {lv: thin_id for found in outcome.vgs.values() for lv, thin_id in found.items()}

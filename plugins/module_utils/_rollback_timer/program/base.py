@@ -10,7 +10,7 @@ input files are made, or anything of Python: it is text only.
 from __future__ import annotations
 
 BASE = r"""
-# Rolls the host back to a safe point when the time is over. Its states are described in docs/timer.md. Arguments: the
+# Rolls the host back to a snapset when the time is over. Its states are described in docs/timer.md. Arguments: the
 # directory of the timer, and --check to only check whether the rollback is possible.
 set -u
 HERE=$1
@@ -140,10 +140,10 @@ tell() {
 
 motd() {
     case $state in
-    watching) echo "Unless the change is accepted, this host rolls back to the safe point $NAME by itself" \
+    watching) echo "Unless the change is accepted, this host rolls back to the snapset $NAME by itself" \
         "at $(tool date -u -d "@$((deadline - delay))" '+%F %R UTC') or a little later." ;;
-    firing) echo "This host is rolling back to the safe point $NAME and will reboot." ;;
-    fired) echo "This host has rolled back to the safe point $NAME by itself." ;;
+    firing) echo "This host is rolling back to the snapset $NAME and will reboot." ;;
+    fired) echo "This host has rolled back to the snapset $NAME by itself." ;;
     *) echo "The rollback timer of $NAME is $state: $reason." ;;
     esac
     case $state in

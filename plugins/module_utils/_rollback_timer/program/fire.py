@@ -98,6 +98,27 @@ carry_out() {
     step "$CHANGE_LIMIT" "requesting the merges" request
 }
 
+with_backup() {
+    find_volume "$BACKUP" || { because "the backup of /boot is gone"; return 1; }
+    tool mkdir -p "$HERE/backup"
+    tool mount -t ext4 -o ro,nosuid,nodev "$path" "$HERE/backup" ||
+        { activate_backup && tool mount -t ext4 -o ro,nosuid,nodev "$path" "$HERE/backup"; } ||
+        { because "cannot mount the backup of /boot, $name"; return 1; }
+    "$@"
+    result=$?
+    tool umount "$HERE/backup"
+    return "$result"
+}
+
+activate_backup() {
+    tool lvm lvchange --config "$config" --yes --activate y "$name"
+}
+
+check_backup() {
+    (cd "$HERE/backup/tree" && tool sha256sum --quiet --strict --check ../SHA256SUMS) ||
+        because "the backup of /boot is damaged"
+}
+
 # An origin records its merge before it is requested: a member that is gone then has been merged.
 remember() {
     set --

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..._errors import Refused
+from ..copies import copy_problems
+from ..foreign import foreign_problems
 from ..result import View
 from ..selection import NOTHING_CHOSEN
 from ..state import ROLLING_BACK, Instance
@@ -42,8 +44,14 @@ def plan_absent(host_state: HostState, request: Request) -> Plan:
     return Plan(
         steps=(*forget_steps(host_state, request), *removal_steps(existing)),
         after=View(name=request.name, state="absent"),
+        warnings=() if existing or request.single else tuple(_left_alone(host_state, request.name)),
         instance=found.current,
     )
+
+
+def _left_alone(host_state: HostState, name: str) -> Iterator[str]:
+    yield from copy_problems(host_state, name)
+    yield from foreign_problems(host_state, name)
 
 
 def _mismatch_problems(host_state: HostState, request: Request, current: Instance | None) -> Iterator[str]:

@@ -13,13 +13,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..._errors import Refused
-from ..checks import ambiguity_problems, group_problems, kernel_problems, pool_failure_problems, visibility_problems
+from ..checks import (
+    ambiguity_problems,
+    group_problems,
+    kernel_problems,
+    pool_failure_problems,
+    same_name_problems,
+    visibility_problems,
+)
 from ..instances import SnapsetLookup, instances, lookup, single_instance
+from ..outcome_tags import outcomes_of
 from ..selection import NOTHING_CHOSEN, select
 from ..sizes import AUTO, Size
 from ..state import Instance, single_outcome_name
 from ..steps import Extend, LvmStep, Retag
-from ..tags import SEALED, is_single_of, outcomes_of, parse_member
+from ..tags import SEALED, is_single_of, parse_member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +55,7 @@ class Request:
     """What a user requests. ``name`` is the name of the snapset, or of the snapshot if ``single`` is given.
 
     ``set_id`` is the ID that the instance must have, because something else already belongs to it. ``max_age`` is the
-    maximum age of an existing instance.
+    maximum age of an existing instance. ``adopt`` takes over a foreign set of the name.
     """
 
     name: str
@@ -61,6 +69,7 @@ class Request:
     single: Single | None = None
     set_id: str | None = None
     max_age: Duration | None = None
+    adopt: bool = False
 
     @property
     def title(self) -> str:
@@ -117,6 +126,8 @@ def find(host_state: HostState, request: Request) -> SnapsetLookup:
             request.refusal,
             [f"there is no VG {single.vg} here (LVM hides foreign VGs)", *visibility_problems(host_state)],
         )
+    if problems := tuple(same_name_problems(host_state, {single.vg})):
+        raise Refused(request.refusal, problems)
     origin, holder = (
         host_state.volume(single.vg, single.origin),
         host_state.volume(single.vg, single.name),
@@ -134,7 +145,9 @@ def find(host_state: HostState, request: Request) -> SnapsetLookup:
 
 
 def _foreign_snapshot_problem(host_state: HostState, holder: Volume, origin: Volume | None) -> str | None:
-    membership = parse_member(holder.tags)
+    foreign, membership = parse_member(holder.foreign_tags), parse_member(holder.tags)
+    if foreign is not None:
+        return f"{holder.full_name} belongs to snapset {foreign.set_name} of another host, so it is not touched"
     if membership is not None:
         return f"{holder.full_name} belongs to snapset {membership.set_name}: use the module snapset for it"
     if origin is None or (host_state.origin_of(holder) != origin and not is_single_of(holder.tags, origin.uuid)):
@@ -156,6 +169,7 @@ def common_problems(
             concerned += [v for m in instance.members for v in (m.origin, m.snapshot) if v is not None]
     yield from kernel_problems(host_state)
     groups = {volume.vg for volume in concerned}
+    yield from same_name_problems(host_state, groups)
     for group in host_state.volume_groups:
         if group.name in groups:
             yield from group_problems(group)

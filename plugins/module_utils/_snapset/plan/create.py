@@ -14,6 +14,7 @@ from ..._names import COW_SUFFIX, fits_device_mapper, generated_names, lv_name_p
 from ..allocation import CowAllocation, freed_extents, size_snapshots
 from ..checks import boot_problems, boot_warnings, origin_problems, pool_problems, thin_size_problem
 from ..coverage import boot_loader_problems, uncovered_problems
+from ..foreign import foreign_problems
 from ..instances import instances
 from ..result import MemberView, View, mountpoints_of
 from ..steps import CreateSnapshot, CreateThick, CreateThin
@@ -72,6 +73,7 @@ def plan_creation(
     removed = [member.snapshot for instance in leftovers for member in instance.live if member.snapshot]
     found = [*reasons, *(problem for instance in leftovers for problem in removal_problems(host_state, instance))]
     found += _protection_problems(host_state, request, selection, removed)
+    found += _unknown_host_problems(host_state, request, selection)
     found += [
         f"id: {one.set_id} belongs to another snapset" for one in instances(host_state) if one.set_id == request.set_id
     ]
@@ -92,8 +94,18 @@ def plan_creation(
     return Plan(
         steps=(*removal_steps(leftovers), *created, *sealing, *forget_steps(host_state, request)),
         after=View(name=request.name, state="active", members=tuple(member.view(host_state) for member in members)),
-        warnings=(*boot_warnings(host_state.host), *timer_warnings(host_state, request.outcome_name, origins)),
+        warnings=(
+            *boot_warnings(host_state.host),
+            *timer_warnings(host_state, request.outcome_name, origins),
+            *_foreign_warnings(host_state, request, selection),
+        ),
     )
+
+
+def _foreign_warnings(host_state: HostState, request: Request, selection: Selection) -> Iterator[str]:
+    """That the same VGs have a foreign set of that name, which may be the one that the user means."""
+    vgs = {item.origin.vg for item in selection.wanted}
+    return foreign_problems(host_state, request.name, vgs=vgs) if request.single is None else iter(())
 
 
 def _protection_problems(
@@ -105,7 +117,7 @@ def _protection_problems(
         yield from origin_problems(remaining, item.origin)
         if item.origin.is_thin and item.size is not None:
             yield thin_size_problem(item.origin)
-    for pool in _pools_of(host_state, origins):
+    for pool in pools_of(host_state, origins):
         yield from pool_problems(pool, request.pool_reserve)
     yield from uncovered_problems(host_state, origins, request.selector.ignore_uncovered)
     yield from boot_loader_problems(host_state, origins, request.selector.ignore_uncovered)
@@ -114,7 +126,19 @@ def _protection_problems(
         yield from boot_problems(host_state.host, thick=not roots[0].is_thin)
 
 
-def _pools_of(host_state: HostState, origins: Sequence[Volume]) -> tuple[Volume, ...]:
+def _unknown_host_problems(host_state: HostState, request: Request, selection: Selection) -> Iterator[str]:
+    """Why the new set would not be known as this host's own."""
+    active = [item for item in selection.wanted if item.origin.active is not False]
+    if selection.wanted and not active and request.single is None and not host_state.host.host_id:
+        names = " ".join(item.origin.full_name for item in selection.wanted)
+        yield (
+            "this host has no machine-id, and none of these LVs is active, so nothing would show to which host the "
+            f"snapset belongs: initialise it (systemd-machine-id-setup), or activate one of them (lvchange -ay {names})"
+        )
+
+
+def pools_of(host_state: HostState, origins: Sequence[Volume]) -> tuple[Volume, ...]:
+    """The pools of those of ``origins`` that are thin."""
     names = dict.fromkeys((origin.vg, origin.pool) for origin in origins if origin.is_thin)
     pools = (host_state.volume(vg, pool) for vg, pool in names)
     return tuple(pool for pool in pools if pool is not None)
@@ -182,6 +206,7 @@ def _create_steps(host_state: HostState, request: Request, members: Sequence[_Ne
                 taken=host_state.host.now,
                 pvs=_pvs(host_state, member.origin),
                 vg=member.origin.vg_uuid,
+                host=host_state.host.host_id,
             )
             yield member.step(tags.to_tags())
 

@@ -13,6 +13,7 @@ from ..._errors import Refused
 from ..allocation import CowAllocation, extension_allocation, room_problems
 from ..checks import ambiguity_problems
 from ..copies import copy_problems
+from ..foreign import foreign_problems
 from ..instances import SnapsetLookup, instances
 from ..result import MemberView, View, view_of
 from ..sizes import AUTO, format_bytes, used_bytes
@@ -86,6 +87,7 @@ def _existing_instance(host_state: HostState, request: Request, found: SnapsetLo
         f"it does not exist: check the name; {known}",
         *ambiguity_problems(host_state, request.name),
         *copy_problems(host_state, request.name),
+        *foreign_problems(host_state, request.name),
     ]
     raise Refused(request.refusal, reasons)
 

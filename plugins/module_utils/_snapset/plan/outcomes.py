@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from ..outcome_tags import Outcome, OutcomeKind, VgMarks, outcomes_of, vg_marks
 from ..steps import Retag
-from ..tags import Outcome, OutcomeKind, VgMarks, outcomes_of, vg_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,6 +72,7 @@ def _outcome(
         at=host_state.host.now,
         boot_id=boot_id,
         vgs=vgs,
+        host=instance.host,
     )
 
 

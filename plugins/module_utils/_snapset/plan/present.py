@@ -12,6 +12,7 @@ from ..._durations import format_age
 from ..._errors import Refused
 from ..allocation import CowAllocation, extension_allocation, room_problems
 from ..checks import thin_size_problem
+from ..copies import copy_problems
 from ..result import view_of
 from ..selection import NOTHING_CHOSEN, RequestedOrigin, Selection, select
 from ..sizes import AUTO
@@ -29,14 +30,14 @@ from .base import (
     refusal_reasons,
     seal_step,
 )
-from .create import is_root, plan_creation
+from .create import is_root, plan_creation, pools_of
 from .merged import plan_merged
 from .removal import FINISH, removal_problems, removal_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..._model import HostState
+    from ..._model import HostState, Volume
     from ..state import Instance
 
 
@@ -53,15 +54,37 @@ def plan_present(host_state: HostState, request: Request) -> Plan:
     if current is not None and _is_kept(current):
         return _plan_kept(host_state, request, current, found.leftovers, selection, reasons)
     leftovers = [instance for instance in (current, *found.leftovers) if instance is not None and instance.live]
+    if request.adopt and not request.selector.given:
+        raise Refused(request.refusal, [*reasons, *_missing_problems(host_state, request, leftovers)])
     return plan_creation(host_state, request, leftovers, selection, reasons)
+
+
+def _missing_problems(host_state: HostState, request: Request, leftovers: Sequence[Instance]) -> Iterator[str]:
+    """Why there is nothing to keep after an adoption, and nothing that could be created."""
+    if leftovers:
+        yield "its creation was interrupted, so it is incomplete: remove it (state: absent)"
+    else:
+        yield "there is none to take over: check the name, or choose volumes, mountpoints or system to create one"
+    yield from copy_problems(host_state, request.name)
 
 
 def will_protect_root(host_state: HostState, request: Request) -> bool:
     """Whether the plan will snapshot the root filesystem, so that it needs to know how the host boots."""
+    return any(is_root(host_state, origin) for origin in _new_origins(host_state, request))
+
+
+def pools_to_use(host_state: HostState, request: Request) -> Iterator[tuple[Volume, str]]:
+    """The thin pools in which the plan will create snapshots, each with the name of its profile, or of its VG's."""
+    for pool in pools_of(host_state, _new_origins(host_state, request)):
+        group = host_state.group(pool.vg)
+        yield pool, pool.profile or (group.profile if group else "")
+
+
+def _new_origins(host_state: HostState, request: Request) -> tuple[Volume, ...]:
     current = find(host_state, request).current
     if current is not None and _is_kept(current):
-        return False
-    return any(is_root(host_state, item.origin) for item in _selection(host_state, request).wanted)
+        return ()
+    return tuple(item.origin for item in _selection(host_state, request).wanted)
 
 
 def _is_kept(current: Instance) -> bool:
@@ -86,7 +109,8 @@ def _plan_kept(
 ) -> Plan:
     reasons += _blocking_problems(host_state, request, current)
     reasons += _age_problems(host_state, request, current)
-    difference = mismatch_problem(current, selection)
+    is_chosen = request.selector.given or request.single is not None
+    difference = mismatch_problem(current, selection) if is_chosen else None
     if difference is not None and not selection.reasons:
         reasons.append(f"{difference}: members cannot be added to a snapset or removed from it; choose another name")
     if request.set_id not in (None, current.set_id):

@@ -26,6 +26,7 @@ from model_lvm import FAULTS, Fault, Killed, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import outcome_tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.instances import instances
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import find
@@ -53,7 +54,7 @@ def _host() -> HostState:
     return b.host_state([a, b.volume("va/b"), t, b.thin_pool("vt/pool"), foreign], groups=groups)
 
 
-class SafePoints(RuleBasedStateMachine):
+class SnapsetMachine(RuleBasedStateMachine):
     """A host with a thick origin in use, a thick one that is not, and a thin one in use; there are two set names."""
 
     def __init__(self) -> None:
@@ -162,7 +163,7 @@ class SafePoints(RuleBasedStateMachine):
 
     @rule(name=ORIGIN)
     def somebody_removes_a_member(self, *, name: str) -> None:
-        if _tags.outcomes_of(self.model.get(name).tags):
+        if outcome_tags.outcomes_of(self.model.get(name).tags):
             # A thick member looks merged if its merge was recorded, not requested, and it was then removed by hand.
             # (The canaries of the role rollback would detect that.)
             return
@@ -173,7 +174,7 @@ class SafePoints(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(("va/a", "va/b")), renamed=st.booleans())
     def somebody_splits_a_member(self, *, name: str, renamed: bool) -> None:
-        if _tags.outcomes_of(self.model.get(name).tags):
+        if outcome_tags.outcomes_of(self.model.get(name).tags):
             # If its merge was recorded but not requested, it looks like the store that a finished merge leaves.
             return
         for snapshot in self._snapshots(name):
@@ -208,7 +209,7 @@ class SafePoints(RuleBasedStateMachine):
     @invariant()
     def no_origin_records_two_outcomes(self) -> None:
         for name in ORIGINS:
-            assert len(_tags.outcomes_of(self.model.get(name).tags)) <= 1
+            assert len(outcome_tags.outcomes_of(self.model.get(name).tags)) <= 1
 
     @invariant()
     def everything_can_be_reported(self) -> None:
@@ -234,7 +235,7 @@ class SafePoints(RuleBasedStateMachine):
                 assert somebody.bring(b.request(name=name, state="absent")), "\n".join(somebody.log)
             for volume in somebody.model.observe().volumes:
                 assert not _tags.membership_tags(volume.tags), volume
-                assert not _tags.outcomes_of(volume.tags), volume
+                assert not outcome_tags.outcomes_of(volume.tags), volume
         self._roll_back_complete_sets()
 
     def _roll_back_complete_sets(self) -> None:
@@ -260,4 +261,4 @@ def test_any_sequence() -> None:
     examples = settings().max_examples
     few = examples == settings.get_profile("safepoint").max_examples
     how = settings(max_examples=80 if few else examples, stateful_step_count=15, derandomize=few)
-    run_state_machine_as_test(SafePoints, settings=how)
+    run_state_machine_as_test(SnapsetMachine, settings=how)

@@ -106,7 +106,7 @@ def test_an_accepted_loss_is_recorded_once() -> None:
     before = model.get("va/a").tags[0]
     counted = before.replace(":3:", ":2:")
     plan = driver.bring_about(model, ACCEPTING)
-    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{VT}/{T}=7"
+    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{VT}/{T}=7:{b.HOST}"
     assert driver.argvs(plan) == [
         f"lvchange --yes --deltag {before} --addtag {counted} va/a",
         f"lvchange --yes --addtag {tag} vt/t",

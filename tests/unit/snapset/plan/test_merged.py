@@ -16,7 +16,7 @@ import situations
 from model_lvm import ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import outcome_tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Extend, Retag
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def test_exact_commands_of_a_rollback() -> None:
         situations.of(origin, situations.T, situations.A_MEMBER, situations.T_MEMBER),
         b.request(state="merged", min_headroom="100MiB"),
     )
-    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{VA}+{VT}/{T}=7"
+    tag = f"safepoint.outcome.merging=s:{b.SET_ID}:2:{b.BOOT}:{b.NOW}:{VA}+{VT}/{T}=7:{b.HOST}"
     assert driver.argvs(plan) == [
         "lvextend --yes --extents 26 va/a_s",
         f"lvchange --yes --deltag {older} --addtag {tag} va/a vt/t",
@@ -63,7 +63,7 @@ def test_exact_commands_that_follow(situation: str, commands: list[str]) -> None
 
 def test_exact_command_that_concludes() -> None:
     plan = driver.plan(situations.merged(), MERGED)
-    tag = f"safepoint.outcome.rolled_back=s:{b.SET_ID}:2:{b.NOW}:{VA}+{VT}"
+    tag = f"safepoint.outcome.rolled_back=s:{b.SET_ID}:2:{b.NOW}:{VA}+{VT}:{b.HOST}"
     assert driver.argvs(plan) == [
         f"lvchange --yes --deltag {situations.MERGING_THIN} --addtag {tag} va/a vt/t",
     ]
@@ -233,7 +233,7 @@ def test_an_interrupted_request_is_made_again() -> None:
     plan = driver.plan(situations.of(replace(A, tags=(tag,)), b.member(A)), MERGED)
     (retag,) = (step for step in plan.steps if isinstance(step, Retag))
     assert retag.delete == (tag,)
-    assert [_tags.parse_outcome(tag) is not None for tag in retag.add] == [True]
+    assert [outcome_tags.parse_outcome(tag) is not None for tag in retag.add] == [True]
 
 
 def test_the_empty_store_that_a_finished_merge_left_is_removed() -> None:

@@ -30,7 +30,7 @@ def test_exact_commands_of_a_creation(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = driver.plan(host_state, b.request("vt/t", "va/a=30MiB"))
 
     def tags(origin: Volume) -> str:
-        known = (f"origin={origin.uuid}", f"taken={b.NOW}", f"vg={origin.vg_uuid}")
+        known = (f"origin={origin.uuid}", f"taken={b.NOW}", f"vg={origin.vg_uuid}", f"host={b.HOST}")
         values = ("set=s", f"id={b.SET_ID}", "count=2", *known)
         return " ".join(f"--addtag safepoint.member.{value}" for value in values)
 

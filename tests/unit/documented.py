@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules of the collection as their documentation and their argument specs describe them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
+
+import pytest
+
+from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as action
+from ansible_collections.safepoint.lvm.plugins.modules import (
+    boot_backup,
+    boot_entry,
+    initramfs_hook,
+    rollback_timer,
+    rollback_wait,
+    snapset,
+    snapset_info,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MODULES: dict[str, Any] = {
+    "boot_backup": boot_backup,
+    "boot_entry": boot_entry,
+    "initramfs_hook": initramfs_hook,
+    "rollback_timer": rollback_timer,
+    "rollback_wait": rollback_wait,
+    "snapset": snapset,
+    "snapshot": snapshot,
+    "snapset_info": snapset_info,
+}
+# These modules are only the documentation of an action plugin.
+ACTIONS: dict[str, Any] = {"rollback_wait": action}
+
+
+class _Started(Exception):
+    pass
+
+
+def argument_spec(name: str) -> Mapping[str, Any]:
+    """The argument spec of a module, or of the action plugin that it documents."""
+    if name in ACTIONS:
+        return cast("Mapping[str, Any]", ACTIONS[name].ARGUMENTS)
+    with mock.patch.object(MODULES[name], "AnsibleModule", side_effect=_Started) as started, pytest.raises(_Started):
+        MODULES[name].main()
+    return cast("Mapping[str, Any]", started.call_args.kwargs["argument_spec"])
