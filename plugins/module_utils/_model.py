@@ -66,8 +66,9 @@ class VolumeGroup:
 class Volume:
     """An LV, hidden or not. ``origin`` is the name of a snapshot's origin, ``pool`` that of a thin volume's pool.
 
-    ``copied_tags`` are tags of this collection that came with a copy of a VG, ``foreign_tags`` those of another host. See
-    ``_snapset``. ``locked``: pvmove(8) moves it. ``creation_limit``: LVM creates nothing in a pool above that percentage.
+    ``copied_tags`` are tags of this collection that came with a copy of a VG, ``foreign_tags`` those of another host.
+    See ``_snapset``. ``locked``: pvmove(8) moves it. ``creation_limit``: LVM creates nothing in a pool above that
+    percentage.
     """
 
     vg: str

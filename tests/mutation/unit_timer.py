@@ -45,7 +45,7 @@ MUTANTS = (
     ),
     Mutant(
         "attempts to restore /boot do not fill the table of mounts",
-        '    for mountpoint in $mounts; do\n',
+        "    for mountpoint in $mounts; do\n",
         "    for mountpoint in; do\n",
     ),
     Mutant(

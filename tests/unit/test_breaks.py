@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from mutation.code import Outdated, broken
 from mutation.guest import BREAKS, Break
 from mutation.unit import MUTANTS
-from mutation.unit_table import Mutant
+
+if TYPE_CHECKING:
+    from mutation.unit_table import Mutant
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PLUGINS = _ROOT / "plugins"
 
 
-@pytest.mark.parametrize(
-    "one", [*MUTANTS, *BREAKS.values()], ids=lambda one: one.old
-)
+@pytest.mark.parametrize("one", [*MUTANTS, *BREAKS.values()], ids=lambda one: one.old)
 def test_the_code_to_break_occurs_once_and_compiles_when_broken(one: Mutant | Break) -> None:
     path, text = broken(_PLUGINS, one.old, one.new)
     compile(text, path.name, "exec")

@@ -300,7 +300,8 @@ def call(top: Path, command: str) -> list[str]:
 
     Return what it printed, and last the reason if a function has given one.
     """
-    return Timer(top, shell_of(top.parent.name)).call(f'make_scratch\n{command}\ncat "$SCRATCH/reason" 2>/dev/null || :')
+    said = f'make_scratch\n{command}\n[ ! -e "$SCRATCH/reason" ] || tool cat "$SCRATCH/reason"'
+    return Timer(top, shell_of(top.parent.name)).call(said)
 
 
 def executable(path: Path, text: str) -> None:

@@ -202,8 +202,8 @@ class TimerTags:
     ``set_id`` is the ID of the instance that it belongs to. ``armed`` is in seconds since the epoch, ``after`` in
     seconds from when its program starts, a little later. ``spread`` is how many seconds later it fires at most.
     ``boots`` is the number of failed boots after which it fires; with 0 it ignores them. ``vg`` and ``host`` are as in
-    MemberTags. Two tags are added later: ``ready`` when everything is on the disk and was tested, and ``fired`` (seconds
-    since the epoch) when it fires.
+    MemberTags. Two tags are added later: ``ready`` when everything is on the disk and was tested, and ``fired``
+    (seconds since the epoch) when it fires.
     """
 
     set_name: str

@@ -113,11 +113,8 @@ def test_if_boot_is_full_the_kernels_of_the_change_are_deleted(tmp_path: Path) -
 def test_if_that_would_not_be_enough_nothing_is_deleted(tmp_path: Path) -> None:
     boot, place = _full(tmp_path, -2, Path("/proc/sys/kernel/osrelease").read_text().strip())
     before = _files(boot)
-    assert call(place, "restore_boot || echo not") == [
-        "not",
-        f"cannot restore {boot}: -8192 bytes are free, 8192 are needed, and deleting the kernels of the change would "
-        "not be enough",
-    ]
+    short = "-8192 bytes are free, 8192 are needed, and deleting the kernels of the change would not be enough"
+    assert call(place, "restore_boot || echo not") == ["not", f"cannot restore {boot}: {short}"]
     assert _files(boot) == before
 
 

@@ -90,6 +90,17 @@ def test_a_power_cut_between_two_merges(due: Timer) -> None:
     assert due.calls.count(REBOOT) == 1
 
 
+@pytest.mark.parametrize(("clock", "machine"), [(b.NOW + 864000, "m1"), (b.NOW + 300, "another")])
+def test_a_rollback_that_has_begun_needs_no_decision(due: Timer, clock: int, machine: str) -> None:
+    """However late the host boots again, and wherever: half a rollback is worse."""
+    add_member(due)
+    due.show(root={"tags": OWN}, root_s={"merging": "merging"}, **SECOND)
+    due.write("end", f"t1 {b.BOOT} 560 {b.NOW + 60} 0")
+    due.write("machine", machine)
+    assert due.boot("b2", clock=clock) == OFF
+    assert due.fired_at(0)
+
+
 def test_a_power_cut_after_the_merges(due: Timer) -> None:
     due.show(root={"tags": OWN}, root_s=None)
     assert due.boot("b2") == 0

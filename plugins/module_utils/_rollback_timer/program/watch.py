@@ -45,7 +45,7 @@ examine() {
     case $? in
     0 | 1) reason=$kept ;;
     3) return 3 ;;
-    4) interrupted=yes reason= ;;
+    4) interrupted=yes state=watching reason= ;;
     5) mark_fired ended; return 5 ;;
     *) return 5 ;;
     esac
