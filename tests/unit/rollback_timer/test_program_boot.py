@@ -62,16 +62,9 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
 
 
 def test_a_damaged_copy_is_never_put_in_place(tmp_path: Path) -> None:
-    boot, place = tmp_path / "boot", tmp_path / "timer"
-    place.mkdir()
-    boot.mkdir()
-    place_timer(place)
-    copy = place / "backup" / "tree" / boot.relative_to("/") / "vmlinuz"
-    copy.parent.mkdir(parents=True)
-    copy.write_text("damaged")
+    boot, place = _one_file(tmp_path, vmlinuz="kernel")
+    (place / "backup" / "tree" / boot.relative_to("/") / "vmlinuz").write_text("damaged")
     (boot / "vmlinuz").write_text("new")
-    tree = Tree(str(boot), "ext4", {"vmlinuz": Entry(kind="file", sha256=_sha256("kernel"))})
-    list_boot(place, tree)
     (boot / "vmlinuz-2").write_text("of the change")
     assert call(place, "restore_boot || :") == [f"cannot restore {boot}/vmlinuz"]
     assert sorted(_files(boot)) == ["vmlinuz", "vmlinuz-2"]

@@ -98,32 +98,6 @@ is_left() {
     return 1
 }
 
-may_refuse() {
-    [ -e "$EFIVARS/$SECURE_BOOT" ] || return
-    ! has_checksum "$EFIVARS/$SECURE_BOOT" "$SECURE_BOOT_OFF" || return
-    for variable in $REVOCATIONS; do
-        is_same_variable "$variable" || return 0
-    done
-    return 1
-}
-
-is_same_variable() {
-    saved=$HERE/backup/firmware/$1
-    [ -e "$saved" ] || [ -e "$EFIVARS/$1" ] || return 0
-    [ -e "$saved" ] && [ -e "$EFIVARS/$1" ] || return
-    sum=$(tool sha256sum <"$saved")
-    has_checksum "$EFIVARS/$1" "${sum%% *}"
-}
-
-# efivarfs accepts a variable only in a single write. The order of the entries comes last.
-restore_variables() {
-    for file in "$HERE"/backup/firmware/Boot????-* "$HERE"/backup/firmware/BootOrder-*; do
-        name=${file##*/}
-        [ ! -f "$file" ] || [ ! -d "$EFIVARS" ] || is_same_variable "$name" || tool cat "$file" >"$EFIVARS/$name" ||
-            say "cannot restore the boot entry $name of the firmware"
-    done
-}
-
 # Files that fit only an image in boot sectors stay if that was installed again. Its copy shows it.
 find_new_images() {
     while IFS=$TAB read -r kind _ part _ path content; do

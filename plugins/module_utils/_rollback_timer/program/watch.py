@@ -9,6 +9,7 @@ from .base import BASE
 from .boot import BOOT
 from .clock import CLOCK
 from .fire import FIRE
+from .firmware import FIRMWARE
 from .volumes import VOLUMES
 
 _WATCH = r"""
@@ -142,5 +143,5 @@ case ${2-} in
 *) start ;;
 esac
 """
-FUNCTIONS = f"{BASE}\n{CLOCK}\n{VOLUMES}\n{BOOT}\n{FIRE}\n{_WATCH}"
+FUNCTIONS = f"{BASE}\n{CLOCK}\n{VOLUMES}\n{BOOT}\n{FIRMWARE}\n{FIRE}\n{_WATCH}"
 PROGRAM = f"{FUNCTIONS}{_MAIN}"
