@@ -61,7 +61,7 @@ def test_arm_change_and_disarm() -> None:
     info = ok("snapset_info", {})
     assert info["rollback_timers"] == [armed]
     assert f"the host rolls back to s by itself at {armed['deadline']} or a little later" in str(info["warnings"])
-    assert "rolls back to the safe point s by itself" in MOTD.read_text()
+    assert "rolls back to the snapset s by itself" in MOTD.read_text()
     assert run_and_repeat(DISARM)["state"] == "disarmed"
     assert (units(), is_active()) == ([], False)
     assert not [path for path in (MOTD, STATUS) if path.exists()]

@@ -21,10 +21,10 @@ FILES = {
     "boot_backup": 58,
     "boot_entry": 52,
     "initramfs_hook": 41,
-    "rollback_timer": 66,
-    "snapset": 51,
-    "snapset_info": 28,
-    "snapshot": 51,
+    "rollback_timer": 73,
+    "snapset": 52,
+    "snapset_info": 30,
+    "snapshot": 52,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

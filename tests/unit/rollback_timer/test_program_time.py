@@ -228,5 +228,5 @@ def test_the_message_of_the_day(timer: Timer) -> None:
     timer.cut_power_at(1000)
     timer.start()
     text = timer.read("run/motd.d/s")
-    assert f"rolls back to the safe point s by itself at date @{b.NOW + 1800} or a little later" in text
+    assert f"rolls back to the snapset s by itself at date @{b.NOW + 1800} or a little later" in text
     assert "ansible-playbook safepoint.lvm.commit -e snapset=s" in text
