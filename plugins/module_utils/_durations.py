@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Durations, as users write and read them. Values only; private to this collection."""
+"""Durations and dates, as users write and read them. Values only; private to this collection."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 _FORM = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -29,3 +30,8 @@ def parse_duration(text: str) -> Duration | None:
 def format_age(seconds: int) -> str:
     """An age in hours and minutes, for messages."""
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def iso_date(seconds: int) -> str:
+    """Seconds since the epoch as an ISO 8601 date in UTC."""
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat()

@@ -10,6 +10,9 @@ from pathlib import Path
 RUN_DIRECTORY = "/run/safepoint.lvm"
 """Files of this collection that need not survive a reboot: host lock, output of LVM commands, mountpoints."""
 
+LOCK_PATH = f"{RUN_DIRECTORY}/lock"
+"""The host lock. The path is documented, so that shell scripts can take the lock too (flock(1))."""
+
 LVM_CONFIGURATION = Path("/etc/lvm")
 """The directory of LVM's configuration files (lvm.conf(5))."""
 

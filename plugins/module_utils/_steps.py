@@ -36,7 +36,14 @@ class StepFailed(SafepointError):
 
 
 class Runner(Protocol):
-    """What steps are carried out with. It records every command in the result ``commands``."""
+    """What steps are carried out with. It records every command in the result ``commands``.
+
+    ``lock`` is the file descriptor of the host lock. A process that inherits it keeps the host locked until it ends.
+    """
+
+    @property
+    def lock(self) -> int:
+        """The file descriptor; -1 if the host is not locked."""
 
     def note(self, text: str) -> None:
         """Write to the journal what is about to be changed."""

@@ -18,7 +18,12 @@ description:
     reboots. This needs no connection, no network, no Ansible and no Python.
   - The timer is a separate LV and a systemd unit. The LV contains copies of all programs that the timer uses, with
     their libraries and their loader. The unit starts the timer at every boot, before anything that could hang. The time
-    continues over reboots.
+    continues over reboots, but every boot leaves at least ten minutes, or O(after) if that is less, in which the change
+    can still be accepted.
+  - If something is in the way when the time is over, such as a missing disk or another run, the timer waits and tries
+    again. If the deadline passed long before the host booted, or the host is another machine by its DMI product UUID,
+    the timer does nothing until somebody decides.
+  - While a timer is armed, C(/run/motd.d) says so, and people who are logged in are warned before it fires.
   - The timer takes the same host lock as the modules. Before it starts the rollback, it verifies its files and that the
     snapset is complete. It fires once. It logs to the kernel's log and to the file C(log) on its LV.
   - The timer of another host, whose disks this host can see, is never removed. O(safepoint.lvm.snapset#module:adopt)
@@ -35,7 +40,8 @@ attributes:
         module writes.
   idempotent:
     details:
-      - A running timer with the same O(after) keeps its deadline. To restart its time, disarm it first.
+      - A running timer with the same O(after), O(spread) and O(failed_boots) keeps its deadline, except with
+        O(restart=true).
 options:
   name:
     description: Names the snapset to roll back to. It must be active.
@@ -43,7 +49,10 @@ options:
     required: true
   state:
     description:
-      - V(armed) creates and starts the timer. It is refused if a rollback would not be possible now.
+      - V(armed) creates and starts the timer. It is refused if a rollback would not be possible now, or if the timer
+        of another snapset is armed for one of its volumes.
+      - If a timer of the snapset is already running, it is given the new values, and its time counts from now on. There
+        is no moment without a timer. It stays in its VG.
       - V(disarmed) stops and removes the timer, in any state.
     type: str
     choices: [armed, disarmed]
@@ -52,12 +61,28 @@ options:
     description:
       - Sets how long the timer waits, from V(60s) to V(30d), for example V(90s), V(30m) or V(12h). Required with
         O(state=armed).
+      - The time counts from when its program runs, near the end of the task.
     type: str
+  spread:
+    description:
+      - Lets the timer fire up to this much later, from V(0s) to V(1d). How much is drawn at random, so that hosts which
+        are armed together do not all reboot at the same moment.
+      - The default is a tenth of O(after), at most V(10m).
+    type: str
+  restart:
+    description:
+      - Lets the time count from now on even if a running timer has the same values. The task then always changes
+        something. Use it at the end of a change, so that people have all of O(after) to accept it.
+    type: bool
+    default: false
   failed_boots:
     description:
       - Also rolls back after this many failed boots in a row, from V(0) to V(99). With V(0) failed boots do not count.
-      - A boot has failed if it reached neither C(multi-user.target) nor C(graphical.target). Only boots in which
-        systemd itself starts count.
+      - A boot has failed if it reached neither the target that is the default of the host when the timer is armed, nor
+        C(multi-user.target), nor C(graphical.target). Only boots in which systemd itself starts count.
+      - Boots that are not meant to get there do not count, such as offline updates, an SELinux relabel, or a target
+        that is selected on the kernel command line.
+      - A number greater than V(0) is refused if the default target is not active when the timer is armed.
     type: int
     default: 0
   vg:
@@ -84,6 +109,12 @@ EXAMPLES = r"""
     after: 2h
     failed_boots: 2
 
+- name: Count the half hour from the end of the change
+  safepoint.lvm.rollback_timer:
+    name: patch_2026_11
+    after: 30m
+    restart: true
+
 - name: Confirm the change
   safepoint.lvm.rollback_timer:
     name: patch_2026_11
@@ -100,7 +131,10 @@ rollback_timer:
     id: 0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
     state: armed
     running: true
+    phase: watching
+    reason: null
     after: 1800
+    spread: 180
     deadline: "2026-11-23T14:30:00+00:00"
     failed_boots: 0
     fired_at: null
@@ -126,12 +160,30 @@ rollback_timer:
           does nothing. Arm it again, and read C(log) on its LV.
       type: bool
       returned: always
+    phase:
+      description:
+        - What its program does; null if it is not running.
+        - C(watching) (it counts the time), C(postponed) (the time is over, but it cannot roll back at the moment),
+          C(firing) (it rolls back and reboots), C(stale) (it does nothing until somebody decides) or C(spent) (no
+          rollback is possible any more, so it has ended).
+      type: str
+      returned: always
+    reason:
+      description: Why it is C(postponed), C(stale) or C(spent); otherwise null.
+      type: str
+      returned: always
     after:
-      description: Seconds from arming to the deadline; null without a timer.
+      description: Seconds that it waits; null without a timer.
+      type: int
+      returned: always
+    spread:
+      description: How many seconds later it fires at most; null without a timer.
       type: int
       returned: always
     deadline:
-      description: When the host is rolled back, in UTC; null without a timer, or if only the real run can know it.
+      description:
+        - The earliest moment at which the host is rolled back because of the time, in UTC; null without a timer, or if
+          only the real run can know it.
       type: str
       returned: always
     failed_boots:
@@ -194,6 +246,8 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["armed", "disarmed"], "default": "armed"},
     "after": {"type": "str"},
+    "spread": {"type": "str"},
+    "restart": {"type": "bool", "default": False},
     "failed_boots": {"type": "int", "default": 0},
     "vg": {"type": "str"},
     "lock_timeout": {"type": "int", "default": 60},

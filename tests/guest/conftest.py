@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 # This must happen before they are imported for the first time.
-pytest.register_assert_rewrite("calls", "host_checks", "lvm", "processes", "storage")
+pytest.register_assert_rewrite("calls", "host_checks", "lvm", "processes", "storage", "timers")
 
 import storage  # noqa: E402
+import timers  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,3 +53,12 @@ def keeper() -> Iterator[storage.Keeper]:
 def _clean(keeper: storage.Keeper) -> Iterator[None]:
     yield
     keeper.restore()
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[timers.SimulatedHost]:
+    """A host whose clocks, boots and reboots are simulated for the program of a timer, which is removed at the end."""
+    found = timers.SimulatedHost(monkeypatch)
+    yield found
+    timers.remove()
+    shutil.rmtree(found.place)

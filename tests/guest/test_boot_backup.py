@@ -210,8 +210,8 @@ def test_the_program_of_a_timer_restores_real_filesystems() -> None:
     for name in ("efi/EFI/Boot/BOOTX64.EFI", "loader/entries/2.conf", "grub/i386-pc/core.img", "grub/i386-pc/a.mod"):
         (BOOT / name).write_text("new")
     with storage.mounted("other/safepoint_timer_s") as place:
-        program = (place / "go-back").read_text().partition("\ncheck || exit\n")[0]
-        (place / "restore").write_text(f"{program}\nwith_backup restore_boot && echo done\n")
+        program = (place / "go-back").read_text().partition("\ncase ${2-} in\n")[0]
+        (place / "restore").write_text(f"{program}\nmake_scratch\nlook && with_backup restore_boot && echo done\n")
         said = lvm.run("unshare", "--mount", "--propagation", "private", "sh", str(place / "restore"), str(place))
         assert said.splitlines()[-1] == "done"
     with pytest.raises(OSError, match="Read-only"):

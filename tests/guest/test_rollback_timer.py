@@ -1,12 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Arm, change and disarm a rollback timer. The scenario `confirm` checks that it rolls a host back."""
+"""Arm, change and disarm a rollback timer. `test_timer_fires.py` is about what its program does at the end."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import shutil
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +18,12 @@ import lvm
 import pytest
 import storage
 from calls import absent, call, merged, ok, present, refused, start, verbs
+from timers import ARM, DISARM, MOTD, STATUS, UNIT, VOLUME, is_active, log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VOLUME = "other/safepoint_timer_s"
-UNIT = "safepoint-lvm-timer-s.service"
-ARM = {"name": "s", "after": "2h", "vg": "other"}
-DISARM = {"name": "s", "state": "disarmed"}
+volume: Any = importlib.import_module("ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.volume")
 
 
 @pytest.fixture(autouse=True)
@@ -30,18 +32,8 @@ def _disarmed() -> Iterator[None]:
     ok("rollback_timer", {**DISARM, "lock_timeout": 60})
 
 
-def is_active() -> bool:
-    return subprocess.run(["systemctl", "is-active", "--quiet", UNIT], check=False).returncode == 0
-
-
 def units() -> list[str]:
     return sorted(str(path) for path in Path("/etc/systemd/system").rglob("safepoint-*"))
-
-
-def log() -> list[str]:
-    """The messages in the log of the program, without the times."""
-    with storage.mounted(VOLUME) as place:
-        return [line.split(" ", 1)[1] for line in (place / "log").read_text().splitlines()]
 
 
 def run_and_repeat(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -66,14 +58,68 @@ def test_arm_change_and_disarm() -> None:
     armed = run_and_repeat(ARM)
     assert (armed["state"], armed["id"], armed["after"], armed["failed_boots"]) == ("armed", set_id, 7200, 0)
     assert is_active()
-    assert ok("snapset_info", {})["rollback_timers"] == [armed]
-    longer = run_and_repeat({**ARM, "after": "3h", "failed_boots": 5})
-    assert (longer["after"], longer["failed_boots"]) == (10800, 5)
-    assert longer["deadline"] > armed["deadline"]
+    info = ok("snapset_info", {})
+    assert info["rollback_timers"] == [armed]
+    assert f"the host rolls back to s by itself at {armed['deadline']} or a little later" in str(info["warnings"])
+    assert "rolls back to the snapset s by itself" in MOTD.read_text()
     assert run_and_repeat(DISARM)["state"] == "disarmed"
     assert (units(), is_active()) == ([], False)
+    assert not [path for path in (MOTD, STATUS) if path.exists()]
     assert lvm.names("other") == {"a"}
     assert ok("snapset_info", {})["snapsets"][0]["state"] == "active"
+
+
+def program() -> str:
+    """The PID of the program."""
+    return lvm.run("systemctl", "show", "--property=MainPID", "--value", UNIT).strip()
+
+
+def test_another_time_without_a_moment_without_a_timer() -> None:
+    ok("snapset", present("s", "thick/a"))
+    armed = run_and_repeat(ARM)
+    pid, tags = program(), lvm.tags(VOLUME)
+    longer = run_and_repeat({**ARM, "after": "3h", "failed_boots": 5, "spread": "30s"})
+    assert (longer["after"], longer["failed_boots"], longer["spread"]) == (10800, 5, 30)
+    assert longer["deadline"] > armed["deadline"]
+    assert (program(), lvm.names("other")) == (pid, {"a", "safepoint_timer_s"})
+    changed = {"safepoint.timer.after=10800", "safepoint.timer.boots=5", "safepoint.timer.spread=30"}
+    assert {tag for tag in lvm.tags(VOLUME) - tags if "armed" not in tag} == changed
+    # With the same values, only on request.
+    again = ok("rollback_timer", {**ARM, "after": "3h", "failed_boots": 5, "spread": "30s", "restart": True})
+    assert again["changed"]
+    assert again["rollback_timer"]["deadline"] >= longer["deadline"]
+    assert program() == pid
+    shorter = run_and_repeat({**ARM, "after": "1h"})
+    assert shorter["deadline"] < longer["deadline"]
+
+
+def test_the_time_counts_from_when_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy host it can take minutes until it does."""
+    monkeypatch.setattr(volume, "write_toolbox", slowly(volume.write_toolbox))
+    ok("snapset", present("s", "thick/a"))
+    begun = time.time()
+    armed = ok("rollback_timer", {**ARM, "spread": "0s"})["rollback_timer"]
+    deadline = datetime.fromisoformat(armed["deadline"]).timestamp()
+    assert begun + 7200 + 5 <= deadline <= time.time() + 7200 + 2
+
+
+def slowly(function: Any) -> Any:
+    def slow(*arguments: Any) -> Any:
+        time.sleep(5)
+        return function(*arguments)
+
+    return slow
+
+
+def test_failed_boots_need_an_active_target() -> None:
+    ok("snapset", present("s", "thick/a"))
+    former = lvm.run("systemctl", "get-default").strip()
+    lvm.run("systemctl", "set-default", "rescue.target")
+    try:
+        refused("rollback_timer", {**ARM, "failed_boots": 1}, "the default target of systemd is not active now")
+        assert ok("rollback_timer", ARM)["changed"]
+    finally:
+        lvm.run("systemctl", "set-default", former)
 
 
 def test_refusals() -> None:
@@ -95,9 +141,9 @@ def test_damaged_files_are_detected_first() -> None:
     ok("rollback_timer", ARM)
     lvm.run("systemctl", "stop", UNIT)
     with storage.mounted(VOLUME) as place:
-        (place / "requests").write_text("request() { :; }\n")
+        (place / "members").write_text("thick x/y z\n")
     subprocess.run(["systemctl", "start", UNIT], check=False)
-    wait_for(lambda: "the files of the timer are damaged" in log(), stopped=True)
+    wait_for(lambda: "postponed: the files of the timer are damaged" in log(), stopped=True)
     assert ok("rollback_timer", ARM)["changed"]
     assert is_active()
 
@@ -107,8 +153,11 @@ def test_a_set_that_no_longer_exists() -> None:
     ok("rollback_timer", ARM)
     ok("snapset", absent("s"))
     subprocess.run(["systemctl", "restart", UNIT], check=False)
-    wait_for(lambda: log()[-1].endswith("is lost or has overflowed: no rollback possible"), stopped=True)
-    assert ok("snapset_info", {})["rollback_timers"][0]["state"] == "armed"
+    wait_for(lambda: log()[-1] == "spent: the snapshot of thick/a is gone", stopped=True)
+    info = ok("snapset_info", {})
+    (found,) = info["rollback_timers"]
+    assert (found["state"], found["phase"], found["running"]) == ("armed", "spent", False)
+    assert "can no longer roll back: the snapshot of thick/a is gone" in str(info["warnings"])
     run_and_repeat(DISARM)
 
 
@@ -135,16 +184,28 @@ def test_killed_while_arming(delay: float) -> None:
     assert len(ok("snapset_info", {})["rollback_timers"]) == 1
 
 
-def test_undo_if_the_unit_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undo_if_the_unit_cannot_be_started() -> None:
     ok("snapset", present("s", "thick/a"))
-    broken = Path("/run/safepoint-guest/broken-systemctl")
-    broken.mkdir()
-    (broken / "systemctl").write_text(
-        '#!/bin/sh\ncase "$*" in *enable*) exit 1 ;; esac\nexec /usr/bin/systemctl "$@"\n'
-    )
-    (broken / "systemctl").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{broken}:/usr/sbin:/usr/bin:/sbin:/bin")
-    result = call("rollback_timer", ARM)
+    broken = Path("/run/safepoint-guest/systemctl")
+    real = broken.with_name("real-systemctl")
+    shutil.copy2("/usr/bin/systemctl", real)
+    broken.write_text(f'#!/bin/sh\ncase "$*" in *enable*) exit 1 ;; esac\nexec {real} "$@"\n')
+    broken.chmod(0o755)
+    lvm.run("mount", "--bind", str(broken), "/usr/bin/systemctl")
+    try:
+        result = call("rollback_timer", ARM)
+    finally:
+        lvm.run("umount", "/usr/bin/systemctl")
     assert "systemctl enable --now" in result["msg"]
     assert "removed again: " in result["msg"]
     assert (result["changed"], units(), lvm.names("other")) == (False, [], {"a"})
+
+
+def test_programs_in_the_path_of_a_user_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would be run as root, weeks later."""
+    place = Path("/run/safepoint-guest/bin")
+    place.mkdir()
+    shutil.copy2("/usr/bin/false", place / "date")
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    ok("snapset", present("s", "thick/a"))
+    assert ok("rollback_timer", ARM)["rollback_timer"]["phase"] == "watching"

@@ -239,11 +239,6 @@ MUTANTS = (
         "return here in used",
     ),
     Mutant(
-        "a timer never merges an LV of a copy",
-        'selected="vg_uuid=${1%/*} && lv_uuid=${1#*/} && $2"',
-        'selected="lv_uuid=${1#*/} && $2"',
-    ),
-    Mutant(
         "a backslash before any other character is kept",
         """_ESCAPED = re.compile(r'\\\\(["\\\\])')""",
         """_ESCAPED = re.compile(r'\\\\(.)')""",
@@ -252,36 +247,6 @@ MUTANTS = (
         "bytes that are not UTF-8 are shown as text",
         'return value.encode(errors="surrogateescape").decode(errors="backslashreplace")',
         "return value",
-    ),
-    Mutant(
-        "a timer fires once",
-        r'*[\ ,]safepoint.timer.fired=*) say "the timer has already fired"; return 1 ;;',
-        "*,safepoint.timer.never=*) return 1 ;;",
-    ),
-    Mutant(
-        "a timer rolls back only if every member exists",
-        'no rollback possible"; return 3 ;;',
-        'no rollback possible" ;;',
-    ),
-    Mutant(
-        "a timer never restores damaged files to /boot",
-        '        has_checksum "$copy" "$3" && return\n',
-        "        true && return\n",
-    ),
-    Mutant(
-        "a timer leaves the files of a newly installed boot loader alone",
-        'if [ "$kind" = image ] && [ -e "$path" ]',
-        'if [ "$kind" = image ] && [ ! -e "$path" ]',
-    ),
-    Mutant(
-        "a timer deletes no kernel if that would not be enough",
-        'if [ "$possible" -lt "$needed" ]; then',
-        "if false; then",
-    ),
-    Mutant(
-        "an ESP that cannot be restored keeps the GRUB modules that fit it",
-        'leave "$1" && leave firmware ;;',
-        'leave "$1" ;;',
     ),
     Mutant(
         "boot loaders that Secure Boot may refuse are not restored",
@@ -297,16 +262,6 @@ MUTANTS = (
         "after the restoration nobody writes to /boot",
         "    return (*_release(observed, backup), *restored, HoldBoot(trees, set_id, refused))",
         "    return (*_release(observed, backup), *restored)",
-    ),
-    Mutant(
-        "a change of the clock does not affect the boot in which a timer was armed",
-        '    if [ "$boot_id" = "$ARMED_BOOT" ]; then',
-        '    if [ "$boot_id" = "" ]; then',
-    ),
-    Mutant(
-        "a failed boot is counted once",
-        '    [ "$last" = "$boot_id" ] || note_failed',
-        "    note_failed",
     ),
     Mutant(
         "a preview boot replays no journal",

@@ -42,7 +42,7 @@ FRESH = Scenario(
     },
     in_rescue={REMOVE_SET: CHANGED, REMOVE_BACKUP: CHANGED},
     says="s protects / (sysvg/root, 1.00 GiB); /boot is saved in sysvg/safepoint_boot_s; the host rolls back by itself "
-    "at 2026-11-23T14:30:00+00:00 unless the change is accepted before",
+    "at 2026-11-23T14:30:00+00:00 or a little later unless the change is accepted before",
     expected={
         (SAVE,): Expected((), reason(SAVE)),
         (TAKE,): Expected(("boot_backup s absent",), reason(TAKE)),

@@ -61,6 +61,8 @@ class ModelLvm:
         """The host as it is now."""
         return own_state(self.host_state)
 
+    lock = -1
+
     def note(self, text: str) -> None:
         """Ignore what goes to the journal."""
 

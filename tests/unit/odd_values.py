@@ -118,6 +118,8 @@ PARAMETERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "name": one(NAMES, st.just("s")),
         "state": one(st.sampled_from(["armed", "disarmed"])),
         "after": one(st.sampled_from(["60s", "30d", "90", "2h"])),
+        "spread": one(st.sampled_from(["0", "0s", "1d", "90"])),
+        "restart": one(st.booleans()),
         "failed_boots": one(st.integers(0, 99)),
         "vg": one(NAMES, st.just("sysvg")),
         "lock_timeout": one(st.integers(0, 600)),

@@ -74,7 +74,9 @@ _TIMER_SURROUNDINGS: dict[str, Any] = {
     "SYSTEMD": Path("/"),
     "UNITS": Path("/nowhere"),
     "is_active": lambda _name: False,
-    "is_running": lambda _name: False,
+    "runs": lambda _name: False,
+    "read_status": lambda _name: None,
+    "_default_target": lambda: "multi-user.target",
 }
 
 

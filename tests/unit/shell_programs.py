@@ -23,7 +23,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import preview_image
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM as HOOK
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program import PROGRAM
+from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program.watch import PROGRAM
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.unit import unit
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 ROOT, VAR = b.volume("vg/root"), b.thin("vg/var")
-TIMER = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2)
+TIMER = _tags.TimerTags(set_name="s", set_id=b.SET_ID, armed=b.NOW, after=1800, boots=2, vg=b.lvm_uuid("vg"))
 BACKUP = _tags.BootTags(set_name="s", set_id=b.SET_ID, taken=b.NOW, manifest="f" * 64)
 IMAGES: dict[InitramfsKind, str] = {"initramfs-tools": "scripts", "dracut": "var/lib/dracut/hooks"}
 # In the argument list of a task: the name of a variable that contains a program.
@@ -50,9 +50,8 @@ def timers() -> Iterator[tuple[str, str, bool]]:
         host_state = b.host_state(volumes, mounts=mounts)
         found = driver.rollback_script_of(host_state)
         yield f"{name}/go-back", PROGRAM, True
-        yield f"{name}/facts", script.facts(TIMER, "vg/safepoint_timer_s", found, host_state.host), False
-        yield f"{name}/requests", script.requests(found, host_state), False
-    text = unit("s", TIMER.deadline, "/dev/mapper/vg-safepoint_timer_s")
+        yield f"{name}/facts", script.facts(TIMER, found, host_state), False
+    text = unit("s", "vg/safepoint_timer_s", "/dev/mapper/vg-safepoint_timer_s", b.BOOT)
     (stub,) = re.findall("ExecStart=/bin/sh -c '(.*)'", text)
     yield "timer-unit/stub", stub, True
 

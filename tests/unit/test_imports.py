@@ -23,7 +23,7 @@ LEVELS = (
     ("_host",),
     ("_lvm", "_boot_files"),
     ("_snapset",),
-    ("_snapset.plan",),
+    ("_snapset.plan", "_rollback_timer.program"),
     ("_boot_backup", "_boot_entry", "_initramfs_hook", "_rollback_timer"),
     ("_module",),
 )

@@ -28,10 +28,10 @@ NEEDED_TOOLS = (f"mkfs.{FILESYSTEM}", "mount", "umount")
 _CLONE_NEWNS = 0x00020000
 
 
-def make_filesystem(device: str, *, inodes: int, journal: bool) -> None:
+def make_filesystem(device: str, *, inodes: int, journal: bool, uuid: str = "random") -> None:
     """Create a filesystem on ``device`` with ``inodes`` inodes and no reserved blocks. Raises FilesFailed."""
     features = () if journal else ("-O", "^has_journal")
-    run_tool(f"mkfs.{FILESYSTEM}", "-q", "-F", "-m", "0", *features, "-N", str(inodes), device)
+    run_tool(f"mkfs.{FILESYSTEM}", "-q", "-F", "-m", "0", *features, "-U", uuid, "-N", str(inodes), device)
 
 
 @contextmanager

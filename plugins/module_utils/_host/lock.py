@@ -17,13 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import HostBusy
-from .._paths import RUN_DIRECTORY
+from .._paths import LOCK_PATH, RUN_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_LOCK_NAME = "lock"
-LOCK_PATH = f"{RUN_DIRECTORY}/{_LOCK_NAME}"
 
 _RETRY_SECONDS = 0.2
 
@@ -55,7 +52,7 @@ def _open_lock() -> int:
         try:
             _check_owner(directory, RUN_DIRECTORY)
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(_LOCK_NAME, flags, 0o600, dir_fd=directory)
+            descriptor = os.open(Path(LOCK_PATH).name, flags, 0o600, dir_fd=directory)
         finally:
             os.close(directory)
     except OSError as error:
@@ -78,6 +75,8 @@ def _check_owner(descriptor: int, path: str) -> None:
 def _acquire(descriptor: int, timeout: int) -> None:
     end = time.monotonic() + timeout
     while not _locked(descriptor):
+        if expectation := _expectation(descriptor):
+            raise HostBusy(expectation)
         if time.monotonic() >= end:
             raise HostBusy(
                 f"the host is busy: {_holder(descriptor)} holds {LOCK_PATH}. Waited {timeout} s: "
@@ -94,16 +93,37 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
+def _expectation(descriptor: int) -> str:
+    """Return the second line of the file if the holder has written one: why it is useless to wait; else empty.
+
+    A rollback timer writes it when the rollback has begun.
+    """
+    holder, _line_feed, expectation = _text(descriptor).partition("\n")
+    # The text may be that of an earlier holder.
+    is_present = bool(expectation) and _locker(descriptor) is not None and _holder(descriptor) == holder
+    return expectation if is_present else ""
+
+
+def _text(descriptor: int) -> str:
+    return os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
+
+
 def _holder(descriptor: int) -> str:
     """Describe the holder of the lock: by the text in the file, or by PID if another program took the lock."""
-    written = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
+    written = _text(descriptor).partition("\n")[0]
     locker = _locker(descriptor)
-    if locker is None or _process(locker) in written:
+    if locker is None or _has_written(locker, written):
         # The process may have ended. Then its LVM command still holds the lock.
         return written or "an unknown process"
     # A shell can pass a descriptor to flock(1), which takes the lock and ends. Then the shell holds the lock.
     inheritors = [] if Path(f"/proc/{locker}").exists() else _inheritors(descriptor)
+    if any(_has_written(pid, written) for pid in inheritors):
+        return written
     return ", ".join(_process(pid) for pid in inheritors or [locker])
+
+
+def _has_written(pid: int, text: str) -> bool:
+    return text.endswith(f"({_process(pid)})")
 
 
 def _process(pid: int) -> str:

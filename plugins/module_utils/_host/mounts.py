@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
 _BY_UUID = Path("/dev/disk/by-uuid")
+_BY_ID = Path("/dev/disk/by-id")
+# Names by what is on a device, not by the disk itself.
+_CONTENT_IDS = ("dm-", "lvm-", "md-")
 _LINKS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}
 _BLANKS = re.compile(r"[ \t]+")
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -125,6 +128,15 @@ def device_number(path: str) -> DeviceNumber | None:
 
 def persistent_name(source: str) -> str:
     """Return the /dev/disk/by-uuid path of a device, because other names can change at boot; ``source`` if none."""
+    return next(_links_to(source, _BY_UUID), source)
+
+
+def persistent_names(source: str) -> tuple[str, str]:
+    """Return ``persistent_name``, and a name by the serial number of the disk, which a copy of it has not, or ""."""
+    by_disk = (link for link in _links_to(source, _BY_ID) if not Path(link).name.startswith(_CONTENT_IDS))
+    return persistent_name(source), next(by_disk, "")
+
+
+def _links_to(source: str, directory: Path) -> Iterator[str]:
     device = os.path.realpath(source)
-    links = (str(link) for link in sorted(_BY_UUID.glob("*")) if os.path.realpath(link) == device)
-    return next(links, source)
+    return (str(link) for link in sorted(directory.glob("*")) if os.path.realpath(link) == device)

@@ -16,6 +16,8 @@ from .._errors import FilesFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
 
 def clean_environment() -> dict[str, str]:
     """Return an environment in which programs use the C locale, and no variable changes LVM's behavior (lvm(8))."""
@@ -29,8 +31,12 @@ def missing_tools(names: Sequence[str]) -> list[str]:
 
 
 def find_tool(name: str) -> str | None:
-    """Return the path of a program, searched also in the sbin directories, or None."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin")
+    """Return the path of a program, or None.
+
+    The directories of the system come first. The PATH of a user who became root may contain others, and a program that
+    is found is run as root, or copied for a rollback timer.
+    """
+    return shutil.which(name, path=f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}")
 
 
 def run_tool(name: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> str:

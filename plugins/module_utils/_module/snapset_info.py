@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .._boot_entry.installed import boot_entries
 from .._names import set_name_problem
 from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
-from .._rollback_timer.running import with_running
-from .._rollback_timer.timers import timer_view, timers_in
+from .._rollback_timer.running import with_program
+from .._rollback_timer.timers import timer_view, warnings_about
 from .._snapset.checks import (
     duplicate_problems,
     kernel_problems,
@@ -31,6 +31,7 @@ from .._snapset.instances import instances
 from .._snapset.result import view_of
 from .._snapset.state import member_state
 from .._snapset.tags import parse_member
+from .._snapset.timers import timers_in
 from .session import Session, check, open_session
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ def run_snapset_info(module: AnsibleModule) -> None:
         info = host_info(host_state, name)
         unread = automount_problem(host_state.host, "/boot")
         entries, problems = ([], [unread]) if unread else boot_entries()
-        info["rollback_timers"] = [with_running(timer) for timer in info["rollback_timers"]]
-        for warning in (*info.pop("warnings"), *problems):
+        info["rollback_timers"] = [with_program(timer) for timer in info["rollback_timers"]]
+        about_timers = [sentence for timer in info["rollback_timers"] for sentence in warnings_about(timer)]
+        for warning in (*info.pop("warnings"), *problems, *about_timers):
             session.warn(warning)
         session.end(
             changed=False,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._steps import FileChange, HostStep
 from .running import UNITS
+from .service import start, stop, wait_for
 from .timers import unit_name
-from .unit import start, stop, unit
-from .volume import write_timer
+from .volume import write_term, write_timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WriteTimer(HostStep):
-    """Fill the LV of a timer. ``files`` and ``changing`` are texts by file name.
+    """Fill the LV of a timer. ``files`` and ``changing`` are texts by file name. ``uuid`` is for the filesystem.
 
-    The program itself changes the files in ``changing``.
+    The program or the module changes the files in ``changing`` later.
     """
 
     volume: str
     device: str
+    uuid: str
     files: Mapping[str, str]
     changing: Mapping[str, str]
 
@@ -37,18 +38,41 @@ class WriteTimer(HostStep):
         """The step for the result ``planned``."""
         return {"step": "write_timer", "volume": self.volume}
 
-    def carry_out(self, _runner: Runner) -> None:
+    def carry_out(self, runner: Runner) -> None:
         """Create and fill the filesystem, and let the program verify it. Raises FilesFailed, OSError."""
-        write_timer(self.device, self.files, self.changing)
+        write_timer(self.device, self.uuid, self.files, self.changing, lock=runner.lock)
+
+
+@dataclass(frozen=True)
+class SetTime(HostStep):
+    """Give a timer whose program is running another request: the text ``term``, which begins with ``serial``."""
+
+    name: str
+    volume: str
+    device: str
+    serial: str
+    term: str
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "set_time", "volume": self.volume}
+
+    def carry_out(self, _runner: Runner) -> None:
+        """Replace the request, and wait until the program counts by it. Raises FilesFailed, OSError."""
+        write_term(self.device, self.term)
+        wait_for(self.name, self.serial)
 
 
 @dataclass(frozen=True)
 class StartUnit(HostStep):
-    """Make systemd run the timer on ``device`` now and at every boot. ``deadline`` is in seconds since the epoch."""
+    """Make systemd run the unit of a timer, with this ``text``, now and at every boot.
+
+    ``serial`` is that of the request that the program must count by.
+    """
 
     name: str
-    deadline: int
-    device: str
+    text: str
+    serial: str
 
     @property
     def makes(self) -> str:
@@ -61,11 +85,11 @@ class StartUnit(HostStep):
 
     def changed_files(self) -> list[FileChange]:
         """The file of the unit, for the diff."""
-        return [FileChange(_path(self.name), after=unit(self.name, self.deadline, self.device))]
+        return [FileChange(str(Path(UNITS) / unit_name(self.name)), after=self.text)]
 
     def carry_out(self, _runner: Runner) -> None:
         """Start the unit and wait until its program is watching. Raises FilesFailed, OSError."""
-        start(self.name, self.deadline, self.device)
+        start(self.name, self.text, self.serial)
 
     def undo(self, _runner: Runner) -> bool:
         """Stop the unit and remove its file. Raises FilesFailed, OSError."""
@@ -86,7 +110,3 @@ class StopUnit(HostStep):
     def carry_out(self, _runner: Runner) -> None:
         """Stop and remove the unit. Raises FilesFailed, OSError."""
         stop(self.name)
-
-
-def _path(name: str) -> str:
-    return str(Path(UNITS) / unit_name(name))

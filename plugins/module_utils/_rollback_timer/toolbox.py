@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOOLS = (
-    *("sh", "lvm", "flock", "mount", "umount"),
+    *("sh", "dmsetup", "lvm", "flock", "mount", "umount"),
     *("cat", "cp", "date", "ln", "mkdir", "mv", "readlink", "rm", "sha256sum", "sleep", "stat", "sync"),
 )
-"""The programs that the timer calls, from coreutils, util-linux and LVM."""
+"""The programs that the timer needs, from coreutils, util-linux and LVM."""
+_USEFUL_TOOLS = ("wall",)
 
 CHECKSUMS = "SHA256SUMS"
 # A line of ldd(1): "libc.so.6 => /lib/... (0x...)". The line of the loader has only the path.
@@ -48,7 +49,7 @@ def toolbox() -> set[tuple[str, str]]:
     Raises FilesFailed if a program is missing, or is not a dynamic executable of glibc.
     """
     found = set()
-    for name in TOOLS:
+    for name in (*TOOLS, *(name for name in _USEFUL_TOOLS if find_tool(name))):
         program = os.path.realpath(find_tool(name) or name)
         found.add((program, f"bin/{name}"))
         for library in _LIBRARY.findall(run_tool("ldd", program)):

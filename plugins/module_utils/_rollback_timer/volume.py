@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._host.files import sync, write_atomically
 from .._host.filesystem import make_filesystem, mounted
 from .._host.process import run_tool
 from .toolbox import CHECKSUMS, checksums, write_toolbox
@@ -17,17 +17,24 @@ from .toolbox import CHECKSUMS, checksums, write_toolbox
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+TERM = "term"
+"""The file with what was requested."""
+
 _LVM_ETC = Path("/etc/lvm")
 _INODES = 512
 
 
-def write_timer(device: str, files: Mapping[str, str], changing: Mapping[str, str]) -> None:
+def write_timer(
+    device: str, uuid: str, files: Mapping[str, str], changing: Mapping[str, str], *, lock: int = -1
+) -> None:
     """Create the filesystem on ``device`` with all that the program needs, and let the program verify it.
 
-    ``files`` are texts by file name, including the program. The program itself changes the files in ``changing``, so
-    their checksums are not recorded. Raises FilesFailed, OSError.
+    If this process is killed meanwhile, the host stays locked by ``lock`` until the program has ended.
+
+    ``files`` are texts by file name, including the program. The files in ``changing`` are changed later, so their
+    checksums are not recorded. Raises FilesFailed, OSError.
     """
-    make_filesystem(device, inodes=_INODES, journal=True)
+    make_filesystem(device, inodes=_INODES, journal=True, uuid=uuid)
     with mounted(device, writable=True, executable=True) as top:
         write_toolbox(top)
         if _LVM_ETC.is_dir():
@@ -35,9 +42,20 @@ def write_timer(device: str, files: Mapping[str, str], changing: Mapping[str, st
         _write(top, files)
         (top / CHECKSUMS).write_text(checksums(top), encoding="utf-8")
         _write(top, changing)
-        os.sync()
+        # Only this filesystem: another one may hang.
+        sync(top)
         loader, library = str(top / "lib" / "ld"), str(top / "lib")
-        run_tool(loader, "--library-path", library, f"{top}/bin/sh", f"{top}/go-back", str(top), "--check")
+        argv = (loader, "--library-path", library, f"{top}/bin/sh", f"{top}/go-back", str(top), "--check")
+        run_tool(*argv, pass_fds=() if lock < 0 else (lock,))
+
+
+def write_term(device: str, text: str) -> None:
+    """Replace the request of the timer on ``device``, which its program has mounted too.
+
+    Raises FilesFailed, OSError.
+    """
+    with mounted(device, writable=True) as top:
+        write_atomically(top / TERM, text)
 
 
 def _write(top: Path, files: Mapping[str, str]) -> None:

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from .._durations import iso_date
 from .._host_model import SWAP
 from .state import Instance, Member, MemberState, SetState, cannot_overflow, merge_percent
 
@@ -119,7 +119,7 @@ class View:
 
 
 def _iso(epoch: int | None) -> str | None:
-    return None if epoch is None else datetime.fromtimestamp(epoch, tz=timezone.utc).isoformat()
+    return None if epoch is None else iso_date(epoch)
 
 
 def view_of(host_state: HostState, instance: Instance | None, *, name: str) -> View:

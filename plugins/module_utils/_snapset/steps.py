@@ -211,7 +211,9 @@ class Retag(_VolumesStep):
     ``undo`` are the steps that give the LVs back their earlier tags. Who undoes it can leave out some of the LVs.
     """
 
-    purpose: Literal["seal", "remember_merge", "remember_rollback", "accept_loss", "forget", "restored", "adopt"]
+    purpose: Literal[
+        "seal", "remember_merge", "remember_rollback", "remember_time", "accept_loss", "forget", "restored", "adopt"
+    ]
     add: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
     undo: tuple[Retag, ...] = ()

@@ -200,9 +200,10 @@ class TimerTags:
     """The tags of the LV of a rollback timer.
 
     ``set_id`` is the ID of the instance that it belongs to. ``armed`` is in seconds since the epoch, ``after`` in
-    seconds from then. ``boots`` is the number of failed boots after which it fires; with 0 it ignores them. ``vg`` and
-    ``host`` are as in MemberTags. Two tags are added later: ``ready`` when everything is on the disk and was tested,
-    and ``fired`` (seconds since the epoch) when it fires.
+    seconds from when its program starts, a little later. ``spread`` is how many seconds later it fires at most.
+    ``boots`` is the number of failed boots after which it fires; with 0 it ignores them. ``vg`` and ``host`` are as in
+    MemberTags. Two tags are added later: ``ready`` when everything is on the disk and was tested, and ``fired``
+    (seconds since the epoch) when it fires.
     """
 
     set_name: str
@@ -214,14 +215,16 @@ class TimerTags:
     fired: int | None = None
     vg: str = ""
     host: str = ""
+    spread: int = 0
 
     def to_tags(self) -> tuple[str, ...]:
         """The tags for ``lvcreate --addtag``, without those that are added later."""
-        return _format_tags(TIMER, self, {"armed": self.armed, "after": self.after, "boots": self.boots})
+        known = {"armed": self.armed, "after": self.after, "spread": self.spread, "boots": self.boots}
+        return _format_tags(TIMER, self, known)
 
     @property
     def deadline(self) -> int:
-        """The time at which it fires at the latest, in seconds since the epoch."""
+        """Before this time it does not fire, unless boots fail; in seconds since the epoch."""
         return self.armed + self.after
 
 
@@ -237,6 +240,7 @@ def parse_timer(tags: Iterable[str]) -> TimerTags | None:
             boots=parse_seconds(values["boots"]),
             ready="ready" in values,
             fired=None if fired is None else parse_seconds(fired),
+            spread=parse_seconds(values.get("spread", "0")),
         )
     except (KeyError, ValueError):
         return None

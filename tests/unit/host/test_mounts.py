@@ -126,3 +126,21 @@ def test_only_paths_in_dev_are_looked_at(path: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.undo()
     monkeypatch.setattr(Path, "stat", lambda _path: pytest.fail("looked"))
     assert mounts.device_number(path) is None
+
+
+def test_a_device_has_a_name_by_what_is_on_it_and_one_by_its_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("by-uuid", "by-id"):
+        (tmp_path / place).mkdir()
+    device = tmp_path / "sda1"
+    device.touch()
+    monkeypatch.setattr(mounts, "_BY_UUID", tmp_path / "by-uuid")
+    monkeypatch.setattr(mounts, "_BY_ID", tmp_path / "by-id")
+    assert mounts.persistent_names(str(device)) == (str(device), "")
+    # A copy of the disk has the same of these.
+    for name in ("by-uuid/1-2", "by-id/dm-uuid-x", "by-id/lvm-pv-uuid-y"):
+        (tmp_path / name).symlink_to(device)
+    assert mounts.persistent_names(str(device)) == (f"{tmp_path}/by-uuid/1-2", "")
+    (tmp_path / "by-id" / "wwn-0x1-part1").symlink_to(device)
+    assert mounts.persistent_names(str(device)) == (f"{tmp_path}/by-uuid/1-2", f"{tmp_path}/by-id/wwn-0x1-part1")

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The environment in which programs run."""
+"""The environment in which programs run, and where they are looked for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._host.process import clean_environment
+from ansible_collections.safepoint.lvm.plugins.module_utils._host.process import clean_environment, find_tool
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 
@@ -22,3 +24,14 @@ def test_environment_of_lvm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert odd == {"LC_ALL", "LVM_SUPPRESS_FD_WARNINGS"}
     assert environment["LC_ALL"] == "C"
     assert environment["PATH"] == "/usr/sbin"
+
+
+def test_the_programs_of_the_system_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who became root may have others in the PATH."""
+    for name in ("sh", "only-here"):
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
+    assert find_tool("sh") in ("/usr/bin/sh", "/bin/sh")
+    assert find_tool("only-here") == str(tmp_path / "only-here")
+    assert find_tool("nowhere-at-all") is None

@@ -124,6 +124,8 @@ def test_files_that_were_written_in_part_are_finished_by_another_run() -> None:
 class OneVolume:
     """LVM that makes and removes one auxiliary LV, and refuses to tag it."""
 
+    lock = -1
+
     def __init__(self) -> None:
         self.there: list[Volume] = []
         self.verbs: list[str] = []

@@ -73,6 +73,8 @@ WRONG: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "name": NO_SET_NAMES,
         "state": NO_STATES,
         "after": NO_DURATIONS | st.sampled_from(["59", "59s", "31d", "0m"]),
+        "spread": NO_DURATIONS | st.sampled_from(["25h", "2d", "86401"]),
+        "restart": ODD_TEXT.filter(lambda text: text != "true") | st.sampled_from(["perhaps", 2, [], {}]),
         "failed_boots": st.integers(max_value=-1) | st.integers(min_value=100) | st.sampled_from(["", "two"]),
         "vg": NO_NAMES,
         "lock_timeout": NO_TIMEOUTS,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from timer_directory import call, executable, list_boot, place_timer
+from timer_directory import Timer, call, executable, list_boot, make_timer, place_timer
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Tree
 
@@ -62,16 +62,9 @@ def test_what_boots_the_host_comes_back_beside_what_was_added(tmp_path: Path) ->
 
 
 def test_a_damaged_copy_is_never_put_in_place(tmp_path: Path) -> None:
-    boot, place = tmp_path / "boot", tmp_path / "timer"
-    place.mkdir()
-    boot.mkdir()
-    place_timer(place)
-    copy = place / "backup" / "tree" / boot.relative_to("/") / "vmlinuz"
-    copy.parent.mkdir(parents=True)
-    copy.write_text("damaged")
+    boot, place = _one_file(tmp_path, vmlinuz="kernel")
+    (place / "backup" / "tree" / boot.relative_to("/") / "vmlinuz").write_text("damaged")
     (boot / "vmlinuz").write_text("new")
-    tree = Tree(str(boot), "ext4", {"vmlinuz": Entry(kind="file", sha256=_sha256("kernel"))})
-    list_boot(place, tree)
     (boot / "vmlinuz-2").write_text("of the change")
     assert call(place, "restore_boot || :") == [f"cannot restore {boot}/vmlinuz"]
     assert sorted(_files(boot)) == ["vmlinuz", "vmlinuz-2"]
@@ -113,11 +106,8 @@ def test_if_boot_is_full_the_kernels_of_the_change_are_deleted(tmp_path: Path) -
 def test_if_that_would_not_be_enough_nothing_is_deleted(tmp_path: Path) -> None:
     boot, place = _full(tmp_path, -2, Path("/proc/sys/kernel/osrelease").read_text().strip())
     before = _files(boot)
-    assert call(place, "restore_boot || echo not") == [
-        f"{boot} has -8192 bytes free, 8192 are needed, and deleting the kernels of the change would not be enough",
-        f"cannot restore {boot}",
-        "not",
-    ]
+    short = "-8192 bytes are free, 8192 are needed, and deleting the kernels of the change would not be enough"
+    assert call(place, "restore_boot || echo not") == ["not", f"cannot restore {boot}: {short}"]
     assert _files(boot) == before
 
 
@@ -184,7 +174,7 @@ def test_an_esp_that_cannot_be_mounted_does_not_prevent_the_rollback(tmp_path: P
 def test_without_boot_there_is_no_rollback(tmp_path: Path) -> None:
     boot, place = _with_esp(tmp_path)
     executable(place / "lib" / "ld.mount", f"#!/bin/sh\ncase $* in *efi*) ;; *{boot}*) exit 1 ;; esac\n")
-    assert call(place, "restore_boot || echo not") == [f"cannot mount /dev/x on {boot}", "not"]
+    assert call(place, "restore_boot || echo not") == ["not", f"cannot mount /dev/x on {boot}"]
 
 
 @pytest.mark.parametrize("name", ["a.efi", "b.efi"])
@@ -201,8 +191,7 @@ def test_an_esp_without_room_stays_as_it_is(tmp_path: Path) -> None:
     stat = STAT.partition("echo")[0] + "case $* in *efi) echo 0 2 4096 ;; *) echo 0 9 4096 ;; esac\n"
     executable(place / "lib" / "ld.stat", stat)
     assert call(place, "restore_boot && echo done") == [
-        f"{boot}/efi has 8192 bytes free, 12288 are needed",
-        f"cannot restore {boot}/efi",
+        f"cannot restore {boot}/efi: 8192 bytes are free, 12288 are needed",
         "done",
     ]
     _check_esp(boot, ESP_AS_IT_WAS)
@@ -211,7 +200,7 @@ def test_an_esp_without_room_stays_as_it_is(tmp_path: Path) -> None:
 def test_boot_filesystems_become_read_only_and_are_compared_again(tmp_path: Path) -> None:
     boot, place = _with_esp(tmp_path)
     log, hostile = tmp_path / "log", tmp_path / "hostile"
-    executable(place / "lib" / "ld.mount", f'#!/bin/sh\necho "$*" >>{log}\ncase $* in *,ro*) . {hostile} ;; esac\n')
+    executable(place / "lib" / "ld.mount", f'#!/bin/sh\necho "$*" >>{log}\ncase $* in *t,ro*) . {hostile} ;; esac\n')
     hostile.write_text(f"[ -e {boot}/done ] || echo again >{boot}/vmlinuz-1\necho >{boot}/done\n")
     assert call(place, "restore_boot && echo done") == [
         "another program has changed boot files after they were restored (attempt 1)",
@@ -231,7 +220,7 @@ def test_boot_filesystems_become_read_only_and_are_compared_again(tmp_path: Path
 
 # Like mount(2) it refuses to mount a filesystem over itself. It keeps a list of all mounts.
 MOUNT = """#!/bin/sh
-case $* in *remount*) exit ;; esac
+case $* in *remount* | *scratch*) exit ;; esac
 device=
 for directory; do previous=$device; device=$directory; done
 top=
@@ -251,3 +240,107 @@ def test_a_boot_filesystem_is_mounted_already_as_a_rule(tmp_path: Path) -> None:
     (place / "boot").write_text("")
     assert call(place, "restore_boot && echo done") == ["done"]
     assert mounts.read_text().splitlines()[-1] == f"/dev/vda2 {boot}"
+
+
+def _one_file(tmp_path: Path, **saved: str) -> tuple[Path, Path]:
+    """A timer and a /boot without files. The backup has `saved`."""
+    boot, place = tmp_path / "boot", tmp_path / "timer"
+    place.mkdir()
+    boot.mkdir()
+    place_timer(place)
+    copies = place / "backup" / "tree" / boot.relative_to("/")
+    copies.mkdir(parents=True)
+    for name, text in saved.items():
+        (copies / name).write_text(text)
+    entries = {name: Entry("file", size=len(text), sha256=_sha256(text)) for name, text in saved.items()}
+    list_boot(place, Tree(str(boot), "ext4", entries))
+    return boot, place
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "link"])
+def test_the_name_for_what_is_in_the_way_may_be_in_use(tmp_path: Path, kind: str) -> None:
+    """By a file of the host, or since an earlier attempt. Nothing is lost."""
+    boot, place = _one_file(tmp_path, grub="a file")
+    (boot / "grub").mkdir()
+    (boot / "grub" / "x").write_text("of the change")
+    aside = boot / "grub.safepoint-aside"
+    if kind == "file":
+        aside.write_text("earlier")
+    elif kind == "directory":
+        aside.mkdir()
+    else:
+        aside.symlink_to("nowhere")
+    assert call(place, "restore_boot && echo done") == ["done"]
+    found = _files(boot)
+    assert found["grub"] == "a file"
+    assert found["grub.safepoint-aside+/x"] == "of the change"
+    assert "grub.safepoint-aside" in found
+
+
+def test_an_attempt_that_fails_leaves_no_mount(tmp_path: Path) -> None:
+    """The program tries again every 30 s, for days if it must."""
+    boot, place = _one_file(tmp_path, vmlinuz="kernel")
+    log = tmp_path / "log"
+    for name in ("mount", "umount"):
+        executable(place / "lib" / f"ld.{name}", f'#!/bin/sh\necho "{name} $*" >>{log}\n')
+    executable(place / "lib" / "ld.cp", "#!/bin/sh\nexit 1\n")
+    assert call(place, "restore_boot || :") == [f"cannot restore {boot}/vmlinuz"]
+    mounts = [line for line in log.read_text().splitlines() if "remount" not in line and line.endswith(f" {boot}")]
+    assert mounts == [f"mount -t tmpfs none {boot}", f"mount -t ext4 /dev/x {boot}", *[f"umount -l {boot}"] * 2]
+
+
+@pytest.mark.parametrize(
+    ("by_disk", "used"), [("disk", "by-disk"), ("copy", "by-uuid"), (None, "by-uuid")], ids=["copy", "same", "gone"]
+)
+def test_with_a_copy_of_the_disk_the_one_with_our_serial_number_counts(
+    tmp_path: Path, by_disk: str | None, used: str
+) -> None:
+    """The UUID leads to the copy."""
+    boot, place = _one_file(tmp_path)
+    (place / "by-uuid").symlink_to("copy")
+    if by_disk is not None:
+        (place / "by-disk").symlink_to(by_disk)
+    for name in ("disk", "copy"):
+        (place / name).touch()
+    executable(place / "lib" / "ld.mount", f'#!/bin/sh\ncase $* in *ext4*) echo "$*" >>{place}/mounted ;; esac\n')
+    (place / "filesystems").write_text(f"{place}/by-uuid ext4 {boot} needed {place}/by-disk\n")
+    assert call(place, "restore_boot && echo done")[-1] == "done"
+    assert (place / "mounted").read_text() == f"-t ext4 {place}/{used} {boot}\n"
+
+
+def test_only_the_boot_filesystems_are_synced(tmp_path: Path) -> None:
+    boot, place = _one_file(tmp_path)
+    executable(place / "lib" / "ld.sync", f'#!/bin/sh\necho "$*" >>{place}/synced\n')
+    assert call(place, "restore_boot && echo done") == ["done"]
+    assert (place / "synced").read_text() == f"-f {boot}\n"
+
+
+def test_a_backup_whose_lv_is_not_active_is_activated(tmp_path: Path, shell: str) -> None:
+    timer = make_timer(tmp_path, shell=shell, boot=True)
+    timer.replace_tool("mount", f"case $* in *safepoint_boot*) /bin/grep -qs activate {timer.top}/calls ;; esac")
+    done = "make_scratch; may_change=yes; look; with_backup check_backup && echo done"
+    assert timer.call(done)[-1] == "done"
+    assert timer.calls == ["lvchange --yes --activate y vg/safepoint_boot_s"]
+    timer.write("backup/SHA256SUMS", f"{'0' * 64}  vmlinuz")
+    assert call(timer.top, f"{done} || :")[-1] == "the backup of /boot is damaged"
+
+
+def test_the_whole_rollback_restores_boot_before_it_merges(tmp_path: Path) -> None:
+    boot, place = _one_file(tmp_path, vmlinuz="kernel")
+    timer = Timer(place)
+    timer.term(after=60)
+    timer.replace_tool("cp", f'echo restored >>{timer.top}/calls; exec /bin/cp "$@"')
+    assert timer.start() == -9
+    assert [one.split()[0] for one in timer.calls] == ["lvchange", "restored", "lvconvert", "lvchange", "systemctl"]
+    assert (boot / "vmlinuz").read_text() == "kernel"
+
+
+def test_without_boot_nothing_is_merged(tmp_path: Path) -> None:
+    boot, place = _one_file(tmp_path, vmlinuz="kernel")
+    timer = Timer(place)
+    timer.term(after=60)
+    timer.replace_tool("mount", f"case $* in *{boot}) exit 1 ;; esac")
+    timer.cut_power_at(3000)
+    timer.start()
+    assert (timer.phase, timer.reason) == ("postponed", f"cannot mount /dev/x on {boot}")
+    assert {one.split()[0] for one in timer.calls} == {"lvchange"}

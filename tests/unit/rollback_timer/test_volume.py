@@ -17,7 +17,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer impo
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHANGING = {"deadline": "5\n", "failed": "0 boot\n"}
+CHANGING = {"term": "5\n", "failed": "0 boot\n"}
 
 
 @pytest.fixture
@@ -34,17 +34,32 @@ def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_all_but_what_changes_has_a_checksum(top: Path) -> None:
-    volume.write_timer("/dev/x", {"go-back": 'echo "$*" >"$1/said"\n', "boot": "file\t/boot/\udcff\t-\n"}, CHANGING)
+    volume.write_timer(
+        "/dev/x", "uuid", {"go-back": 'echo "$*" >"$1/said"\n', "boot": "file\t/boot/\udcff\t-\n"}, CHANGING
+    )
     assert (top / "said").read_text() == f"{top} --check\n"
     sums = (top / toolbox.CHECKSUMS).read_text().splitlines()
     assert {"bin/sh", "lib/ld", "go-back", "boot", "lvm/lvm.conf"} <= {line.split("  ")[1] for line in sums}
     assert not any(line.endswith(tuple(CHANGING)) for line in sums)
     assert not (top / "lvm" / "archive").exists()
-    assert (top / "deadline").read_text() == "5\n"
+    assert (top / "term").read_text() == "5\n"
     subprocess.run(["sha256sum", "--quiet", "--strict", "--check", toolbox.CHECKSUMS], cwd=top, check=True)
 
 
 def test_a_program_that_finds_something_wrong(top: Path) -> None:
     with pytest.raises(FilesFailed, match="its own files are damaged"):
-        volume.write_timer("/dev/x", {"go-back": "echo its own files are damaged; exit 1\n"}, CHANGING)
+        volume.write_timer("/dev/x", "uuid", {"go-back": "echo its own files are damaged; exit 1\n"}, CHANGING)
     assert (top / "go-back").exists()
+
+
+def test_another_request_replaces_the_former_as_a_whole(top: Path) -> None:
+    (top / "term").write_text("old\n")
+    volume.write_term("/dev/x", "new\n")
+    assert [path.name for path in top.iterdir()] == ["term"]
+    assert (top / "term").read_text() == "new\n"
+
+
+def test_wall_is_copied_if_the_host_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolbox, "TOOLS", ("sh",))
+    monkeypatch.setattr(toolbox, "_USEFUL_TOOLS", ("sleep", "no-such-program"))
+    assert {target for _source, target in toolbox.toolbox()} >= {"bin/sh", "bin/sleep"}

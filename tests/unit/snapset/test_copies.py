@@ -15,7 +15,6 @@ import situations
 from model_lvm import ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timers_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import outcome_tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset import tags as _tags
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import (
@@ -24,6 +23,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context imp
     snapset_context,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.copies import separate_copied_tags
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.timers import timers_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,9 +15,9 @@ from foreign_hosts import DATA, GUEST_ID, ROOT, kept, members_of, of
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.backups import restore_problems
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timers_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import backups_in, snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.foreign import own_state
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.timers import timers_in
 
 if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import Volume

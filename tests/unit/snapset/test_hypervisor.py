@@ -132,7 +132,7 @@ def test_what_belongs_to_a_foreign_set(*, active: bool) -> None:
     context = snapset_context(own_state(hypervisor(situations.nothing(), active=active)), "s")
     assert (context.bound, context.unbound, context.backups) == (None, None, ())
     removed = plan_backup(BootObserved(context), state="absent", vg=None)
-    disarmed = plan_disarmed(TimerObserved(context, has_unit=False, running=False))
+    disarmed = plan_disarmed(TimerObserved(context, has_unit=False, runs=False))
     for plan in (removed, disarmed):
         assert plan.steps == ()
         assert "a snapset s of another host" in "; ".join(plan.warnings)

@@ -160,7 +160,7 @@ def test_exact_tags() -> None:
     boot = _tags.BootTags(set_name="s", set_id="1f", taken=5, vg="e-f", host=HOST).to_tags()
     assert boot == tuple(f"safepoint.boot.{value}" for value in ("set=s", "id=1f", "taken=5", "vg=e-f", f"host={HOST}"))
     timer = _tags.TimerTags(set_name="s", set_id="1f", armed=5, after=6, boots=7, vg="e-f", host=HOST).to_tags()
-    parts = ("set=s", "id=1f", "armed=5", "after=6", "boots=7", "vg=e-f", f"host={HOST}")
+    parts = ("set=s", "id=1f", "armed=5", "after=6", "spread=0", "boots=7", "vg=e-f", f"host={HOST}")
     assert timer == tuple(f"safepoint.timer.{value}" for value in parts)
     outcome = outcome_tags.Outcome(kind="merging", set_name="s", set_id="1f", count=2, at=7, boot_id="b")
     told = {

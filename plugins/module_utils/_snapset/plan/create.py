@@ -21,6 +21,7 @@ from ..result import MemberView, View, mountpoints_of
 from ..selection import named_mountpoints
 from ..steps import CreateSnapshot, CreateThick, CreateThin
 from ..tags import MemberTags, membership_tags, single_tags
+from ..timers import timer_warnings
 from .base import Plan, Request, forget_steps, seal_step
 from .removal import removal_problems, removal_steps
 
@@ -90,11 +91,16 @@ def plan_creation(
     if found:
         raise Refused(request.refusal, found)
     created = tuple(_create_steps(host_state, request, members))
+    origins = [item.origin for item in selection.wanted]
     sealing = () if request.single else (seal_step(f"{step.vg}/{step.name}" for step in created),)
     return Plan(
         steps=(*removal_steps(leftovers), *created, *sealing, *forget_steps(host_state, request)),
         after=View(name=request.name, state="active", members=tuple(member.view(host_state) for member in members)),
-        warnings=(*boot_warnings(host_state.host), *_foreign_warnings(host_state, request, selection)),
+        warnings=(
+            *boot_warnings(host_state.host),
+            *timer_warnings(host_state, request.outcome_name, origins),
+            *_foreign_warnings(host_state, request, selection),
+        ),
     )
 
 

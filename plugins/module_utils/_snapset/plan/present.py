@@ -17,6 +17,7 @@ from ..coverage import initramfs_volumes
 from ..result import view_of
 from ..selection import NOTHING_CHOSEN, RequestedOrigin, Selection, select
 from ..sizes import AUTO
+from ..timers import timer_warnings
 from .absent import plan_absent
 from .base import (
     Plan,
@@ -124,13 +125,14 @@ def _plan_kept(
     if reasons:
         raise Refused(request.refusal, reasons)
     view = view_of(host_state, current, name=request.name)
+    origins = [member.origin for member in current.members if member.origin]
     sealing = (seal_step(member.label for member in current.live),) if current.half_sealed else ()
     # If creation was interrupted after the seal, origins still record outcomes of an older instance.
     forgetting = forget_steps(host_state, request, but=current.set_id)
     return Plan(
         steps=(*removal_steps(leftovers), *sealing, *forgetting, *extension_steps(allocations)),
         after=replace(view, members=tuple(extended(member, allocations) for member in view.members)),
-        warnings=tuple(_validity_warnings(current)),
+        warnings=(*_validity_warnings(current), *timer_warnings(host_state, request.outcome_name, origins)),
         instance=current,
     )
 

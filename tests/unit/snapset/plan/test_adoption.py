@@ -17,9 +17,9 @@ from model_lvm import FAULTS, Killed, ModelLvm
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset_info import host_info
-from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.timers import timers_in
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.foreign import own_state
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.timers import timers_in
 
 if TYPE_CHECKING:
     from model_lvm import Fault

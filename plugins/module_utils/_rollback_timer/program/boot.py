@@ -1,17 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of the timer's shell program that restores /boot: only its text. Pure; private to this collection.
+"""How the program of a rollback timer restores /boot: only shell text. Pure; private to this collection.
 
-It follows the rule of ``_boot_files.rule``, from the files that ``script`` writes.
+It follows the rule of ``_boot_files.rule``, from the files that ``script`` writes. The other parts call only
+``restore_boot``, in ``with_backup``.
 """
 
 from __future__ import annotations
 
-RESTORE = r"""
+BOOT = r"""
 # Restores /boot and the ESP from the backup that is mounted at $HERE/backup. Returns 1 if the host could not boot then.
 restore_boot() {
-    left=$TAB optional=$TAB
+    left=$TAB optional=$TAB mounts=''
+    restore_all && return
+    # The next attempt mounts them again.
+    for mountpoint in $mounts; do
+        tool umount -l "$mountpoint"
+    done
+    return 1
+}
+
+restore_all() {
     mount_filesystems || return
     if may_refuse; then
         say "Secure Boot revokes more programs than before: boot loaders on the ESP stay as they are"
@@ -22,7 +32,7 @@ restore_boot() {
         # Now nobody else can change anything.
         make_read_only
         list_differences
-        [ -s "$HERE/todo" ] || return 0
+        [ -s "$SCRATCH/todo" ] || return 0
         say "another program has changed boot files after they were restored (attempt $attempt)"
         make_writable
     done
@@ -36,33 +46,44 @@ restore_once() {
     while IFS=$TAB read -r kind filesystem part _ path content; do
         is_left "$filesystem" "$part" || "restore_$kind" "$path" "$content" ||
             give_up "$filesystem" "cannot restore $path" || return
-    done <"$HERE/todo"
+    done <"$SCRATCH/todo"
     hide_other_entries || return
     is_left firmware || restore_variables
 }
 
 # Mounts over existing mounts, in the mount namespace of this program: the change may have broken fstab.
 mount_filesystems() {
-    while read -r device type mountpoint need; do
+    while read -r device type mountpoint need second; do
         [ "$need" != optional ] || optional=$optional$mountpoint$TAB
+        choose_device
         mount_boot "$device" "$type" "$mountpoint" ||
             give_up "$mountpoint" "cannot mount $device on $mountpoint" || return
     done <"$HERE/filesystems"
+}
+
+# A copy of a disk has the same UUIDs. The name by the serial number of the disk, if there is one, shows which is ours.
+choose_device() {
+    [ -n "$second" ] && [ -e "$second" ] || return 0
+    [ "$(tool readlink -f "$device")" != "$(tool readlink -f "$second")" ] || return 0
+    say "$device is not $second any more, using the latter"
+    device=$second
 }
 
 # The host has usually mounted this filesystem already, and the kernel refuses to mount a filesystem over itself (EBUSY,
 # fs/namespace.c of Linux 6.1). So a tmpfs is mounted between. A bind mount would not do: a mount on it also appears at
 # its source.
 mount_boot() {
-    tool mkdir -p "$3" && tool mount -t tmpfs none "$3" &&
-        tool mount -t "$2" "$1" "$3" && tool mount -o remount,rw "$3"
+    tool mkdir -p "$3" && tool mount -t tmpfs none "$3" && mounts="$3 $mounts" &&
+        tool mount -t "$2" "$1" "$3" && mounts="$3 $mounts" && tool mount -o remount,rw "$3"
 }
 
 # Leaves the filesystem $1 as the change left it, and with it the GRUB modules in /boot that fit its boot loader. For an
 # ESP without kernels that is better than no rollback. Returns 1 for any other.
 give_up() {
-    say "$2"
-    case $optional in *"$TAB$1$TAB"*) leave "$1" && leave firmware ;; *) return 1 ;; esac
+    case $optional in
+    *"$TAB$1$TAB"*) say "$2" && leave "$1" && leave firmware ;;
+    *) because "$2" ;;
+    esac
 }
 
 leave() {
@@ -75,32 +96,6 @@ is_left() {
         case $left in *"$TAB$what$TAB"*) return 0 ;; esac
     done
     return 1
-}
-
-may_refuse() {
-    [ -e "$EFIVARS/$SECURE_BOOT" ] || return
-    ! has_checksum "$EFIVARS/$SECURE_BOOT" "$SECURE_BOOT_OFF" || return
-    for variable in $REVOCATIONS; do
-        is_same_variable "$variable" || return 0
-    done
-    return 1
-}
-
-is_same_variable() {
-    saved=$HERE/backup/firmware/$1
-    [ -e "$saved" ] || [ -e "$EFIVARS/$1" ] || return 0
-    [ -e "$saved" ] && [ -e "$EFIVARS/$1" ] || return
-    sum=$(tool sha256sum <"$saved")
-    has_checksum "$EFIVARS/$1" "${sum%% *}"
-}
-
-# efivarfs accepts a variable only in a single write. The order of the entries comes last.
-restore_variables() {
-    for file in "$HERE"/backup/firmware/Boot????-* "$HERE"/backup/firmware/BootOrder-*; do
-        name=${file##*/}
-        [ ! -f "$file" ] || [ ! -d "$EFIVARS" ] || is_same_variable "$name" || tool cat "$file" >"$EFIVARS/$name" ||
-            say "cannot restore the boot entry $name of the firmware"
-    done
 }
 
 # Files that fit only an image in boot sectors stay if that was installed again. Its copy shows it.
@@ -127,7 +122,7 @@ list_differences() {
     while IFS=$TAB read -r kind filesystem part size path content; do
         is_left "$filesystem" "$part" || "is_$kind" "$path" "$content" ||
             echo "$kind$TAB$filesystem$TAB$part$TAB$size$TAB$path$TAB$content"
-    done <"$HERE/boot" >"$HERE/todo"
+    done <"$HERE/boot" >"$SCRATCH/todo"
 }
 
 is_image() {
@@ -152,9 +147,10 @@ is_content() {
 
 # Room is counted before anything is replaced or deleted.
 prepare_filesystems() {
-    while read -r _ _ mountpoint need; do
+    while read -r _ _ mountpoint need _; do
+        problem=
         is_left "$mountpoint" || prepare_filesystem "$mountpoint" "$need" ||
-            give_up "$mountpoint" "cannot restore $mountpoint" || return
+            give_up "$mountpoint" "cannot restore $mountpoint${problem:+: $problem}" || return
     done <"$HERE/filesystems"
 }
 
@@ -162,7 +158,7 @@ prepare_filesystems() {
 prepare_filesystem() {
     read_room "$1" && count_needed "$1" || return
     if [ "$2" = optional ]; then
-        [ "$all" -le "$free" ] || { say "$1 has $free bytes free, $all are needed"; return 1; }
+        [ "$all" -le "$free" ] || { problem="$free bytes are free, $all are needed"; return 1; }
         stage "$1"
         return
     fi
@@ -190,7 +186,7 @@ count_needed() {
         all=$((all + new))
         [ "$new" -le "$old" ] || growth=$((growth + new - old)) new=$old
         [ "$new" -le "$largest" ] || largest=$new
-    done <"$HERE/todo"
+    done <"$SCRATCH/todo"
 }
 
 # Deletes kernels that the change has added, except the running one, if that is enough. Otherwise it deletes nothing.
@@ -201,7 +197,7 @@ make_room() {
         ! is_added_kernel "$file" || possible=$((possible + $(allocated "$file")))
     done
     if [ "$possible" -lt "$needed" ]; then
-        say "$1 has $free bytes free, $needed are needed, and deleting the kernels of the change would not be enough"
+        problem="$free bytes are free, $needed are needed, and deleting the kernels of the change would not be enough"
         return 1
     fi
     for file in "$1"/vmlinuz-* "$1"/initrd* "$1"/initramfs-*; do
@@ -229,13 +225,13 @@ stage() {
         ! is_left "$part" || continue
         case $kind in file | content) ;; *) continue ;; esac
         copy_file "$kind" "$path" "$content" || { unstage "$1" && return 1; }
-    done <"$HERE/todo"
+    done <"$SCRATCH/todo"
 }
 
 unstage() {
     while IFS=$TAB read -r _ filesystem _ _ path _; do
         [ "$filesystem" != "$1" ] || tool rm -f -- "$path.safepoint-new"
-    done <"$HERE/todo"
+    done <"$SCRATCH/todo"
     :
 }
 
@@ -278,8 +274,16 @@ has_checksum() {
     [ "${found%% *}" = "$2" ]
 }
 
+# The name may be in use: by an earlier attempt, or by a file of the host.
 out_of_the_way() {
-    { [ ! -e "$1" ] && [ ! -L "$1" ]; } || tool mv -f -T -- "$1" "$1.safepoint-aside"
+    exists "$1" || return 0
+    aside=$1.safepoint-aside
+    while exists "$aside"; do aside=$aside+; done
+    tool mv -T -- "$1" "$aside"
+}
+
+exists() {
+    [ -e "$1" ] || [ -L "$1" ]
 }
 
 # Boot loaders read every file that one of these patterns matches.
@@ -295,7 +299,7 @@ hide_other_entries() {
 }
 
 is_hidden_or_kept() {
-    [ -e "$1" ] || [ -L "$1" ] || return 0
+    exists "$1" || return 0
     # A link may lead out of the filesystem.
     [ ! -L "${1%/*}" ] && [ ! -L "${1%/*/*}" ] || return 0
     is_kept "$1"
