@@ -160,10 +160,10 @@ def _creation(
     )
     bls = None
     entry = ""
-    if not grub.takes_files:
-        entry = menu_entry(instance, uuid=Path(observed.boot_device).name, arguments=arguments)
-    else:
+    if grub.takes_files:
         bls = (bls_path(instance.set_id), bls_entry(instance, source.kernel, arguments))
+    else:
+        entry = menu_entry(instance, uuid=Path(observed.boot_device).name, arguments=arguments)
     yield AddToMenu(instance.set_id, Path(grub.custom_path), custom_part(grub, instance.set_id, entry), bls)
 
 

@@ -281,11 +281,9 @@ def test_the_new_entry_does_not_get_the_number_of_the_default(names: tuple[str, 
     assert bool(found) is refused
 
 
-KERNEL = entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1")
-
-
 def test_the_entry_of_the_boot_loader_specification() -> None:
-    text = menu.bls_entry(instance(host(ROOT)), KERNEL, ["ro", "a=b", "c=d;e $f"])
+    kernel = entries.Kernel("6.1", "vmlinuz-6.1", "initrd.img-6.1")
+    text = menu.bls_entry(instance(host(ROOT)), kernel, ["ro", "a=b", "c=d;e $f"])
     keys = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     place = f"/safepoint.lvm/{b.SET_ID}"
     assert (keys["version"], keys["linux"], keys["options"]) == ("6.1", f"{place}/vmlinuz", "ro a=b 'c=d;e $f'")
