@@ -100,6 +100,8 @@ class Volume:
     origin: str = ""
     merging: str = ""
     invalid: str = ""
+    pool: str = ""
+    moving: str = ""
     tags: str = ""
     missing: int = 0
 
@@ -107,8 +109,8 @@ class Volume:
         """The line of the report."""
         vg, _slash, name = self.name.partition("/")
         path = f"/dev/mapper/{vg}-{name}"
-        fields = (self.name, path, str(self.missing), self.origin, self.merging, self.invalid, self.tags)
-        return "|".join((b.lvm_uuid(vg), self.uuid, *fields))
+        fields = (self.name, path, str(self.missing), self.origin, self.merging, self.invalid)
+        return "|".join((b.lvm_uuid(vg), self.uuid, *fields, self.pool, self.moving, self.tags))
 
 
 def volumes() -> dict[str, Volume]:

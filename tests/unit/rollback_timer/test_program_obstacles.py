@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from timer_directory import Timer
 
-OFF, SPENT = -9, 3
+OFF, SPENT, STOPPED = -9, 3, 143
 REBOOT = "systemctl --no-block reboot"
 MERGE = "lvconvert --yes --merge --background vg/root_s"
 FOREIGN = "safepoint.outcome.rolled_back=other:" + "e" * 32 + ":1:5:ef73fb8e44"
@@ -242,3 +242,62 @@ def test_the_check_of_the_module(due: Timer) -> None:
     due.write("fault-lvs", "5\nNothing works.\n")
     assert due.call(check) == ["LVM ended with 5 and said: Nothing works.", "1"]
     assert (due.calls, due.read("run/status")) == ([], "")
+
+
+def test_lvm_that_would_refuse_the_merge_leaves_everything(due: Timer) -> None:
+    """Nobody is told that the host rolls back, and /boot stays as it is: LVM is asked before."""
+    due.write("fault-lvconvert-test", "5\n  TEST MODE: Metadata will NOT be updated.\n  Command not permitted.\n  More.\n")
+    due.cut_power_at(1500)
+    due.start()
+    assert (due.phase, due.calls) == ("postponed", [])
+    assert due.reason == "LVM cannot merge vg/root_s and said: Command not permitted."
+    assert not any("rolling back" in line for line in due.log)
+
+
+def test_a_merge_that_is_refused_after_the_restoration(tmp_path: Path, shell: str) -> None:
+    """It says what it has done. A person who accepts the change after all can write to /boot again."""
+    due = make_timer(tmp_path, shell=shell, boot=True)
+    due.term(after=60)
+    due.write("filesystems", f"/dev/x ext4 {due.top}/backup needed ")
+    due.replace_tool("mount", f'echo "mount $*" >>{due.top}/mounts')
+    due.write("fault-lvconvert", "5\n  Disk full.\n")
+    due.at(1500, "kill -TERM $PPID")
+    assert due.start() == STOPPED
+    assert due.phase == "postponed"
+    assert due.reason == (
+        "LVM cannot merge vg/root_s and said: Disk full.; /boot is restored already, so roll back, or make it fit the "
+        "change again"
+    )
+    mounts = [line for line in due.read("mounts").splitlines() if "remount" in line]
+    assert mounts[-1] == f"mount -o remount,rw {due.top}/backup"
+    assert f"mount -o remount,ro {due.top}/backup" in mounts
+
+
+@pytest.mark.parametrize(
+    ("member", "other", "moved"),
+    [
+        ({"moving": "locked"}, {}, "vg/root_s"),
+        ({"pool": "pool"}, {"name": "vg/pool_tdata", "moving": "locked"}, "thin pool vg/pool"),
+        ({"pool": "pool"}, {"name": "vg/pool_tmeta_rimage_0", "moving": "locked"}, "thin pool vg/pool"),
+    ],
+)
+def test_pvmove_is_waited_for(due: Timer, member: dict[str, Any], other: dict[str, Any], moved: str) -> None:
+    due.at(2000, end_lines(due))
+    due.show(root_s=member, x={"name": "vg/x", "uuid": b.lvm_uuid("x"), **other})
+    due.start()
+    assert due.fired_at(2000)
+    assert f"postponed: pvmove moves {moved}" in due.log
+
+
+@pytest.mark.parametrize(
+    ("member", "other"),
+    [
+        ({}, {"name": "vg/pool_tdata", "moving": "locked"}),
+        ({"pool": "pool"}, {"name": "vg/pool_tdata"}),
+        ({"pool": "pool"}, {"name": "vg/pool2_tdata", "moving": "locked"}),
+    ],
+)
+def test_pvmove_of_something_else_delays_nothing(due: Timer, member: dict[str, Any], other: dict[str, Any]) -> None:
+    due.show(root_s=member, x={"name": "vg/x", "uuid": b.lvm_uuid("x"), **other})
+    due.start()
+    assert due.fired_at(560)

@@ -10,6 +10,8 @@ It follows the rule of ``_boot_files.rule``, from the files that ``script`` writ
 from __future__ import annotations
 
 BOOT = r"""
+left=$TAB
+
 # Restores /boot and the ESP from the backup that is mounted at $HERE/backup. Returns 1 if the host could not boot then.
 restore_boot() {
     left=$TAB optional=$TAB mounts=''

@@ -75,8 +75,9 @@ attempt() {
     esac
     step "$FILES_LIMIT" "the check of the files" check_files || return 1
     [ -z "$BACKUP" ] || step "$FILES_LIMIT" "the check of the backup of /boot" with_backup check_backup || return 1
+    step "$CHANGE_LIMIT" "asking LVM whether it can merge" merge_members --test || return 1
     begin_rollback
-    carry_out || { trap - TERM; return 1; }
+    carry_out || { trap stop TERM; return 1; }
     mark_fired "$boot_id"
     reboot_host "the merges are requested, rebooting"
 }
@@ -95,7 +96,15 @@ begin_rollback() {
 carry_out() {
     step "$CHANGE_LIMIT" "recording the rollback on the origins" remember || return
     [ -z "$BACKUP" ] || step "$FILES_LIMIT" "restoring /boot" with_backup restore_boot || return
-    step "$CHANGE_LIMIT" "requesting the merges" request
+    step "$CHANGE_LIMIT" "requesting the merges" merge_members && return
+    [ -z "$BACKUP" ] || reason="$reason; /boot is restored already, so roll back, or make it fit the change again"
+    return 1
+}
+
+# The change was accepted after all, but /boot is restored already: it must be possible to make it fit the change.
+stop() {
+    make_writable
+    exit 143
 }
 
 with_backup() {
@@ -143,11 +152,16 @@ is_requestable() {
     find_volume "$snapshot" && [ -z "$merging" ] && [ "$origin" = "$base" ] && [ "$invalid" != "snapshot invalid" ]
 }
 
-request() {
+# With --test, LVM only checks whether it would merge (lvm(8), seen with 2.03.31: it changes nothing, and refuses the same).
+merge_members() {
     while read -r _ snapshot base; do
         is_requestable || continue
-        tool lvm lvconvert --config "$config" --yes --merge --background "$name" ||
-            { because "LVM cannot merge $name"; return 1; }
+        tool lvm lvconvert --config "$config" "$@" --yes --merge --background "$name" 2>"$SCRATCH/errors" && continue
+        error=nothing
+        while read -r line; do
+            case $line in *"TEST MODE"*) ;; *) error=$line; break ;; esac
+        done <"$SCRATCH/errors"
+        because "LVM cannot merge $name and said: $error" || return
     done <"$HERE/members"
 }
 
@@ -159,7 +173,7 @@ mark_fired() {
 }
 
 tag_timer() {
-    while IFS='|' read -r vg _ name _ _ _ _ _ tags; do
+    while IFS='|' read -r vg _ name _ _ _ _ _ _ _ tags; do
         case "${vg##* },$tags," in
         "$TIMER_GROUP,"*",safepoint.timer.id=$ID,"*)
             tool lvm lvchange --config "$config" --yes --addtag "safepoint.timer.fired=$(tool date +%s)" "$name"

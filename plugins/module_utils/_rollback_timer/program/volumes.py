@@ -31,7 +31,7 @@ choose_way() {
 list_volumes() {
     exec "$HERE/lib/ld" --library-path "$HERE/lib" "$HERE/bin/lvm" lvs --config "$config" \
         --all --noheadings --separator '|' --select "$SELECTION" --options \
-        vg_uuid,lv_uuid,lv_full_name,lv_dm_path,vg_missing_pv_count,origin_uuid,lv_merging,lv_snapshot_invalid,lv_tags \
+        vg_uuid,lv_uuid,lv_full_name,lv_dm_path,vg_missing_pv_count,origin_uuid,lv_merging,lv_snapshot_invalid,pool_lv,lv_allocation_locked,lv_tags \
         >"$volumes" 2>"$volumes.errors"
 }
 
@@ -94,7 +94,7 @@ no_volumes() {
 
 # Reads what LVM shows of the LV with the UUIDs $1 (VG/LV). Returns 1 if it shows none.
 find_volume() {
-    while IFS='|' read -r vg lv name path missing origin merging invalid tags; do
+    while IFS='|' read -r vg lv name path missing origin merging invalid pool moving tags; do
         [ "${vg##* }/$lv" != "$1" ] || return 0
     done <"$volumes"
     return 1
@@ -118,7 +118,7 @@ judge() {
 
 # If LVM does not show the LV of the timer, its files decide.
 judge_timer() {
-    while IFS='|' read -r vg _ _ _ _ _ _ _ tags; do
+    while IFS='|' read -r vg _ _ _ _ _ _ _ _ _ tags; do
         [ "${vg##* }" = "$TIMER_GROUP" ] || continue
         case ",$tags," in
         *",safepoint.timer.set=$NAME,"*)
@@ -145,10 +145,26 @@ judge_member() {
     elif [ "$origin" != "$base" ]; then
         lost="$name is no longer a snapshot of $origin_name"
     else
-        judge_validity
+        judge_move && judge_validity
         return
     fi
     [ "$recorded" != now ] || requested_now=yes
+}
+
+# As _snapset.checks: LVM merges no LV that pvmove has locked. It would merge a thin one while its pool is moved, but stop
+# other LVs.
+judge_move() {
+    moved=
+    [ -z "$moving" ] || moved=$name
+    while IFS='|' read -r vg _ part _ _ _ _ _ _ moving _; do
+        [ "${vg##* }" = "$group" ] && [ -n "$pool$moving" ] || continue
+        case $moving:${part##*/} in
+        ?*:"$pool"_tdata* | ?*:"$pool"_tmeta*) moved="thin pool ${part%/*}/$pool" ;;
+        esac
+    done <"$volumes"
+    [ -n "$moved" ] || return 0
+    reason="pvmove moves $moved"
+    return 1
 }
 
 # LVM would merge an invalid snapshot that is not active.

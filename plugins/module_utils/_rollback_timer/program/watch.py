@@ -27,6 +27,7 @@ check_files() {
 check() {
     make_scratch
     step "$FILES_LIMIT" "the check of the files" check_files && look && judge &&
+        step "$CHANGE_LIMIT" "asking LVM whether it can merge" merge_members --test &&
         { [ -z "$BACKUP" ] || step "$FILES_LIMIT" "the check of the backup of /boot" with_backup check_backup; }
     result=$?
     [ "$result" = 0 ] || echo "$reason"
