@@ -97,6 +97,8 @@ def test_pvmove_of_a_store() -> None:
             refused_in_both_modes({**task, "size": "24MiB"}, "pvmove moves slow/o_s, and LVM has locked it")
             refused_in_both_modes(merged("s"), "pvmove moves slow/o_s, and LVM has locked it")
             refused_in_both_modes(absent("s"), "pvmove moves slow/o_s, and LVM has locked it")
+            for check in (True, False):
+                refused("rollback_timer", {"name": "s", "after": "1h"}, "pvmove moves slow/o_s", check=check)
             lvm_says("Can't resize locked logical volume slow/o_s", "lvextend -l +1 slow/o_s")
             lvm_says("invalid on LV with properties: lv_is_locked", "lvconvert -y -b --merge slow/o_s")
             lvm_says("Can't remove locked logical volume slow/o_s", "lvremove -y slow/o_s")

@@ -14,6 +14,7 @@ from .._names import device_path, generated_names
 from .._snapset.context import host_problems, missing_problems
 from .._snapset.coverage import boot_mounts
 from .._snapset.foreign import foreign_problems
+from .._snapset.lvm_rules import lvm_problems
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
@@ -181,7 +182,9 @@ def _rollback_script(observed: TimerObserved) -> RollbackScript:
         raise Refused(refusal(context.name, "armed"), [*missing_problems(context)], snapset_missing=True)
     _refuse(observed, set_problems(context), snapset_missing=context.set_state in ("rolled_back", "incomplete"))
     plan = plan_merged(context.host_state, Request(name=context.name, state="merged", reserve=AUTO, pool_reserve=AUTO))
-    _refuse(observed, (*boot_problems(context), *_rival_problems(observed)))
+    # The steps of the rollback itself: those of the arming are checked like the steps of every module.
+    refused_by_lvm = lvm_problems(context.host_state, plan.steps)
+    _refuse(observed, (*boot_problems(context), *_rival_problems(observed), *refused_by_lvm))
     return rollback_script(context, plan)
 
 

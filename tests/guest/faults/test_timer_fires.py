@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import lvm
 import storage
+import test_merging
+import test_refused_by_lvm
 from calls import absent, call, merged, ok, present, refused, rolled_back, states
 from timers import (
     ARM,
@@ -123,6 +125,21 @@ def test_renamed_volumes(host: SimulatedHost) -> None:
         lvm.run("lvremove", "-y", "-q", "thick/a_s")
         lvm.run("lvrename", "thick", "moved", "a")
     assert storage.checksums(*ORIGINS) == before
+
+
+def test_pvmove_is_waited_for(host: SimulatedHost) -> None:
+    """LVM would refuse to merge, after /boot was restored."""
+    with test_merging.slow_group() as disk, test_refused_by_lvm.storage_of("slow") as (_good, spare):
+        lvm.run("pvchange", "-q", "-xn", spare)
+        ok("snapset", present("s", "slow/o", size="20MiB"))
+        lvm.run("pvchange", "-q", "-xy", spare)
+        ok("rollback_timer", ARM)
+        with test_refused_by_lvm.moving("o_s", test_refused_by_lvm.SLOW, spare, disk):
+            host.let_time_pass()
+            wait_for_phase("postponed", because="pvmove moves slow/o_s")
+        wait_for_reboot(host)
+        rolled_back_after_reboot(host)
+        remove()
 
 
 def test_the_vg_of_the_timer_is_renamed(host: SimulatedHost) -> None:
