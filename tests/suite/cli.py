@@ -8,7 +8,7 @@
     python3 tests/suite --series faults       # everything that breaks a host on purpose; continues an interrupted run
     python3 tests/suite --series all --list   # list the jobs of a series
     python3 tests/suite --only thin --image bookworm
-    python3 tests/suite --only "look on trixie-uefi" --only "guest 1/2 20"
+    python3 tests/suite --only "look on trixie-uefi" --only "guest 1/3 20"
 
 The table in tests/README.md lists the jobs. Run `make setup` first: the jobs use its environments. Reports (JUnit) and
 logs are written below $SAFEPOINT_RESULTS, in one directory for each job. If user-mode Linux does not work here, a

@@ -222,6 +222,11 @@ def test_root_is_not_rolled_back_without_boot() -> None:
         armed(seen(taken(), saved=(), devices={}))
 
 
+def test_lvm_must_not_refuse_its_merges() -> None:
+    (reason,) = reasons(seen(replace(taken(), locked=True), backup()))
+    assert reason.startswith("pvmove moves vg/root_s, and LVM has locked it")
+
+
 def test_two_timers_of_one_origin_are_refused() -> None:
     other = b.member(ROOT, name="other", set_id=OTHER_ID)
     rival = timer(name="other", set_id=OTHER_ID)
