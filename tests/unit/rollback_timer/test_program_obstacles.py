@@ -246,7 +246,9 @@ def test_the_check_of_the_module(due: Timer) -> None:
 
 def test_lvm_that_would_refuse_the_merge_leaves_everything(due: Timer) -> None:
     """Nobody is told that the host rolls back, and /boot stays as it is: LVM is asked before."""
-    due.write("fault-lvconvert-test", "5\n  TEST MODE: Metadata will NOT be updated.\n  Command not permitted.\n  More.\n")
+    due.write(
+        "fault-lvconvert-test", "5\n  TEST MODE: Metadata will NOT be updated.\n  Command not permitted.\n  More.\n"
+    )
     due.cut_power_at(1500)
     due.start()
     assert (due.phase, due.calls) == ("postponed", [])

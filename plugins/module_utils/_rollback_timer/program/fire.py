@@ -152,7 +152,7 @@ is_requestable() {
     find_volume "$snapshot" && [ -z "$merging" ] && [ "$origin" = "$base" ] && [ "$invalid" != "snapshot invalid" ]
 }
 
-# With --test, LVM only checks whether it would merge (lvm(8), seen with 2.03.31: it changes nothing, and refuses the same).
+# With --test, LVM only checks whether it would merge (lvm(8)). It changes nothing then (seen with 2.03.31).
 merge_members() {
     while read -r _ snapshot base; do
         is_requestable || continue

@@ -29,9 +29,9 @@ choose_way() {
 
 # Becomes LVM, so that `bounded` kills LVM itself. A report can be killed.
 list_volumes() {
+    columns=vg_uuid,lv_uuid,lv_full_name,lv_dm_path,vg_missing_pv_count,origin_uuid,lv_merging,lv_snapshot_invalid
     exec "$HERE/lib/ld" --library-path "$HERE/lib" "$HERE/bin/lvm" lvs --config "$config" \
-        --all --noheadings --separator '|' --select "$SELECTION" --options \
-        vg_uuid,lv_uuid,lv_full_name,lv_dm_path,vg_missing_pv_count,origin_uuid,lv_merging,lv_snapshot_invalid,pool_lv,lv_allocation_locked,lv_tags \
+        --all --noheadings --separator '|' --select "$SELECTION" --options "$columns,pool_lv,lv_allocation_locked,lv_tags" \
         >"$volumes" 2>"$volumes.errors"
 }
 
@@ -151,8 +151,8 @@ judge_member() {
     [ "$recorded" != now ] || requested_now=yes
 }
 
-# As _snapset.checks: LVM merges no LV that pvmove has locked. It would merge a thin one while its pool is moved, but stop
-# other LVs.
+# As _snapset.checks: LVM merges no LV that pvmove has locked. It would merge a thin one while its pool is moved, but
+# stop other LVs.
 judge_move() {
     moved=
     [ -z "$moving" ] || moved=$name
