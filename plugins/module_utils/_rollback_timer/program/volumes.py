@@ -31,7 +31,8 @@ choose_way() {
 list_volumes() {
     columns=vg_uuid,lv_uuid,lv_full_name,lv_dm_path,vg_missing_pv_count,origin_uuid,lv_merging,lv_snapshot_invalid
     exec "$HERE/lib/ld" --library-path "$HERE/lib" "$HERE/bin/lvm" lvs --config "$config" \
-        --all --noheadings --separator '|' --select "$SELECTION" --options "$columns,pool_lv,lv_allocation_locked,lv_tags" \
+        --all --noheadings --separator '|' --select "$SELECTION" \
+        --options "$columns,pool_lv,lv_allocation_locked,lv_tags" \
         >"$volumes" 2>"$volumes.errors"
 }
 
