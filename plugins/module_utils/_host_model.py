@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -232,6 +232,18 @@ class Initramfs:
 
 
 @dataclass(frozen=True)
+class Shutdown:
+    """How the host could go down so that its next boot is not an ordinary one.
+
+    ``hibernation`` is ``allowed`` or ``forbidden`` by this collection; empty if systemd does not run. ``kexec`` is
+    ``loaded`` if the next reboot may start a kernel directly, ``allowed`` if one could still be loaded, else empty.
+    """
+
+    hibernation: Literal["", "allowed", "forbidden"] = ""
+    kexec: Literal["", "allowed", "loaded"] = ""
+
+
+@dataclass(frozen=True)
 class Boot:
     """What the next boot will use. Read only when the root filesystem is to be protected."""
 
@@ -249,7 +261,7 @@ class Host:
     wait for a udev that does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or
     have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to
     the devices in it. ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host.
-    ``host_id`` is a hash of the machine-id, empty if there is none.
+    ``host_id`` is a hash of the machine-id, empty if there is none. ``shutdown`` is how the host could go down.
     """
 
     now: int
@@ -269,6 +281,7 @@ class Host:
     has_ostree: bool = False
     preview: tuple[str, str] | None = None
     boot: Boot | None = None
+    shutdown: Shutdown = Shutdown()
 
     @cached_property
     def table(self) -> MountTable:

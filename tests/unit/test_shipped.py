@@ -21,10 +21,10 @@ FILES = {
     "boot_backup": 66,
     "boot_entry": 59,
     "initramfs_hook": 48,
-    "rollback_timer": 79,
-    "snapset": 58,
+    "rollback_timer": 81,
+    "snapset": 60,
     "snapset_info": 36,
-    "snapshot": 58,
+    "snapshot": 60,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")
