@@ -244,6 +244,19 @@ class Shutdown:
 
 
 @dataclass(frozen=True)
+class Lock:
+    """An encrypted device that the host opens when it boots, and what opens it.
+
+    ``key`` is a key file that is in every initramfs. With ``unknown`` the host may open it by itself, for example with
+    a TPM. With ``person`` somebody must type a passphrase or touch a token. ``reason`` says how that is known.
+    """
+
+    name: str
+    opened_by: Literal["key", "unknown", "person"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Boot:
     """What the next boot will use. Read only when the root filesystem is to be protected."""
 
@@ -262,6 +275,7 @@ class Host:
     have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to
     the devices in it. ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host.
     ``host_id`` is a hash of the machine-id, empty if there is none. ``shutdown`` is how the host could go down.
+    ``locks`` are read only for plans with a reboot, like ``boot``.
     """
 
     now: int
@@ -282,6 +296,7 @@ class Host:
     preview: tuple[str, str] | None = None
     boot: Boot | None = None
     shutdown: Shutdown = Shutdown()
+    locks: tuple[Lock, ...] = ()
 
     @cached_property
     def table(self) -> MountTable:

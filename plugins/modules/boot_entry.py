@@ -52,6 +52,14 @@ options:
   kernel:
     description: Selects the version of the kernel, from the backup of C(/boot). The default is the newest one.
     type: str
+  allow_passphrase:
+    description:
+      - The entry is refused if the host boots from an encrypted device that nothing seems to open without a person.
+        The device has no key file in C(/etc/crypttab), or the initramfs of the backup does not contain the key file, or
+        GRUB asks for the passphrase. With V(true) this is only a warning.
+      - It is always only a warning if the host may open the device by itself, for example with a TPM or clevis.
+    type: bool
+    default: false
   lock_timeout:
     description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
@@ -159,6 +167,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "next_boot": {"type": "bool"},
     "kernel": {"type": "str"},
+    "allow_passphrase": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
 }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .._boot_files.manifest import copies_of, read_manifest
 from .._host.boot import list_initramfs
+from .._host.crypt import read_locks
 from .._host.filesystem import mounted
 from .._host.mounts import persistent_name
 from .._host.reading import read
@@ -69,8 +70,16 @@ def _with_source(observed: EntryObserved, tree: Tree, copies: Path, kernel: str 
         return replace(observed, kernels=kernels)
     chosen = matching[-1]
     size = tree.entries[chosen.kernel].size + tree.entries[chosen.initramfs].size
-    kind = initramfs_kind(list_initramfs(str(copies / chosen.initramfs)) or ())
-    return replace(observed, kernels=kernels, source=Source(chosen, kind, size))
+    listing = list_initramfs(str(copies / chosen.initramfs))
+    context = observed.context
+    host = context.host_state.host
+    host = replace(host, locks=read_locks(host, lambda: {chosen.version: listing}))
+    return replace(
+        observed,
+        context=replace(context, host_state=replace(context.host_state, host=host)),
+        kernels=kernels,
+        source=Source(chosen, initramfs_kind(listing or ()), size),
+    )
 
 
 def _environment_mount(host_state: HostState, grub: Grub | None) -> Mount | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import Refused
+from .._snapset.locks import passphrase_problems, reboot_warnings
 from .._snapset.sizes import format_bytes
 from .._steps import StepsPlan
 from .checks import entry_problems, grub_problems
@@ -75,12 +76,17 @@ def _removal(observed: EntryObserved) -> Iterator[Step]:
         yield RemoveEntry(one.place)
 
 
-def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot: bool | None) -> StepsPlan:
+def plan_entry_present(
+    observed: EntryObserved, *, kernel: str | None, next_boot: bool | None, allow_passphrase: bool = False
+) -> StepsPlan:
     """Return the steps to an entry that shows the snapset. Raises Refused with every reason that prevents it.
 
-    ``next_boot`` selects the entry for the next boot, or undoes that; None keeps the choice.
+    ``next_boot`` selects the entry for the next boot, or undoes that; None keeps the choice. With ``allow_passphrase``
+    a preview boot may need a person.
     """
-    _refuse(observed, _problems(observed, next_boot=bool(next_boot)))
+    refused = () if allow_passphrase else passphrase_problems(observed.host_state)
+    advice = ". If somebody will be at the console during the preview boot, use allow_passphrase: true"
+    _refuse(observed, (*_problems(observed, next_boot=bool(next_boot)), *(f"{one}{advice}" for one in refused)))
     instance, backup, grub = observed.context.instance, observed.context.bound, observed.grub
     if instance is None or backup is None or grub is None:
         return StepsPlan((), entry_view(observed))  # Cannot happen: refused above.
@@ -96,7 +102,8 @@ def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot
         chosen = False
     if wanted != chosen:
         steps.append(ChooseNextBoot(observed.editor, grub.environment_path, entry, unset=not wanted))
-    return StepsPlan(tuple(steps), {**after, "state": "present", "next_boot": wanted})
+    after = {**after, "state": "present", "next_boot": wanted}
+    return StepsPlan(tuple(steps), after, reboot_warnings(observed.host_state))
 
 
 def _problems(observed: EntryObserved, *, next_boot: bool) -> Iterator[str]:

@@ -14,6 +14,7 @@ from .._names import device_path, generated_names
 from .._snapset.context import host_problems, missing_problems
 from .._snapset.coverage import boot_mounts
 from .._snapset.foreign import foreign_problems
+from .._snapset.locks import passphrase_problems, reboot_warnings
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
@@ -86,7 +87,7 @@ def plan_armed(observed: TimerObserved, request: TimerRequest) -> StepsPlan:
     """
     if observed.is_current(request):
         return StepsPlan((), set_timer_view(observed))
-    _refuse(observed, (*_problems(observed), *_target_problems(observed, request)))
+    _refuse(observed, (*_problems(observed), *_request_problems(observed, request)))
     rollback = _rollback_script(observed)
     found = observed.watching
     return _set_time(observed, request, found) if found else _create(observed, request, rollback)
@@ -136,7 +137,8 @@ def _create(observed: TimerObserved, request: TimerRequest, rollback: RollbackSc
         Retag(purpose="seal", volumes=(place.full_name,), add=(TIMER_READY,)),
         StartUnit(name, unit(name, place.full_name, place.device, observed.serial), observed.serial),
     )
-    return StepsPlan(steps, _armed_view(observed, request, place.vg, place.name))
+    view = _armed_view(observed, request, place.vg, place.name)
+    return StepsPlan(steps, view, reboot_warnings(observed.host_state))
 
 
 def _armed_view(observed: TimerObserved, request: TimerRequest, vg: str, volume: str) -> dict[str, Any]:
@@ -166,12 +168,15 @@ def _problems(observed: TimerObserved) -> Iterator[str]:
     yield from (f"the program {name} is missing: install it" for name in observed.missing_tools)
 
 
-def _target_problems(observed: TimerObserved, request: TimerRequest) -> Iterator[str]:
+def _request_problems(observed: TimerObserved, request: TimerRequest) -> Iterator[str]:
     if observed.systemd and request.boots and not observed.target:
         yield (
             "failed_boots: the default target of systemd is not active now, so every boot would count as failed: see "
             "systemctl get-default and systemctl list-jobs, or use failed_boots: 0"
         )
+    if not request.allow_passphrase:
+        for problem in passphrase_problems(observed.host_state):
+            yield f"{problem}. If somebody will be there after the reboot of the timer, use allow_passphrase: true"
 
 
 def _rollback_script(observed: TimerObserved) -> RollbackScript:

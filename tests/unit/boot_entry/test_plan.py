@@ -34,7 +34,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.plan imp
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.steps import AddToMenu, WriteEntry
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Lock, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
 
@@ -50,6 +50,7 @@ def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
     host_state = b.host_state([ROOT, taken(), backup()], mounts={"/": ROOT})
     devices = {**host_state.host.devices, (254, 2): BlockDevice("vda2")}
     host_state = b.mounting(host_state, BOOT, devices=MappingProxyType(devices))
+    host_state = replace(host_state, host=replace(host_state.host, locks=more.pop("locks", ())))
     values: dict[str, Any] = {
         "editor": "grub-editenv",
         "environment_mount": BOOT,
@@ -209,3 +210,12 @@ def test_what_an_interrupted_run_has_left_goes_too() -> None:
 
 def test_nothing_to_take_away() -> None:
     assert plan_entry_absent(seen()) == StepsPlan((), entry_view(seen()))
+
+
+def test_a_preview_boot_that_needs_a_person() -> None:
+    locks = (Lock("pv", "person", "/etc/crypttab has no key file for it"),)
+    assert "allow_passphrase: true" in reasons(seen(locks=locks))[0]
+    plan = plan_entry_present(seen(locks=locks), kernel=None, next_boot=True, allow_passphrase=True)
+    assert names(plan)[-1] == "choose_for_next_boot"
+    assert len(plan.warnings) == 1
+    assert len(present(seen(locks=(Lock("pv", "unknown", "clevis"),))).warnings) == 1

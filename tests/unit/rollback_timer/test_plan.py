@@ -14,7 +14,7 @@ import situations
 from backups import ROOT, TREE, backup, host, taken
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Initramfs, Lock
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.observed import TimerObserved, TimerRequest
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.plan import (
     plan_armed,
@@ -51,7 +51,9 @@ def seen(*volumes: Any, **more: Any) -> TimerObserved:
         "devices": {"/boot": ("/dev/disk/by-uuid/1", "")},
         **more,
     }
-    return TimerObserved(snapset_context(host(*(volumes or (taken(), backup()))), "s"), **values)
+    one = host(*(volumes or (taken(), backup())))
+    one = replace(one, host=replace(one.host, locks=values.pop("locks", ())))
+    return TimerObserved(snapset_context(one, "s"), **values)
 
 
 def running(*volumes: Any, status: TimerStatus | None = STATUS, **more: Any) -> TimerObserved:
@@ -240,3 +242,20 @@ def test_disarmed_is_without_unit_and_without_volume() -> None:
     assert names(plan_disarmed(seen(taken(), has_unit=True))) == ["stop_timer"]
     nothing = replace(seen(), context=snapset_context(b.host_state([ROOT]), "s"))
     assert plan_disarmed(nothing) == StepsPlan((), set_timer_view(nothing))
+
+
+def test_a_host_that_needs_a_person_to_boot() -> None:
+    """Also before the snapset is taken, so that nothing is changed for a timer that will be refused."""
+    locks = (Lock("pv", "person", "/etc/crypttab has no key file for it"),)
+    (reason,) = reasons(seen(locks=locks))
+    assert "pv, and needs a person for it: /etc/crypttab has no key file" in reason
+    assert "allow_passphrase: true" in reason
+    assert "allow_passphrase: true" in reasons(seen(ROOT, locks=locks))[0]
+    plan = armed(seen(locks=locks), allow_passphrase=True)
+    assert names(plan) == CREATION
+    assert len(plan.warnings) == 1
+
+
+def test_what_cannot_be_known_is_a_warning() -> None:
+    (warning,) = armed(seen(locks=(Lock("pv", "unknown", "/etc/crypttab has tpm2-device=auto"),))).warnings
+    assert "cannot be known" in warning

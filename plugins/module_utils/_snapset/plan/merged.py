@@ -15,6 +15,7 @@ from ..checks import ambiguity_problems
 from ..copies import copy_problems
 from ..foreign import foreign_problems
 from ..instances import SnapsetLookup, instances
+from ..locks import reboot_warnings
 from ..result import MemberView, View, view_of
 from ..sizes import AUTO, format_bytes, used_bytes
 from ..state import Instance, Member, SetState, cannot_overflow, member_state
@@ -54,7 +55,6 @@ def plan_merged(host_state: HostState, request: Request) -> Plan:
     allocations = [d for member in request_now for d in _headroom(host_state, request, member)]
     # The reserve does not count here: a merge frees the whole store, and a reserve must not block a rollback.
     reasons += room_problems(host_state, allocations, None, parameters="min_headroom")
-    reasons += kexec_problems(host_state, current)
     if reasons:
         raise Refused(request.refusal, reasons)
     follow_up = _follow_up(host_state, current)
@@ -71,6 +71,7 @@ def plan_merged(host_state: HostState, request: Request) -> Plan:
         after=after,
         instance=current,
         must_start=tuple(member.origin_key for member in follow_up.stale if member.origin_key),
+        warnings=reboot_warnings(host_state),
     )
 
 
@@ -116,6 +117,7 @@ def _blocking_problems(host_state: HostState, request: Request, current: Instanc
         # Report also what blocks the way out that was just suggested.
         yield from removal_problems(host_state, lost_members_of(current) if current.rollback_started else current)
     yield from (problem for member in current.members for problem in _member_problems(member))
+    yield from kexec_problems(host_state, current)
 
 
 def _can_accept_loss(current: Instance) -> bool:
