@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DeviceNumber = tuple[int, int]
 
@@ -26,6 +26,8 @@ _NETWORK = (
 )
 # Their content is in other filesystems, or on disks without being a block device's own: not the network.
 _LOCAL = ("overlay", "zfs", "bcachefs", "btrfs", "ubifs", "jffs2")
+# The device-mapper UUIDs of cryptsetup begin so (lib/libdevmapper.c).
+_ENCRYPTED = "CRYPT-"
 # Filesystems that cannot be written, whoever mounts them.
 _IMAGES = ("squashfs", "erofs", "iso9660", "cramfs", "romfs")
 
@@ -319,3 +321,14 @@ class Host:
         """The filesystem that is mounted at ``path`` and seen there, or None. A waiting automount does not count."""
         mount = self.table.at(self.resolved(path))
         return None if mount is None or mount.is_automount else mount
+
+    def encrypted_below(self, devices: Sequence[DeviceNumber]) -> tuple[str, ...]:
+        """The names of the encrypted devices among ``devices`` and all that is below them, each once."""
+        found, waiting = {}, list(devices)
+        while waiting:
+            device = self.devices.get(waiting.pop())
+            if device is not None:
+                waiting += device.slaves
+                if device.dm_uuid.startswith(_ENCRYPTED):
+                    found[device.dm_name] = device
+        return tuple(found)

@@ -18,9 +18,9 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # If a number grows, give the reason in the commit.
 FILES = {
-    "boot_backup": 66,
-    "boot_entry": 61,
-    "initramfs_hook": 48,
+    "boot_backup": 69,
+    "boot_entry": 62,
+    "initramfs_hook": 49,
     "rollback_timer": 83,
     "snapset": 62,
     "snapset_info": 36,

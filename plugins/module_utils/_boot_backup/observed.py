@@ -37,7 +37,8 @@ class BootObserved:
     ``rooms`` has the free space by mountpoint. ``restoring`` has, by backup ID, the mountpoints on which a restoration
     has started. ``held`` has, by mountpoint, the backup ID for which it is kept read-only. ``entries`` are the names of
     the snapsets that have an entry in the boot menu. ``ignore`` are the mountpoints that a new backup leaves out.
-    ``machine`` is the architecture of the host (uname(2)).
+    ``machine`` is the architecture of the host (uname(2)). ``keys`` are the kernels whose initramfs contains key files,
+    read only if there is a VG that is not encrypted. ``allow_unencrypted`` lets them be copied to such a VG.
     """
 
     context: SnapsetContext
@@ -51,6 +52,8 @@ class BootObserved:
     entries: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     machine: str = ""
+    keys: tuple[str, ...] = ()
+    allow_unencrypted: bool = False
 
     @property
     def host_state(self) -> HostState:

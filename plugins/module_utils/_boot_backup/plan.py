@@ -12,11 +12,12 @@ from .._boot_files.firmware import may_refuse, variables_to_write
 from .._boot_files.rule import spelled_as
 from .._boot_files.tree import digest_of, workspace
 from .._errors import Refused
-from .._snapset.coverage import unsaved_problems
+from .._snapset.coverage import boot_mounts, unsaved_problems
 from .._snapset.foreign import foreign_problems
 from .._snapset.sizes import format_bytes
-from .._snapset.steps import Remove, Retag
+from .._snapset.steps import Retag, removal_of
 from .._snapset.tags import BOOT_RESTORED, boot_seal
+from .._snapset.volumes import is_encrypted
 from .._steps import StepsPlan
 from .backups import is_rolled_back, plan_new, present_problems, removal_problems, restore_problems
 from .loaders import loader_problems
@@ -79,15 +80,32 @@ def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
     loaders = loader_problems(observed.present, observed.machine)
     _refuse(context, "present", (*unsaved, *_entry_problems(observed), *_tool_problems(observed), *loaders))
     new = plan_new(context, observed.present, vg)
+    _refuse(context, "present", _secret_problems(observed, new.place.vg))
     digest = digest_of(observed.present, observed.firmware)
     steps = (
-        *([Remove.of(backup.volume for backup in context.backups)] if context.backups else []),
+        *removal_of([backup.volume for backup in context.backups]),
         new.place.step("backup", new.tags.to_tags()),
         SaveBoot(new.place.device, observed.present, observed.firmware, new.inodes),
         Retag(purpose="seal", volumes=(new.place.full_name,), add=(boot_seal(digest),)),
     )
     place = {"vg": new.place.vg, "volume": new.place.name, "size": new.place.size}
     return StepsPlan(steps, {**_absent_backup(context.name), "state": "present", **place})
+
+
+def _secret_problems(observed: BootObserved, vg: str) -> Iterator[str]:
+    """Why the backup would store in ``vg`` in plain text what is encrypted, or what opens encrypted devices."""
+    host_state = observed.host_state
+    if observed.allow_unencrypted or is_encrypted(host_state, vg):
+        return
+    advice = f"VG {vg} is not: choose an encrypted VG (vg), or accept that with allow_unencrypted: true"
+    for mount in boot_mounts(host_state, observed.ignore):
+        if host_state.host.encrypted_below(mount.devices):
+            yield f"{mount.mountpoint} is encrypted, but {advice}"
+    if observed.keys:
+        yield (
+            f"the initramfs of {', '.join(observed.keys)} contains a key file of an encrypted device, and must be "
+            f"copied to an encrypted VG, but {advice}"
+        )
 
 
 def _is_up_to_date(observed: BootObserved) -> bool:
@@ -231,7 +249,8 @@ def _absent(observed: BootObserved, _vg: str | None) -> StepsPlan:
         left_alone = foreign_problems(context.host_state, context.name, kind="boot")
         return StepsPlan((), backup_view(observed), tuple(left_alone))
     undone = [step for backup in context.backups for step in _undo(observed, backup)]
-    return StepsPlan((*undone, Remove.of(backup.volume for backup in context.backups)), _absent_backup(context.name))
+    removal = removal_of([backup.volume for backup in context.backups])
+    return StepsPlan((*undone, *removal), _absent_backup(context.name))
 
 
 def _unfinished_problems(observed: BootObserved) -> Iterator[str]:

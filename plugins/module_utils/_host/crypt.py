@@ -20,13 +20,13 @@ from .references import words_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from .._host_model import BlockDevice, Host
+    from .._host_model import Host
 
 Listings = dict[str, "list[str] | None"]
 """The files in each initramfs, by kernel; None if they cannot be listed."""
 
-# Of device-mapper UUIDs of cryptsetup (lib/libdevmapper.c).
-_ENCRYPTED = "CRYPT-"
+# Where cryptsetup-initramfs of Debian and systemd put key files.
+_KEY_FILE = re.compile(r"(cryptroot/keyfiles|etc/cryptsetup-keys\.d)/.")
 _NO_KEY = ("", "none", "-")
 # Options of crypttab(5) with which the host needs no passphrase, or may need none.
 _BY_ITSELF = ("tpm2-device=", "keyscript=")
@@ -37,11 +37,9 @@ _CLEVIS = re.compile(r"(.*/)?bin/clevis(-luks-\S+)?")
 
 def read_locks(host: Host, listings: Callable[[], Listings] = list_each_initramfs) -> tuple[Lock, ...]:
     """Return the encrypted devices below / and /boot. Takes seconds if there are any. Raises OSError."""
-    root, boot = ([*_encrypted_below(host, path)] for path in ("/", "/boot"))
-    grub = [
-        Lock(name, "person", "GRUB asks for its passphrase before it can read /boot") for name in dict.fromkeys(boot)
-    ]
-    others = [name for name in dict.fromkeys(root) if name not in boot]
+    root, boot = (_encrypted_below(host, path) for path in ("/", "/boot"))
+    grub = [Lock(name, "person", "GRUB asks for its passphrase before it can read /boot") for name in boot]
+    others = [name for name in root if name not in boot]
     if not others:
         return tuple(grub)
     lines = dict(_crypttab(read("/etc/crypttab")))
@@ -49,15 +47,23 @@ def read_locks(host: Host, listings: Callable[[], Listings] = list_each_initramf
     return (*grub, *(_lock(name, lines.get(name), words, found) for name in others))
 
 
-def _encrypted_below(host: Host, path: str) -> Iterator[str]:
+def _encrypted_below(host: Host, path: str) -> tuple[str, ...]:
     mount = host.lies_on(path)
-    waiting = list(mount.devices) if mount is not None else []
-    while waiting:
-        device: BlockDevice | None = host.devices.get(waiting.pop())
-        if device is not None:
-            waiting += device.slaves
-            if device.dm_uuid.startswith(_ENCRYPTED):
-                yield device.dm_name
+    return host.encrypted_below(mount.devices) if mount is not None else ()
+
+
+def kernels_with_keys() -> tuple[str, ...]:
+    """Return the kernels whose initramfs contains a key file of an encrypted device. Takes seconds. Raises OSError."""
+    keys = [key for _name, (key, _options) in _crypttab(read("/etc/crypttab")) if _is_file(key)]
+    return tuple(
+        kernel
+        for kernel, lines in list_each_initramfs().items()
+        if any(_KEY_FILE.match(_path(line)) or f"/{_path(line)}" in keys for line in lines or ())
+    )
+
+
+def _is_file(key: str) -> bool:
+    return key.startswith("/") and not key.startswith("/dev/")
 
 
 def _crypttab(text: str) -> Iterator[tuple[str, tuple[str, list[str]]]]:
@@ -104,7 +110,7 @@ def _by_itself(options: Sequence[str], words: Sequence[str], listings: Mapping[s
 def _has_key(lines: Sequence[str], name: str, key: str) -> bool:
     """Whether an initramfs contains the key file: under the names of cryptsetup-initramfs, systemd, or its own."""
     names = [f"cryptroot/keyfiles/{name}.key", f"etc/cryptsetup-keys.d/{name}.key"]
-    if key.startswith("/") and not key.startswith("/dev/"):
+    if _is_file(key):
         names.append(key.lstrip("/"))
     return any(_path(line) in names for line in lines)
 

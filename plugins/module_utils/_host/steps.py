@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Steps that keep a host with pending merges from any boot but an ordinary one. Private to this collection.
+"""Steps on the host that several packages use: forbid hibernation and kexec, erase an LV. Private to this collection.
 
 After hibernation the initramfs activates the origins, which starts the merges, and then the old kernel continues with
 what it knew of their filesystems. A kernel that is started by kexec is one of the change, without the modules on /.
@@ -9,9 +9,15 @@ what it knew of their filesystems. A kernel that is started by kexec is one of t
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import struct
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._errors import error_text
 from .._paths import KEXEC_DISABLED, KEXEC_LIMIT, NO_HIBERNATION
 from .._settings import NO_HIBERNATION_TEXT
 from .._steps import HostStep
@@ -20,6 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._steps import Runner
+
+
+# The request of ioctl(2) that makes the kernel write zeros, by the device itself if it can (linux/fs.h).
+_BLKZEROOUT = 0x127F
+_AT_ONCE = 16 * 1024 * 1024
+# In seconds. A device that takes longer for the few hundred megabytes of an auxiliary LV is in trouble.
+_ERASE_TIMEOUT = 120
 
 
 class _UntilReboot(HostStep):
@@ -71,6 +84,43 @@ class ForbidKexec(_UntilReboot):
     def carry_out(self, _runner: Runner) -> None:
         """Forbid it. Raises OSError."""
         forbid_kexec()
+
+
+@dataclass(frozen=True)
+class Erase(HostStep):
+    """Overwrite auxiliary LVs with zeros: ``volumes`` are VG/LV, with their paths. Other LVs will get their blocks."""
+
+    volumes: tuple[tuple[str, str], ...]
+
+    def render(self) -> Mapping[str, Any]:
+        """The step for the result ``planned``."""
+        return {"step": "erase", "volumes": [name for name, _path in self.volumes]}
+
+    def carry_out(self, runner: Runner) -> None:
+        """Overwrite them. A failure is a warning, because they are removed next."""
+        for name, path in self.volumes:
+            try:
+                erase(path)
+            except OSError as error:
+                runner.warn(
+                    f"{name} could not be overwritten before it was removed ({error_text(error)}), so what was in it "
+                    "can be read in LVs that get its blocks"
+                )
+
+
+def erase(path: str) -> None:
+    """Overwrite a block device with zeros. Raises OSError, also if it is in use or takes too long."""
+    end = time.monotonic() + _ERASE_TIMEOUT
+    descriptor = os.open(path, os.O_WRONLY | os.O_EXCL)
+    try:
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        for start in range(0, size, _AT_ONCE):
+            if time.monotonic() > end:
+                raise OSError(errno.ETIMEDOUT, f"it took more than {_ERASE_TIMEOUT} s", path)
+            fcntl.ioctl(descriptor, _BLKZEROOUT, struct.pack("QQ", start, min(_AT_ONCE, size - start)))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def forbid_hibernation() -> None:

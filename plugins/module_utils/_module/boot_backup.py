@@ -34,6 +34,7 @@ class BootBackupCase(KeptCase[BootObserved]):
         self._name, self.state, self._vg = params["name"], params["state"], params["vg"]
         check("name", set_name_problem(self._name))
         check("vg", None if self._vg is None else name_problem(self._vg, "a VG"))
+        self._allow_unencrypted = params["allow_unencrypted"]
         self._ignore = mountpoints_parameter(params, "ignore_uncovered")
         self.title = f"the backup of /boot for {self._name}"
         self.refusal = refusal(self._name, self.state)
@@ -41,7 +42,13 @@ class BootBackupCase(KeptCase[BootObserved]):
     def observe(self, host_state: HostState) -> BootObserved:
         """The snapset, its backups, and the boot filesystems. Raises FilesFailed, Refused, OSError."""
         entries = [entry.name for entry in complete_entries()] if self.state == "present" else []
-        return observe(snapset_context(host_state, self._name), entries, state=self.state, ignore=self._ignore)
+        return observe(
+            snapset_context(host_state, self._name),
+            entries,
+            state=self.state,
+            ignore=self._ignore,
+            allow_unencrypted=self._allow_unencrypted,
+        )
 
     def plan(self, observed: BootObserved) -> StepsPlan:
         """The plan. Raises Refused."""

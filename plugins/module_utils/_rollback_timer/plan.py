@@ -18,7 +18,7 @@ from .._snapset.locks import passphrase_problems, reboot_warnings
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
-from .._snapset.steps import Remove, Retag
+from .._snapset.steps import Retag, removal_of
 from .._snapset.tags import TIMER_READY, TimerTags
 from .._snapset.timers import armed_timers
 from .._snapset.volumes import plan_volume
@@ -76,8 +76,7 @@ def plan_disarmed(observed: TimerObserved) -> StepsPlan:
 def _removal(observed: TimerObserved) -> Iterator[Step]:
     if observed.has_unit:
         yield StopUnit(observed.context.name)
-    if observed.timers:
-        yield Remove.of(timer.volume for timer in observed.timers)
+    yield from removal_of([timer.volume for timer in observed.timers])
 
 
 def plan_armed(observed: TimerObserved, request: TimerRequest) -> StepsPlan:

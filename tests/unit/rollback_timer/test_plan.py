@@ -28,6 +28,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps impor
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import TIMER_READY, TimerTags
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
 
+REMOVAL = ["unseal", "erase", "remove"]
 REQUEST = TimerRequest(after=1800, spread=180, boots=0)
 STATUS = TimerStatus("t1", "watching", b.NOW + 1900, after=1800, spread=180, boots=0)
 CREATION = ["create_timer", "write_timer", "seal", "start_timer"]
@@ -148,7 +149,8 @@ def test_only_the_tags_that_differ_are_written() -> None:
     ],
 )
 def test_any_other_one_is_replaced(found: TimerObserved) -> None:
-    assert names(armed(found)) == ["stop_timer", "remove", *CREATION]
+    unseal = ["unseal"] if any(TIMER_READY in one.volume.tags for one in found.timers) else []
+    assert names(armed(found)) == ["stop_timer", *unseal, "erase", "remove", *CREATION]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +240,7 @@ def test_two_timers_of_one_origin_are_refused() -> None:
 
 
 def test_disarmed_is_without_unit_and_without_volume() -> None:
-    assert names(plan_disarmed(seen(taken(), timer(), has_unit=True))) == ["stop_timer", "remove"]
+    assert names(plan_disarmed(seen(taken(), timer(), has_unit=True))) == ["stop_timer", *REMOVAL]
     assert names(plan_disarmed(seen(taken(), has_unit=True))) == ["stop_timer"]
     nothing = replace(seen(), context=snapset_context(b.host_state([ROOT]), "s"))
     assert plan_disarmed(nothing) == StepsPlan((), set_timer_view(nothing))

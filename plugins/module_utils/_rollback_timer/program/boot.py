@@ -73,7 +73,7 @@ choose_device() {
 # fs/namespace.c of Linux 6.1). So a tmpfs is mounted between. A bind mount would not do: a mount on it also appears at
 # its source.
 mount_boot() {
-    tool mkdir -p "$3" && tool mount -t tmpfs none "$3" && mounts="$3 $mounts" &&
+    tool mkdir -p -m 755 "$3" && tool mount -t tmpfs none "$3" && mounts="$3 $mounts" &&
         tool mount -t "$2" "$1" "$3" && mounts="$3 $mounts" && tool mount -o remount,rw "$3"
 }
 
@@ -236,7 +236,7 @@ unstage() {
 }
 
 restore_directory() {
-    out_of_the_way "$1" && tool mkdir -- "$1"
+    out_of_the_way "$1" && tool mkdir -m 755 -- "$1"
 }
 
 restore_link() {

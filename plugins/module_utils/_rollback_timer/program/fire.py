@@ -102,7 +102,7 @@ carry_out() {
 # As _host.steps does for the modules. A failure must not prevent the rollback: nothing else leads to such a boot
 # while this program reboots the host.
 forbid_other_boots() {
-    { tool mkdir -p "${NO_HIBERNATION%/*}" && echo "$NO_HIBERNATION_TEXT" >"$NO_HIBERNATION"; } ||
+    (umask 022 && tool mkdir -p "${NO_HIBERNATION%/*}" && echo "$NO_HIBERNATION_TEXT" >"$NO_HIBERNATION") ||
         say "cannot forbid hibernation"
     unload_kexec
     if [ -e "$KEXEC_LIMIT" ]; then
