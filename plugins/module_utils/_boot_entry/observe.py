@@ -18,7 +18,7 @@ from .._host.reading import read
 from .entries import kernels_in
 from .grub import BOOT
 from .image import initramfs_kind
-from .installed import bls_files, entries, grub_editor, is_intact, read_grub
+from .installed import entries, grub_editor, is_intact, read_grub
 from .observed import EntryObserved, Source
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ def observe(context: SnapsetContext, *, state: str, kernel: str | None) -> Entry
         found=found,
         intact=frozenset(one.set_id for one in found if is_intact(one)),
         sizes={one.set_id: sum(path.stat().st_size for path in one.place.iterdir()) for one in found},
-        bls_files=frozenset(bls_files()),
         boot_free=room.f_bavail * room.f_frsize if room else None,
         boot_read_only=bool(room and room.f_flag & os.ST_RDONLY),
         boot_device=persistent_name(mount.source) if mount else "",

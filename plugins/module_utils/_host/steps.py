@@ -99,13 +99,19 @@ class Erase(HostStep):
     def carry_out(self, runner: Runner) -> None:
         """Overwrite them. A failure is a warning, because they are removed next."""
         for name, path in self.volumes:
-            try:
-                erase(path)
-            except OSError as error:
+            if problem := _erase_problem(path):
                 runner.warn(
-                    f"{name} could not be overwritten before it was removed ({error_text(error)}), so what was in it "
-                    "can be read in LVs that get its blocks"
+                    f"{name} could not be overwritten before it was removed ({problem}), so what was in it can be read "
+                    "in LVs that get its blocks"
                 )
+
+
+def _erase_problem(path: str) -> str:
+    try:
+        erase(path)
+    except OSError as error:
+        return error_text(error)
+    return ""
 
 
 def erase(path: str) -> None:

@@ -22,7 +22,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import (
     Grub,
     InstalledEntry,
-    bls_path,
     entry_id,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.menu import custom_part
@@ -57,7 +56,6 @@ def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
         "found": (),
         "intact": frozenset(),
         "sizes": {},
-        "bls_files": frozenset(),
         "boot_free": 200 * b.MIB,
         "boot_read_only": False,
         "boot_device": "/dev/disk/by-uuid/12-34",
@@ -112,15 +110,6 @@ def test_an_entry_is_written_added_and_chosen() -> None:
     assert (write.kernel, write.device) == (KERNEL, "/dev/mapper/vg-safepoint_boot_s")
     assert "--set=root 12-34" in add.part
     assert "root=/dev/mapper/vg-root_s ro" in add.part
-    assert add.bls is None
-
-
-def test_where_grub_reads_files_of_their_own() -> None:
-    grub = replace(GRUB, menu=MENU.replace('"0"', '"${saved_entry}"'), entries=("x",), environment={"saved_entry": "x"})
-    (add,) = (step for step in present(seen(grub, boot_device="")).steps if isinstance(step, AddToMenu))
-    assert add.bls is not None
-    assert add.bls[0] == bls_path(b.SET_ID)
-    assert "menuentry" not in add.part
 
 
 def test_one_that_is_whole_stays() -> None:
@@ -196,9 +185,9 @@ def test_what_others_have_chosen_is_not_overruled() -> None:
 
 
 def test_absent_takes_everything_away_the_choice_first() -> None:
-    plan = plan_entry_absent(with_entry(chosen=True, bls_files=frozenset({bls_path(b.SET_ID).name})))
-    assert names(plan) == ["take_back_choice", "take_from_menu", "take_from_menu", "remove_files"]
-    assert [step.render()["menu"] for step in plan.steps[1:3]] == ["/boot/grub/custom.cfg", str(bls_path(b.SET_ID))]
+    plan = plan_entry_absent(with_entry(chosen=True))
+    assert names(plan) == ["take_back_choice", "take_from_menu", "remove_files"]
+    assert plan.steps[1].render()["menu"] == "/boot/grub/custom.cfg"
     assert plan.after["state"] == "absent"
 
 

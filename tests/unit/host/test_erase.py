@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -38,7 +39,7 @@ def zeroed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         assert request == 0x127F
         found.append(struct.unpack("QQ", argument))
 
-    monkeypatch.setattr(steps.fcntl, "ioctl", ioctl)
+    monkeypatch.setattr("fcntl.ioctl", ioctl)
     return found
 
 
@@ -52,8 +53,8 @@ def device(tmp_path: Path) -> Path:
 
 
 def carry_out(*paths: Any) -> list[str]:
-    runner: Any = Runner()
-    steps.Erase(tuple((f"vg/{path.name}", str(path)) for path in paths)).carry_out(runner)
+    runner = Runner()
+    steps.Erase(tuple((f"vg/{path.name}", str(path)) for path in paths)).carry_out(cast("Any", runner))
     return runner.warnings
 
 
@@ -74,7 +75,7 @@ def test_a_failure_is_a_warning_and_the_others_are_overwritten(
 
 def test_it_ends(device: Path, zeroed: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter((0.0, 1.0, 1000.0))
-    monkeypatch.setattr(steps.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(steps, "time", SimpleNamespace(monotonic=lambda: next(moments)))
     (warning,) = carry_out(device)
     assert "it took more than 120 s" in warning
     assert len(zeroed) == 1
