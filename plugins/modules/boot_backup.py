@@ -65,6 +65,12 @@ options:
         contains a key file of an encrypted device. With V(true) it is made all the same.
     type: bool
     default: false
+  only_undo:
+    description:
+      - With V(true), V(present) undoes a restoration that has started, but never makes a backup. Use it after a request
+        of the merges that failed, because somebody may have removed the snapset meanwhile.
+    type: bool
+    default: false
   lock_timeout:
     description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
@@ -191,6 +197,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "vg": {"type": "str"},
     "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
     "allow_unencrypted": {"type": "bool", "default": False},
+    "only_undo": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
 }
 

@@ -29,22 +29,13 @@ if TYPE_CHECKING:
 
     from .._model import HostState
     from .._snapset.context import BootBackup, SnapsetContext
+    from .observed import BackupRequest
 
 
-def observe(
-    context: SnapsetContext,
-    entries: Sequence[str],
-    *,
-    state: str,
-    ignore: tuple[str, ...] = (),
-    allow_unencrypted: bool = False,
-) -> BootObserved:
+def observe(context: SnapsetContext, entries: Sequence[str], *, state: str, request: BackupRequest) -> BootObserved:
     """Return all that the plan for ``state`` depends on; ``entries`` are the names of snapsets with a boot entry.
 
-    ``ignore`` are the mountpoints that a new backup leaves out. What a backup has is restored in any case.
-    ``allow_unencrypted`` allows a backup with secrets in a VG that is not encrypted.
-
-    Raises FilesFailed, Refused, OSError.
+    What a backup has is restored in any case, whatever the ``request`` is. Raises FilesFailed, Refused, OSError.
     """
     restoring = {backup.tags.set_id: _restoring(backup) for backup in context.backups}
     observed = BootObserved(
@@ -52,14 +43,18 @@ def observe(
         restoring=restoring,
         held={one: holder for one in BOOT_MOUNTPOINTS if (holder := holder_of(one))},
         entries=tuple(entries),
-        ignore=ignore,
+        request=request,
     )
     backup = _read_from(context, state)
-    if state == "absent" or (state == "present" and context.bound is not None and context.is_taken):
+    if (
+        request.only_undo
+        or state == "absent"
+        or (state == "present" and context.bound is not None and context.is_taken)
+    ):
         return observed
     if state == "restored" and backup is None:
         return observed
-    mounts = boot_mounts(context.host_state, ignore if state == "present" else ())
+    mounts = boot_mounts(context.host_state, request.ignore if state == "present" else ())
     return replace(
         observed,
         present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),
@@ -69,7 +64,6 @@ def observe(
         missing_tools=tuple(missing_tools((*NEEDED_TOOLS, *HOLD_TOOLS))),
         machine=os.uname().machine,
         keys=kernels_with_keys() if state == "present" and _can_leak(context.host_state) else (),
-        allow_unencrypted=allow_unencrypted,
     )
 
 

@@ -19,7 +19,7 @@ from .._snapset.steps import Retag, removal_of
 from .._snapset.tags import BOOT_RESTORED, boot_seal
 from .._snapset.volumes import is_encrypted
 from .._steps import StepsPlan
-from .backups import is_rolled_back, plan_new, present_problems, removal_problems, restore_problems
+from .backups import is_rolled_back, plan_new, present_problems, removal_problems, restore_problems, undo_problems
 from .loaders import loader_problems
 from .steps import HoldBoot, ReleaseBoot, RestoreBoot, RestoreFirmware, SaveBoot, UndoRestore
 
@@ -70,13 +70,18 @@ def _refuse(context: SnapsetContext, state: str, problems: Iterable[str]) -> Non
 
 def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
     context = observed.context
-    _refuse(context, "present", present_problems(context, observed.ignore))
+    prevented = (
+        undo_problems(context) if observed.request.only_undo else present_problems(context, observed.request.ignore)
+    )
+    _refuse(context, "present", prevented)
+    if observed.request.only_undo and context.bound is None:
+        return StepsPlan((), backup_view(observed))
     if context.bound is not None and context.is_taken:
         steps = _undo(observed, context.bound)
         return StepsPlan(steps, {**backup_view(observed), "state": "present"} if steps else backup_view(observed))
     if context.unbound is not None and _is_up_to_date(observed):
         return StepsPlan((), backup_view(observed))
-    unsaved = unsaved_problems(observed.host_state, observed.ignore)
+    unsaved = unsaved_problems(observed.host_state, observed.request.ignore)
     loaders = loader_problems(observed.present, observed.machine)
     _refuse(context, "present", (*unsaved, *_entry_problems(observed), *_tool_problems(observed), *loaders))
     new = plan_new(context, observed.present, vg)
@@ -95,10 +100,10 @@ def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
 def _secret_problems(observed: BootObserved, vg: str) -> Iterator[str]:
     """Why the backup would store in ``vg`` in plain text what is encrypted, or what opens encrypted devices."""
     host_state = observed.host_state
-    if observed.allow_unencrypted or is_encrypted(host_state, vg):
+    if observed.request.allow_unencrypted or is_encrypted(host_state, vg):
         return
     advice = f"VG {vg} is not: choose an encrypted VG (vg), or accept that with allow_unencrypted: true"
-    for mount in boot_mounts(host_state, observed.ignore):
+    for mount in boot_mounts(host_state, observed.request.ignore):
         if host_state.host.encrypted_below(mount.devices):
             yield f"{mount.mountpoint} is encrypted, but {advice}"
     if observed.keys:

@@ -82,6 +82,8 @@ PLACES = {
     "SYSRQ": "/proc/sysrq-trigger",
     "LOCK": LOCK_PATH,
     "EFIVARS": str(EFIVARS),
+    "MOUNTS": "/proc/self/mountinfo",
+    "BLOCKS": "/sys/dev/block",
     "NO_HIBERNATION": str(NO_HIBERNATION),
     "KEXEC_LOADED": str(KEXEC_LOADED),
     "KEXEC_LIMIT": str(KEXEC_LIMIT),

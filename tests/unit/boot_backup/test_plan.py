@@ -12,7 +12,11 @@ import builders as b
 import pytest
 from backups import OTHER_ID, ROOT, TREE, backup, host, taken
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.observed import BootObserved, Room
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.observed import (
+    BackupRequest,
+    BootObserved,
+    Room,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.plan import backup_view, plan_backup, refusal
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.firmware import (
     BOOT_ORDER,
@@ -282,7 +286,7 @@ def encrypted(pv_names: tuple[str, ...], *, boot: bool = False, **more: Any) -> 
         (("/dev/vda1",), {"boot": True}, "/boot is encrypted, but VG vg is not"),
         (("/dev/mapper/pv", "/dev/vda1"), {"keys": ("6.1",)}, "initramfs of 6.1 contains a key file"),
         (("/dev/disk/by-id/x",), {"keys": ("6.1",)}, "initramfs of 6.1 contains a key file"),
-        (("/dev/vda1",), {"boot": True, "allow_unencrypted": True}, None),
+        (("/dev/vda1",), {"boot": True, "request": BackupRequest(allow_unencrypted=True)}, None),
     ],
 )
 def test_secrets_are_not_copied_to_a_vg_that_is_not_encrypted(
@@ -295,3 +299,15 @@ def test_secrets_are_not_copied_to_a_vg_that_is_not_encrypted(
         (only,) = reasons("present", found)
         assert reason in only
         assert "allow_unencrypted: true" in only
+
+
+@pytest.mark.parametrize("volumes", [(), (backup(set_id=OTHER_ID),), (taken(),)])
+def test_undoing_never_makes_a_backup(volumes: tuple[Any, ...]) -> None:
+    """Somebody may have removed the snapset, with its backup or not yet."""
+    found = seen(*volumes, request=BackupRequest(only_undo=True))
+    assert plan("present", found) == StepsPlan((), backup_view(found))
+
+
+def test_undoing_undoes_a_restoration() -> None:
+    found = seen(taken(), backup(), restoring={b.SET_ID: ("/boot",)}, request=BackupRequest(only_undo=True))
+    assert names(plan("present", found)) == ["undo_restore"]
