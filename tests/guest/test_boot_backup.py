@@ -248,7 +248,7 @@ def test_an_outdated_backup_is_replaced() -> None:
     (BOOT / "vmlinuz-2").write_text("kernel 2")
     second = ok("boot_backup", SAVE)
     assert second["boot_backup"]["id"] != first
-    assert verbs(second["commands"]) == ["lvremove", "lvcreate", "lvchange"]
+    assert verbs(second["commands"]) == ["lvchange", "lvremove", "lvcreate", "lvchange"]
     assert len(ok("snapset_info", {})["boot_backups"]) == 1
 
 
