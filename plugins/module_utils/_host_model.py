@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DeviceNumber = tuple[int, int]
 
@@ -26,6 +26,8 @@ _NETWORK = (
 )
 # Their content is in other filesystems, or on disks without being a block device's own: not the network.
 _LOCAL = ("overlay", "zfs", "bcachefs", "btrfs", "ubifs", "jffs2")
+# The device-mapper UUIDs of cryptsetup begin so (lib/libdevmapper.c).
+_ENCRYPTED = "CRYPT-"
 # Filesystems that cannot be written, whoever mounts them.
 _IMAGES = ("squashfs", "erofs", "iso9660", "cramfs", "romfs")
 
@@ -232,6 +234,31 @@ class Initramfs:
 
 
 @dataclass(frozen=True)
+class Shutdown:
+    """How the host could go down so that its next boot is not an ordinary one.
+
+    ``hibernation`` is ``allowed`` or ``forbidden`` by this collection; empty if systemd does not run. ``kexec`` is
+    ``loaded`` if the next reboot may start a kernel directly, ``allowed`` if one could still be loaded, else empty.
+    """
+
+    hibernation: Literal["", "allowed", "forbidden"] = ""
+    kexec: Literal["", "allowed", "loaded"] = ""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """An encrypted device that the host opens when it boots, and what opens it.
+
+    ``key`` is a key file that is in every initramfs. With ``unknown`` the host may open it by itself, for example with
+    a TPM. With ``person`` somebody must type a passphrase or touch a token. ``reason`` says how that is known.
+    """
+
+    name: str
+    opened_by: Literal["key", "unknown", "person"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Boot:
     """What the next boot will use. Read only when the root filesystem is to be protected."""
 
@@ -249,7 +276,8 @@ class Host:
     wait for a udev that does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or
     have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to
     the devices in it. ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host.
-    ``host_id`` is a hash of the machine-id, empty if there is none.
+    ``host_id`` is a hash of the machine-id, empty if there is none. ``shutdown`` is how the host could go down.
+    ``locks`` are read only for plans with a reboot, like ``boot``.
     """
 
     now: int
@@ -269,6 +297,8 @@ class Host:
     has_ostree: bool = False
     preview: tuple[str, str] | None = None
     boot: Boot | None = None
+    shutdown: Shutdown = Shutdown()
+    locks: tuple[Lock, ...] = ()
 
     @cached_property
     def table(self) -> MountTable:
@@ -291,3 +321,14 @@ class Host:
         """The filesystem that is mounted at ``path`` and seen there, or None. A waiting automount does not count."""
         mount = self.table.at(self.resolved(path))
         return None if mount is None or mount.is_automount else mount
+
+    def encrypted_below(self, devices: Sequence[DeviceNumber]) -> tuple[str, ...]:
+        """The names of the encrypted devices among ``devices`` and all that is below them, each once."""
+        found, waiting = {}, list(devices)
+        while waiting:
+            device = self.devices.get(waiting.pop())
+            if device is not None:
+                waiting += device.slaves
+                if device.dm_uuid.startswith(_ENCRYPTED):
+                    found[device.dm_name] = device
+        return tuple(found)

@@ -28,6 +28,18 @@ BOOT_MOUNTPOINTS = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
 SYSTEM_MOUNTPOINTS = ("/", "/usr", "/var", "/var/lib", "/etc", "/opt")
 """What an upgrade changes: / and the filesystems that must roll back with it to keep the host consistent."""
 
+NO_HIBERNATION = Path("/run/systemd/sleep.conf.d/zzz-safepoint-lvm.conf")
+"""Forbids hibernation until the next boot (sleep.conf.d(5)). Of several files the last name counts."""
+
+KEXEC_LOADED = Path("/sys/kernel/kexec_loaded")
+"""Whether a kernel is loaded that the next reboot can start directly (Documentation/ABI/testing/sysfs-kernel-kexec)."""
+
+KEXEC_LIMIT = Path("/proc/sys/kernel/kexec_load_limit_reboot")
+"""How many times a kernel can still be loaded for a reboot; it can only be reduced. Since Linux 6.3 (kernel.rst)."""
+
+KEXEC_DISABLED = Path("/proc/sys/kernel/kexec_load_disabled")
+"""Whether no kernel can be loaded any more, not even for a crash; it can only be set (kernel.rst)."""
+
 PREVIEW_MARK = "/run/safepoint-look"
 """In a preview boot: the directory below which layers are mounted. Its file ``set`` has the snapset's name and ID."""
 

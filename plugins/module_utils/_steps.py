@@ -48,6 +48,9 @@ class Runner(Protocol):
     def note(self, text: str) -> None:
         """Write to the journal what is about to be changed."""
 
+    def warn(self, text: str) -> None:
+        """Show a warning to the user."""
+
     def run(self, arguments: Sequence[str], *, vgs: Sequence[str]) -> CommandResult:
         """Run one LVM command that changes the VGs ``vgs``, and wait until it has ended. A failure is not an error.
 

@@ -59,6 +59,18 @@ options:
     type: list
     elements: path
     default: []
+  allow_unencrypted:
+    description:
+      - A backup in a VG whose PVs are not all encrypted is refused if C(/boot) is encrypted, or if an initramfs
+        contains a key file of an encrypted device. With V(true) it is made all the same.
+    type: bool
+    default: false
+  only_undo:
+    description:
+      - With V(true), V(present) undoes a restoration that has started, but never makes a backup. Use it after a request
+        of the merges that failed, because somebody may have removed the snapset meanwhile.
+    type: bool
+    default: false
   lock_timeout:
     description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
@@ -71,6 +83,7 @@ notes:
     to extlinux.
   - On a UEFI host the boot entries of the firmware and their order are saved and restored too. If Secure Boot revokes
     more programs than when the backup was made, boot loaders and boot entries stay as they are, with a warning.
+  - Before the LV of a backup is removed, it is overwritten with zeros, because other LVs get its blocks.
   - Hosts that boot with zipl, Limine, rEFInd, LILO or yaboot are refused.
 seealso:
   - module: safepoint.lvm.snapset
@@ -183,6 +196,8 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "restored", "absent"], "default": "present"},
     "vg": {"type": "str"},
     "ignore_uncovered": {"type": "list", "elements": "path", "default": []},
+    "allow_unencrypted": {"type": "bool", "default": False},
+    "only_undo": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
 }
 

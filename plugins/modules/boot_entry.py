@@ -14,14 +14,14 @@ version_added: 0.1.0
 author:
   - The safepoint.lvm contributors (@safepoint-lvm)
 description:
-  - Adds an entry to GRUB's menu for a preview boot. It boots the snapshot of the root filesystem, with the kernel and
-    the initramfs from the backup of C(/boot), and mounts the snapshots of the other members at their mountpoints.
+  - Prepares an entry in GRUB's menu for a preview boot. It boots the snapshot of the root filesystem, with the kernel
+    and the initramfs from the backup of C(/boot), and mounts the snapshots of the other members at their mountpoints.
   - The snapshots are mounted read-only, and all writes go to memory, so a preview boot does not change the snapset.
     Other filesystems are mounted read-only. The next boot is a normal boot again.
-  - The entry is never the default. With O(next_boot) GRUB takes it once. If the preview boot fails, the host reboots.
+  - The entry is in the menu only in the boot for which O(next_boot) selects it, and GRUB takes it once. If the preview
+    boot fails, the host reboots.
 requirements:
-  - GRUB 2 that reads C(custom.cfg) or the files of the Boot Loader Specification, with C(grub-editenv) or
-    C(grub2-editenv)
+  - GRUB 2 that reads C(custom.cfg), with C(grub-editenv) or C(grub2-editenv)
   - an initramfs of initramfs-tools or dracut, and C(lsinitramfs) or C(lsinitrd)
   - the kernel module C(overlay), in the snapset
 extends_documentation_fragment:
@@ -52,6 +52,14 @@ options:
   kernel:
     description: Selects the version of the kernel, from the backup of C(/boot). The default is the newest one.
     type: str
+  allow_passphrase:
+    description:
+      - The entry is refused if the host boots from an encrypted device that nothing seems to open without a person.
+        The device has no key file in C(/etc/crypttab), or the initramfs of the backup does not contain the key file, or
+        GRUB asks for the passphrase. With V(true) this is only a warning.
+      - It is always only a warning if the host may open the device by itself, for example with a TPM or clevis.
+    type: bool
+    default: false
   lock_timeout:
     description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
@@ -127,7 +135,7 @@ planned:
     - step: add_to_menu
       menu: /boot/grub/custom.cfg
     - step: choose_for_next_boot
-      entry: ~Safepoint-0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
+      entry: Safepoint-0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71
 commands:
   description: Every LVM command that changes something, in order. Empty in check mode.
   type: list
@@ -159,6 +167,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "next_boot": {"type": "bool"},
     "kernel": {"type": "str"},
+    "allow_passphrase": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
 }
 

@@ -88,6 +88,14 @@ options:
   vg:
     description: Selects the VG for the timer. The default is the VG of the root filesystem.
     type: str
+  allow_passphrase:
+    description:
+      - The timer is refused if the host boots from an encrypted device that nothing seems to open without a person.
+        The device has no key file in C(/etc/crypttab), or every initramfs does not contain the key file, or GRUB
+        asks for the passphrase. With V(true) this is only a warning.
+      - It is always only a warning if the host may open the device by itself, for example with a TPM or clevis.
+    type: bool
+    default: false
   lock_timeout:
     description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
@@ -250,6 +258,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "restart": {"type": "bool", "default": False},
     "failed_boots": {"type": "int", "default": 0},
     "vg": {"type": "str"},
+    "allow_passphrase": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
 }
 

@@ -248,7 +248,7 @@ def test_an_outdated_backup_is_replaced() -> None:
     (BOOT / "vmlinuz-2").write_text("kernel 2")
     second = ok("boot_backup", SAVE)
     assert second["boot_backup"]["id"] != first
-    assert verbs(second["commands"]) == ["lvremove", "lvcreate", "lvchange"]
+    assert verbs(second["commands"]) == ["lvchange", "lvremove", "lvcreate", "lvchange"]
     assert len(ok("snapset_info", {})["boot_backups"]) == 1
 
 
@@ -332,3 +332,19 @@ def test_killed_while_restoring(delay: float) -> None:
         running.kill()
         ok("boot_backup", RESTORE)
     assert attributes() == before
+
+
+def test_nothing_of_a_backup_can_be_read_in_the_next_lv() -> None:
+    ok("boot_backup", SAVE)
+    extents = int(lvm.lv(VOLUME, "seg_size_pe")["seg_size_pe"])
+    places = lvm.lv(VOLUME, "seg_pe_ranges")["seg_pe_ranges"]
+    device = Path(f"/dev/{VOLUME}")
+    assert b"kernel 1kernel 1" in device.read_bytes()
+    removed = ok("boot_backup", REMOVE)
+    assert [step["step"] for step in removed["planned"]] == ["unseal", "erase", "remove"]
+    lvm.run("lvcreate", "-q", "-y", "-l", str(extents), "-n", "next", "other")
+    try:
+        assert lvm.lv("other/next", "seg_pe_ranges")["seg_pe_ranges"] == places
+        assert b"kernel 1" not in Path("/dev/other/next").read_bytes()
+    finally:
+        lvm.run("lvremove", "-q", "-y", "other/next")

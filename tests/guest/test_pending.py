@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -180,3 +181,25 @@ def run_suggested_commands(message: str) -> None:
     """Run every LVM command that a message suggests, in order."""
     for command in re.findall(r"\b(lv(?:change|remove) [^;(,]*[^;(, ])", message):
         lvm.run(*command.replace("lvremove", "lvremove -y").split())
+
+
+def hibernation() -> str:
+    """What systemd says about hibernating now. A guest of user-mode Linux cannot do it in any case."""
+    done = subprocess.run(
+        ["/usr/lib/systemd/systemd-sleep", "hibernate"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode != 0
+    return done.stderr
+
+
+def test_no_hibernation_while_a_merge_is_pending() -> None:
+    with in_use("thick/a") as root:
+        ok("snapset", present("s", "thick/a"))
+        assert "disabled by configuration" not in hibernation()
+        requested = predicted_and_done("snapset", merged("s"), commands=4)
+        assert requested["planned"][0] == {"step": "forbid_hibernation"}
+        assert "disabled by configuration" in hibernation()
+        lvm.run("umount", str(root))
+        rolled_back("snapset", merged("s"))
+    assert "disabled by configuration" not in hibernation()
+    ok("snapset", absent("s"))

@@ -279,11 +279,6 @@ MUTANTS = (
         "    return custom[end",
     ),
     Mutant(
-        "with BLS the new entry never becomes the default",
-        "    if grub.entries is not None and not _has_saved_default(grub):",
-        "    if grub.entries is not None and not grub.menu:",
-    ),
-    Mutant(
         "other filesystems are mounted read-only in a preview boot",
         "*) options=$options,ro,nofail ;;",
         "*) ;;",

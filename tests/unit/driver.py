@@ -20,6 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context imp
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request, find
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import View, view_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import RequestedOrigin, select
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import LvmStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,12 @@ def step_names(one: Plan) -> list[str]:
 
 
 def argvs(one: Plan) -> list[str]:
-    return [" ".join(step.arguments()) for step in one.steps]
+    return [" ".join(step.arguments()) for step in commands_of(one)]
+
+
+def commands_of(one: Plan) -> list[LvmStep]:
+    """The steps that are LVM commands."""
+    return [step for step in one.steps if isinstance(step, LvmStep)]
 
 
 def bring_about(model: ModelLvm, request: Request) -> Plan:

@@ -66,6 +66,9 @@ class ModelLvm:
     def note(self, text: str) -> None:
         """Ignore what goes to the journal."""
 
+    def warn(self, text: str) -> None:
+        """Ignore that there is no device to overwrite."""
+
     def run_program(self, name: str, *arguments: str) -> None:
         """No plan for snapshots runs another program."""
         raise AssertionError(name, arguments)

@@ -18,13 +18,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # If a number grows, give the reason in the commit.
 FILES = {
-    "boot_backup": 66,
-    "boot_entry": 59,
-    "initramfs_hook": 48,
-    "rollback_timer": 79,
-    "snapset": 58,
+    "boot_backup": 69,
+    "boot_entry": 62,
+    "initramfs_hook": 49,
+    "rollback_timer": 83,
+    "snapset": 62,
     "snapset_info": 36,
-    "snapshot": 58,
+    "snapshot": 62,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

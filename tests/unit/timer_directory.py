@@ -266,7 +266,7 @@ def make_timer(top: Path, *, shell: str = "dash", boot: bool = False, **values: 
     timer.write("uptime", "500.75 9.00")
     timer.write("machine", "m1")
     timer.write("cmdline", "root=/dev/vg/root ro")
-    for name in ("boot", "menus", "filesystems"):
+    for name in ("boot", "menus", "filesystems", "mounts"):
         (top / name).write_text("")
     (top / "go-back").write_text(PROGRAM)
     (top / "backup" / "tree").mkdir(parents=True)

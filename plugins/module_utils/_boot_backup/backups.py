@@ -46,12 +46,18 @@ class NewBackup:
     tags: BootTags
 
 
-def present_problems(context: SnapsetContext, ignore: Collection[str] = ()) -> Iterator[str]:
-    """Yield what prevents the state ``present``: making a backup without ``ignore``, or keeping the existing one."""
+def undo_problems(context: SnapsetContext) -> Iterator[str]:
+    """Yield what prevents undoing a restoration."""
     yield from host_problems(context)
     if context.instance is not None and context.set_state in _ROLLBACK_STATES:
         yield f"the snapset is being rolled back (state {context.set_state}): finish the rollback first"
-    elif context.is_taken and context.bound is None:
+
+
+def present_problems(context: SnapsetContext, ignore: Collection[str] = ()) -> Iterator[str]:
+    """Yield what prevents the state ``present``: making a backup without ``ignore``, or keeping the existing one."""
+    problems = [*undo_problems(context)]
+    yield from problems
+    if not problems and context.is_taken and context.bound is None:
         yield (
             "the snapset already exists, without a backup of /boot, and a backup made now would not match it: remove "
             "the snapset (safepoint.lvm.commit), then save /boot and take the snapset again"

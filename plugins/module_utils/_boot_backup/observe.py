@@ -14,28 +14,28 @@ from .._boot_files.firmware import Firmware, is_recorded
 from .._boot_files.manifest import read_manifest
 from .._boot_files.scan import scan
 from .._boot_files.tree import Manifest, workspace
+from .._host.crypt import kernels_with_keys
 from .._host.efi import read_variables
 from .._host.filesystem import NEEDED_TOOLS, free_bytes, mounted
 from .._host.hold import HOLD_TOOLS, holder_of
 from .._host.process import missing_tools
 from .._paths import BOOT_MOUNTPOINTS
 from .._snapset.coverage import boot_mounts
+from .._snapset.volumes import is_encrypted
 from .observed import BootObserved, Room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .._model import HostState
     from .._snapset.context import BootBackup, SnapsetContext
+    from .observed import BackupRequest
 
 
-def observe(
-    context: SnapsetContext, entries: Sequence[str], *, state: str, ignore: tuple[str, ...] = ()
-) -> BootObserved:
+def observe(context: SnapsetContext, entries: Sequence[str], *, state: str, request: BackupRequest) -> BootObserved:
     """Return all that the plan for ``state`` depends on; ``entries`` are the names of snapsets with a boot entry.
 
-    ``ignore`` are the mountpoints that a new backup leaves out. What a backup has is restored in any case.
-
-    Raises FilesFailed, Refused, OSError.
+    What a backup has is restored in any case, whatever the ``request`` is. Raises FilesFailed, Refused, OSError.
     """
     restoring = {backup.tags.set_id: _restoring(backup) for backup in context.backups}
     observed = BootObserved(
@@ -43,14 +43,18 @@ def observe(
         restoring=restoring,
         held={one: holder for one in BOOT_MOUNTPOINTS if (holder := holder_of(one))},
         entries=tuple(entries),
-        ignore=ignore,
+        request=request,
     )
     backup = _read_from(context, state)
-    if state == "absent" or (state == "present" and context.bound is not None and context.is_taken):
+    if (
+        request.only_undo
+        or state == "absent"
+        or (state == "present" and context.bound is not None and context.is_taken)
+    ):
         return observed
     if state == "restored" and backup is None:
         return observed
-    mounts = boot_mounts(context.host_state, ignore if state == "present" else ())
+    mounts = boot_mounts(context.host_state, request.ignore if state == "present" else ())
     return replace(
         observed,
         present=tuple(scan(Path(one.mountpoint), mountpoint=one.mountpoint, fstype=one.fstype) for one in mounts),
@@ -59,7 +63,14 @@ def observe(
         rooms={one.mountpoint: _room(one.mountpoint) for one in mounts},
         missing_tools=tuple(missing_tools((*NEEDED_TOOLS, *HOLD_TOOLS))),
         machine=os.uname().machine,
+        keys=kernels_with_keys() if state == "present" and _can_leak(context.host_state) else (),
     )
+
+
+def _can_leak(host_state: HostState) -> bool:
+    """Whether the host opens encrypted devices, and has a VG that is not encrypted."""
+    opens = host_state.host.encrypted_below([*host_state.host.devices])
+    return bool(opens) and not all(is_encrypted(host_state, group.name) for group in host_state.volume_groups)
 
 
 def _read_from(context: SnapsetContext, state: str) -> BootBackup | None:

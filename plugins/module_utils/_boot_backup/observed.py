@@ -29,6 +29,19 @@ class Room:
 
 
 @dataclass(frozen=True)
+class BackupRequest:
+    """What a user requests for the state ``present``.
+
+    ``ignore`` are the mountpoints that a new backup leaves out. ``allow_unencrypted`` allows one with secrets in a VG
+    that is not encrypted. With ``only_undo`` none is made.
+    """
+
+    ignore: tuple[str, ...] = ()
+    allow_unencrypted: bool = False
+    only_undo: bool = False
+
+
+@dataclass(frozen=True)
 class BootObserved:
     """The snapset, its backups, and the boot filesystems of the host.
 
@@ -36,8 +49,9 @@ class BootObserved:
     ``firmware`` what the firmware keeps about booting now. They are empty if the plan does not depend on them.
     ``rooms`` has the free space by mountpoint. ``restoring`` has, by backup ID, the mountpoints on which a restoration
     has started. ``held`` has, by mountpoint, the backup ID for which it is kept read-only. ``entries`` are the names of
-    the snapsets that have an entry in the boot menu. ``ignore`` are the mountpoints that a new backup leaves out.
-    ``machine`` is the architecture of the host (uname(2)).
+    the snapsets that have an entry in the boot menu.
+    ``machine`` is the architecture of the host (uname(2)). ``keys`` are the kernels whose initramfs contains key files,
+    read only if there is a VG that is not encrypted. ``request`` is what the user has requested for a new backup.
     """
 
     context: SnapsetContext
@@ -49,8 +63,9 @@ class BootObserved:
     held: Mapping[str, str] = field(default_factory=dict)
     missing_tools: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
     machine: str = ""
+    keys: tuple[str, ...] = ()
+    request: BackupRequest = BackupRequest()
 
     @property
     def host_state(self) -> HostState:

@@ -12,13 +12,14 @@ from .._boot_files.firmware import may_refuse, variables_to_write
 from .._boot_files.rule import spelled_as
 from .._boot_files.tree import digest_of, workspace
 from .._errors import Refused
-from .._snapset.coverage import unsaved_problems
+from .._snapset.coverage import boot_mounts, unsaved_problems
 from .._snapset.foreign import foreign_problems
 from .._snapset.sizes import format_bytes
-from .._snapset.steps import Remove, Retag
+from .._snapset.steps import Retag, removal_of
 from .._snapset.tags import BOOT_RESTORED, boot_seal
+from .._snapset.volumes import is_encrypted
 from .._steps import StepsPlan
-from .backups import is_rolled_back, plan_new, present_problems, removal_problems, restore_problems
+from .backups import is_rolled_back, plan_new, present_problems, removal_problems, restore_problems, undo_problems
 from .loaders import loader_problems
 from .steps import HoldBoot, ReleaseBoot, RestoreBoot, RestoreFirmware, SaveBoot, UndoRestore
 
@@ -69,25 +70,47 @@ def _refuse(context: SnapsetContext, state: str, problems: Iterable[str]) -> Non
 
 def _present(observed: BootObserved, vg: str | None) -> StepsPlan:
     context = observed.context
-    _refuse(context, "present", present_problems(context, observed.ignore))
+    prevented = (
+        undo_problems(context) if observed.request.only_undo else present_problems(context, observed.request.ignore)
+    )
+    _refuse(context, "present", prevented)
+    if observed.request.only_undo and context.bound is None:
+        return StepsPlan((), backup_view(observed))
     if context.bound is not None and context.is_taken:
         steps = _undo(observed, context.bound)
         return StepsPlan(steps, {**backup_view(observed), "state": "present"} if steps else backup_view(observed))
     if context.unbound is not None and _is_up_to_date(observed):
         return StepsPlan((), backup_view(observed))
-    unsaved = unsaved_problems(observed.host_state, observed.ignore)
+    unsaved = unsaved_problems(observed.host_state, observed.request.ignore)
     loaders = loader_problems(observed.present, observed.machine)
     _refuse(context, "present", (*unsaved, *_entry_problems(observed), *_tool_problems(observed), *loaders))
     new = plan_new(context, observed.present, vg)
+    _refuse(context, "present", _secret_problems(observed, new.place.vg))
     digest = digest_of(observed.present, observed.firmware)
     steps = (
-        *([Remove.of(backup.volume for backup in context.backups)] if context.backups else []),
+        *removal_of([backup.volume for backup in context.backups]),
         new.place.step("backup", new.tags.to_tags()),
         SaveBoot(new.place.device, observed.present, observed.firmware, new.inodes),
         Retag(purpose="seal", volumes=(new.place.full_name,), add=(boot_seal(digest),)),
     )
     place = {"vg": new.place.vg, "volume": new.place.name, "size": new.place.size}
     return StepsPlan(steps, {**_absent_backup(context.name), "state": "present", **place})
+
+
+def _secret_problems(observed: BootObserved, vg: str) -> Iterator[str]:
+    """Why the backup would store in ``vg`` in plain text what is encrypted, or what opens encrypted devices."""
+    host_state = observed.host_state
+    if observed.request.allow_unencrypted or is_encrypted(host_state, vg):
+        return
+    advice = f"VG {vg} is not: choose an encrypted VG (vg), or accept that with allow_unencrypted: true"
+    for mount in boot_mounts(host_state, observed.request.ignore):
+        if host_state.host.encrypted_below(mount.devices):
+            yield f"{mount.mountpoint} is encrypted, but {advice}"
+    if observed.keys:
+        yield (
+            f"the initramfs of {', '.join(observed.keys)} contains a key file of an encrypted device, and must be "
+            f"copied to an encrypted VG, but {advice}"
+        )
 
 
 def _is_up_to_date(observed: BootObserved) -> bool:
@@ -231,7 +254,8 @@ def _absent(observed: BootObserved, _vg: str | None) -> StepsPlan:
         left_alone = foreign_problems(context.host_state, context.name, kind="boot")
         return StepsPlan((), backup_view(observed), tuple(left_alone))
     undone = [step for backup in context.backups for step in _undo(observed, backup)]
-    return StepsPlan((*undone, Remove.of(backup.volume for backup in context.backups)), _absent_backup(context.name))
+    removal = removal_of([backup.volume for backup in context.backups])
+    return StepsPlan((*undone, *removal), _absent_backup(context.name))
 
 
 def _unfinished_problems(observed: BootObserved) -> Iterator[str]:

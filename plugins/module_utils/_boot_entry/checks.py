@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from .._snapset.context import host_problems, missing_problems
 from .entries import READ_ONLY, preview_mounts
-from .grub import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 # Filesystems on which GRUB can write its environment block (save_env in GRUB 2.12 overwrites the blocks of the file).
 _GRUB_WRITES_TO = ("ext2", "ext3", "ext4", "xfs", "vfat")
-_SAVED = "${saved_entry}"
 
 
 def entry_problems(context: SnapsetContext) -> Iterator[str]:
@@ -60,22 +58,7 @@ def grub_problems(grub: Grub | None, host_state: HostState, environment_mount: M
         yield f"{grub.directory}/grub.cfg does not use next_entry: generate it again (update-grub or grub2-mkconfig)"
     if "custom.cfg" not in grub.menu:
         yield f"{grub.directory}/grub.cfg does not read custom.cfg: generate it again, with /etc/grub.d/41_custom"
-    if grub.entries is not None and not _has_saved_default(grub):
-        yield (
-            f"{grub.environment_path} has no saved_entry from /boot/loader/entries, or grub.cfg does not use it, so "
-            "the new entry could become the default: set GRUB_DEFAULT=saved, then run grub2-mkconfig and "
-            "grub2-set-default ENTRY"
-        )
-    elif grub.takes_files and number_of(saved := grub.environment["saved_entry"]) == grub.files_of_others:
-        yield (
-            f"GRUB can read the saved_entry {saved} as the number {grub.files_of_others}, which the new entry would "
-            "get: install or remove a kernel, then run again"
-        )
     yield from _clearing_problems(grub, host_state, environment_mount)
-
-
-def _has_saved_default(grub: Grub) -> bool:
-    return grub.default == _SAVED and grub.environment.get("saved_entry", "") in (grub.entries or ())
 
 
 def _clearing_problems(grub: Grub, host_state: HostState, mount: Mount | None) -> Iterator[str]:

@@ -17,45 +17,24 @@ DIRECTORY = "safepoint.lvm"
 """Directory below /boot. Each entry has a directory in it, named by the ID of its snapset."""
 BOOT = Path("/boot")
 HOME = BOOT / DIRECTORY
-BLS = BOOT / "loader" / "entries"
 RECORD = "entry.json"
 """File in the directory of an entry that describes it. It is written after all other files."""
 FORMAT = 1
 GRUB_EDITORS = ("grub-editenv", "grub2-editenv")
 
-_ID_START = "~Safepoint-"
-_NUMBER = re.compile("0[0-7]*|[1-9][0-9]*")
+_ID_START = "Safepoint-"
 # As /etc/grub.d/00_header writes it.
 _DEFAULT = re.compile(r'^\s*set default="([^"]*)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Grub:
-    """The installed GRUB: its directory, the texts of grub.cfg (``menu``) and custom.cfg, its environment block.
-
-    ``entries`` are the names of the files in /boot/loader/entries (Boot Loader Specification), or None if GRUB does not
-    read them. ``protected`` says whether the menu asks for a password.
-    """
+    """The installed GRUB: its directory, the texts of grub.cfg (``menu``) and custom.cfg, its environment block."""
 
     directory: str
     menu: str
     environment: Mapping[str, str]
     custom: str = ""
-    entries: tuple[str, ...] | None = None
-    protected: bool = False
-
-    @property
-    def takes_files(self) -> bool:
-        """Whether our entry is a file of the Boot Loader Specification.
-
-        Such a file is always in the menu, so with a password the entry is a part of custom.cfg.
-        """
-        return self.entries is not None and not self.protected
-
-    @property
-    def files_of_others(self) -> int:
-        """How many entries are files that were not made by this collection."""
-        return sum(not name.startswith(_ID_START) for name in self.entries or ())
 
     @property
     def environment_path(self) -> str:
@@ -105,41 +84,10 @@ class InstalledEntry:
 
 
 def entry_id(set_id: str) -> str:
-    """Return the ID of an entry in GRUB.
-
-    GRUB sorts the files of the Boot Loader Specification by name, the last first. The tilde makes ours the last entry,
-    so that the numbers of the others stay (vercmp in blscfg.c of Fedora's GRUB 2.06, filevercmp in blsuki.c of GRUB
-    2.14).
-    """
+    """Return the ID of an entry in GRUB. GRUB 2.14 reads one that begins with a digit as a number."""
     return f"{_ID_START}{set_id}"
-
-
-def number_of(entry: str) -> int | None:
-    """Return the number as which GRUB reads the ID of its default entry, or None.
-
-    GRUB 2.14 reads an ID that begins with a digit as the number of an entry, as strtoul(3) with base 0 does
-    (get_entry_number in normal/menu.c). Fedora's GRUB does not.
-    """
-    match = _NUMBER.match(entry)
-    if match is None:
-        return None
-    return int(match[0], 8) if match[0].startswith("0") else int(match[0])
-
-
-def has_password(menu: str, user: str) -> bool:
-    """Whether GRUB asks for a password before it boots an entry that is not unrestricted.
-
-    ``menu`` is grub.cfg, ``user`` is user.cfg. Where grub2-set-password exists, every grub.cfg names superusers, but
-    sets them only if user.cfg has a password (01_users of Fedora's GRUB).
-    """
-    return "superusers=" in menu and ("GRUB2_PASSWORD" not in menu or "GRUB2_PASSWORD" in user)
 
 
 def parse_environment(lines: Iterable[str]) -> dict[str, str]:
     """Parse the output of ``grub-editenv list``: one NAME=VALUE per line."""
     return {name: value for name, equals, value in (line.partition("=") for line in lines) if equals}
-
-
-def bls_path(set_id: str) -> Path:
-    """Return the path of an entry's file, for a GRUB that reads files of the Boot Loader Specification."""
-    return BLS / f"{entry_id(set_id)}.conf"

@@ -13,7 +13,7 @@ from typing import Any
 from .._errors import SafepointError
 from .._host.process import find_tool, run_tool
 from .._host.reading import checksum, read, unless_gone
-from .grub import BLS, BOOT, FORMAT, GRUB_EDITORS, HOME, RECORD, Grub, InstalledEntry, has_password, parse_environment
+from .grub import BOOT, FORMAT, GRUB_EDITORS, HOME, RECORD, Grub, InstalledEntry, parse_environment
 
 _GRUB_PLACES = ("/boot/grub", "/boot/grub2")
 # The menu of EL 8 with UEFI.
@@ -49,14 +49,11 @@ def read_grub() -> Grub | None:
         if menu:
             environment = place / "grubenv"
             listed = run_tool(grub_editor(), str(environment), "list") if environment.exists() and grub_editor() else ""
-            reads_bls = any(line.strip() == "blscfg" for line in menu.splitlines()) and BLS.is_dir()
             return Grub(
                 directory=str(place),
                 menu=menu,
                 environment=parse_environment(listed.splitlines()),
                 custom=read(place / "custom.cfg"),
-                entries=tuple(sorted(path.stem for path in BLS.glob("*.conf"))) if reads_bls else None,
-                protected=has_password(menu, read(place / "user.cfg")),
             )
     return None
 
@@ -79,11 +76,6 @@ def is_intact(found: InstalledEntry) -> bool:
 
 def _sum_of(path: Path) -> str:
     return unless_gone(lambda: checksum(path), "")
-
-
-def bls_files() -> list[str]:
-    """Return the names of the files of the Boot Loader Specification."""
-    return sorted(path.name for path in BLS.glob("*.conf"))
 
 
 def _read_entry(place: Path) -> InstalledEntry:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The text of an entry in the boot menu: a part of GRUB's custom.cfg, or a file of its own. Pure; private."""
+"""The text of an entry in the boot menu: a part of GRUB's custom.cfg. Pure; private to this collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._snapset.state import Instance
-    from .entries import Kernel
     from .grub import Grub
 
 KERNEL, INITRAMFS, PREVIEW_IMAGE = "vmlinuz", "initrd.img", "look.img"
@@ -33,25 +32,24 @@ def title(instance: Instance) -> str:
 def menu_entry(instance: Instance, *, uuid: str, arguments: Sequence[str]) -> str:
     """Return the entry for GRUB's custom.cfg. ``uuid`` is the UUID of the filesystem at /boot.
 
-    GRUB asks for no password when it boots the entry, because nobody may be there to type it. The entry starts a system
-    with earlier passwords and keys. Therefore, if a password protects the menu, the entry is in it only if root has
-    chosen it for this boot. GRUB sets ``default`` to the choice before it reads custom.cfg (00_header and 41_custom of
-    GRUB 2.06 and 2.12).
+    GRUB asks for no password when it boots the entry, because nobody may be there to type it.
     """
     place, name = f"/{DIRECTORY}/{instance.set_id}", entry_id(instance.set_id)
     return f"""\
-if [ -z "${{superusers}}" -o "${{default}}" = {name} ]; then
     menuentry {_quoted(title(instance))} --unrestricted --id {name} {{
         search --no-floppy --fs-uuid --set=root {uuid}
         linux {place}/{KERNEL} {_joined(arguments)}
         initrd {place}/{INITRAMFS} {place}/{PREVIEW_IMAGE}
     }}
-fi
 """
 
 
-def custom_part(grub: Grub, set_id: str, entry: str = "") -> str:
-    """Return the part for custom.cfg: ``entry``, if it is not a file of its own, and the fallback if it cannot load.
+def custom_part(grub: Grub, set_id: str, entry: str) -> str:
+    """Return the part for custom.cfg: ``entry``, and the fallback if it cannot load.
+
+    The entry is in the menu only if root has chosen it for this boot. It starts a system with earlier passwords and
+    keys, so nobody else may. And a menu can have a number as its default, which the entry must not get. GRUB sets
+    ``default`` to the choice before it reads custom.cfg (00_header and 41_custom of GRUB 2.06 and 2.12).
 
     The fallback is the default entry. GRUB cannot fall back to an entry in a submenu; then it is the first entry.
     """
@@ -59,28 +57,10 @@ def custom_part(grub: Grub, set_id: str, entry: str = "") -> str:
     fallback = "0" if ">" in default else default
     return f"""\
 {_begin(set_id)}
-{entry}if [ "${{default}}" = {entry_id(set_id)} ]; then
+if [ "${{default}}" = {entry_id(set_id)} ]; then
     set fallback="{fallback}"
-fi
+{entry}fi
 {_end(set_id)}
-"""
-
-
-def bls_entry(instance: Instance, kernel: Kernel, arguments: Sequence[str]) -> str:
-    """Return the entry as a file of the Boot Loader Specification.
-
-    GRUB reads the arguments as a part of its script, so they are quoted like those of a menu entry (blscfg.c of
-    Fedora's GRUB 2.06, blsuki.c of GRUB 2.14).
-    """
-    place = f"/{DIRECTORY}/{instance.set_id}"
-    return f"""\
-# Made by safepoint.lvm.boot_entry, which also removes it.
-title {title(instance)}
-version {kernel.version}
-linux {place}/{KERNEL}
-initrd {place}/{INITRAMFS} {place}/{PREVIEW_IMAGE}
-options {_joined(arguments)}
-grub_arg --unrestricted
 """
 
 

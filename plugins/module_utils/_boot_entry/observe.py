@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from .._boot_files.manifest import copies_of, read_manifest
 from .._host.boot import list_initramfs
+from .._host.crypt import read_locks
 from .._host.filesystem import mounted
 from .._host.mounts import persistent_name
 from .._host.reading import read
 from .entries import kernels_in
 from .grub import BOOT
 from .image import initramfs_kind
-from .installed import bls_files, entries, grub_editor, is_intact, read_grub
+from .installed import entries, grub_editor, is_intact, read_grub
 from .observed import EntryObserved, Source
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def observe(context: SnapsetContext, *, state: str, kernel: str | None) -> Entry
         found=found,
         intact=frozenset(one.set_id for one in found if is_intact(one)),
         sizes={one.set_id: sum(path.stat().st_size for path in one.place.iterdir()) for one in found},
-        bls_files=frozenset(bls_files()),
         boot_free=room.f_bavail * room.f_frsize if room else None,
         boot_read_only=bool(room and room.f_flag & os.ST_RDONLY),
         boot_device=persistent_name(mount.source) if mount else "",
@@ -69,8 +69,16 @@ def _with_source(observed: EntryObserved, tree: Tree, copies: Path, kernel: str 
         return replace(observed, kernels=kernels)
     chosen = matching[-1]
     size = tree.entries[chosen.kernel].size + tree.entries[chosen.initramfs].size
-    kind = initramfs_kind(list_initramfs(str(copies / chosen.initramfs)) or ())
-    return replace(observed, kernels=kernels, source=Source(chosen, kind, size))
+    listing = list_initramfs(str(copies / chosen.initramfs))
+    context = observed.context
+    host = context.host_state.host
+    host = replace(host, locks=read_locks(host, lambda: {chosen.version: listing}))
+    return replace(
+        observed,
+        context=replace(context, host_state=replace(context.host_state, host=host)),
+        kernels=kernels,
+        source=Source(chosen, initramfs_kind(listing or ()), size),
+    )
 
 
 def _environment_mount(host_state: HostState, grub: Grub | None) -> Mount | None:

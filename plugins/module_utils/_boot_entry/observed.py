@@ -49,7 +49,6 @@ class EntryObserved:
     found: tuple[InstalledEntry, ...]
     intact: frozenset[str]
     sizes: dict[str, int]
-    bls_files: frozenset[str]
     boot_free: int | None
     boot_read_only: bool
     boot_device: str
@@ -89,8 +88,7 @@ class EntryObserved:
         found, instance, grub = self.set_entry, self.context.instance, self.grub
         if found is None or instance is None or grub is None or found.set_id != instance.set_id or found.sums is None:
             return False
-        name = entry_id(instance.set_id)
-        in_menu = name in grub.custom and (not grub.takes_files or name in (grub.entries or ()))
+        in_menu = entry_id(instance.set_id) in grub.custom
         digest = preview_digest(preview_mounts(self.host_state, instance))
         as_requested = kernel in (None, found.kernel) and found.digest == digest
         return in_menu and as_requested and found.set_id in self.intact

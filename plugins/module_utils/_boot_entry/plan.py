@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import Refused
+from .._snapset.locks import passphrase_problems, reboot_warnings
 from .._snapset.sizes import format_bytes
 from .._steps import StepsPlan
 from .checks import entry_problems, grub_problems
 from .entries import kernel_arguments, preview_digest, preview_mounts
-from .grub import BOOT, GRUB_EDITORS, bls_path, entry_id
+from .grub import BOOT, GRUB_EDITORS, entry_id
 from .image import preview_image
-from .menu import bls_entry, custom_part, menu_entry, without_entry
+from .menu import custom_part, menu_entry, without_entry
 from .steps import AddToMenu, ChooseNextBoot, RemoveEntry, TakeFromMenu, WriteEntry
 
 if TYPE_CHECKING:
@@ -68,19 +69,22 @@ def _removal(observed: EntryObserved) -> Iterator[Step]:
         yield ChooseNextBoot(observed.editor, grub.environment_path, grub.chosen, unset=True)
     for set_id in observed.removable_ids:
         if grub is not None and without_entry(grub.custom, set_id) != grub.custom:
-            yield TakeFromMenu(set_id, Path(grub.custom_path), remove_file=False)
-        if bls_path(set_id).name in observed.bls_files:
-            yield TakeFromMenu(set_id, bls_path(set_id), remove_file=True)
+            yield TakeFromMenu(set_id, Path(grub.custom_path))
     for one in observed.removable:
         yield RemoveEntry(one.place)
 
 
-def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot: bool | None) -> StepsPlan:
+def plan_entry_present(
+    observed: EntryObserved, *, kernel: str | None, next_boot: bool | None, allow_passphrase: bool = False
+) -> StepsPlan:
     """Return the steps to an entry that shows the snapset. Raises Refused with every reason that prevents it.
 
-    ``next_boot`` selects the entry for the next boot, or undoes that; None keeps the choice.
+    ``next_boot`` selects the entry for the next boot, or undoes that; None keeps the choice. With ``allow_passphrase``
+    a preview boot may need a person.
     """
-    _refuse(observed, _problems(observed, next_boot=bool(next_boot)))
+    refused = () if allow_passphrase else passphrase_problems(observed.host_state)
+    advice = ". If somebody will be at the console during the preview boot, use allow_passphrase: true"
+    _refuse(observed, (*_problems(observed, next_boot=bool(next_boot)), *(f"{one}{advice}" for one in refused)))
     instance, backup, grub = observed.context.instance, observed.context.bound, observed.grub
     if instance is None or backup is None or grub is None:
         return StepsPlan((), entry_view(observed))  # Cannot happen: refused above.
@@ -96,7 +100,8 @@ def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot
         chosen = False
     if wanted != chosen:
         steps.append(ChooseNextBoot(observed.editor, grub.environment_path, entry, unset=not wanted))
-    return StepsPlan(tuple(steps), {**after, "state": "present", "next_boot": wanted})
+    after = {**after, "state": "present", "next_boot": wanted}
+    return StepsPlan(tuple(steps), after, reboot_warnings(observed.host_state))
 
 
 def _problems(observed: EntryObserved, *, next_boot: bool) -> Iterator[str]:
@@ -145,7 +150,7 @@ def _creation(
     kind, scripts = source.kind or ("dracut", "")
     filesystems = preview_mounts(observed.host_state, instance)
     image = preview_image(kind, scripts, preview_mounts=filesystems, name=observed.context.name, set_id=instance.set_id)
-    _refuse(observed, (*_room_problems(observed, source.size + len(image)), *_uuid_problems(observed, grub)))
+    _refuse(observed, (*_room_problems(observed, source.size + len(image)), *_uuid_problems(observed)))
     # Refused above if / is not among them.
     (root,) = (one for one in filesystems if one.mountpoint == "/")
     arguments = kernel_arguments(observed.command_line, root, kind)
@@ -158,13 +163,8 @@ def _creation(
         image=image,
         digest=preview_digest(filesystems),
     )
-    bls = None
-    entry = ""
-    if grub.takes_files:
-        bls = (bls_path(instance.set_id), bls_entry(instance, source.kernel, arguments))
-    else:
-        entry = menu_entry(instance, uuid=Path(observed.boot_device).name, arguments=arguments)
-    yield AddToMenu(instance.set_id, Path(grub.custom_path), custom_part(grub, instance.set_id, entry), bls)
+    entry = menu_entry(instance, uuid=Path(observed.boot_device).name, arguments=arguments)
+    yield AddToMenu(instance.set_id, Path(grub.custom_path), custom_part(grub, instance.set_id, entry))
 
 
 def _room_problems(observed: EntryObserved, size: int) -> Iterator[str]:
@@ -179,6 +179,6 @@ def _room_problems(observed: EntryObserved, size: int) -> Iterator[str]:
         )
 
 
-def _uuid_problems(observed: EntryObserved, grub: Grub) -> Iterator[str]:
-    if not grub.takes_files and not observed.boot_device.startswith(_BY_UUID):
+def _uuid_problems(observed: EntryObserved) -> Iterator[str]:
+    if not observed.boot_device.startswith(_BY_UUID):
         yield f"the filesystem at {BOOT} has no UUID in {_BY_UUID.rstrip('/')}, so GRUB could not find it"

@@ -123,53 +123,45 @@ def remove_directory(place: Path) -> None:
 
 @dataclass(frozen=True)
 class AddToMenu(HostStep):
-    """Add an entry to the boot menu: ``part`` goes into custom.cfg, and ``bls`` (path, text) becomes a file."""
+    """Add an entry to the boot menu: ``part`` goes into custom.cfg."""
 
     set_id: str
     custom: Path
     part: str
-    bls: tuple[Path, str] | None = None
 
     @property
     def makes(self) -> str:
         """What the step creates, for messages."""
-        return f"the entry in {self.bls[0] if self.bls else self.custom}"
+        return f"the entry in {self.custom}"
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
-        return {"step": "add_to_menu", "menu": str(self.bls[0] if self.bls else self.custom)}
+        return {"step": "add_to_menu", "menu": str(self.custom)}
 
     def changed_files(self) -> list[FileChange]:
         """The new part of the menu, for the diff. The rest of custom.cfg may contain passwords and is not shown."""
-        bls = [FileChange(str(self.bls[0]), after=self.bls[1])] if self.bls else []
-        return [FileChange(f"{self.custom} (part)", after=self.part), *bls]
+        return [FileChange(f"{self.custom} (part)", after=self.part)]
 
     def carry_out(self, _runner: Runner) -> None:
         """Add the entry. Raises OSError."""
         # Read again: an earlier step may have removed the old entry.
         rest = without_entry(read(self.custom), self.set_id)
         rewrite(self.custom, with_part(rest, self.part))
-        if self.bls is not None:
-            write_atomically(*self.bls)
 
     def undo(self, _runner: Runner) -> bool:
         """Remove what was added; whether there was anything. Raises OSError."""
-        in_custom = without_entry(read(self.custom), self.set_id) != read(self.custom)
-        if in_custom:
-            remove_from_custom(self.custom, self.set_id)
-        if self.bls is not None and self.bls[0].exists():
-            self.bls[0].unlink()
-            return True
-        return in_custom
+        if without_entry(read(self.custom), self.set_id) == read(self.custom):
+            return False
+        remove_from_custom(self.custom, self.set_id)
+        return True
 
 
 @dataclass(frozen=True)
 class TakeFromMenu(HostStep):
-    """Remove an entry from the file ``menu``, or the whole file with ``remove_file``."""
+    """Remove an entry from the file ``menu``."""
 
     set_id: str
     menu: Path
-    remove_file: bool
 
     def render(self) -> Mapping[str, Any]:
         """The step for the result ``planned``."""
@@ -177,10 +169,7 @@ class TakeFromMenu(HostStep):
 
     def carry_out(self, _runner: Runner) -> None:
         """Remove the entry. Raises OSError."""
-        if self.remove_file:
-            self.menu.unlink()
-        else:
-            remove_from_custom(self.menu, self.set_id)
+        remove_from_custom(self.menu, self.set_id)
 
 
 def remove_from_custom(custom: Path, set_id: str) -> None:

@@ -43,7 +43,7 @@ def compare(saved: Tree, present: Tree, *, refused: bool = False) -> Difference:
     parts = parts_left_alone(saved, present, refused=refused)
     was, now = saved.entries, present.entries
     common = was.keys() & now.keys()
-    changed = [path for path in common if was[path].content != now[path].content]
+    changed = {path for path in common if was[path].content != now[path].content}
     altered = [path for path in common if path not in changed and not _same_metadata(saved, was[path], now[path])]
     found = {
         "missing": [path for path in was if path not in now and was[path].kind != "left_out"],
@@ -68,8 +68,10 @@ def _untouched(found: Mapping[str, Collection[str]], now: Mapping[str, Entry], p
         for path in paths
         if is_left_alone(path, parts, added=name == "extra") or (path in now and now[path].kind == "left_out")
     }
-    needed = {parent for path in left for parent in found["extra"] if path.startswith(f"{parent}/")}
-    return frozenset(left | needed)
+    parents = {
+        "/".join(parts[:depth]) for parts in (path.split("/") for path in left) for depth in range(1, len(parts))
+    }
+    return frozenset(left | (parents & {*found["extra"]}))
 
 
 def _same_metadata(tree: Tree, was: Entry, now: Entry) -> bool:

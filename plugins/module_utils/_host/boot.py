@@ -20,7 +20,7 @@ from .process import find_tool, run_tool
 from .reading import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 # The script of initramfs-tools that stops udev, and the script of the module initramfs_hook, which runs before it.
 # Without udev, LVM waits for an answer that never comes.
@@ -31,15 +31,24 @@ _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 def read_boot() -> Boot:
     """Return the running kernel, and the initramfs of each kernel in /boot except rescue kernels. Takes seconds."""
+    found = tuple(_read_initramfs(kernel, path) for kernel, path in _each_initramfs())
+    return Boot(running_kernel=os.uname().release, initramfs=found)
+
+
+def list_each_initramfs() -> dict[str, list[str] | None]:
+    """Return the files in the initramfs of each kernel in /boot, as ``list_initramfs`` does. Takes seconds."""
+    return {kernel: list_initramfs(path) for kernel, path in _each_initramfs() if path is not None}
+
+
+def _each_initramfs() -> Iterator[tuple[str, str | None]]:
     boot = Path("/boot")
-    kernels = sorted(path.name.partition("-")[2] for path in boot.glob("vmlinuz-*"))
-    usable = [kernel for kernel in kernels if "rescue" not in kernel]
-    return Boot(running_kernel=os.uname().release, initramfs=tuple(_read_initramfs(boot, kernel) for kernel in usable))
+    for kernel in sorted(path.name.partition("-")[2] for path in boot.glob("vmlinuz-*")):
+        if "rescue" not in kernel:
+            candidates = (boot / name for name in initramfs_names(kernel))
+            yield kernel, next((str(candidate) for candidate in candidates if candidate.is_file()), None)
 
 
-def _read_initramfs(boot: Path, kernel: str) -> Initramfs:
-    candidates = (boot / name for name in initramfs_names(kernel))
-    path = next((str(candidate) for candidate in candidates if candidate.is_file()), None)
+def _read_initramfs(kernel: str, path: str | None) -> Initramfs:
     modules_dir = Path("/lib/modules") / kernel
     listing = list_initramfs(path) if path else None
     builtin = modules_in(read(modules_dir / "modules.builtin").splitlines())

@@ -16,10 +16,19 @@ import re
 import time
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from .._host_model import BlockDevice, Host, Signature, is_network
-from .._paths import BOOT_MOUNTPOINTS, LVM_ARCHIVE, PREVIEW_MARK, SYSTEM_MOUNTPOINTS
+from .._host_model import BlockDevice, Host, Shutdown, Signature, is_network
+from .._paths import (
+    BOOT_MOUNTPOINTS,
+    KEXEC_DISABLED,
+    KEXEC_LIMIT,
+    KEXEC_LOADED,
+    LVM_ARCHIVE,
+    NO_HIBERNATION,
+    PREVIEW_MARK,
+    SYSTEM_MOUNTPOINTS,
+)
 from .links import links_out_of, resolve
 from .mounts import parse_fstab
 from .reading import read, unless_gone
@@ -40,6 +49,8 @@ _DEVICES_FILE = Path("/etc/lvm/devices/system.devices")
 _EFI = Path("/sys/firmware/efi")
 # ostree(1) creates it in the initramfs, also for bootc(8).
 _OSTREE = Path("/run/ostree-booted")
+# Exists if systemd booted the host (sd_booted(3)).
+_SYSTEMD = Path("/run/systemd/system")
 _UDEV_DATA = Path("/run/udev/data")
 # ext4 reports up to 4096 clusters as free that even root cannot use (ext4_calculate_resv_clusters, fs/ext4/super.c).
 _ARCHIVE_ROOM = 32 * 1024 * 1024
@@ -79,6 +90,7 @@ def read_host(paths: Sequence[str] = ()) -> Host:
         boots_by_efi=_EFI.exists(),
         has_ostree=_OSTREE.exists(),
         preview=_preview(),
+        shutdown=_shutdown(),
     )
 
 
@@ -98,6 +110,16 @@ def _host_id() -> str:
         return ""
     digits = hmac.new(bytes.fromhex(machine), _APPLICATION, hashlib.sha256).hexdigest()
     return f"{digits[:12]}4{digits[13:]}"[:_HOST_ID_DIGITS]
+
+
+def _shutdown() -> Shutdown:
+    hibernation: Literal["", "allowed", "forbidden"] = (
+        "forbidden" if NO_HIBERNATION.exists() else "allowed" if _SYSTEMD.is_dir() else ""
+    )
+    if read(KEXEC_LOADED).strip() == "1":
+        return Shutdown(hibernation, "loaded")
+    allowed = read(KEXEC_DISABLED).strip() == "0" and read(KEXEC_LIMIT).strip() != "0"
+    return Shutdown(hibernation, "allowed" if allowed else "")
 
 
 def _preview() -> tuple[str, str] | None:

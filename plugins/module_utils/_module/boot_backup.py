@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._boot_backup.observe import observe
-from .._boot_backup.observed import BootObserved
+from .._boot_backup.observed import BackupRequest, BootObserved
 from .._boot_backup.plan import backup_view, plan_backup, refusal
 from .._boot_entry.installed import complete_entries
 from .._names import name_problem, set_name_problem
@@ -34,14 +34,18 @@ class BootBackupCase(KeptCase[BootObserved]):
         self._name, self.state, self._vg = params["name"], params["state"], params["vg"]
         check("name", set_name_problem(self._name))
         check("vg", None if self._vg is None else name_problem(self._vg, "a VG"))
-        self._ignore = mountpoints_parameter(params, "ignore_uncovered")
+        self._request = BackupRequest(
+            ignore=mountpoints_parameter(params, "ignore_uncovered"),
+            allow_unencrypted=params["allow_unencrypted"],
+            only_undo=params["only_undo"],
+        )
         self.title = f"the backup of /boot for {self._name}"
         self.refusal = refusal(self._name, self.state)
 
     def observe(self, host_state: HostState) -> BootObserved:
         """The snapset, its backups, and the boot filesystems. Raises FilesFailed, Refused, OSError."""
         entries = [entry.name for entry in complete_entries()] if self.state == "present" else []
-        return observe(snapset_context(host_state, self._name), entries, state=self.state, ignore=self._ignore)
+        return observe(snapset_context(host_state, self._name), entries, state=self.state, request=self._request)
 
     def plan(self, observed: BootObserved) -> StepsPlan:
         """The plan. Raises Refused."""

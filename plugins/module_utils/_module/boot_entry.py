@@ -31,6 +31,7 @@ class BootEntryCase(KeptCase[EntryObserved]):
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._name, self.state = params["name"], params["state"]
         self._kernel, self._next_boot = params["kernel"], params["next_boot"]
+        self._allow_passphrase = params["allow_passphrase"]
         check("name", set_name_problem(self._name))
         self.title = f"the boot entry of {self._name}"
         self.refusal = refusal(self._name, self.state)
@@ -43,7 +44,9 @@ class BootEntryCase(KeptCase[EntryObserved]):
         """The plan. Raises Refused."""
         if self.state == "absent":
             return plan_entry_absent(observed)
-        return plan_entry_present(observed, kernel=self._kernel, next_boot=self._next_boot)
+        return plan_entry_present(
+            observed, kernel=self._kernel, next_boot=self._next_boot, allow_passphrase=self._allow_passphrase
+        )
 
     def view(self, observed: EntryObserved) -> dict[str, Any]:
         """The result for what exists now."""

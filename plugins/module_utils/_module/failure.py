@@ -13,9 +13,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .._errors import CommandFailed, SafepointError
+from .._errors import CommandFailed, SafepointError, error_text
 from .._snapset.steps import CreateSnapshot, LvmStep, MemberMerge, Merge, Remove, Retag, Wake
-from .._steps import StepFailed
+from .._steps import StepFailed, UndoableStep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,8 +113,20 @@ def _delete_refused_records(step: Merge, outcome: CommandResult, done: Sequence[
     report += f"; removed by somebody else: {_snapshots(removed)}" if removed else ""
     report += f"; started or done: {_snapshots(started)} (to continue with these, run state: merged again)"
     started_by_hand = set(recorded.volumes) - origins if recorded is not None else set()
+    report += _allow_again(done, runner) if not started and not started_by_hand else ""
     before = any(one.changes for one in done if one is not recorded)
     return _error(step, outcome, report, changed=bool(started or started_by_hand) or before)
+
+
+def _allow_again(done: Sequence[Step], runner: Runner) -> str:
+    """Undo what was forbidden because of merges. Return what could not be undone, as a part of the error."""
+    forbidden = [one for one in done if isinstance(one, UndoableStep) and not isinstance(one, LvmStep)]
+    try:
+        for one in forbidden:
+            one.undo(runner)
+    except OSError as error:
+        return f"; hibernation is still forbidden: {error_text(error)}"
+    return ""
 
 
 def _is_removed(host_state: HostState, one: MemberMerge, refused: Sequence[MemberMerge]) -> bool:

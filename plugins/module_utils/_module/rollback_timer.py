@@ -40,7 +40,14 @@ class RollbackTimerCase(KeptCase[TimerObserved]):
         check("failed_boots", None if 0 <= boots <= _MOST_BOOTS else f"{boots} must be 0 to {_MOST_BOOTS}")
         after = _after(params["after"]) if self.state == "armed" else 0
         spread = _spread(params["spread"], after)
-        self._request = TimerRequest(after=after, spread=spread, boots=boots, vg=vg, restart=params["restart"])
+        self._request = TimerRequest(
+            after=after,
+            spread=spread,
+            boots=boots,
+            vg=vg,
+            restart=params["restart"],
+            allow_passphrase=params["allow_passphrase"],
+        )
         self.title = f"the rollback timer of {self._name}"
         self.refusal = refusal(self._name, self.state)
 

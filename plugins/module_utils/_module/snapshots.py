@@ -100,6 +100,8 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
     def observe(self, host_state: HostState) -> Snapshots:
         """The host; with kernels and initramfs only if they matter, and if no automount keeps them."""
         boot = host_state.host.lies_on("/boot")
+        if self.state == "merged":
+            return Snapshots(self._with_locks(host_state), self._request)
         if self.state != "present" or (boot is not None and boot.is_automount):
             return Snapshots(host_state, self._request)
         from .._snapset.plan.present import depends_on_boot
@@ -107,6 +109,16 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         if depends_on_boot(host_state, self._request):
             host_state = replace(host_state, host=replace(host_state.host, boot=read_boot()))
         return Snapshots(host_state, self._request)
+
+    def _with_locks(self, host_state: HostState) -> HostState:
+        """The host; with its encrypted devices if the rollback is not yet requested, and will reboot the host."""
+        current = find(host_state, self._request).current
+        members = current.members_in("active") if current is not None else ()
+        if not any(member.origin is not None and member.origin.open for member in members):
+            return host_state
+        from .._host.crypt import read_locks
+
+        return replace(host_state, host=replace(host_state.host, locks=read_locks(host_state.host)))
 
     @staticmethod
     def failure(

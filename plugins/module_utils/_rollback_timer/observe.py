@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .._boot_files.manifest import read_manifest
 from .._errors import FilesFailed
 from .._host.boot import read_boot
+from .._host.crypt import read_locks
 from .._host.filesystem import NEEDED_TOOLS, mounted
 from .._host.mounts import persistent_names
 from .._host.process import missing_tools, run_tool
@@ -55,6 +56,8 @@ def observe_for_arming(observed: TimerObserved) -> TimerObserved:
 
 
 def _with_files(observed: TimerObserved) -> TimerObserved:
+    context = observed.context
+    host = replace(context.host_state.host, locks=read_locks(context.host_state.host))
     missing = tuple(missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS)))
     backup = observed.context.bound
     saved: tuple[Tree, ...] = ()
@@ -63,6 +66,7 @@ def _with_files(observed: TimerObserved) -> TimerObserved:
             saved = read_manifest(mountpoint, backup.tags.manifest).trees
     return replace(
         observed,
+        context=replace(context, host_state=replace(context.host_state, host=host)),
         missing_tools=missing,
         tools_size=0 if missing else sum(Path(one).stat().st_size + ROOM_FOR_ENTRY for one, _target in toolbox()),
         initramfs=read_boot().initramfs if observed.needed_filesystems else (),

@@ -30,7 +30,8 @@ _DRIVERS = {"ext2": "ext4", "ext3": "ext4"}
 class TimerRequest:
     """What a user requests, in seconds. ``boots`` is how many failed boots trigger the rollback, 0 for none.
 
-    With ``restart`` the time counts from now on even if a running timer has the same values.
+    With ``restart`` the time counts from now on even if a running timer has the same values. ``allow_passphrase`` arms
+    it even if the reboot needs a person.
     """
 
     after: int
@@ -38,6 +39,7 @@ class TimerRequest:
     boots: int
     vg: str | None = None
     restart: bool = False
+    allow_passphrase: bool = False
 
 
 @dataclass(frozen=True)

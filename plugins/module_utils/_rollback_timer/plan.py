@@ -14,11 +14,12 @@ from .._names import device_path, generated_names
 from .._snapset.context import host_problems, missing_problems
 from .._snapset.coverage import boot_mounts
 from .._snapset.foreign import foreign_problems
+from .._snapset.locks import passphrase_problems, reboot_warnings
 from .._snapset.lvm_rules import lvm_problems
 from .._snapset.plan.base import Request
 from .._snapset.plan.merged import plan_merged
 from .._snapset.sizes import AUTO
-from .._snapset.steps import Remove, Retag
+from .._snapset.steps import Retag, removal_of
 from .._snapset.tags import TIMER_READY, TimerTags
 from .._snapset.timers import armed_timers
 from .._snapset.volumes import plan_volume
@@ -76,8 +77,7 @@ def plan_disarmed(observed: TimerObserved) -> StepsPlan:
 def _removal(observed: TimerObserved) -> Iterator[Step]:
     if observed.has_unit:
         yield StopUnit(observed.context.name)
-    if observed.timers:
-        yield Remove.of(timer.volume for timer in observed.timers)
+    yield from removal_of([timer.volume for timer in observed.timers])
 
 
 def plan_armed(observed: TimerObserved, request: TimerRequest) -> StepsPlan:
@@ -87,7 +87,7 @@ def plan_armed(observed: TimerObserved, request: TimerRequest) -> StepsPlan:
     """
     if observed.is_current(request):
         return StepsPlan((), set_timer_view(observed))
-    _refuse(observed, (*_problems(observed), *_target_problems(observed, request)))
+    _refuse(observed, (*_problems(observed), *_request_problems(observed, request)))
     rollback = _rollback_script(observed)
     found = observed.watching
     return _set_time(observed, request, found) if found else _create(observed, request, rollback)
@@ -137,7 +137,8 @@ def _create(observed: TimerObserved, request: TimerRequest, rollback: RollbackSc
         Retag(purpose="seal", volumes=(place.full_name,), add=(TIMER_READY,)),
         StartUnit(name, unit(name, place.full_name, place.device, observed.serial), observed.serial),
     )
-    return StepsPlan(steps, _armed_view(observed, request, place.vg, place.name))
+    view = _armed_view(observed, request, place.vg, place.name)
+    return StepsPlan(steps, view, reboot_warnings(observed.host_state))
 
 
 def _armed_view(observed: TimerObserved, request: TimerRequest, vg: str, volume: str) -> dict[str, Any]:
@@ -167,12 +168,15 @@ def _problems(observed: TimerObserved) -> Iterator[str]:
     yield from (f"the program {name} is missing: install it" for name in observed.missing_tools)
 
 
-def _target_problems(observed: TimerObserved, request: TimerRequest) -> Iterator[str]:
+def _request_problems(observed: TimerObserved, request: TimerRequest) -> Iterator[str]:
     if observed.systemd and request.boots and not observed.target:
         yield (
             "failed_boots: the default target of systemd is not active now, so every boot would count as failed: see "
             "systemctl get-default and systemctl list-jobs, or use failed_boots: 0"
         )
+    if not request.allow_passphrase:
+        for problem in passphrase_problems(observed.host_state):
+            yield f"{problem}. If somebody will be there after the reboot of the timer, use allow_passphrase: true"
 
 
 def _rollback_script(observed: TimerObserved) -> RollbackScript:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from .._boot_files.firmware import REVOCATIONS, SECURE_BOOT, SECURE_BOOT_OFF
 from .._boot_files.rule import FIRMWARE, is_indispensable, is_left_alone, menu_globs, part_of, phase
 from .._errors import Refused
-from .._paths import EFIVARS, LOCK_PATH
-from .._settings import POLL_SECONDS
+from .._paths import EFIVARS, KEXEC_DISABLED, KEXEC_LIMIT, KEXEC_LOADED, LOCK_PATH, NO_HIBERNATION
+from .._settings import NO_HIBERNATION_TEXT, POLL_SECONDS
 from .._snapset.coverage import boot_outside_set
 from .._snapset.steps import Retag
 from .timers import motd_path, status_path
@@ -78,9 +78,16 @@ PLACES = {
     # Where generators of systemd select another target for this boot (systemd.generator(7)).
     "EARLY_TARGET": "/run/systemd/generator.early/default.target",
     "SYSTEMCTL": "/usr/bin/systemctl",
+    "KEXEC": "/usr/sbin/kexec",
     "SYSRQ": "/proc/sysrq-trigger",
     "LOCK": LOCK_PATH,
     "EFIVARS": str(EFIVARS),
+    "MOUNTS": "/proc/self/mountinfo",
+    "BLOCKS": "/sys/dev/block",
+    "NO_HIBERNATION": str(NO_HIBERNATION),
+    "KEXEC_LOADED": str(KEXEC_LOADED),
+    "KEXEC_LIMIT": str(KEXEC_LIMIT),
+    "KEXEC_DISABLED": str(KEXEC_DISABLED),
 }
 """What the program uses of the host."""
 
@@ -153,6 +160,7 @@ def facts(timer: TimerTags, rollback: RollbackScript, host_state: HostState) -> 
         "STATUS": status_path(timer.set_name),
         "MOTD": motd_path(timer.set_name),
         "TAB": "\t",
+        "NO_HIBERNATION_TEXT": NO_HIBERNATION_TEXT.rstrip("\n"),
         **PLACES,
         **{name: str(value) for name, value in LIMITS.items()},
     }

@@ -26,7 +26,7 @@ TOOLS = (
     *("cat", "cp", "date", "ln", "mkdir", "mv", "readlink", "rm", "sha256sum", "sleep", "stat", "sync"),
 )
 """The programs that the timer needs, from coreutils, util-linux and LVM."""
-_USEFUL_TOOLS = ("wall",)
+_USEFUL_TOOLS = ("wall", "kexec")
 
 CHECKSUMS = "SHA256SUMS"
 # A line of ldd(1): "libc.so.6 => /lib/... (0x...)". The line of the loader has only the path.

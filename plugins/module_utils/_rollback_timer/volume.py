@@ -42,6 +42,7 @@ def write_timer(
         _write(top, files)
         (top / CHECKSUMS).write_text(checksums(top), encoding="utf-8")
         _write(top, changing)
+        _restrict(top)
         # Only this filesystem: another one may hang.
         sync(top)
         loader, library = str(top / "lib" / "ld"), str(top / "lib")
@@ -55,9 +56,16 @@ def write_term(device: str, text: str) -> None:
     Raises FilesFailed, OSError.
     """
     with mounted(device, writable=True) as top:
-        write_atomically(top / TERM, text)
+        write_atomically(top / TERM, text, mode=0o600)
 
 
 def _write(top: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         (top / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _restrict(top: Path) -> None:
+    """Let only root read the files, whatever the umask of the task: they name all that is in /boot."""
+    for path in (top, *top.rglob("*")):
+        is_program = path.parent in (top / "bin", top / "lib")
+        path.chmod(0o700 if path.is_dir() or is_program else 0o600)

@@ -11,15 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._host.steps import Erase
+from .._names import device_path
 from .._settings import POLL_SECONDS
 from .._steps import StepFailed
 from .sizes import CHUNK_SIZE
+from .tags import is_seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .._model import LvKey, Volume
-    from .._steps import CommandResult, Runner
+    from .._steps import CommandResult, Runner, Step
 
 
 class LvmStep:
@@ -173,7 +176,8 @@ class CreateVolume(LvmStep):
         made = runner.observe().volume(self.vg, self.name)
         if made is None or not set(self.tags) <= set(made.all_tags):
             return False
-        Remove.of([made]).carry_out(runner)
+        for step in removal_of([made]):
+            step.carry_out(runner)
         return True
 
     def render(self) -> Mapping[str, Any]:
@@ -212,7 +216,15 @@ class Retag(_VolumesStep):
     """
 
     purpose: Literal[
-        "seal", "remember_merge", "remember_rollback", "remember_time", "accept_loss", "forget", "restored", "adopt"
+        "seal",
+        "unseal",
+        "remember_merge",
+        "remember_rollback",
+        "remember_time",
+        "accept_loss",
+        "forget",
+        "restored",
+        "adopt",
     ]
     add: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
@@ -312,6 +324,18 @@ class Remove(_VolumesStep):
         """The arguments of ``lvm``. It removes only LVs that are both named and selected."""
         selection = " || ".join(f"(vg_uuid={vg} && lv_uuid={lv})" for vg, lv in self.keys)
         return ("lvremove", "--yes", "--select", selection, *self.volumes)
+
+
+def removal_of(volumes: Sequence[Volume]) -> Iterator[Step]:
+    """The steps that remove auxiliary LVs. First they lose their content, and before it the tag that they have it."""
+    if not volumes:
+        return
+    seals = tuple(dict.fromkeys(tag for one in volumes for tag in one.tags if is_seal(tag)))
+    if seals:
+        yield Retag(purpose="unseal", volumes=tuple(one.full_name for one in volumes), delete=seals)
+    if active := [one for one in volumes if one.active]:
+        yield Erase(tuple((one.full_name, device_path(one.vg, one.name)) for one in active))
+    yield Remove.of(volumes)
 
 
 def _tag_options(option: str, tags: tuple[str, ...]) -> tuple[str, ...]:

@@ -195,6 +195,11 @@ def boot_seal(manifest: str) -> str:
     return f"{BOOT}manifest={manifest}"
 
 
+def is_seal(tag: str) -> bool:
+    """Whether a tag marks the LV of a backup or of a timer as complete."""
+    return tag == TIMER_READY or tag.startswith(boot_seal(""))
+
+
 @dataclass(frozen=True)
 class TimerTags:
     """The tags of the LV of a rollback timer.

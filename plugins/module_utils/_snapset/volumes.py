@@ -76,6 +76,14 @@ def plan_volume(
     return NewVolume(vg=group.name, vg_uuid=group.uuid, name=name, extents=extents, size=extents * group.extent_size)
 
 
+def is_encrypted(host_state: HostState, vg: str) -> bool:
+    """Whether all PVs of a VG are on encrypted devices. A PV whose device is not known counts as not encrypted."""
+    group, devices = host_state.group(vg), host_state.host.devices
+    paths = {f"/dev/mapper/{one.dm_name}" if one.dm_name else f"/dev/{one.name}": n for n, one in devices.items()}
+    found = [[number] if (number := paths.get(name)) else [] for name in (group.pv_names if group is not None else ())]
+    return bool(found) and all(host_state.host.encrypted_below(numbers) for numbers in found)
+
+
 def _group(host_state: HostState, title: str, vg: str | None) -> VolumeGroup:
     if vg is None:
         roots = root_volumes(host_state)

@@ -12,7 +12,11 @@ import builders as b
 import pytest
 from backups import OTHER_ID, ROOT, TREE, backup, host, taken
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.observed import BootObserved, Room
+from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.observed import (
+    BackupRequest,
+    BootObserved,
+    Room,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_backup.plan import backup_view, plan_backup, refusal
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.firmware import (
     BOOT_ORDER,
@@ -22,10 +26,12 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.firmware
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_files.tree import Entry, Manifest, Tree, digest_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import Retag
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import FileStep, StepsPlan
 
+REMOVAL = ["unseal", "erase", "remove"]
 CHANGED = Tree(
     "/boot",
     "ext4",
@@ -76,7 +82,7 @@ def test_one_that_holds_what_is_there_stays() -> None:
 @pytest.mark.parametrize("saved", [(CHANGED,), (TREE, replace(TREE, mountpoint="/boot/efi")), ()])
 def test_one_that_holds_something_else_is_replaced(saved: tuple[Tree, ...]) -> None:
     made = plan("present", seen(backup(set_id=OTHER_ID), saved=saved))
-    assert names(made) == ["remove", "create_backup", "save", "seal"]
+    assert names(made) == [*REMOVAL, "create_backup", "save", "seal"]
 
 
 def test_for_a_set_that_exists_only_a_restoration_is_taken_back() -> None:
@@ -134,7 +140,7 @@ def test_what_is_read_only_becomes_writable_first_and_last() -> None:
     held = seen(taken(), backup(), present=CHANGED, saved=(TREE,), held={"/boot": b.SET_ID}, rooms=read_only)
     assert names(plan("restored", held)) == ["make_writable", "restore", "make_read_only"]
     started = replace(held, restoring={b.SET_ID: ("/boot",)})
-    for state, last in (("present", []), ("absent", ["remove"])):
+    for state, last in (("present", []), ("absent", REMOVAL)):
         assert names(plan(state, started)) == ["make_writable", "undo_restore", *last]
         assert names(plan(state, held)) == ["make_writable", *last]
     final = rolled_back(CHANGED, held={"/boot": b.SET_ID}, rooms=read_only)
@@ -221,7 +227,7 @@ def test_a_backup_that_is_not_active_cannot_be_read() -> None:
 def test_a_restoration_is_taken_back_before_the_backup_goes() -> None:
     found = seen(taken(), backup(), restoring={b.SET_ID: ("/boot",)})
     gone = plan("absent", found)
-    assert names(gone) == ["undo_restore", "remove"]
+    assert names(gone) == ["undo_restore", *REMOVAL]
     assert gone.after["state"] == "absent"
     nothing = seen()
     assert plan("absent", nothing) == StepsPlan((), backup_view(nothing))
@@ -256,3 +262,52 @@ def test_a_backup_that_is_still_needed_is_not_removed() -> None:
             "(state: restored)"
         ),
     )
+
+
+def encrypted(pv_names: tuple[str, ...], *, boot: bool = False, **more: Any) -> BootObserved:
+    """A host whose disk vda1 is encrypted as the device pv; with ``boot`` also /boot."""
+    found = seen(**more)
+    crypt = BlockDevice("dm-9", dm_name="pv", dm_uuid="CRYPT-LUKS2-1-pv", slaves=((254, 9),))
+    on_boot = {(254, 0): BlockDevice("vda0", slaves=((252, 9),))} if boot else {}
+    known = {**found.host_state.host.devices, (254, 9): BlockDevice("vda1"), (252, 9): crypt, **on_boot}
+    host_state = replace(
+        found.host_state,
+        host=replace(found.host_state.host, devices=known),
+        volume_groups=(b.group("vg", pv_names=pv_names),),
+    )
+    return replace(found, context=replace(found.context, host_state=host_state))
+
+
+@pytest.mark.parametrize(
+    ("pv_names", "more", "reason"),
+    [
+        (("/dev/mapper/pv",), {"boot": True, "keys": ("6.1",)}, None),
+        (("/dev/vda1",), {}, None),
+        (("/dev/vda1",), {"boot": True}, "/boot is encrypted, but VG vg is not"),
+        (("/dev/mapper/pv", "/dev/vda1"), {"keys": ("6.1",)}, "initramfs of 6.1 contains a key file"),
+        (("/dev/disk/by-id/x",), {"keys": ("6.1",)}, "initramfs of 6.1 contains a key file"),
+        (("/dev/vda1",), {"boot": True, "request": BackupRequest(allow_unencrypted=True)}, None),
+    ],
+)
+def test_secrets_are_not_copied_to_a_vg_that_is_not_encrypted(
+    pv_names: tuple[str, ...], more: dict[str, Any], reason: str | None
+) -> None:
+    found = encrypted(pv_names, **more)
+    if reason is None:
+        assert names(plan("present", found)) == ["create_backup", "save", "seal"]
+    else:
+        (only,) = reasons("present", found)
+        assert reason in only
+        assert "allow_unencrypted: true" in only
+
+
+@pytest.mark.parametrize("volumes", [(), (backup(set_id=OTHER_ID),), (taken(),)])
+def test_undoing_never_makes_a_backup(volumes: tuple[Any, ...]) -> None:
+    """Somebody may have removed the snapset, with its backup or not yet."""
+    found = seen(*volumes, request=BackupRequest(only_undo=True))
+    assert plan("present", found) == StepsPlan((), backup_view(found))
+
+
+def test_undoing_undoes_a_restoration() -> None:
+    found = seen(taken(), backup(), restoring={b.SET_ID: ("/boot",)}, request=BackupRequest(only_undo=True))
+    assert names(plan("present", found)) == ["undo_restore"]

@@ -22,7 +22,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.grub import (
     Grub,
     InstalledEntry,
-    bls_path,
     entry_id,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.menu import custom_part
@@ -34,7 +33,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.plan imp
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.steps import AddToMenu, WriteEntry
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Lock, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
 
@@ -50,13 +49,13 @@ def seen(grub: Grub | None = GRUB, **more: Any) -> EntryObserved:
     host_state = b.host_state([ROOT, taken(), backup()], mounts={"/": ROOT})
     devices = {**host_state.host.devices, (254, 2): BlockDevice("vda2")}
     host_state = b.mounting(host_state, BOOT, devices=MappingProxyType(devices))
+    host_state = replace(host_state, host=replace(host_state.host, locks=more.pop("locks", ())))
     values: dict[str, Any] = {
         "editor": "grub-editenv",
         "environment_mount": BOOT,
         "found": (),
         "intact": frozenset(),
         "sizes": {},
-        "bls_files": frozenset(),
         "boot_free": 200 * b.MIB,
         "boot_read_only": False,
         "boot_device": "/dev/disk/by-uuid/12-34",
@@ -111,15 +110,6 @@ def test_an_entry_is_written_added_and_chosen() -> None:
     assert (write.kernel, write.device) == (KERNEL, "/dev/mapper/vg-safepoint_boot_s")
     assert "--set=root 12-34" in add.part
     assert "root=/dev/mapper/vg-root_s ro" in add.part
-    assert add.bls is None
-
-
-def test_where_grub_reads_files_of_their_own() -> None:
-    grub = replace(GRUB, menu=MENU.replace('"0"', '"${saved_entry}"'), entries=("x",), environment={"saved_entry": "x"})
-    (add,) = (step for step in present(seen(grub, boot_device="")).steps if isinstance(step, AddToMenu))
-    assert add.bls is not None
-    assert add.bls[0] == bls_path(b.SET_ID)
-    assert "menuentry" not in add.part
 
 
 def test_one_that_is_whole_stays() -> None:
@@ -195,9 +185,9 @@ def test_what_others_have_chosen_is_not_overruled() -> None:
 
 
 def test_absent_takes_everything_away_the_choice_first() -> None:
-    plan = plan_entry_absent(with_entry(chosen=True, bls_files=frozenset({bls_path(b.SET_ID).name})))
-    assert names(plan) == ["take_back_choice", "take_from_menu", "take_from_menu", "remove_files"]
-    assert [step.render()["menu"] for step in plan.steps[1:3]] == ["/boot/grub/custom.cfg", str(bls_path(b.SET_ID))]
+    plan = plan_entry_absent(with_entry(chosen=True))
+    assert names(plan) == ["take_back_choice", "take_from_menu", "remove_files"]
+    assert plan.steps[1].render()["menu"] == "/boot/grub/custom.cfg"
     assert plan.after["state"] == "absent"
 
 
@@ -209,3 +199,12 @@ def test_what_an_interrupted_run_has_left_goes_too() -> None:
 
 def test_nothing_to_take_away() -> None:
     assert plan_entry_absent(seen()) == StepsPlan((), entry_view(seen()))
+
+
+def test_a_preview_boot_that_needs_a_person() -> None:
+    locks = (Lock("pv", "person", "/etc/crypttab has no key file for it"),)
+    assert "allow_passphrase: true" in reasons(seen(locks=locks))[0]
+    plan = plan_entry_present(seen(locks=locks), kernel=None, next_boot=True, allow_passphrase=True)
+    assert names(plan)[-1] == "choose_for_next_boot"
+    assert len(plan.warnings) == 1
+    assert len(present(seen(locks=(Lock("pv", "unknown", "clevis"),))).warnings) == 1

@@ -35,7 +35,6 @@ def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name, value in (
             ("BOOT", tmp_path),
             ("HOME", tmp_path / "safepoint.lvm"),
-            ("BLS", tmp_path / "loader" / "entries"),
         ):
             monkeypatch.setattr(module, name, value, raising=False)
     monkeypatch.setattr(steps, "mounted", lambda _device: nullcontext(tmp_path))
@@ -88,25 +87,20 @@ def test_the_diff_shows_nothing_of_kernel_and_initramfs(boot: Path) -> None:
     assert diffs[2]["after"].startswith("5 bytes, sha256 ")
 
 
-@pytest.mark.parametrize("bls", [None, ()])
-def test_an_entry_in_the_menu_and_out_of_it(boot: Path, bls: tuple[str, ...] | None) -> None:
-    installed_grub = Grub(str(boot), 'set default="0"', {}, custom=OTHERS, entries=bls)
+def test_an_entry_in_the_menu_and_out_of_it(boot: Path) -> None:
     part = custom_part(
-        installed_grub, b.SET_ID, "" if bls is not None else "menuentry 'Preview of snapset s' { true }\n"
+        Grub(str(boot), 'set default="0"', {}, custom=OTHERS), b.SET_ID, "menuentry 'Preview of snapset s' { true }\n"
     )
-    own = None if bls is None else (grub.bls_path(b.SET_ID), "title s\n")
-    add = steps.AddToMenu(b.SET_ID, boot / "custom.cfg", part, own)
+    add = steps.AddToMenu(b.SET_ID, boot / "custom.cfg", part)
     add.carry_out(NOBODY)
     add.carry_out(NOBODY)
     custom = (boot / "custom.cfg").read_text()
     assert custom.startswith(OTHERS)
     assert custom.count("set fallback=") == 1
-    assert grub.bls_path(b.SET_ID).exists() == (bls is not None)
     # Other parts of the menu may contain secrets.
     assert OTHERS not in "".join(file.after for file in add.changed_files())
     assert add.undo(NOBODY) is True
     assert (boot / "custom.cfg").read_text() == OTHERS
-    assert not grub.bls_path(b.SET_ID).exists()
     assert add.undo(NOBODY) is False
 
 
@@ -120,11 +114,11 @@ def test_a_menu_with_passwords_stays_as_secret_as_it_was(boot: Path, *, link: bo
     file.chmod(0o640)
     os.chown(file, 0, 12)
     os.setxattr(file, "user.label", b"secret")
-    part = custom_part(Grub(str(boot), "", {}), b.SET_ID)
+    part = custom_part(Grub(str(boot), "", {}), b.SET_ID, "")
     steps.AddToMenu(b.SET_ID, custom, part).carry_out(NOBODY)
     assert custom.read_text() == f"{OTHERS}{part}"
     _check_secret(custom, file, link=link)
-    steps.TakeFromMenu(b.SET_ID, custom, remove_file=False).carry_out(NOBODY)
+    steps.TakeFromMenu(b.SET_ID, custom).carry_out(NOBODY)
     assert custom.read_text() == OTHERS
     _check_secret(custom, file, link=link)
 
@@ -145,9 +139,9 @@ def test_what_is_new_is_readable_only_for_root(boot: Path) -> None:
 
 def test_a_menu_of_nobody_else_goes_with_the_entry(boot: Path) -> None:
     (boot / "custom.cfg").unlink()
-    part = custom_part(Grub(str(boot), "", {}), b.SET_ID)
+    part = custom_part(Grub(str(boot), "", {}), b.SET_ID, "")
     steps.AddToMenu(b.SET_ID, boot / "custom.cfg", part).carry_out(NOBODY)
-    steps.TakeFromMenu(b.SET_ID, boot / "custom.cfg", remove_file=False).carry_out(NOBODY)
+    steps.TakeFromMenu(b.SET_ID, boot / "custom.cfg").carry_out(NOBODY)
     assert not (boot / "custom.cfg").exists()
 
 

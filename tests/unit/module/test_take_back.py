@@ -136,6 +136,9 @@ class OneVolume:
     def note(self, text: str) -> None:
         pass
 
+    def warn(self, text: str) -> None:
+        """Ignore that there is no device to overwrite."""
+
     def run_program(self, name: str, *arguments: str) -> None:
         raise AssertionError(name, arguments)
 

@@ -14,7 +14,7 @@ import situations
 from backups import ROOT, TREE, backup, host, taken
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
-from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Initramfs
+from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Initramfs, Lock
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.observed import TimerObserved, TimerRequest
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.plan import (
     plan_armed,
@@ -28,6 +28,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps impor
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.tags import TIMER_READY, TimerTags
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
 
+REMOVAL = ["unseal", "erase", "remove"]
 REQUEST = TimerRequest(after=1800, spread=180, boots=0)
 STATUS = TimerStatus("t1", "watching", b.NOW + 1900, after=1800, spread=180, boots=0)
 CREATION = ["create_timer", "write_timer", "seal", "start_timer"]
@@ -51,7 +52,9 @@ def seen(*volumes: Any, **more: Any) -> TimerObserved:
         "devices": {"/boot": ("/dev/disk/by-uuid/1", "")},
         **more,
     }
-    return TimerObserved(snapset_context(host(*(volumes or (taken(), backup()))), "s"), **values)
+    one = host(*(volumes or (taken(), backup())))
+    one = replace(one, host=replace(one.host, locks=values.pop("locks", ())))
+    return TimerObserved(snapset_context(one, "s"), **values)
 
 
 def running(*volumes: Any, status: TimerStatus | None = STATUS, **more: Any) -> TimerObserved:
@@ -146,7 +149,8 @@ def test_only_the_tags_that_differ_are_written() -> None:
     ],
 )
 def test_any_other_one_is_replaced(found: TimerObserved) -> None:
-    assert names(armed(found)) == ["stop_timer", "remove", *CREATION]
+    unseal = ["unseal"] if any(TIMER_READY in one.volume.tags for one in found.timers) else []
+    assert names(armed(found)) == ["stop_timer", *unseal, "erase", "remove", *CREATION]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +245,24 @@ def test_two_timers_of_one_origin_are_refused() -> None:
 
 
 def test_disarmed_is_without_unit_and_without_volume() -> None:
-    assert names(plan_disarmed(seen(taken(), timer(), has_unit=True))) == ["stop_timer", "remove"]
+    assert names(plan_disarmed(seen(taken(), timer(), has_unit=True))) == ["stop_timer", *REMOVAL]
     assert names(plan_disarmed(seen(taken(), has_unit=True))) == ["stop_timer"]
     nothing = replace(seen(), context=snapset_context(b.host_state([ROOT]), "s"))
     assert plan_disarmed(nothing) == StepsPlan((), set_timer_view(nothing))
+
+
+def test_a_host_that_needs_a_person_to_boot() -> None:
+    """Also before the snapset is taken, so that nothing is changed for a timer that will be refused."""
+    locks = (Lock("pv", "person", "/etc/crypttab has no key file for it"),)
+    (reason,) = reasons(seen(locks=locks))
+    assert "pv, and needs a person for it: /etc/crypttab has no key file" in reason
+    assert "allow_passphrase: true" in reason
+    assert "allow_passphrase: true" in reasons(seen(ROOT, locks=locks))[0]
+    plan = armed(seen(locks=locks), allow_passphrase=True)
+    assert names(plan) == CREATION
+    assert len(plan.warnings) == 1
+
+
+def test_what_cannot_be_known_is_a_warning() -> None:
+    (warning,) = armed(seen(locks=(Lock("pv", "unknown", "/etc/crypttab has tpm2-device=auto"),))).warnings
+    assert "cannot be known" in warning

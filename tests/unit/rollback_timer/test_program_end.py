@@ -101,6 +101,38 @@ def test_a_rollback_that_has_begun_needs_no_decision(due: Timer, clock: int, mac
     assert due.fired_at(0)
 
 
+def test_hibernation_and_kexec_are_forbidden_before_the_merges(due: Timer) -> None:
+    """A loaded kernel is unloaded, and none can be loaded any more."""
+    for name, text in (("kexec_loaded", "1"), ("kexec_limit", "-1"), ("kexec_disabled", "0")):
+        due.write(name, text)
+    due.write("bin/kexec", "")
+    (due.top / "bin" / "kexec").chmod(0o755)
+    due.replace_tool("kexec", f'echo "kexec $*" >>{due.top}/calls; echo 0 >{due.top}/kexec_loaded')
+    assert due.start() == OFF
+    assert due.fired
+    assert [call for call in due.calls if call in ("kexec -u", MERGE)] == ["kexec -u", MERGE]
+    assert "AllowHibernation=no" in due.read("no_hibernation")
+    assert (due.read("kexec_limit"), due.read("kexec_disabled")) == ("0", "0")
+
+
+def test_a_loaded_kernel_that_cannot_be_unloaded_is_not_started(due: Timer) -> None:
+    """No service is stopped, so none can start it. Older kernels have no limit for kernels that a reboot starts."""
+    due.write("kexec_loaded", "1")
+    due.write("kexec_disabled", "0")
+    assert due.start() == OFF
+    assert due.calls[-1] == "systemctl --force reboot"
+    assert "cannot unload the kernel that is loaded for kexec" in due.log
+    assert due.read("kexec_disabled") == "1"
+
+
+def test_neither_can_stop_the_rollback(due: Timer) -> None:
+    due.write("kexec_loaded", "0")
+    due.replace_tool("mkdir", f'[ "$2" != {due.top} ] || exit 1\nexec /bin/mkdir "$@"')
+    assert due.start() == OFF
+    assert due.fired
+    assert "cannot forbid hibernation" in due.log
+
+
 def test_a_power_cut_after_the_merges(due: Timer) -> None:
     due.show(root={"tags": OWN}, root_s=None)
     assert due.boot("b2") == 0

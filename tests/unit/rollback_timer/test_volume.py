@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -44,6 +45,19 @@ def test_all_but_what_changes_has_a_checksum(top: Path) -> None:
     assert not (top / "lvm" / "archive").exists()
     assert (top / "term").read_text() == "5\n"
     subprocess.run(["sha256sum", "--quiet", "--strict", "--check", toolbox.CHECKSUMS], cwd=top, check=True)
+
+
+def test_only_root_can_read_it_whatever_the_umask(top: Path) -> None:
+    umask = os.umask(0)
+    try:
+        volume.write_timer("/dev/x", "uuid", {"go-back": "exit 0\n"}, CHANGING)
+        volume.write_term("/dev/x", "new\n")
+    finally:
+        os.umask(umask)
+    modes = {str(path.relative_to(top)): path.stat().st_mode & 0o777 for path in (top, *top.rglob("*"))}
+    programs = {name for name in modes if name.startswith(("bin/", "lib/"))}
+    assert {modes[name] for name in (*programs, ".", "bin", "lib", "lvm")} == {0o700}
+    assert {modes[name] for name in ("go-back", "term", "failed", "lvm/lvm.conf", toolbox.CHECKSUMS)} == {0o600}
 
 
 def test_a_program_that_finds_something_wrong(top: Path) -> None:

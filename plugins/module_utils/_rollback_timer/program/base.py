@@ -13,6 +13,8 @@ BASE = r"""
 # Rolls the host back to a snapset when the time is over. Its states are described in docs/timer.md. Arguments: the
 # directory of the timer, and --check to only check whether the rollback is possible.
 set -u
+# Files on the disk of the timer and its state are only for root.
+umask 077
 HERE=$1
 . "$HERE/facts"
 export LC_ALL=C PATH=/nowhere LVM_SUPPRESS_FD_WARNINGS=1
@@ -135,7 +137,7 @@ tell() {
         say "$said"
     fi
     printf '%s\n' "$line" "$reason" >"$STATUS.new" && tool mv -f "$STATUS.new" "$STATUS"
-    tool mkdir -p "${MOTD%/*}" && motd >"$STATUS.motd" && tool mv -f "$STATUS.motd" "$MOTD"
+    (umask 022 && tool mkdir -p "${MOTD%/*}" && motd >"$STATUS.motd") && tool mv -f "$STATUS.motd" "$MOTD"
 }
 
 motd() {

@@ -63,19 +63,33 @@ mount_filesystems() {
     done <"$HERE/filesystems"
 }
 
-# A copy of a disk has the same UUIDs. The name by the serial number of the disk, if there is one, shows which is ours.
+# A copy of a disk has the same UUIDs. The name by the serial number of the disk, if there is one, shows which is ours;
+# otherwise what the host has mounted, perhaps before the copy was attached.
 choose_device() {
-    [ -n "$second" ] && [ -e "$second" ] || return 0
-    [ "$(tool readlink -f "$device")" != "$(tool readlink -f "$second")" ] || return 0
-    say "$device is not $second any more, using the latter"
-    device=$second
+    ours=$second
+    [ -n "$ours" ] && [ -e "$ours" ] || ours=$(mounted_device)
+    [ -n "$ours" ] && [ -e "$ours" ] || return 0
+    [ "$(tool readlink -f "$device")" != "$(tool readlink -f "$ours")" ] || return 0
+    say "$device is not $ours any more, using the latter"
+    device=$ours
+}
+
+# The path of the device that the host has mounted whole on $mountpoint, from proc_pid_mountinfo(5).
+mounted_device() {
+    found=
+    while read -r _ _ number root place _; do
+        [ "$place:$root" != "$mountpoint:/" ] || found=$number
+    done <"$MOUNTS"
+    [ -n "$found" ] && [ -e "$BLOCKS/$found" ] || return 0
+    found=$(tool readlink "$BLOCKS/$found")
+    echo "/dev/${found##*/}"
 }
 
 # The host has usually mounted this filesystem already, and the kernel refuses to mount a filesystem over itself (EBUSY,
 # fs/namespace.c of Linux 6.1). So a tmpfs is mounted between. A bind mount would not do: a mount on it also appears at
 # its source.
 mount_boot() {
-    tool mkdir -p "$3" && tool mount -t tmpfs none "$3" && mounts="$3 $mounts" &&
+    tool mkdir -p -m 755 "$3" && tool mount -t tmpfs none "$3" && mounts="$3 $mounts" &&
         tool mount -t "$2" "$1" "$3" && mounts="$3 $mounts" && tool mount -o remount,rw "$3"
 }
 
@@ -238,7 +252,7 @@ unstage() {
 }
 
 restore_directory() {
-    out_of_the_way "$1" && tool mkdir -- "$1"
+    out_of_the_way "$1" && tool mkdir -m 755 -- "$1"
 }
 
 restore_link() {

@@ -96,6 +96,7 @@ begin_rollback() {
 carry_out() {
     step "$CHANGE_LIMIT" "recording the rollback on the origins" remember || return
     [ -z "$BACKUP" ] || step "$FILES_LIMIT" "restoring /boot" with_backup restore_boot || return
+    forbid_other_boots
     step "$CHANGE_LIMIT" "requesting the merges" merge_members && return
     [ -z "$BACKUP" ] || reason="$reason; /boot is restored already, so roll back, or make it fit the change again"
     return 1
@@ -104,7 +105,37 @@ carry_out() {
 # The change was accepted after all, but /boot is restored already: it must be possible to make it fit the change.
 stop() {
     make_writable
+    tool rm -f "$NO_HIBERNATION"
     exit 143
+}
+
+# As _host.steps does for the modules. A failure must not prevent the rollback: nothing else leads to such a boot
+# while this program reboots the host.
+forbid_other_boots() {
+    (umask 022 && tool mkdir -p "${NO_HIBERNATION%/*}" && echo "$NO_HIBERNATION_TEXT" >"$NO_HIBERNATION") ||
+        say "cannot forbid hibernation"
+    unload_kexec
+    if [ -e "$KEXEC_LIMIT" ]; then
+        echo 0 >"$KEXEC_LIMIT"
+    elif [ -e "$KEXEC_DISABLED" ]; then
+        echo 1 >"$KEXEC_DISABLED"
+    fi
+}
+
+unload_kexec() {
+    is_kexec_loaded || return 0
+    if [ -x "$HERE/bin/kexec" ]; then
+        bounded 60 tool kexec -u
+    elif [ -x "$KEXEC" ]; then
+        bounded 60 "$KEXEC" -u
+    fi
+    ! is_kexec_loaded || say "cannot unload the kernel that is loaded for kexec"
+}
+
+is_kexec_loaded() {
+    loaded=
+    [ ! -e "$KEXEC_LOADED" ] || read -r loaded <"$KEXEC_LOADED"
+    [ "$loaded" = 1 ]
 }
 
 with_backup() {
@@ -184,12 +215,16 @@ tag_timer() {
     return 1
 }
 
-# Never returns. A stop of the unit must not leave the host with pending merges.
+# Never returns. A stop of the unit must not leave the host with pending merges. systemctl(1) would start a loaded
+# kernel or a prepared system (/run/nextroot) instead, and a service may start the former: then no service is stopped.
 reboot_host() {
     say "$1"
     trap - TERM
+    export SYSTEMCTL_SKIP_AUTO_KEXEC=1 SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1
+    how=--no-block
+    ! is_kexec_loaded || how=--force
     while :; do
-        bounded 60 "$SYSTEMCTL" --no-block reboot
+        bounded 60 "$SYSTEMCTL" "$how" reboot
         tool sleep "$REBOOT_LIMIT"
         say "the regular reboot did not happen in time, forcing it"
         tool sync 9>&- &

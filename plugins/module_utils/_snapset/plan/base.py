@@ -26,7 +26,7 @@ from ..outcome_tags import outcomes_of
 from ..selection import NOTHING_CHOSEN, select
 from ..sizes import AUTO, Size
 from ..state import Instance, single_outcome_name
-from ..steps import Extend, LvmStep, Retag
+from ..steps import Extend, Retag
 from ..tags import SEALED, is_single_of, parse_member
 
 if TYPE_CHECKING:
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
     from ..._durations import Duration
     from ..._model import HostState, LvKey, Volume
+    from ..._steps import Step
     from ..allocation import CowAllocation
     from ..result import MemberView, View
     from ..selection import Selection, Selector
+    from ..steps import LvmStep
 
 State = Literal["present", "merged", "absent"]
 
@@ -90,13 +92,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered steps, each one LVM command, and the set as it will be ``after`` them.
+    """Ordered steps, most of them one LVM command, and the set as it will be ``after`` them.
 
     ``instance`` is what the steps act on. ``must_start`` are the origins whose merge was requested before the last
     boot: it is an error if such a merge is still pending after the steps.
     """
 
-    steps: tuple[LvmStep, ...]
+    steps: tuple[Step, ...]
     after: View
     warnings: tuple[str, ...] = ()
     instance: Instance | None = None

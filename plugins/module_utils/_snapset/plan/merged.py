@@ -15,6 +15,7 @@ from ..checks import ambiguity_problems
 from ..copies import copy_problems
 from ..foreign import foreign_problems
 from ..instances import SnapsetLookup, instances
+from ..locks import reboot_warnings
 from ..result import MemberView, View, view_of
 from ..sizes import AUTO, format_bytes, used_bytes
 from ..state import Instance, Member, SetState, cannot_overflow, member_state
@@ -24,6 +25,7 @@ from .base import Plan, Request, common_problems, extended, extension_steps, fin
 from .losses import accept_loss_steps, host_state_after, lost_members_of
 from .outcomes import origins_of, record_merge, record_rollback
 from .removal import merge_failure_problem, open_problem, removal_problems, removal_steps, running_merge_problem
+from .shutdown import kexec_problems, steps_after, steps_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,28 +51,36 @@ def plan_merged(host_state: HostState, request: Request) -> Plan:
     host_state = host_state_after(host_state, prepared)
     current = find(host_state, request).current or current
     request_now = current.members_in("active")
-    for member in request_now:
-        reasons += _sibling_problems(host_state, request, member)
-        reasons += _unknown_pv_problems(host_state, member)
-        problem = open_problem(host_state, member)
-        reasons += [problem] if problem else []
+    reasons += [problem for member in request_now for problem in _request_problems(host_state, request, member)]
     allocations = [d for member in request_now for d in _headroom(host_state, request, member)]
     # The reserve does not count here: a merge frees the whole store, and a reserve must not block a rollback.
     reasons += room_problems(host_state, allocations, None, parameters="min_headroom")
     if reasons:
         raise Refused(request.refusal, reasons)
     follow_up = _follow_up(host_state, current)
+    after = _predicted(host_state, request, current, follow_up, allocations)
     return Plan(
         steps=(
             *prepared,
             *extension_steps(allocations),
+            *steps_before(host_state, current, after),
             *_request_steps(host_state, current),
             *_follow_steps(host_state, current, follow_up),
+            *steps_after(host_state, current, after),
         ),
-        after=_predicted(host_state, request, current, follow_up, allocations),
+        after=after,
         instance=current,
         must_start=tuple(member.origin_key for member in follow_up.stale if member.origin_key),
+        warnings=reboot_warnings(host_state),
     )
+
+
+def _request_problems(host_state: HostState, request: Request, member: Member) -> Iterator[str]:
+    """Why the merge of ``member`` cannot be requested."""
+    yield from _sibling_problems(host_state, request, member)
+    yield from _unknown_pv_problems(host_state, member)
+    if problem := open_problem(host_state, member):
+        yield problem
 
 
 def _existing_instance(host_state: HostState, request: Request, found: SnapsetLookup) -> Instance:
@@ -107,6 +117,7 @@ def _blocking_problems(host_state: HostState, request: Request, current: Instanc
         # Report also what blocks the way out that was just suggested.
         yield from removal_problems(host_state, lost_members_of(current) if current.rollback_started else current)
     yield from (problem for member in current.members for problem in _member_problems(member))
+    yield from kexec_problems(host_state, current)
 
 
 def _can_accept_loss(current: Instance) -> bool:
