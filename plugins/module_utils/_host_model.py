@@ -240,6 +240,22 @@ class Boot:
 
 
 @dataclass(frozen=True)
+class PackageDatabase:
+    """The database of a package manager, in ``directory``.
+
+    ``user`` describes the process that has locked it because it installs or removes packages, empty if there is none.
+    ``version`` is the inode and the time of the file that lists the packages: another one after each such run. ``cure``
+    is the command that completes an earlier run, if that was interrupted; otherwise empty.
+    """
+
+    manager: str
+    directory: str
+    user: str = ""
+    version: tuple[int, int] = (0, 0)
+    cure: str = ""
+
+
+@dataclass(frozen=True)
 class Host:
     """The host around LVM. ``now`` is in seconds since the epoch, ``uptime`` in seconds since the boot.
 
@@ -249,7 +265,7 @@ class Host:
     wait for a udev that does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or
     have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to
     the devices in it. ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host.
-    ``host_id`` is a hash of the machine-id, empty if there is none.
+    ``host_id`` is a hash of the machine-id, empty if there is none. ``packages`` are the databases of package managers.
     """
 
     now: int
@@ -269,6 +285,7 @@ class Host:
     has_ostree: bool = False
     preview: tuple[str, str] | None = None
     boot: Boot | None = None
+    packages: tuple[PackageDatabase, ...] = ()
 
     @cached_property
     def table(self) -> MountTable:

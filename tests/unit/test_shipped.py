@@ -18,11 +18,11 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # If a number grows, give the reason in the commit.
 FILES = {
-    "boot_backup": 66,
-    "boot_entry": 59,
-    "initramfs_hook": 48,
-    "rollback_timer": 79,
-    "snapset": 58,
+    "boot_backup": 67,
+    "boot_entry": 60,
+    "initramfs_hook": 49,
+    "rollback_timer": 80,
+    "snapset": 72,
     "snapset_info": 36,
     "snapshot": 58,
 }

@@ -22,6 +22,7 @@ from .._host_model import BlockDevice, Host, Signature, is_network
 from .._paths import BOOT_MOUNTPOINTS, LVM_ARCHIVE, PREVIEW_MARK, SYSTEM_MOUNTPOINTS
 from .links import links_out_of, resolve
 from .mounts import parse_fstab
+from .packages import read_packages
 from .reading import read, unless_gone
 from .references import early_volumes, read_references, unescape_udev, words_of
 from .table import read_table, wake_all, with_paths
@@ -79,6 +80,7 @@ def read_host(paths: Sequence[str] = ()) -> Host:
         boots_by_efi=_EFI.exists(),
         has_ostree=_OSTREE.exists(),
         preview=_preview(),
+        packages=read_packages(table),
     )
 
 

@@ -28,6 +28,7 @@ from .._snapset.copies import copies_in
 from .._snapset.filesystems import automount_problem, filesystems, stays_behind
 from .._snapset.foreign import foreign_parts
 from .._snapset.instances import instances
+from .._snapset.packages import package_warnings
 from .._snapset.result import view_of
 from .._snapset.state import member_state
 from .._snapset.tags import parse_member
@@ -181,4 +182,5 @@ def _warnings(host_state: HostState) -> list[str]:
         *partial,
         *unwritable,
         *pools,
+        *package_warnings(host_state.host.packages),
     ]

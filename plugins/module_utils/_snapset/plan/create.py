@@ -17,6 +17,7 @@ from ..content import several_problems
 from ..coverage import boot_loader_problems, initramfs_volumes, ostree_problems, uncovered_problems
 from ..foreign import foreign_problems
 from ..instances import instances
+from ..packages import package_databases, package_problems, package_warnings
 from ..result import MemberView, View, mountpoints_of
 from ..selection import named_mountpoints
 from ..steps import CreateSnapshot, CreateThick, CreateThin
@@ -98,6 +99,7 @@ def plan_creation(
         after=View(name=request.name, state="active", members=tuple(member.view(host_state) for member in members)),
         warnings=(
             *boot_warnings(host_state.host),
+            *package_warnings(package_databases(host_state, origins)),
             *timer_warnings(host_state, request.outcome_name, origins),
             *_foreign_warnings(host_state, request, selection),
         ),
@@ -127,6 +129,7 @@ def _protection_problems(
     yield from uncovered_problems(host_state, origins, ignore, named)
     yield from boot_loader_problems(host_state, origins, ignore)
     yield from boot_problems(host_state, origins)
+    yield from package_problems(package_databases(host_state, origins))
 
 
 def _unknown_host_problems(host_state: HostState, request: Request, selection: Selection) -> Iterator[str]:
