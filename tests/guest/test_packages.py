@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +18,9 @@ import storage
 from calls import absent, call, ok, present, refused, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from calls import Before
 
 WORK = Path("/run/safepoint-packages")
 # While it exists, the package is half installed: its preinst waits.
@@ -108,7 +108,7 @@ def test_waiting_for_dpkg() -> None:
         assert waiting.result()["changed"], check
 
 
-def _before_the_second(action: str) -> object:
+def _before_the_second(action: str) -> Before:
     def before(number: int, _arguments: Sequence[str]) -> None:
         if number != 1:
             return
@@ -130,7 +130,7 @@ def test_dpkg_while_the_snapshots_are_created(action: str, says: str) -> None:
     # Two origins, so that there is a moment between the creations.
     failed = start(
         "snapset", {**present("s", "thick/a", "thick/b"), **QUICKLY}, before=_before_the_second(action)
-    ).result()  # type: ignore[arg-type]
+    ).result()
     assert failed.get("failed"), failed
     assert failed["changed"] is False
     assert says.replace("\\", "") in failed["msg"]
@@ -151,7 +151,7 @@ def test_a_dpkg_that_was_killed() -> None:
     process.kill()
     process.wait()
     HOLD.unlink()
-    assert os.listdir("/var/lib/dpkg/updates")
+    assert any(Path("/var/lib/dpkg/updates").iterdir())
     says = "dpkg was interrupted, so packages may be only half installed: type dpkg --configure -a"
     assert says in str(ok("snapset", present("s", "thick/a"), check=True)["warnings"])
     assert "warnings" not in ok("snapset", present("s", "thick/b"), check=True)

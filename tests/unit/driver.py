@@ -20,6 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context imp
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan, Request, find
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.result import View, view_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.selection import RequestedOrigin, select
+from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import LvmStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from model_lvm import ModelLvm
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
+    from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Step
 
 plan = plan_snapshots
 
@@ -44,8 +46,14 @@ def step_names(one: Plan) -> list[str]:
     return [step.render()["step"] for step in one.steps]
 
 
+def arguments_of(step: Step) -> tuple[str, ...]:
+    """The arguments of the LVM command that the step is."""
+    assert isinstance(step, LvmStep)
+    return step.arguments()
+
+
 def argvs(one: Plan) -> list[str]:
-    return [" ".join(step.arguments()) for step in one.steps]
+    return [" ".join(arguments_of(step)) for step in one.steps]
 
 
 def bring_about(model: ModelLvm, request: Request) -> Plan:

@@ -23,8 +23,8 @@ FILES = {
     "initramfs_hook": 49,
     "rollback_timer": 80,
     "snapset": 72,
-    "snapset_info": 36,
-    "snapshot": 58,
+    "snapset_info": 38,
+    "snapshot": 61,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

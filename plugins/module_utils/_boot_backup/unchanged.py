@@ -3,8 +3,8 @@
 
 """Whether the boot filesystems are still as a backup has them, when the snapset is created. Private.
 
-The backup is made first. What changed /boot afterwards, for example the upgrade of a kernel, may be in the snapshot of /
-and not in the backup, or the other way round.
+The backup is made first. What changed /boot afterwards, for example the upgrade of a kernel, may be in the snapshot of
+/ and not in the backup, or the other way round.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def boot_problems(backup: BootBackup, mounts: tuple[Mount, ...]) -> Iterator[str
         more = len(changes) - _MOST_NAMES
         names = ", ".join(changes[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
         yield (
-            f"what boots the host changed after it was saved ({names}): find out what changed it, for example a package "
-            "manager, save it again (boot_backup), then run this again"
+            f"what boots the host changed after it was saved ({names}): find out what changed it, for example a "
+            "package manager, save it again (boot_backup), then run this again"
         )
 
 

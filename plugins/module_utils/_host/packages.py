@@ -3,9 +3,9 @@
 
 """Whether a package manager is working. Its locks are only looked at, never taken. Private to this collection.
 
-dpkg(1) and rpm(8) lock files with fcntl(2): dpkg ``lock``, and its frontends also ``lock-frontend`` from before the first
-package until after the last (lib/dpkg/dbmodify.c of dpkg 1.22); rpm ``.rpm.lock`` during a transaction, scripts included
-(lib/rpmlock.c of rpm 4.20). dnf and zypper leave that to rpm.
+dpkg(1) and rpm(8) lock files with fcntl(2): dpkg ``lock``, and its frontends also ``lock-frontend`` from before the
+first package until after the last (lib/dpkg/dbmodify.c of dpkg 1.22); rpm ``.rpm.lock`` during a transaction, scripts
+included (lib/rpmlock.c of rpm 4.20). dnf leaves that to rpm.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read_database(manager: str, directory: str) -> PackageDatabase:
     """Return the state of the database of ``manager`` in ``directory``. Raises OSError."""
     place, (locks, listing) = Path(directory), _FILES[manager]
     users = (_user(place / lock) for lock in locks)
-    status = unless_gone(lambda: (place / listing).stat(), None)
+    status = unless_gone((place / listing).stat, None)
     # As apt decides it: CheckUpdates in apt-pkg/deb/debsystem.cc of apt 3.0.
     is_interrupted = manager == "dpkg" and any(name.isdigit() for name in _names(place / "updates"))
     return PackageDatabase(
@@ -57,7 +57,7 @@ def read_database(manager: str, directory: str) -> PackageDatabase:
 
 
 def _names(directory: Path) -> list[str]:
-    return unless_gone(lambda: os.listdir(directory), [])
+    return unless_gone(lambda: [path.name for path in directory.iterdir()], [])
 
 
 def _user(lock: Path) -> str:
@@ -74,7 +74,8 @@ def _user(lock: Path) -> str:
 def _holder(lock: Path) -> int | None:
     descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        # What would block a reader: a lock for writing. rpm also locks for reading, to verify packages.
+        question = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
         answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, question)
     finally:
         os.close(descriptor)

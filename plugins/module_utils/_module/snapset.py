@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._boot_backup.unchanged import CheckBoot, boot_problems
 from .._errors import InvalidParameter
 from .._names import is_full_name, name_problem, set_name_problem
 from .._snapset.context import snapset_context
@@ -24,7 +25,7 @@ from .argspec import (
     size_parameter,
 )
 from .session import check
-from .snapshots import SnapshotsCase
+from .snapshots import SnapshotsCase, origins_to_take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from .._host_model import Mount
     from .._model import HostState
     from .._snapset.context import BootBackup
-    from .._snapset.plan.base import Plan
     from .._steps import Step
     from .snapshots import Snapshots
 
@@ -51,27 +51,19 @@ class SnapsetCase(SnapshotsCase):
         backup = self._backup(host_state)
         if backup is None:
             return observed
-        from .._boot_backup.unchanged import boot_problems
-
         return replace(observed, problems=tuple(boot_problems(backup, self._boot(host_state))))
 
-    def checks(self, observed: Snapshots, plan: Plan) -> Iterator[Step]:
+    def checks(self, observed: Snapshots) -> Iterator[Step]:
         """The same once more, when the snapshots exist."""
         backup = self._backup(observed.host_state)
         if backup is not None:
-            from .._boot_backup.unchanged import CheckBoot
-
             yield CheckBoot(backup, self._boot(observed.host_state))
-        yield from super().checks(observed, plan)
+        yield from super().checks(observed)
 
     def _backup(self, host_state: HostState) -> BootBackup | None:
         """The backup that will belong to the snapset once it is created; None if there is none, or if it exists."""
         request = self._request
-        if self.state != "present" or request.set_id is None:
-            return None
-        from .._snapset.plan.present import new_origins
-
-        if not new_origins(host_state, request):
+        if request.set_id is None or not origins_to_take(host_state, request):
             return None
         backups = snapset_context(host_state, request.name).backups
         return next((one for one in backups if one.tags.set_id == request.set_id and one.tags.manifest), None)

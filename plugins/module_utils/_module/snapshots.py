@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from .._errors import SafepointError
-    from .._model import HostState
+    from .._model import HostState, Volume
     from .._snapset.plan.base import Request, State
     from .._snapset.result import View
     from .._snapset.state import SetState
@@ -74,6 +74,15 @@ def plan_snapshots(host_state: HostState, request: Request) -> Plan:
     return replace(plan, steps=(*adoption, *plan.steps))
 
 
+def origins_to_take(host_state: HostState, request: Request) -> tuple[Volume, ...]:
+    """The LVs of which the plan will create snapshots. Raises Refused if that cannot be found out."""
+    if request.state != "present":
+        return ()
+    from .._snapset.plan.present import new_origins
+
+    return new_origins(host_state, request)
+
+
 class SnapshotsCase(UseCase[Snapshots, Plan]):
     """``key`` is the name of the snapset or the snapshot in the result."""
 
@@ -93,12 +102,10 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         Raises SafepointError.
         """
         timeout = self._request.package_timeout
-        if self.state != "present" or not timeout or not any(one.user for one in read_host().packages):
-            return
-        from .._snapset.plan.present import new_origins
-
-        host_state = session.observe(self.paths)
-        wait_for_packages(package_databases(host_state, new_origins(host_state, self._request)), timeout)
+        if self.state == "present" and timeout and any(one.user for one in read_host().packages):
+            host_state = session.observe(self.paths)
+            origins = origins_to_take(host_state, self._request)
+            wait_for_packages(package_databases(host_state, origins), timeout)
 
     def read(self, session: ChangeSession) -> HostState:
         """The host; with the limits of the thin pools in which something will be created."""
@@ -145,23 +152,22 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
             raise Refused(self.refusal, (*refused.reasons, *observed.problems)) from refused
         if observed.problems:
             raise Refused(self.refusal, observed.problems)
-        return checked_after_creation(plan, list(self.checks(observed, plan)))
+        return checked_after_creation(plan, list(self.checks(observed)))
 
-    def checks(self, observed: Snapshots, plan: Plan) -> Iterator[Step]:
+    def checks(self, observed: Snapshots) -> Iterator[Step]:
         """What must still be true when the last snapshot has been created."""
-        created = {name for step in plan.steps if isinstance(step, CreateSnapshot) for name in step.lvs}
-        origins = [volume for volume in observed.host_state.volumes if volume.full_name in created]
-        if databases := package_databases(observed.host_state, origins):
+        host_state = observed.host_state
+        if databases := package_databases(host_state, origins_to_take(host_state, self._request)):
             yield CheckPackages(databases)
 
     def measured(self, done: Sequence[Done]) -> dict[str, Any]:
         """In which order the volumes were taken, and how long that took."""
-        created = [one for one in done if isinstance(one.step, CreateSnapshot)]
+        created = [(one, one.step) for one in done if isinstance(one.step, CreateSnapshot)]
         if not created or self._request.single:
             return {}
         return {
-            "taken_order": [name for one in created for name in one.step.lvs],
-            "taken_within_ms": math.ceil((created[-1].ended - created[0].begun) * 1000),
+            "taken_order": [name for _one, step in created for name in step.lvs],
+            "taken_within_ms": math.ceil((created[-1][0].ended - created[0][0].begun) * 1000),
         }
 
     def predicted(self, plan: Plan, before: Snapshots) -> dict[str, Any]:

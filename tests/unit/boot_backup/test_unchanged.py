@@ -33,9 +33,21 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
 
 PARAMS: dict[str, Any] = {
-    "name": "s", "id": b.SET_ID, "state": "present", "volumes": [{"vg": "vg", "lv": "root", "size": None}],
-    "mountpoints": [], "system": False, "exclude": [], "ignore_uncovered": [], "max_age": None, "adopt": False,
-    "size": "auto", "min_headroom": None, "reserve": "0%VG", "pool_reserve": "0%", "accept_loss_of": [],
+    "name": "s",
+    "id": b.SET_ID,
+    "state": "present",
+    "volumes": [{"vg": "vg", "lv": "root", "size": None}],
+    "mountpoints": [],
+    "system": False,
+    "exclude": [],
+    "ignore_uncovered": [],
+    "max_age": None,
+    "adopt": False,
+    "size": "auto",
+    "min_headroom": None,
+    "reserve": "0%VG",
+    "pool_reserve": "0%",
+    "accept_loss_of": [],
     "package_timeout": 0,
 }
 
@@ -123,7 +135,7 @@ def test_filesystems_and_firmware_count(saved: Saved) -> None:
     assert "(the variables of the firmware)" in saved.problems()[0]
 
 
-def plan_for(saved: Saved, *volumes: str, **more: Any) -> tuple[HostState, list[str]]:
+def plan_for(saved: Saved, **more: Any) -> tuple[HostState, list[str]]:
     host_state = saved.host()
     case = SnapsetCase({**PARAMS, **more})
     return host_state, [step.render()["step"] for step in case.plan(case.observe(host_state)).steps]

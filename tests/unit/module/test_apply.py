@@ -139,7 +139,7 @@ def test_an_extension_that_fails_after_another() -> None:
 def test_every_command_is_one_that_was_planned() -> None:
     model = ModelLvm(situations.nothing())
     plan = driver.bring_about(model, BOTH)
-    assert model.commands == [step.arguments() for step in plan.steps]
+    assert model.commands == [driver.arguments_of(step) for step in plan.steps]
 
 
 @pytest.mark.parametrize(("fault", "back"), [("refused", True), ("half", False)])

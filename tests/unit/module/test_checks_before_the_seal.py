@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def test_a_check_that_fails_leaves_nothing(
 
 def test_what_cannot_be_removed_again_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "read_database", lambda _manager, _directory: WORKING)
-    with pytest.raises(CommandFailed, match="dpkg is working.*not removed, remove by hand: vg/usr_s") as caught:
+    with pytest.raises(CommandFailed, match=r"dpkg is working.*not removed, remove by hand: vg/usr_s") as caught:
         apply(planned(b.request("vg/usr")), ModelLvm(HOST, faults={1: "refused"}), SnapshotsCase.failure)
     assert caught.value.details["changed"] is True
 
@@ -110,8 +111,8 @@ class Clock:
 
     def __init__(self, works: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self._works = 0.0, works
-        monkeypatch.setattr(packages.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(packages.time, "sleep", self._sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self._sleep)
         monkeypatch.setattr(packages, "read_database", lambda _manager, _directory: self.database)
 
     def _sleep(self, seconds: float) -> None:

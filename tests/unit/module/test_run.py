@@ -102,7 +102,7 @@ def test_lvm_archives_where_it_can(monkeypatch: pytest.MonkeyPatch, *, can_archi
     monkeypatch.setattr(session, "read_host", lambda _paths: host_state.host)
     run = ChangeSession(modules.module())
     plan = plan_absent(run.observe(), b.request(state="absent"))
-    plan.steps[0].run(run)
+    plan.steps[0].carry_out(run)
     assert [given] == [run.commands]
     assert ("backup{archive=0 backup=0}" not in str(given)) is can_archive
     assert [*archive_warnings(host_state, plan.steps)] == ([] if can_archive else [NO_ARCHIVE])

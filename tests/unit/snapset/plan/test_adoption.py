@@ -91,7 +91,7 @@ def test_merged_and_absent_do_with_an_adopted_set_what_they_do_with_an_own_one(c
     plan, plan_now = driver.plan(own, request), driver.plan(foreign, request_now)
     names = driver.step_names(plan_now)
     rest = plan_now.steps[names.count("adopt") :]
-    assert [" ".join(step.arguments()) for step in rest] == driver.argvs(plan)
+    assert [" ".join(driver.arguments_of(step)) for step in rest] == driver.argvs(plan)
     assert plan_now.after == plan.after
     assert "adopt" in names or driver.view(own, request).state == "absent"
 

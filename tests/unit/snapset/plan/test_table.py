@@ -182,7 +182,7 @@ def test_leftovers_beside_a_complete_set_are_removed(state: State, then: list[st
     host_state = replace(situations.active(), volumes=(*situations.active().volumes, leftover))
     plan = driver.plan(host_state, b.request(state=state) if state != "present" else b.request("va/a", "vt/t"))
     assert driver.step_names(plan) == ["remove", *then]
-    removed = plan.steps[0].arguments()[4:]
+    removed = driver.arguments_of(plan.steps[0])[4:]
     assert removed == (("va/a_s", "vt/t_s", "va/b_s") if state == "absent" else ("va/b_s",))
 
 
