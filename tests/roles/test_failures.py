@@ -11,7 +11,6 @@ import of_commit
 import of_pre_upgrade
 import of_rollback
 import pytest
-from rolefiles import guarded_blocks
 from scenarios import SILENTLY
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def test_a_task_fails(scenario: Scenario, faults: Faults, seen_in: SeenIn) -> No
     seen = seen_in(scenario)[faults]
     expected = scenario.expects(faults)
     assert seen.after(faults[0]) == list(expected.calls)
-    rescued_by = {task for block in guarded_blocks(scenario.role) for task in block.rescue} & set(seen.tasks)
+    rescued_by = set(scenario.in_rescue) & set(seen.tasks)
     if len(faults) == 1 and not scenario.blocks_alone:
         assert {(*faults, task) for task in rescued_by} <= set(scenario.expected)
     if SILENTLY in faults:
