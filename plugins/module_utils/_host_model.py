@@ -265,7 +265,8 @@ class Host:
     wait for a udev that does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or
     have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to
     the devices in it. ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host.
-    ``host_id`` is a hash of the machine-id, empty if there is none. ``packages`` are the databases of package managers.
+    ``host_id`` is a hash of the machine-id, empty if there is none. ``runs_os_prober`` is true if the menu of GRUB is
+    to have all systems that os-prober finds. ``packages`` are the databases of package managers.
     """
 
     now: int
@@ -286,6 +287,7 @@ class Host:
     preview: tuple[str, str] | None = None
     boot: Boot | None = None
     packages: tuple[PackageDatabase, ...] = ()
+    runs_os_prober: bool = False
 
     @cached_property
     def table(self) -> MountTable:

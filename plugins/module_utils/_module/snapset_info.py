@@ -22,7 +22,7 @@ from .._snapset.checks import (
     udev_problems,
     visibility_problems,
 )
-from .._snapset.content import several_problems
+from .._snapset.content import prober_warnings, several_problems
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
 from .._snapset.filesystems import automount_problem, filesystems, stays_behind
@@ -172,6 +172,7 @@ def _warnings(host_state: HostState) -> list[str]:
         for volume in host_state.volumes
         if volume.segtype == "thin-pool" and volume.health
     )
+    origins = [host_state.origin_of(volume) for volume in host_state.volumes if volume.is_thick_snapshot]
     ambiguities = dict.fromkeys(f"snapset {name}: {sentence}" for name, sentence in host_state.ambiguities)
     return [
         *visibility_problems(host_state),
@@ -182,5 +183,6 @@ def _warnings(host_state: HostState) -> list[str]:
         *partial,
         *unwritable,
         *pools,
+        *prober_warnings(host_state, [origin for origin in dict.fromkeys(origins) if origin is not None]),
         *package_warnings(host_state.host.packages),
     ]
