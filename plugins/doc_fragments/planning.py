@@ -63,4 +63,13 @@ options:
     description: Seconds to wait for another run on the same host, at most one week (V(604800)).
     type: int
     default: 60
+  package_timeout:
+    description:
+      - With O(state=present), seconds to wait for dpkg or rpm, at most one week (V(604800)), also in check mode.
+      - While one of them installs or removes packages, no snapshot is created of an LV that has C(/), C(/usr), C(/var),
+        C(/var/lib), C(/etc), C(/opt) or the package database, because packages in it would be only half installed. This
+        is checked before anything is changed, and once more when the snapshots exist; then they are removed again.
+      - Their locks are only looked at, never taken.
+    type: int
+    default: 60
 """

@@ -247,10 +247,10 @@ class Shutdown:
 
 @dataclass(frozen=True)
 class Lock:
-    """An encrypted device that the host opens when it boots, and what opens it.
+    """An encrypted device that the host opens when it boots. ``reason`` says how it is known what opens it.
 
     ``key`` is a key file that is in every initramfs. With ``unknown`` the host may open it by itself, for example with
-    a TPM. With ``person`` somebody must type a passphrase or touch a token. ``reason`` says how that is known.
+    a TPM. With ``person`` somebody must type a passphrase or touch a token.
     """
 
     name: str
@@ -267,6 +267,21 @@ class Boot:
 
 
 @dataclass(frozen=True)
+class PackageDatabase:
+    """The database of a package manager, in ``directory``. ``user`` is the process that has locked it, or empty.
+
+    ``version`` is the inode and the time of the file that lists the packages: another one after each change. ``cure``
+    is the command that completes an earlier run, if that was interrupted; otherwise empty.
+    """
+
+    manager: str
+    directory: str
+    user: str = ""
+    version: tuple[int, int] = (0, 0)
+    cure: str = ""
+
+
+@dataclass(frozen=True)
 class Host:
     """The host around LVM. ``now`` is in seconds since the epoch, ``uptime`` in seconds since the boot.
 
@@ -274,10 +289,10 @@ class Host:
     boot by their content. ``early_volumes`` are the LVs (VG/LV) that the kernel's command line makes the initramfs
     activate. ``has_ostree`` is true where ostree or bootc manages the system. ``udev_runs`` is false when LVM would
     wait for a udev that does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or
-    have almost no space. ``has_devices_file`` is true when there is a devices file, which may restrict LVM to
-    the devices in it. ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host.
-    ``host_id`` is a hash of the machine-id, empty if there is none. ``shutdown`` is how the host could go down.
-    ``locks`` are read only for plans with a reboot, like ``boot``.
+    have almost no space. ``has_devices_file`` is true when a devices file may restrict LVM to the devices in it.
+    ``preview`` is the name and the ID of the snapset that a preview boot shows instead of the host. ``host_id`` is a
+    hash of the machine-id, empty if there is none. ``locks`` and ``boot`` are read only for plans with a reboot.
+    ``runs_os_prober`` is true if the menu of GRUB is to have all systems that os-prober finds.
     """
 
     now: int
@@ -299,6 +314,8 @@ class Host:
     boot: Boot | None = None
     shutdown: Shutdown = Shutdown()
     locks: tuple[Lock, ...] = ()
+    packages: tuple[PackageDatabase, ...] = ()
+    runs_os_prober: bool = False
 
     @cached_property
     def table(self) -> MountTable:

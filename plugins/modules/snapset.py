@@ -18,10 +18,14 @@ description:
   - Sets are identified by LVM tags, not by LV names. So a set that is incomplete, has lost a member or has overflowed
     is never treated as a complete one.
   - Before anything is changed, all problems are found and reported together.
+  - The snapshots are created one after the other, in the order of the names of VG and LV, each of them consistent as
+    after a power failure. What spans several volumes, for example a database with its log on another one, must be
+    stopped meanwhile. See docs/consistency.md.
 extends_documentation_fragment:
   - safepoint.lvm.attributes
   - safepoint.lvm.planning
   - safepoint.lvm.identity
+  - safepoint.lvm.selection
 options:
   name:
     description: Name of the set, 1 to 64 characters of C(A-Z a-z 0-9 _ . -). It cannot begin with a hyphen.
@@ -43,62 +47,6 @@ options:
     type: str
     choices: [present, merged, absent]
     default: present
-  volumes:
-    description:
-      - LVs to protect.
-      - With O(state=present), O(volumes), O(mountpoints), O(system=true) or O(adopt=true) is required. Otherwise they
-        are optional, and must select the members of the set.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      vg:
-        description: The VG.
-        type: str
-        required: true
-      lv:
-        description: The LV. By default, every LV of the VG that holds data, except swap.
-        type: str
-      size:
-        description: Size of this snapshot, instead of O(size). Not for thin volumes.
-        type: str
-  mountpoints:
-    description:
-      - Mountpoints whose LVs are to be protected. An LV that is selected in two ways is one member.
-      - This and the other lists of names and paths can also be given as text, for example with C(-e). V(/, /var) and
-        V([/, /var]) mean the same. Blanks and quotes around an item are ignored.
-    type: list
-    elements: path
-    default: []
-  system:
-    description:
-      - Protect what an upgrade changes, in addition to O(volumes) and O(mountpoints). This is C(/), and those of
-        C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are separate filesystems.
-      - Mountpoints in O(ignore_uncovered) are left out.
-      - Refused on hosts that ostree or bootc manages, and where C(/) is an overlay.
-    type: bool
-    default: false
-  exclude:
-    description:
-      - LVs (C(VG/LV)) or mountpoints to leave out of what O(volumes), O(mountpoints) and O(system) select. Refused
-        without one of these three, because a set is always merged and removed completely.
-      - What must roll back together with C(/) is left out only if O(ignore_uncovered) lists it too.
-    type: list
-    elements: str
-    default: []
-  ignore_uncovered:
-    description:
-      - Mountpoints that need no protection. One of O(mountpoints) that is not on LVM must be listed here.
-      - If C(/) is protected, those of C(/usr), C(/var), C(/var/lib), C(/etc) and C(/opt) that are on other filesystems
-        must be protected too, unless they are listed here. Symbolic links count like mountpoints.
-      - A thick C(/) with C(/boot) on it is refused, because the boot loader would read it half merged. List C(/boot)
-        here if the host does not boot from there. RV(boot_to_save) still lists the ESP, which has the kernels then.
-      - If C(/) is protected, those of C(/boot), C(/boot/efi), C(/boot/firmware) and C(/efi) that C(/etc/fstab) has must
-        be mounted (automounts within 30 seconds), unless they are listed here. Then RV(boot_to_save) does not have
-        them. With a separate C(/boot) it does not have the ESP either, whose boot loader belongs to C(/boot).
-    type: list
-    elements: path
-    default: []
   max_age:
     description:
       - Maximum age of an existing set with O(state=present), from V(0s) to V(3650d), for example V(90s), V(30m),
@@ -252,6 +200,19 @@ snapset:
               longer exists.
           type: str
           returned: not in check mode
+taken_order:
+  description: The protected LVs (C(VG/LV)), in the order in which their snapshots were created.
+  type: list
+  elements: str
+  returned: when a set was created, not in check mode
+  sample: [sysvg/root, sysvg/var]
+taken_within_ms:
+  description:
+    - How many milliseconds it took to create all snapshots, from the begin of the first to the end of the last. All of
+      them show the host at some moment of this span.
+  type: int
+  returned: when a set was created, not in check mode
+  sample: 812
 reboot_required:
   description: Whether a merge waits because its volume is in use.
   type: bool
@@ -286,7 +247,7 @@ not_rolled_back:
     - path: /var/lib/mysql
       reason: data/mysql is not in the snapset
 planned:
-  description: The steps, each of them one LVM command. They are the same in check mode and in the real run.
+  description: The steps, almost all of them one LVM command. They are the same in check mode and in the real run.
   type: list
   elements: dict
   returned: success
@@ -315,8 +276,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.argspec import COMMON_ARGUMENTS
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.run import run_change
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset import build_request
-from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapshots import SnapshotsCase
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.snapset import SnapsetCase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -343,7 +303,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=dict(ARGUMENTS), supports_check_mode=True)
-    run_change(module, lambda params: SnapshotsCase("snapset", build_request(params)))
+    run_change(module, SnapsetCase)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ SAVE = "Save /boot"
 TAKE = "Take the snapset"
 PREDICT_TIMER = "Check whether the rollback timer can be armed"
 ARM = "Arm the rollback timer"
-REMOVE_SET = "Remove the snapset that has no timer"
+REMOVE_SET = "Remove the snapset that must not be used"
+STOP = "Stop PostgreSQL"
+START = "Start PostgreSQL"
 REMOVE_BACKUP = "Remove the unused /boot backup"
 _BOOT = {"boot_to_save": ["/boot"], "boot_ignored": [], "not_rolled_back": []}
 _TAKEN = {"changed": True, "planned": [{"step": "create"}, {"step": "seal"}], "snapset": snapset("active"), **_BOOT}
@@ -136,4 +138,80 @@ CHECK_EXISTING = replace(
     answers={task: EXISTING.answers[task] for task in (PREDICT, PREDICT_BOOT, PREDICT_TIMER)},
     expected={},
 )
-SCENARIOS = [FRESH, EXISTING, DONE, IGNORED, LEFT_OUT, CHECK, CHECK_EXISTING]
+# With the tasks of a user, here those of the example.
+_FILES = {
+    "pre_upgrade_before_taking": "tasks/stop_postgresql.yml",
+    "pre_upgrade_after_taking": "tasks/start_postgresql.yml",
+    "postgresql_unit": "postgresql@17-main",
+}
+_STARTED = "systemd_service postgresql@17-main started"
+_UNDONE = ("snapset s absent", "boot_backup s absent")
+
+
+def _of_the_user(task: str) -> str:
+    return f"the task {task} failed: {reason(task)}"
+
+
+WITH_TASKS = replace(
+    FRESH,
+    title="take it between the tasks of a user",
+    variables={**FRESH.variables, **_FILES},
+    answers={
+        **{task: FRESH.answers[task] for task in (PREDICT, PREDICT_BOOT, PREDICT_TIMER, PREPARE, SAVE)},
+        STOP: CHANGED,
+        TAKE: _TAKEN,
+        START: CHANGED,
+        ARM: _ARMED,
+    },
+    expected={
+        # Nothing was stopped then.
+        (SAVE,): Expected((), reason(SAVE)),
+        # It may have stopped a part.
+        (STOP,): Expected((_STARTED, "boot_backup s absent"), _of_the_user(STOP)),
+        (TAKE,): Expected((_STARTED, "boot_backup s absent"), reason(TAKE)),
+        (START,): Expected(_UNDONE, _of_the_user(START)),
+        (ARM,): Expected(_UNDONE, reason(ARM)),
+        (STOP, START): Expected(
+            (_STARTED, "boot_backup s absent"), f"{_of_the_user(STOP)}; afterwards {_of_the_user(START)}"
+        ),
+        (TAKE, START): Expected(
+            (_STARTED, "boot_backup s absent"), f"{reason(TAKE)}; afterwards {_of_the_user(START)}"
+        ),
+        (STOP, REMOVE_BACKUP): Expected((_STARTED, "boot_backup s absent"), _of_the_user(STOP) + _BACKUP_LEFT),
+        (TAKE, REMOVE_BACKUP): Expected((_STARTED, "boot_backup s absent"), reason(TAKE) + _BACKUP_LEFT),
+        (START, REMOVE_SET): Expected(_UNDONE[:1], _of_the_user(START) + _SET_LEFT),
+        (START, REMOVE_BACKUP): Expected(_UNDONE, _of_the_user(START) + _BACKUP_LEFT),
+        (ARM, REMOVE_SET): Expected(_UNDONE[:1], reason(ARM) + _SET_LEFT),
+        (ARM, REMOVE_BACKUP): Expected(_UNDONE, reason(ARM) + _BACKUP_LEFT),
+    },
+)
+NOT_RUNNING = replace(
+    WITH_TASKS,
+    title="take it where the database does not run",
+    variables=_FILES,
+    answers={
+        **{task: UNDISTURBED.answers[task] for task in (PREDICT, PREDICT_BOOT, PREPARE, SAVE)},
+        STOP: {"changed": False},
+        TAKE: _TAKEN,
+    },
+    says=UNDISTURBED.says,
+    expected={
+        (SAVE,): Expected((), reason(SAVE)),
+        (TAKE,): Expected(("boot_backup s absent",), reason(TAKE)),
+    },
+    blocks_alone=True,
+)
+# Nothing is taken then.
+EXISTING_WITH_TASKS = replace(
+    DONE, title="take it where all is done, with the tasks of a user", variables={**DONE.variables, **_FILES}
+)
+CHECK_WITH_TASKS = replace(
+    CHECK,
+    title="take it between the tasks of a user, in check mode",
+    variables={**CHECK.variables, **_FILES},
+    says=f"{CHECK.says}; check mode does not run the tasks in ",
+)
+SCENARIOS = [
+    *(FRESH, EXISTING, DONE, IGNORED, LEFT_OUT, CHECK, CHECK_EXISTING),
+    *(WITH_TASKS, NOT_RUNNING, EXISTING_WITH_TASKS, CHECK_WITH_TASKS),
+]

@@ -39,6 +39,11 @@ HOSTS: dict[str, dict[str, Any]] = {"one": {}, "two": {}}
     [
         ("pre_upgrade", {}, "No name given for the snapset. Use -e snapset=NAME"),
         ("commit", {"snapset": ""}, "No snapset given. Use -e snapset=NAME; safepoint.lvm.status lists them."),
+        (
+            "pre_upgrade",
+            {"snapset": "s", "pre_upgrade_after_taking": "no.yml"},
+            "playbooks/no.yml: there is no such file",
+        ),
         ("rollback", {"snapset": "s"}, "This would roll back 2 hosts: one, two."),
         ("commit", {"snapset": "s"}, "This would remove the way back of 2 hosts: one, two."),
         ("rollback", {"snapset": "s", "confirm_hosts": 2, "rollback_timeout": "soon"}, "rollback_timeout"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from model_lvm import ModelLvm
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
+    from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Step
 
 plan = plan_snapshots
 
@@ -43,6 +44,12 @@ def reasons(host_state: HostState, request: Request) -> tuple[str, ...]:
 
 def step_names(one: Plan) -> list[str]:
     return [step.render()["step"] for step in one.steps]
+
+
+def arguments_of(step: Step) -> tuple[str, ...]:
+    """The arguments of the LVM command that the step is."""
+    assert isinstance(step, LvmStep)
+    return step.arguments()
 
 
 def argvs(one: Plan) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._boot_files.difference import Difference, compare
+from .._boot_files.difference import changes_since, compare
 from .._boot_files.firmware import may_refuse, variables_to_write
 from .._boot_files.rule import spelled_as
 from .._boot_files.tree import digest_of, workspace
@@ -115,13 +115,8 @@ def _secret_problems(observed: BootObserved, vg: str) -> Iterator[str]:
 
 def _is_up_to_date(observed: BootObserved) -> bool:
     """Whether the backup is identical to the current boot filesystems."""
-    saved = observed.saved.trees
-    same = bool(saved) and [one.mountpoint for one in saved] == [one.mountpoint for one in observed.present]
-    return (
-        same
-        and observed.saved.firmware == observed.firmware
-        and all(compare(was, now) == Difference() for was, now in zip(saved, observed.present))
-    )
+    saved = observed.saved
+    return bool(saved.trees) and not any(changes_since(saved, observed.present, observed.firmware))
 
 
 def _entry_problems(observed: BootObserved) -> Iterator[str]:

@@ -12,7 +12,10 @@ from .rule import is_left_alone, parts_left_alone, spelled_as
 from .tree import SELINUX, Entry, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from .firmware import Firmware
+    from .tree import Manifest
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,22 @@ def compare(saved: Tree, present: Tree, *, refused: bool = False) -> Difference:
         parts=parts,
         **{name: tuple(sorted(set(paths) - untouched)) for name, paths in found.items()},
     )
+
+
+def changes_since(saved: Manifest, trees: Sequence[Tree], firmware: Firmware) -> Iterator[str]:
+    """What is no longer as it was saved: paths, whole filesystems, or the variables of the firmware."""
+    present = {tree.mountpoint: tree for tree in trees}
+    for was in saved.trees:
+        now = present.pop(was.mountpoint, None)
+        if now is None:
+            yield f"the filesystem at {was.mountpoint}"
+            continue
+        found = compare(was, now)
+        paths = (*found.missing, *found.changed, *found.altered, *found.extra, *found.untouched)
+        yield from map(was.absolute, sorted(paths))
+    yield from (f"the filesystem at {mountpoint}" for mountpoint in present)
+    if saved.firmware != firmware:
+        yield "the variables of the firmware"
 
 
 def _untouched(found: Mapping[str, Collection[str]], now: Mapping[str, Entry], parts: frozenset[str]) -> frozenset[str]:

@@ -31,6 +31,8 @@ from .._paths import (
 )
 from .links import links_out_of, resolve
 from .mounts import parse_fstab
+from .packages import read_packages
+from .process import find_tool
 from .reading import read, unless_gone
 from .references import early_volumes, read_references, unescape_udev, words_of
 from .table import read_table, wake_all, with_paths
@@ -56,6 +58,8 @@ _UDEV_DATA = Path("/run/udev/data")
 _ARCHIVE_ROOM = 32 * 1024 * 1024
 _MACHINE_ID = "/etc/machine-id"
 _APPLICATION = bytes.fromhex("f834d514fd884a08b63c96e48d1595c0")
+_GRUB = Path("/etc/default/grub")
+_OS_PROBER = re.compile(r"^\s*(?:export\s+)?GRUB_DISABLE_OS_PROBER=(\S+)", re.MULTILINE)
 # Of 32. Only hosts that see the same VG must be distinct.
 _HOST_ID_DIGITS = 16
 
@@ -91,6 +95,8 @@ def read_host(paths: Sequence[str] = ()) -> Host:
         has_ostree=_OSTREE.exists(),
         preview=_preview(),
         shutdown=_shutdown(),
+        packages=read_packages(table),
+        runs_os_prober=_runs_os_prober(),
     )
 
 
@@ -120,6 +126,16 @@ def _shutdown() -> Shutdown:
         return Shutdown(hibernation, "loaded")
     allowed = read(KEXEC_DISABLED).strip() == "0" and read(KEXEC_LIMIT).strip() != "0"
     return Shutdown(hibernation, "allowed" if allowed else "")
+
+
+def _runs_os_prober() -> bool:
+    """Whether grub-mkconfig(8) runs os-prober: since GRUB 2.06 only if told so (util/grub.d/30_os-prober.in).
+
+    It reads /etc/default/grub as a shell does, on Debian and Ubuntu also the files in grub.d.
+    """
+    files = [_GRUB, *unless_gone(lambda: sorted(_GRUB.with_name("grub.d").glob("*.cfg")), [])]
+    values = [value for file in files for value in _OS_PROBER.findall(read(file))]
+    return bool(values) and values[-1].strip("'\"") == "false" and find_tool("os-prober") is not None
 
 
 def _preview() -> tuple[str, str] | None:

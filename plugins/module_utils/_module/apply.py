@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from .._errors import FilesFailed, SafepointError, error_text
@@ -22,6 +24,15 @@ class Plan(Protocol):
     @property
     def steps(self) -> Sequence[Step]:
         """The steps."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was carried out, and when, in seconds of a clock that nobody sets."""
+
+    step: Step
+    begun: float
+    ended: float
 
 
 Failure = Callable[[Any, "Step", "SafepointError | OSError", "Sequence[Step]", "Runner"], SafepointError]
@@ -81,14 +92,19 @@ def _noted(step: Step) -> str:
     return ", ".join(f"{key} {value}" for key, value in step.render().items() if isinstance(value, (str, int)))
 
 
-def apply(plan: Plan, runner: Runner, failure: Failure = take_back) -> None:
-    """Carry out the steps in order. If one fails, raise the error that ``failure`` returns after undoing the others."""
-    done: list[Step] = []
+def apply(plan: Plan, runner: Runner, failure: Failure = take_back) -> tuple[Done, ...]:
+    """Carry out the steps in order, and return them with their times.
+
+    If one fails, raise the error that ``failure`` returns after undoing the others.
+    """
+    done: list[Done] = []
     for step in plan.steps:
         if not step.vgs:
             runner.note(_noted(step))
+        begun = time.monotonic()
         try:
             step.carry_out(runner)
         except (SafepointError, OSError) as error:
-            raise failure(plan, step, error, done, runner) from error
-        done.append(step)
+            raise failure(plan, step, error, [one.step for one in done], runner) from error
+        done.append(Done(step, begun, time.monotonic()))
+    return tuple(done)

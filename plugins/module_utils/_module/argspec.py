@@ -12,7 +12,7 @@ from .._errors import InvalidParameter
 from .._host_model import SWAP
 from .._names import is_full_name, set_name_problem
 from .._snapset.sizes import parse_size
-from .session import check
+from .session import check, timeout_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,7 @@ COMMON_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "pool_reserve": {"type": "str", "default": "20%"},
     "accept_loss_of": {"type": "list", "elements": "str", "default": []},
     "lock_timeout": {"type": "int", "default": 60},
+    "package_timeout": {"type": "int", "default": 60},
 }
 
 _SIZE_UNITS: Mapping[str, tuple[Unit, ...]] = {
@@ -102,5 +103,8 @@ def request_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
     for name in accept_loss_of:
         if set_name_problem(name) is not None and not is_full_name(name):
             check("accept_loss_of", f"{name!r} is neither a snapset nor a snapshot: use NAME or VG/LV")
+    package_timeout = params["package_timeout"]
+    check("package_timeout", timeout_problem(package_timeout))
     sizes = {name: size_parameter(params[name], name) for name in _SIZE_UNITS}
-    return {**sizes, "state": params["state"], "accept_loss_of": accept_loss_of}
+    more = {"accept_loss_of": accept_loss_of, "package_timeout": package_timeout}
+    return {**sizes, **more, "state": params["state"]}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .._host.lock import host_lock
 from .._host.process import run_tool
 from .._lvm.modify import command_line, modify
-from .session import Session, check
+from .session import Session, check, timeout_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from .._model import HostState
     from .._steps import CommandResult
-
-_LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
 
 class ChangeSession(Session):
@@ -40,8 +38,7 @@ class ChangeSession(Session):
     def locked(self, purpose: str) -> Iterator[None]:
         """Hold the host lock. Check mode does not need it: it changes nothing and does not wait."""
         timeout = self._module.params["lock_timeout"]
-        if not 0 <= timeout <= _LONGEST_TIMEOUT:
-            check("lock_timeout", f"{timeout} is out of range: use 0 to {_LONGEST_TIMEOUT} seconds")
+        check("lock_timeout", timeout_problem(timeout))
         if self._module.check_mode:
             yield
             return

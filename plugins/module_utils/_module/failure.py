@@ -10,7 +10,7 @@ be stopped.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._errors import CommandFailed, SafepointError, error_text
@@ -39,9 +39,10 @@ def failure_of(
     New snapshots are removed again, and the record of a merge that LVM refused is deleted. The error says what was
     undone and what is left.
     """
-    if not isinstance(step, LvmStep) or not isinstance(error, StepFailed):
-        raise error
-    return _failure(step, _with_active_origins(error.result, plan, runner), done, runner)
+    if isinstance(step, LvmStep) and isinstance(error, StepFailed):
+        return _failure(step, _with_active_origins(error.result, plan, runner), done, runner)
+    undone = _remove_created(done, runner)
+    return CommandFailed(f"{error_text(error)}{undone.report}{_advice(undone.stderr)}", changed=undone.changed)
 
 
 def _with_active_origins(outcome: CommandResult, plan: Plan, runner: Runner) -> CommandResult:
@@ -77,7 +78,22 @@ def _failure(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner
 
 
 def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
-    creations = [one for one in (*done, step) if isinstance(one, CreateSnapshot)]
+    undone = _remove_created((*done, *([step] if isinstance(step, CreateSnapshot) else [])), runner)
+    return _error(step, outcome, undone.report, undoing=undone.stderr, changed=undone.changed)
+
+
+@dataclass(frozen=True)
+class _Undone:
+    """What became of new snapshots: a ``report``, LVM's errors, and whether the host has changed all the same."""
+
+    report: str
+    stderr: str
+    changed: bool
+
+
+def _remove_created(done: Sequence[Step], runner: Runner) -> _Undone:
+    """Remove the snapshots that the steps ``done`` have created, even if the last one is incomplete."""
+    creations = [one for one in done if isinstance(one, CreateSnapshot)]
     made = _made(runner.observe(), creations)
     removal = Remove.of(made).run(runner) if made else None
     left = _made(runner.observe(), creations) if made else ()
@@ -85,9 +101,8 @@ def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], 
     report = f"; removed again: {', '.join(removed)}" if removed else "; nothing was created"
     if left:
         report += f"; not removed, remove by hand: {', '.join(volume.full_name for volume in left)}"
-    before = [one for one in done if one not in creations]
-    undoing = removal.stderr if removal is not None else ""
-    return _error(step, outcome, report, undoing=undoing, changed=bool(left) or any(one.changes for one in before))
+    before = any(one.changes for one in done if one not in creations)
+    return _Undone(report, removal.stderr if removal is not None else "", bool(left) or before)
 
 
 def _made(host_state: HostState, creations: Sequence[CreateSnapshot]) -> tuple[Volume, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .._errors import FilesFailed, error_text
 from .._steps import FileStep
-from .apply import Failure, apply, take_back
+from .apply import Done, Failure, apply, take_back
 from .changes import ChangeSession
 from .gates import archive_warnings, check_boot, check_host, check_steps
 from .session import open_session
@@ -89,6 +89,13 @@ class UseCase(Generic[Observed, Planned]):
         """The managed object now, in the form of ``expected``."""
         raise NotImplementedError
 
+    def prepare(self, session: ChangeSession) -> None:
+        """Wait for what would only block the plan for a while, before the host is locked. Raises SafepointError."""
+
+    def measured(self, _done: Sequence[Done]) -> dict[str, Any]:
+        """Keys of the result that come from the times of the steps; empty if no step has a time that matters."""
+        return {}
+
     def verify(self, before: Observed, plan: Planned, now: Observed) -> None:
         """Raise an error if no step failed, but the host is not as planned."""
 
@@ -97,6 +104,7 @@ def run_change(module: AnsibleModule, build: Callable[[Mapping[str, Any]], UseCa
     """Run the module: ``build`` makes the use case from the parameters. Ends the process."""
     with open_session(module, ChangeSession) as session:
         case = build(module.params)
+        case.prepare(session)
         with session.locked(f"{case.title}, state {case.state}"):
             result = bring_about(session, case, predicts=bool(module.check_mode))
         session.end(**result)
@@ -110,9 +118,10 @@ def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, pre
     for warning in (*plan.warnings, *archive_warnings(host_state, plan.steps)):
         session.warn(warning)
     now = before
+    done: tuple[Done, ...] = ()
     if plan.steps and not predicts:
         session.subject = f"{case.title} {plan.subject}".rstrip()
-        apply(plan, session, case.failure)
+        done = apply(plan, session, case.failure)
         _host_state, now = _observe(session, case, changed=True)
     if not predicts:
         case.verify(before, plan, now)
@@ -123,6 +132,7 @@ def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, pre
         "reads": session.lvm.reads,
         "diff": _diff(case, before, plan),
         **(case.predicted(plan, before) if predicts else case.shown(now)),
+        **case.measured(done),
     }
 
 

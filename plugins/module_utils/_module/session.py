@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.basic import AnsibleModule
 
+_LONGEST_TIMEOUT = 7 * 24 * 60 * 60
+
 
 class Session:
     """One run of a module on one host. ``commands`` are the commands that change the host, in order."""
@@ -74,6 +76,12 @@ def check(parameter: str, problem: str | None) -> None:
     """Raise InvalidParameter if a ``parameter`` has a ``problem``."""
     if problem is not None:
         raise InvalidParameter(f"{parameter}: {problem}")
+
+
+def timeout_problem(seconds: int) -> str | None:
+    """Why a parameter cannot have this number of seconds to wait, or None if it can."""
+    is_valid = 0 <= seconds <= _LONGEST_TIMEOUT
+    return None if is_valid else f"{seconds} is out of range: use 0 to {_LONGEST_TIMEOUT} seconds"
 
 
 def _printable(value: Any) -> Any:

@@ -1,15 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The request of the module snapset, from its parameters. Private to this collection."""
+"""The use case of the module snapset: snapshots, and a backup of /boot that belongs to them. Private."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._boot_backup.unchanged import CheckBoot, boot_problems
 from .._errors import InvalidParameter
 from .._names import is_full_name, name_problem, set_name_problem
+from .._snapset.context import snapset_context
+from .._snapset.coverage import boot_mounts
 from .._snapset.plan.base import Request
 from .._snapset.selection import Selector, VolumeSpec
 from .argspec import (
@@ -21,11 +25,51 @@ from .argspec import (
     size_parameter,
 )
 from .session import check
+from .snapshots import SnapshotsCase, origins_to_take
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from .._host_model import Mount
+    from .._model import HostState
+    from .._snapset.context import BootBackup
+    from .._steps import Step
+    from .snapshots import Snapshots
 
 _ID = re.compile("[0-9a-f]{32}")
+
+
+class SnapsetCase(SnapshotsCase):
+    """A snapset. If a backup of /boot was made for it, then nothing may have changed /boot since."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        super().__init__("snapset", build_request(params))
+
+    def observe(self, host_state: HostState) -> Snapshots:
+        """The host; with what has changed in /boot, if the snapset will be created for a backup."""
+        observed = super().observe(host_state)
+        backup = self._backup(host_state)
+        if backup is None:
+            return observed
+        return replace(observed, problems=tuple(boot_problems(backup, self._boot(host_state))))
+
+    def checks(self, observed: Snapshots) -> Iterator[Step]:
+        """The same once more, when the snapshots exist."""
+        backup = self._backup(observed.host_state)
+        if backup is not None:
+            yield CheckBoot(backup, self._boot(observed.host_state))
+        yield from super().checks(observed)
+
+    def _backup(self, host_state: HostState) -> BootBackup | None:
+        """The backup that will belong to the snapset once it is created; None if there is none, or if it exists."""
+        request = self._request
+        if request.set_id is None or not origins_to_take(host_state, request):
+            return None
+        backups = snapset_context(host_state, request.name).backups
+        return next((one for one in backups if one.tags.set_id == request.set_id and one.tags.manifest), None)
+
+    def _boot(self, host_state: HostState) -> tuple[Mount, ...]:
+        return boot_mounts(host_state, self._request.selector.ignore_uncovered)
 
 
 def build_request(params: Mapping[str, Any]) -> Request:

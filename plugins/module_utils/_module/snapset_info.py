@@ -22,12 +22,13 @@ from .._snapset.checks import (
     udev_problems,
     visibility_problems,
 )
-from .._snapset.content import several_problems
+from .._snapset.content import prober_warnings, several_problems
 from .._snapset.context import backups_in
 from .._snapset.copies import copies_in
 from .._snapset.filesystems import automount_problem, filesystems, stays_behind
 from .._snapset.foreign import foreign_parts
 from .._snapset.instances import instances
+from .._snapset.packages import package_warnings
 from .._snapset.result import view_of
 from .._snapset.state import member_state
 from .._snapset.tags import parse_member
@@ -171,6 +172,7 @@ def _warnings(host_state: HostState) -> list[str]:
         for volume in host_state.volumes
         if volume.segtype == "thin-pool" and volume.health
     )
+    origins = [host_state.origin_of(volume) for volume in host_state.volumes if volume.is_thick_snapshot]
     ambiguities = dict.fromkeys(f"snapset {name}: {sentence}" for name, sentence in host_state.ambiguities)
     return [
         *visibility_problems(host_state),
@@ -181,4 +183,6 @@ def _warnings(host_state: HostState) -> list[str]:
         *partial,
         *unwritable,
         *pools,
+        *prober_warnings(host_state, [origin for origin in dict.fromkeys(origins) if origin is not None]),
+        *package_warnings(host_state.host.packages),
     ]

@@ -5,26 +5,32 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .._errors import CommandFailed, Refused
 from .._host.boot import read_boot
+from .._host.facts import read_host
 from .._paths import BOOT_MOUNTPOINTS, SYSTEM_MOUNTPOINTS
 from .._snapset.coverage import boot_mounts, boot_outside_set, not_rolled_back
+from .._snapset.packages import package_databases
 from .._snapset.plan.base import Plan, find
 from .._snapset.result import view_of
+from .._snapset.steps import CreateSnapshot
+from .packages import CheckPackages, wait_for_packages
 from .run import UseCase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .._errors import SafepointError
-    from .._model import HostState
+    from .._model import HostState, Volume
     from .._snapset.plan.base import Request, State
     from .._snapset.result import View
     from .._snapset.state import SetState
     from .._steps import Runner, Step
+    from .apply import Done
     from .changes import ChangeSession
 
 _ENDS: Mapping[State, tuple[SetState, ...]] = {
@@ -36,10 +42,11 @@ _ENDS: Mapping[State, tuple[SetState, ...]] = {
 
 @dataclass(frozen=True)
 class Snapshots:
-    """The state of the host, and the ``request``."""
+    """The state of the host, and the ``request``. ``problems`` are further reasons why it is refused."""
 
     host_state: HostState
     request: Request
+    problems: tuple[str, ...] = ()
 
     @property
     def view(self) -> View:
@@ -67,6 +74,15 @@ def plan_snapshots(host_state: HostState, request: Request) -> Plan:
     return replace(plan, steps=(*adoption, *plan.steps))
 
 
+def origins_to_take(host_state: HostState, request: Request) -> tuple[Volume, ...]:
+    """The LVs of which the plan will create snapshots. Raises Refused if that cannot be found out."""
+    if request.state != "present":
+        return ()
+    from .._snapset.plan.present import new_origins
+
+    return new_origins(host_state, request)
+
+
 class SnapshotsCase(UseCase[Snapshots, Plan]):
     """``key`` is the name of the snapset or the snapshot in the result."""
 
@@ -79,6 +95,17 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
             self.paths += (*SYSTEM_MOUNTPOINTS, *BOOT_MOUNTPOINTS)
         self._key = key
         self._request = request
+
+    def prepare(self, session: ChangeSession) -> None:
+        """Wait for package managers, also in check mode, so that its prediction is that of a run that waits.
+
+        Raises SafepointError.
+        """
+        timeout = self._request.package_timeout
+        if self.state == "present" and timeout and any(one.user for one in read_host().packages):
+            host_state = session.observe(self.paths)
+            origins = origins_to_take(host_state, self._request)
+            wait_for_packages(package_databases(host_state, origins), timeout)
 
     def read(self, session: ChangeSession) -> HostState:
         """The host; with the limits of the thin pools in which something will be created."""
@@ -130,8 +157,30 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         return failure_of(plan, step, error, done, runner)
 
     def plan(self, observed: Snapshots) -> Plan:
-        """The plan. Raises Refused."""
-        return plan_snapshots(observed.host_state, self._request)
+        """The plan, with checks between the creation of the snapshots and the seal. Raises Refused."""
+        try:
+            plan = plan_snapshots(observed.host_state, self._request)
+        except Refused as refused:
+            raise Refused(self.refusal, (*refused.reasons, *observed.problems)) from refused
+        if observed.problems:
+            raise Refused(self.refusal, observed.problems)
+        return checked_after_creation(plan, list(self.checks(observed)))
+
+    def checks(self, observed: Snapshots) -> Iterator[Step]:
+        """What must still be true when the last snapshot has been created."""
+        host_state = observed.host_state
+        if databases := package_databases(host_state, origins_to_take(host_state, self._request)):
+            yield CheckPackages(databases)
+
+    def measured(self, done: Sequence[Done]) -> dict[str, Any]:
+        """In which order the volumes were taken, and how long that took."""
+        created = [(one, one.step) for one in done if isinstance(one.step, CreateSnapshot)]
+        if not created or self._request.single:
+            return {}
+        return {
+            "taken_order": [name for _one, step in created for name in step.lvs],
+            "taken_within_ms": math.ceil((created[-1][0].ended - created[0][0].begun) * 1000),
+        }
 
     def predicted(self, plan: Plan, before: Snapshots) -> dict[str, Any]:
         """The snapset after ``plan``."""
@@ -159,6 +208,12 @@ class SnapshotsCase(UseCase[Snapshots, Plan]):
         if plan.steps:
             check_done(before, now)
         _check_started(plan, now)
+
+
+def checked_after_creation(plan: Plan, checks: Sequence[Step]) -> Plan:
+    """``plan`` with ``checks`` after its last creation, before anything says that the set is complete."""
+    end = max((at for at, step in enumerate(plan.steps, 1) if isinstance(step, CreateSnapshot)), default=0)
+    return replace(plan, steps=(*plan.steps[:end], *checks, *plan.steps[end:])) if end else plan
 
 
 def _beside_the_set(host_state: HostState, request: Request, view: View) -> dict[str, Any]:

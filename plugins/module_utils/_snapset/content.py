@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .._host_model import Signature
 from .._names import device_path
+from .coverage import root_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,6 +89,33 @@ def _shows(host_state: HostState, number: DeviceNumber, origin: Volume) -> bool:
             return False
         device = host_state.host.devices.get(device.slaves[0]) if device.slaves else None
     return True
+
+
+def use_warnings(host_state: HostState, origins: Sequence[Volume]) -> Iterator[str]:
+    """Which of ``origins`` something uses that is not a mount of this host and not a device on top of the LV."""
+    for origin in origins:
+        device = host_state.device_of(origin)
+        if origin.open and not host_state.mounts_of(origin) and not (device and device.holders):
+            yield (
+                f"{origin.full_name} is in use but not mounted here, for example by a virtual machine, a container or "
+                "an export of its blocks: its snapshot is what that would find after a power failure, and a rollback "
+                f"waits until it is stopped (fuser -v {device_path(origin.vg, origin.name)}), or until the host reboots"
+            )
+
+
+def prober_warnings(host_state: HostState, origins: Sequence[Volume]) -> Iterator[str]:
+    """That a thick snapshot of one of ``origins`` would be taken for another system that the host can boot.
+
+    os-prober of Debian 13 (1.83) finds the snapshot of /, and its mount of that stays (seen, docs/boot.md).
+    """
+    roots = root_volumes(host_state)
+    names = [origin.full_name for origin in origins if origin in roots and not origin.is_thin]
+    if host_state.host.runs_os_prober and names:
+        yield (
+            f"GRUB_DISABLE_OS_PROBER is false, so update-grub takes the snapshot of {', '.join(names)} for another "
+            "system and may leave it mounted, and LVM then neither merges nor removes it: set it to true in "
+            "/etc/default/grub, or unmount it before rollback and commit (umount /var/lib/os-prober/mount)"
+        )
 
 
 def several_problems(host_state: HostState, origins: Sequence[Volume]) -> Iterator[str]:

@@ -151,3 +151,27 @@ def test_a_machine_id_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Mo
     for path in (tmp_path / "missing", tmp_path):
         monkeypatch.setattr(facts, "_MACHINE_ID", str(path))
         assert facts.read_host().host_id == ""
+
+
+@pytest.mark.parametrize(
+    ("main", "more", "expected"),
+    [
+        ("", "", False),
+        ("GRUB_DISABLE_OS_PROBER=false\n", "", True),
+        ('  export GRUB_DISABLE_OS_PROBER="false"\n', "", True),
+        ("#GRUB_DISABLE_OS_PROBER=false\n", "", False),
+        ("GRUB_DISABLE_OS_PROBER=false\n", "GRUB_DISABLE_OS_PROBER=true\n", False),
+        ("GRUB_DISABLE_OS_PROBER=true\n", "GRUB_TIMEOUT=0\nGRUB_DISABLE_OS_PROBER='false'\n", True),
+    ],
+)
+def test_whether_grub_looks_for_other_systems(
+    main: str, more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, expected: bool
+) -> None:
+    monkeypatch.setattr(facts, "_GRUB", tmp_path / "grub")
+    monkeypatch.setattr(facts, "find_tool", lambda name: f"/usr/bin/{name}")
+    (tmp_path / "grub").write_text(main)
+    (tmp_path / "grub.d").mkdir()
+    (tmp_path / "grub.d" / "a.cfg").write_text(more)
+    assert facts._runs_os_prober() is expected
+    monkeypatch.setattr(facts, "find_tool", lambda _name: None)
+    assert facts._runs_os_prober() is False

@@ -15,13 +15,18 @@ import pytest
 import yaml
 from documented import ACTIONS, MODULES, argument_spec
 
-from ansible_collections.safepoint.lvm.plugins.doc_fragments import attributes, identity, planning
+from ansible_collections.safepoint.lvm.plugins.doc_fragments import attributes, identity, planning, selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
-FRAGMENTS: dict[str, Any] = {"attributes": attributes, "identity": identity, "planning": planning}
+FRAGMENTS: dict[str, Any] = {
+    "attributes": attributes,
+    "identity": identity,
+    "planning": planning,
+    "selection": selection,
+}
 # What an argument spec and the documentation of an option both state, and its value where neither does.
 STATED = {"type": "str", "required": False, "default": None, "choices": None, "elements": None}
 

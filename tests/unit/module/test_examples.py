@@ -95,8 +95,9 @@ def test_modules_take_the_arguments_of_their_examples(name: str, arguments: dict
     known = {key: value for key, value in arguments.items() if "{{" not in str(value)}
     result = ArgumentSpecValidator(argument_spec(name)).validate(known)
     assert result.error_messages == []
-    if hasattr(module, "build_request"):
-        module.build_request(result.validated_parameters)
+    parse = getattr(module, "SnapsetCase", None) or getattr(module, "build_request", None)
+    if parse is not None:
+        parse(result.validated_parameters)
 
 
 @pytest.mark.parametrize("play", _plays())

@@ -57,7 +57,8 @@ class Request:
     """What a user requests. ``name`` is the name of the snapset, or of the snapshot if ``single`` is given.
 
     ``set_id`` is the ID that the instance must have, because something else already belongs to it. ``max_age`` is the
-    maximum age of an existing instance. ``adopt`` takes over a foreign set of the name.
+    maximum age of an existing instance. ``adopt`` takes over a foreign set of the name. ``package_timeout`` is how many
+    seconds to wait for a package manager.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Request:
     set_id: str | None = None
     max_age: Duration | None = None
     adopt: bool = False
+    package_timeout: int = 0
 
     @property
     def title(self) -> str:
@@ -92,7 +94,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered steps, most of them one LVM command, and the set as it will be ``after`` them.
+    """Ordered steps, and the set as it will be ``after`` them.
 
     ``instance`` is what the steps act on. ``must_start`` are the origins whose merge was requested before the last
     boot: it is an error if such a merge is still pending after the steps.

@@ -13,10 +13,11 @@ from ..._errors import Refused
 from ..._names import COW_SUFFIX, fits_device_mapper, generated_names, lv_name_problem
 from ..allocation import CowAllocation, freed_extents, size_snapshots
 from ..checks import boot_problems, boot_warnings, origin_problems, pool_problems, thin_size_problem
-from ..content import several_problems
+from ..content import prober_warnings, several_problems, use_warnings
 from ..coverage import boot_loader_problems, initramfs_volumes, ostree_problems, uncovered_problems
 from ..foreign import foreign_problems
 from ..instances import instances
+from ..packages import package_databases, package_problems, package_warnings
 from ..result import MemberView, View, mountpoints_of
 from ..selection import named_mountpoints
 from ..steps import CreateSnapshot, CreateThick, CreateThin
@@ -98,6 +99,9 @@ def plan_creation(
         after=View(name=request.name, state="active", members=tuple(member.view(host_state) for member in members)),
         warnings=(
             *boot_warnings(host_state.host),
+            *prober_warnings(host_state, origins),
+            *use_warnings(host_state, origins),
+            *package_warnings(package_databases(host_state, origins)),
             *timer_warnings(host_state, request.outcome_name, origins),
             *_foreign_warnings(host_state, request, selection),
         ),
@@ -127,6 +131,7 @@ def _protection_problems(
     yield from uncovered_problems(host_state, origins, ignore, named)
     yield from boot_loader_problems(host_state, origins, ignore)
     yield from boot_problems(host_state, origins)
+    yield from package_problems(package_databases(host_state, origins))
 
 
 def _unknown_host_problems(host_state: HostState, request: Request, selection: Selection) -> Iterator[str]:

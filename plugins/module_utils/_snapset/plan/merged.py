@@ -189,9 +189,16 @@ def _sibling_problems(host_state: HostState, request: Request, member: Member) -
         elif sibling.is_thick_snapshot and member.kind == "thick" and _room_in(sibling) < used:
             yield (
                 f"merging {member.label} may write {format_bytes(used)} into {sibling.full_name} ({owner}), "
-                f"which has {format_bytes(_room_in(sibling))} left and would overflow: extend or remove it first, "
+                f"which has {format_bytes(_room_in(sibling))} left and would overflow: {_instead(sibling)}, "
                 f"or list {owner} in accept_loss_of"
             )
+
+
+def _instead(sibling: Volume) -> str:
+    """What to do so that a sibling is not lost. e2scrub(8) removes its snapshot when it has checked the filesystem."""
+    if sibling.name.endswith(".e2scrub"):
+        return "it is one of e2scrub and goes away by itself: wait some minutes, then run again"
+    return "extend or remove it first"
 
 
 def _sibling_merge_problem(host_state: HostState, origin: Volume, sibling: Volume) -> str:

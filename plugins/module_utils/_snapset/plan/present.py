@@ -72,17 +72,18 @@ def _missing_problems(host_state: HostState, request: Request, leftovers: Sequen
 def depends_on_boot(host_state: HostState, request: Request) -> bool:
     """Whether the plan will snapshot what the initramfs activates, so that it needs to know how the host boots."""
     early = initramfs_volumes(host_state)
-    return any(origin.key in early for origin in _new_origins(host_state, request))
+    return any(origin.key in early for origin in new_origins(host_state, request))
 
 
 def pools_to_use(host_state: HostState, request: Request) -> Iterator[tuple[Volume, str]]:
     """The thin pools in which the plan will create snapshots, each with the name of its profile, or of its VG's."""
-    for pool in pools_of(host_state, _new_origins(host_state, request)):
+    for pool in pools_of(host_state, new_origins(host_state, request)):
         group = host_state.group(pool.vg)
         yield pool, pool.profile or (group.profile if group else "")
 
 
-def _new_origins(host_state: HostState, request: Request) -> tuple[Volume, ...]:
+def new_origins(host_state: HostState, request: Request) -> tuple[Volume, ...]:
+    """The LVs of which the plan will create snapshots."""
     current = find(host_state, request).current
     if current is not None and _is_kept(current):
         return ()

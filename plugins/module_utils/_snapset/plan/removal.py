@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..state import Instance, Member
 
 
+_OF_OS_PROBER = "fuse.grub-mount"
 FINISH = "finish the rollback with state: merged"
 
 
@@ -123,7 +124,11 @@ def _holders_of(host_state: HostState, volume: Volume) -> str:
     if mounts:
         return f"mounted at {', '.join(mounts)}"
     device = host_state.device_of(volume)
-    return f"used by {', '.join(device.holders)}" if device and device.holders else "held open by a process"
+    if device and device.holders:
+        return f"used by {', '.join(device.holders)}"
+    # It shows no device: it reads the filesystem itself.
+    probed = [mount.mountpoint for mount in host_state.host.mounts if mount.fstype == _OF_OS_PROBER]
+    return "held open by a process" + (f", perhaps by os-prober (umount {probed[0]})" if probed else "")
 
 
 def _detached_problem(instance: Instance, member: Member) -> str | None:
