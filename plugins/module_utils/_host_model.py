@@ -222,7 +222,7 @@ class Initramfs:
     """The initramfs of one installed kernel. ``path`` is None when there is none.
 
     ``modules`` are the names, with underscores, of the kernel modules inside it and of those built into the kernel;
-    None when it cannot be read. ``leaves_pollers`` is true when LVM in it may still end a merge after the root is mounted.
+    None when it cannot be read. ``leaves_pollers`` is true when LVM in it may still end a merge later.
     """
 
     kernel: str
@@ -289,8 +289,8 @@ class Host:
     activate. ``has_ostree`` is true where ostree or bootc manages the system. ``udev_runs`` is false when LVM would
     wait for a udev that does not run. ``can_archive`` is false when LVM's copies of its metadata cannot be written, or
     have almost no space. ``has_devices_file`` is true when a devices file may restrict LVM to the devices in it.
-    ``preview`` is the name and the ID of the snapset that a preview boot shows. ``host_id`` is a hash of the machine-id,
-    empty if there is none. ``locks`` and ``boot`` are read only for plans with a reboot. ``runs_os_prober`` is true if
+    ``preview`` is the name and the ID of the snapset that a preview boot shows. ``host_id`` is a hash of the machine-id
+    if there is one. ``locks`` and ``boot`` are read only for plans with a reboot. ``runs_os_prober`` is true if
     the menu of GRUB is to have all systems that os-prober finds.
     """
 
