@@ -208,14 +208,8 @@ def _fetch_wheels(environment: Environment, python: Python, target: Path) -> lis
     wheels = target / _WHEELS
     argv = [*python.prefix, str(target / "bin" / "python"), "-c", _PLATFORMS]
     platforms = _run(environment, argv).split()
-    options = [
-        "--quiet",
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary=:all:",
-        "--python-version",
-        f"{MAJOR}.{python.minor}",
-    ]
+    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+    options += ["--python-version", f"{MAJOR}.{python.minor}"]
     options += [*(f"--platform={name}" for name in platforms), "--dest", str(wheels)]
     pip = [MAIN.tool("python"), "-m", "pip", "--disable-pip-version-check"]
     _run(environment, [*pip, "download", *options, "--requirement", str(environment.pins)])
