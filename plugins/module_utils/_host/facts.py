@@ -133,7 +133,8 @@ def _runs_os_prober() -> bool:
 
     It reads /etc/default/grub as a shell does, on Debian and Ubuntu also the files in grub.d.
     """
-    files = [_GRUB, *unless_gone(lambda: sorted(_GRUB.with_name("grub.d").glob("*.cfg")), [])]
+    # glob() yields nothing for a directory that does not exist.
+    files = (_GRUB, *sorted(_GRUB.with_suffix(".d").glob("*.cfg")))
     values = [value for file in files for value in _OS_PROBER.findall(read(file))]
     return bool(values) and values[-1].strip("'\"") == "false" and find_tool("os-prober") is not None
 
