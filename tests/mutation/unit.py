@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutation import unit_filesystems, unit_hosts, unit_roles, unit_table, unit_timer
+from mutation import unit_errors, unit_filesystems, unit_hosts, unit_roles, unit_table, unit_timer
 from mutation.code import Outdated, broken
 from mutation.unit_table import Mutant
 
@@ -35,7 +35,7 @@ TESTS = (
     *("snapset/test_foreign.py", "snapset/test_hypervisor.py", "snapset/plan/test_adoption.py"),
     *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),
     *("host/test_lock.py", "lvm/test_report.py", "module/test_run.py", "module/test_snapset.py"),
-    "module/test_argspec.py",
+    *("module/test_argspec.py", "module/test_session.py", "module/test_take_back.py", "lvm/test_command.py"),
     *("boot_files", "boot_backup", "boot_entry", "rollback_timer", "initramfs_hook", "module/test_initramfs_hook.py"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
@@ -46,6 +46,7 @@ MUTANTS = (
     *unit_hosts.MUTANTS,
     *unit_filesystems.MUTANTS,
     *unit_timer.MUTANTS,
+    *unit_errors.MUTANTS,
 )
 _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="")
 
