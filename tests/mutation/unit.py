@@ -30,7 +30,7 @@ TESTS = (
     *(f"snapset/plan/test_{name}.py" for name in ("merged", "merge_losses", "single")),
     *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
     *(f"snapset/test_{name}.py" for name in ("coverage", "filesystems", "content")),
-    *(f"host/test_{name}.py" for name in ("table", "mounts", "references", "facts")),
+    *(f"host/test_{name}.py" for name in ("table", "mounts", "references", "facts", "ask")),
     *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py"),
     *("snapset/test_foreign.py", "snapset/test_hypervisor.py", "snapset/plan/test_adoption.py"),
     *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),

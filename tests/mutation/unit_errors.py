@@ -46,4 +46,8 @@ MUTANTS = (
         "_GONE = (errno.ENOENT, ",
         "_GONE = (errno.ENOENT, errno.EIO, ",
     ),
+    Mutant("what hangs is killed with its children", "            os.killpg(", "            os.kill("),
+    Mutant("what cannot be killed is not waited for", "            process.wait(_PAUSE)", "            process.wait()"),
+    Mutant("a device that answers is not named", "elif state[-1] and before.get(device) == state:", "elif state[-1]:"),
+    Mutant("only the holder of that lock is named", 'if line[0] in waited and "->" not in line', "if line[0] in waited"),
 )

@@ -18,13 +18,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # If a number grows, give the reason in the commit.
 FILES = {
-    "boot_backup": 66,
-    "boot_entry": 59,
-    "initramfs_hook": 48,
-    "rollback_timer": 79,
-    "snapset": 58,
-    "snapset_info": 36,
-    "snapshot": 58,
+    "boot_backup": 67,
+    "boot_entry": 60,
+    "initramfs_hook": 49,
+    "rollback_timer": 80,
+    "snapset": 59,
+    "snapset_info": 37,
+    "snapshot": 59,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")
