@@ -49,5 +49,8 @@ MUTANTS = (
     Mutant("what hangs is killed with its children", "            os.killpg(", "            os.kill("),
     Mutant("what cannot be killed is not waited for", "            process.wait(_PAUSE)", "            process.wait()"),
     Mutant("a device that answers is not named", "elif state[-1] and before.get(device) == state:", "elif state[-1]:"),
-    Mutant("only the holder of that lock is named", 'if line[0] in waited and "->" not in line', "if line[0] in waited"),
+    Mutant(
+        "only the holder of that lock is named", 'if line[0] in waited and "->" not in line', "if line[0] in waited"
+    ),
+    Mutant("commands to type are quoted", '    return join(["lvchange"', '    return " ".join(["lvchange"'),
 )
