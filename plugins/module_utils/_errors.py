@@ -37,6 +37,10 @@ class ReportFailed(SafepointError):
     """LVM gave no report, or one that cannot be parsed."""
 
 
+class NoAnswer(SafepointError):
+    """A program that only reads did not end in time. The message says what it waits for."""
+
+
 class HostBusy(SafepointError):
     """Another process holds the host lock."""
 

@@ -95,6 +95,31 @@ def new_disk(name: str, size: int) -> str:
     return lvm.run("losetup", "--find", "--show", str(file)).strip()
 
 
+@contextmanager
+def suspended_device(*, filesystem: bool = False) -> Iterator[None]:
+    """A device that answers no more, with a PV, or with a mounted filesystem that has something to write."""
+    disk = new_disk("stuck", 40)
+    lvm.run("dmsetup", "create", "stuck", "--table", f"0 {40 * 2048} linear {disk} 0")
+    try:
+        if filesystem:
+            lvm.run("mkfs.ext4", "-q", "/dev/mapper/stuck")
+            place = BASE / "mnt" / "stuck"
+            place.mkdir(parents=True, exist_ok=True)
+            lvm.run("mount", "/dev/mapper/stuck", str(place))
+            (place / "file").write_bytes(b"x" * MIB)
+        else:
+            lvm.run("pvcreate", "-q", "/dev/mapper/stuck")
+        lvm.run("dmsetup", "suspend", "--noflush", "--nolockfs", "stuck")
+        try:
+            yield
+        finally:
+            lvm.run("dmsetup", "resume", "stuck")
+    finally:
+        unmount_all()
+        lvm.run("dmsetup", "remove", "--retry", "stuck")
+        remove_disks(disk)
+
+
 def remove_disks(*devices: str) -> None:
     """Detach loop devices that a test created, whatever is on them, and delete their files."""
     for device in devices:

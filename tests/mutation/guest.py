@@ -137,13 +137,13 @@ BREAKS = {
         "faults/test_races.py::test_without_a_timeout_only_one_run_succeeds",
     ),
     "undo": Break(
-        "if made else None",
-        "if not begun else None",
+        "    if made:\n        undoing",
+        "    if not made:\n        undoing",
         "test_undo.py::test_a_creation_that_fails_halfway",
     ),
     "memory": Break(
-        "        if names:\n            replace(undo",
-        "        if not names:\n            replace(undo",
+        "        if names:\n            undoing",
+        "        if not names:\n            undoing",
         "test_undo.py::test_a_merge_that_lvm_refuses",
     ),
     "lock of LVM": Break(

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutation import unit_filesystems, unit_hosts, unit_roles, unit_table, unit_taking, unit_timer
+from mutation import unit_errors, unit_filesystems, unit_hosts, unit_roles, unit_table, unit_taking, unit_timer
 from mutation.code import Outdated, broken
 from mutation.unit_table import Mutant
 
@@ -30,13 +30,14 @@ TESTS = (
     *(f"snapset/plan/test_{name}.py" for name in ("merged", "merge_losses", "single")),
     *(f"snapset/test_{name}.py" for name in ("selection", "state", "allocation", "result")),
     *(f"snapset/test_{name}.py" for name in ("coverage", "filesystems", "content")),
-    *(f"host/test_{name}.py" for name in ("table", "mounts", "references", "facts")),
+    *(f"host/test_{name}.py" for name in ("table", "mounts", "references", "facts", "ask")),
     *("module/test_apply.py", "module/test_snapset_info.py", "test_names.py"),
     *("snapset/test_foreign.py", "snapset/test_hypervisor.py", "snapset/plan/test_adoption.py"),
     *("snapset/test_tags.py", "snapset/test_sizes.py", "snapset/plan/test_interrupted.py", "snapset/test_copies.py"),
     *("host/test_lock.py", "lvm/test_report.py", "module/test_run.py", "module/test_snapset.py"),
     *("module/test_argspec.py", "module/test_checks_before_the_seal.py"),
     *("snapset/test_packages.py", "snapset/test_warnings.py", "host/test_packages.py"),
+    *("module/test_session.py", "module/test_take_back.py", "lvm/test_command.py"),
     *("boot_files", "boot_backup", "boot_entry", "rollback_timer", "initramfs_hook", "module/test_initramfs_hook.py"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
@@ -48,6 +49,7 @@ MUTANTS = (
     *unit_filesystems.MUTANTS,
     *unit_taking.MUTANTS,
     *unit_timer.MUTANTS,
+    *unit_errors.MUTANTS,
 )
 _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="")
 

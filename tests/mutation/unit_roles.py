@@ -40,7 +40,7 @@ MUTANTS = (
     ),
     Mutant(
         "nothing is changed in a preview boot",
-        "        check_host(host_state.host)\n",
+        "    check_host(host_state.host)\n",
         "",
     ),
     Mutant(

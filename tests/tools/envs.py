@@ -3,11 +3,8 @@
 
 """The Python environments of the tests: `<cache>/envs/NAME`, each with exactly the versions in `pins/NAME.txt`.
 
-pip refuses a package whose SHA-256 is not one of those in the file, wherever it comes from.
-
-To update a file in pins: install the packages of its first block, without versions, into a new virtual environment,
-replace the file with the output of `pip freeze`, then with that of `uv pip compile --no-deps --generate-hashes
---universal --python-version VERSION FILE`, VERSION being the oldest Python of the environment.
+To update a file in pins: install the packages of its first block, without versions, into a new virtual environment, and
+replace the file with the output of `pip freeze`.
 """
 
 from __future__ import annotations
@@ -194,8 +191,7 @@ def _make(environment: Environment, python: Python, target: Path) -> None:
     _run(environment, [*python.prefix, str(python.path), "-m", "venv", str(target)])
     pip = [*python.prefix, str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     source = _fetch_wheels(environment, python, target) if python.prefix else []
-    checked = ["--no-deps", "--require-hashes", "--requirement", str(environment.pins)]
-    _run(environment, [*pip, "install", "--quiet", *source, *checked])
+    _run(environment, [*pip, "install", "--quiet", "--no-deps", *source, "--requirement", str(environment.pins)])
     shutil.rmtree(target / _WHEELS, ignore_errors=True)
     _run(environment, [*pip, "check"])
     (target / _COMPLETE).touch()
@@ -208,8 +204,7 @@ def _fetch_wheels(environment: Environment, python: Python, target: Path) -> lis
     wheels = target / _WHEELS
     argv = [*python.prefix, str(target / "bin" / "python"), "-c", _PLATFORMS]
     platforms = _run(environment, argv).split()
-    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    options += ["--python-version", f"{MAJOR}.{python.minor}"]
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", f"{MAJOR}.{python.minor}"]
     options += [*(f"--platform={name}" for name in platforms), "--dest", str(wheels)]
     pip = [MAIN.tool("python"), "-m", "pip", "--disable-pip-version-check"]
     _run(environment, [*pip, "download", *options, "--requirement", str(environment.pins)])

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,11 +14,24 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+class Failed(Exception):
+    """The module has failed with ``result``."""
+
+    def __init__(self, **result: Any) -> None:
+        super().__init__(result["msg"])
+        self.result = result
+
+
+def _fail(**result: Any) -> NoReturn:
+    raise Failed(**result)
+
+
 def module(params: Mapping[str, Any] | None = None, journal: list[str] | None = None) -> AnsibleModule:
     found = SimpleNamespace(
         params=params or {},
         check_mode=False,
         log=([] if journal is None else journal).append,
+        fail_json=_fail,
         get_bin_path=lambda name, **_options: f"/sbin/{name}",
     )
     return cast("AnsibleModule", found)

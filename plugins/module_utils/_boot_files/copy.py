@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
-from .._host.reading import checksum
+from .._host.reading import checksum, naming
 from .scan import xattrs_of
 from .tree import SELINUX
 
@@ -48,7 +48,7 @@ def copy_one(entry: Entry, source: Path, target: Path) -> None:
         target.symlink_to(entry.target)
         return
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with naming(f"{source}, copied to {target}"), os.fdopen(descriptor, "wb") as file:
         with source.open("rb") as original:
             shutil.copyfileobj(original, file, _BLOCK)
         file.flush()

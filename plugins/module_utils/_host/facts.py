@@ -33,7 +33,7 @@ from .links import links_out_of, resolve
 from .mounts import parse_fstab
 from .packages import read_packages
 from .process import find_tool
-from .reading import read, unless_gone
+from .reading import dm_attribute, read, unless_gone
 from .references import early_volumes, read_references, unescape_udev, words_of
 from .table import read_table, wake_all, with_paths
 
@@ -181,18 +181,23 @@ def _block_devices(root: Path) -> Iterator[tuple[DeviceNumber, BlockDevice]]:
         number = _sysfs_number(entry)
         if number is not None:
             slaves = (_sysfs_number(slave) for slave in _entries(entry / "slaves"))
-            mapped = entry.name.startswith("dm-")
             yield (
                 number,
                 BlockDevice(
                     name=entry.name,
-                    dm_name=read(entry / "dm" / "name").strip() if mapped else "",
-                    dm_uuid=read(entry / "dm" / "uuid").strip() if mapped else "",
+                    dm_name=_dm_text(entry, "name"),
+                    dm_uuid=_dm_text(entry, "uuid"),
                     slaves=tuple(slave for slave in slaves if slave is not None),
                     holders=tuple(holder.name for holder in _entries(entry / "holders")),
                     signature=_signature(number),
                 ),
             )
+
+
+def _dm_text(device: Path, attribute: str) -> str:
+    # Most devices are none of device-mapper.
+    found = dm_attribute(device, attribute) if device.name.startswith("dm-") else b""
+    return found.decode(errors="surrogateescape")
 
 
 def _entries(directory: Path) -> list[Path]:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from .reading import naming
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,7 +27,8 @@ def sync_directory(directory: Path) -> None:
     """Write the entries of a directory to disk, so that new and removed names last. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with naming(directory):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -63,7 +66,7 @@ def _replacement(path: Path, directory: Path, mode: int) -> Iterator[IO[str]]:
     new = directory / f"{path.name}.safepoint-new"
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+    with naming(path), os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -101,6 +104,6 @@ def sync(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot sync {directory}")
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(directory))
     finally:
         os.close(descriptor)

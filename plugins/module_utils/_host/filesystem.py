@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._errors import FilesFailed
+from .._errors import FilesFailed, SafepointError, error_text
 from .._paths import RUN_DIRECTORY
 from .._settings import FILESYSTEM
 from .process import run_tool
@@ -49,8 +49,19 @@ def mounted(device: str, *, writable: bool = False, executable: bool = False) ->
     run_tool("mount", "-t", FILESYSTEM, "-o", ",".join(options), device, str(mountpoint))
     try:
         yield mountpoint
-    finally:
+    except (SafepointError, OSError) as error:
+        _unmount_after(error, mountpoint)
+        raise
+    run_tool("umount", str(mountpoint))
+
+
+def _unmount_after(error: SafepointError | OSError, mountpoint: Path) -> None:
+    """Unmount after an error. If that fails too, both are raised as one error: none hides the other."""
+    try:
         run_tool("umount", str(mountpoint))
+    except (SafepointError, OSError) as second:
+        details = error.details if isinstance(error, SafepointError) else {}
+        raise FilesFailed(f"{error_text(error)}; then {error_text(second)}", **details) from error
 
 
 def free_bytes(status: os.statvfs_result) -> int:

@@ -12,6 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from .._errors import FilesFailed
+from .reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,12 @@ def find_tool(name: str) -> str | None:
     is found is run as root, or copied for a rollback timer.
     """
     return shutil.which(name, path=f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}")
+
+
+def process_name(pid: int) -> str:
+    """Return the name and PID of a process, for messages."""
+    # It may have ended.
+    return f"{read(f'/proc/{pid}/comm').strip() or 'a process'} (PID {pid})"
 
 
 def run_tool(name: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> str:

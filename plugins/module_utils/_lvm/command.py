@@ -10,17 +10,17 @@ snapsets.
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from .._errors import ReportFailed
-from .._host.process import clean_environment
+from .._host.ask import ask
 from .._host.reading import read
 from .._paths import LVM_CONFIGURATION
 from .report import duplicates_arguments, parse_duplicates, parse_report, report_arguments
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from .._model import Volume, VolumeGroup
@@ -54,7 +54,7 @@ class Lvm:
         """Return one report of all VGs and LVs.
 
         VGs that LVM could not read are missing from the result; then ``unread`` says why. Raises ReportFailed if LVM
-        printed no valid report.
+        printed no valid report, and NoAnswer if it waits for a device or a lock.
         """
         done = self._read(*report_arguments())
         errors = text_of(done.stderr).strip()
@@ -89,8 +89,7 @@ class Lvm:
 
     def _read(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         self.reads += 1
-        argv = [self.binary, *arguments]
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=clean_environment(), check=False)
+        return ask([self.binary, *arguments])
 
 
 def _parsed(done: subprocess.CompletedProcess[bytes], parse: Callable[[str], Parsed]) -> Parsed:

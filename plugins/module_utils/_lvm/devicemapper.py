@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._host.reading import unless_gone
+from .._host.reading import dm_attribute, unless_gone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -96,15 +96,12 @@ def _is_suspended(device: str) -> bool:
 
 
 def _slaves(device: str) -> list[str]:
-    with suppress(FileNotFoundError):
-        return [entry.name for entry in (_BLOCK_DEVICES / device / "slaves").iterdir()]
-    return []
+    directory = _BLOCK_DEVICES / device / "slaves"
+    return unless_gone(lambda: [entry.name for entry in directory.iterdir()], [])
 
 
 def _read(device: str, attribute: str) -> bytes:
-    """A device-mapper attribute from sysfs; empty if the device does not exist or is not a device-mapper device."""
-    path = _BLOCK_DEVICES / device / "dm" / attribute
-    return unless_gone(path.read_bytes, b"").rstrip(b"\n")
+    return dm_attribute(_BLOCK_DEVICES / device, attribute)
 
 
 def _command(number: int, name: bytes) -> None:

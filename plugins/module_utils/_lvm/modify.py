@@ -11,12 +11,13 @@ from __future__ import annotations
 import tempfile
 from typing import IO, TYPE_CHECKING
 
+from .._errors import error_text
 from .._host.process import clean_environment
 from .._paths import RUN_DIRECTORY
 from .._settings import POLL_SECONDS
 from .._steps import CommandResult
 from .command import text_of
-from .supervisor import supervise
+from .supervisor import FAILED, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,13 +38,20 @@ def command_line(binary: str, arguments: Sequence[str], *, archive: bool) -> lis
 
 
 def modify(argv: Sequence[str], *, lock: int, vgs: Sequence[str]) -> CommandResult:
-    """Run one command that changes ``vgs``, and wait until it ends. There is no timeout.
+    """Run one command that changes ``vgs``, and wait until it ends.
+
+    There is no time limit, other than for a report: LVM that is killed between two writes of its metadata, or while a
+    device is suspended, leaves LVs that are incomplete, and processes that wait for the device forever.
 
     ``lock`` is the descriptor of the host lock, which stays locked until the command has ended.
     """
-    with _output_file() as stdout, _output_file() as stderr:
-        rc = supervise(argv, env=clean_environment(), stdout=stdout, stderr=stderr, lock=lock, vgs=sorted(vgs))
-        return CommandResult(argv=tuple(argv), rc=rc, stdout=_read(stdout), stderr=_read(stderr))
+    try:
+        with _output_file() as stdout, _output_file() as stderr:
+            rc = supervise(argv, env=clean_environment(), stdout=stdout, stderr=stderr, lock=lock, vgs=sorted(vgs))
+            return CommandResult(argv=tuple(argv), rc=rc, stdout=_read(stdout), stderr=_read(stderr))
+    except OSError as error:
+        # There is no file or process for it. That is undone like a command that LVM refused.
+        return CommandResult(tuple(argv), FAILED, "", f"cannot run {argv[0]}: {error_text(error)}")
 
 
 def _output_file() -> IO[bytes]:

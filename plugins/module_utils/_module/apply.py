@@ -46,8 +46,10 @@ def take_back(
     started = [one for one in (*done, step) if isinstance(one, UndoableStep)]
     undone, left = _undo(started, runner)
     report = [_error_of(step, error)]
-    if started:
-        report.append(f"removed again: {', '.join(undone)}" if undone else "nothing was created")
+    if undone:
+        report.append(f"removed again: {', '.join(undone)}")
+    elif started and not left:
+        report.append("nothing was created")
     report += [f"{what} was not removed, remove it by hand: {why}" for what, why in left]
     # A plan first removes what is replaced, then creates. Its later steps change only what it has created.
     first = (*done, step).index(started[0]) if started else len(done)
@@ -105,6 +107,18 @@ def apply(plan: Plan, runner: Runner, failure: Failure = take_back) -> tuple[Don
         try:
             step.carry_out(runner)
         except (SafepointError, OSError) as error:
-            raise failure(plan, step, error, [one.step for one in done], runner) from error
+            raise _failed(failure, plan, step, error, [one.step for one in done], runner) from error
         done.append(Done(step, begun, time.monotonic()))
     return tuple(done)
+
+
+def _failed(
+    failure: Failure, plan: Plan, step: Step, error: SafepointError | OSError, done: Sequence[Step], runner: Runner
+) -> SafepointError:
+    """Undo what can be undone, and return the error. If that fails too, its error is added: none hides another."""
+    try:
+        return failure(plan, step, error, done, runner)
+    except (SafepointError, OSError) as second:
+        details = error.details if isinstance(error, SafepointError) else {}
+        both = f"{_error_of(step, error)}; then undoing it failed: {error_text(second)}"
+        return FilesFailed(both, **{**details, "changed": True})

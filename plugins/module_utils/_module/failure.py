@@ -10,12 +10,13 @@ be stopped.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._errors import CommandFailed, SafepointError, error_text
 from .._snapset.steps import CreateSnapshot, LvmStep, MemberMerge, Merge, Remove, Retag, Wake
 from .._steps import StepFailed, UndoableStep
+from .apply import take_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,70 +40,127 @@ def failure_of(
     New snapshots are removed again, and the record of a merge that LVM refused is deleted. The error says what was
     undone and what is left.
     """
-    if isinstance(step, LvmStep) and isinstance(error, StepFailed):
-        return _failure(step, _with_active_origins(error.result, plan, runner), done, runner)
-    undone = _remove_created(done, runner)
-    return CommandFailed(f"{error_text(error)}{undone.report}{_advice(undone.stderr)}", changed=undone.changed)
+    undoing = _Undoing(runner)
+    if not isinstance(step, LvmStep) or not isinstance(error, StepFailed):
+        creations = [one for one in done if isinstance(one, CreateSnapshot)]
+        return (
+            _undo_checked(error, creations, done, undoing) if creations else take_back(plan, step, error, done, runner)
+        )
+    outcome = error.result
+    try:
+        outcome = _with_active_origins(outcome, plan, undoing)
+        return _failure(step, outcome, done, undoing)
+    except (SafepointError, OSError) as second:
+        undoing.problems.append(error_text(second))
+        lvs = [f"{one.vg}/{one.name}" for one in _creations(step, done)] or step.lvs
+        unknown = f"; it is not known what was done to {', '.join(lvs)}: look with snapset_info, then run this again"
+        return _error(step, outcome, unknown, undoing, changed=True)
 
 
-def _with_active_origins(outcome: CommandResult, plan: Plan, runner: Runner) -> CommandResult:
+class _Undoing:
+    """Observes the host and runs commands after a failure. ``problems`` are the errors of that, in order."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.problems: list[str] = []
+
+    def observe(self) -> HostState:
+        """The state of the host now. Raises SafepointError or OSError."""
+        return self._runner.observe()
+
+    def run(self, step: LvmStep) -> bool:
+        """Carry out a step. Return whether LVM did it."""
+        result = step.run(self._runner)
+        if result.rc != 0:
+            self.problems.append(f"{step.render()['step']}: {StepFailed(result).message}")
+        return result.rc == 0
+
+    def undo(self, step: UndoableStep) -> None:
+        """Undo a step."""
+        try:
+            step.undo(self._runner)
+        except (SafepointError, OSError) as error:
+            self.problems.append(f"{step.makes}: {error_text(error)}")
+
+    @property
+    def report(self) -> str:
+        """The problems, as a part of the error."""
+        return "".join(f"; undoing failed too: {problem}" for problem in self.problems)
+
+
+def _with_active_origins(outcome: CommandResult, plan: Plan, undoing: _Undoing) -> CommandResult:
     """Activate origins that a failed command left inactive, and add that to the message of ``outcome``.
 
     To merge into a closed thin origin, LVM removes its device. If LVM is killed then, the device is missing (2.03.31).
     """
     members = plan.instance.members if plan.instance is not None else ()
     active = {member.origin.key for member in members if member.origin is not None and member.origin.active}
-    lost = [one.full_name for one in runner.observe().volumes if one.key in active and not one.active]
+    lost = [one.full_name for one in undoing.observe().volumes if one.key in active and not one.active]
     if not lost:
         return outcome
-    again = Wake(tuple(lost), "activate").run(runner)
-    how = "was activated again" if again.rc == 0 else f"could not be activated again: {again.stderr.strip()}"
+    how = "was activated again" if undoing.run(Wake(tuple(lost), "activate")) else "could not be activated again"
     return replace(outcome, stderr=f"{outcome.stderr.rstrip()}\n{', '.join(lost)} became inactive and {how}\n")
 
 
-def _failure(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
-    if isinstance(step, CreateSnapshot) or (isinstance(step, Retag) and step.purpose == "seal"):
-        return _undo_creation(step, outcome, done, runner)
+def _failure(step: LvmStep, outcome: CommandResult, done: Sequence[Step], undoing: _Undoing) -> CommandFailed:
+    if _creates(step):
+        return _undo_creation(step, outcome, done, undoing)
     if isinstance(step, Merge):
-        return _delete_refused_records(step, outcome, done, runner)
+        return _delete_refused_records(step, outcome, done, undoing)
     changed = any(one.changes for one in done)
     if isinstance(step, Retag):
-        return _error(step, outcome, "", changed=changed or _has_changed(runner.observe(), step))
+        return _error(step, outcome, "", undoing, changed=changed or _has_changed(undoing.observe(), step))
     if not isinstance(step, Remove):
-        return _error(step, outcome, "", changed=changed)
-    left = _still_there(runner.observe(), step)
+        return _error(step, outcome, "", undoing, changed=changed)
+    left = _still_there(undoing.observe(), step)
     report = f"; not removed: {', '.join(volume.full_name for volume in left) or 'none'}"
     # If all are removed and LVM reports an error all the same, somebody else had removed one of them before.
     removed_by_others = 1 if outcome.rc == _LVM_FAILED and not left else 0
-    return _error(step, outcome, report, changed=changed or len(left) + removed_by_others < len(step.volumes))
+    changed = changed or len(left) + removed_by_others < len(step.volumes)
+    return _error(step, outcome, report, undoing, changed=changed)
 
 
-def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
-    undone = _remove_created((*done, *([step] if isinstance(step, CreateSnapshot) else [])), runner)
-    return _error(step, outcome, undone.report, undoing=undone.stderr, changed=undone.changed)
+def _creates(step: LvmStep) -> bool:
+    return isinstance(step, CreateSnapshot) or (isinstance(step, Retag) and step.purpose == "seal")
 
 
-@dataclass(frozen=True)
-class _Undone:
-    """What became of new snapshots: a ``report``, LVM's errors, and whether the host has changed all the same."""
-
-    report: str
-    stderr: str
-    changed: bool
+def _creations(step: LvmStep, done: Sequence[Step]) -> list[CreateSnapshot]:
+    """The steps whose snapshots are removed again because ``step`` failed."""
+    return [one for one in (*done, step) if isinstance(one, CreateSnapshot)] if _creates(step) else []
 
 
-def _remove_created(done: Sequence[Step], runner: Runner) -> _Undone:
-    """Remove the snapshots that the steps ``done`` have created, even if the last one is incomplete."""
-    creations = [one for one in done if isinstance(one, CreateSnapshot)]
-    made = _made(runner.observe(), creations)
-    removal = Remove.of(made).run(runner) if made else None
-    left = _made(runner.observe(), creations) if made else ()
+def _undo_creation(step: LvmStep, outcome: CommandResult, done: Sequence[Step], undoing: _Undoing) -> CommandFailed:
+    creations = _creations(step, done)
+    report, left = _remove_created(creations, undoing)
+    return _error(step, outcome, report, undoing, changed=left or _changed_before(creations, done))
+
+
+def _undo_checked(
+    error: SafepointError | OSError, creations: Sequence[CreateSnapshot], done: Sequence[Step], undoing: _Undoing
+) -> CommandFailed:
+    """Undo a creation that LVM has carried out, but a check has found wrong."""
+    report, left = _remove_created(creations, undoing)
+    said = f"{error_text(error)}{report}{undoing.report}"
+    return CommandFailed(f"{said}{_advice(said)}", changed=left or _changed_before(creations, done))
+
+
+def _changed_before(creations: Sequence[CreateSnapshot], done: Sequence[Step]) -> bool:
+    return any(one.changes for one in done if one not in creations)
+
+
+def _remove_created(creations: Sequence[CreateSnapshot], undoing: _Undoing) -> tuple[str, bool]:
+    """Remove new snapshots, even incomplete ones. Return a part of the error, and whether one of them is left."""
+    made = _made(undoing.observe(), creations)
+    if made:
+        undoing.run(Remove.of(made))
+    left = _made(undoing.observe(), creations) if made else ()
     removed = [volume.full_name for volume in made if volume.key not in {other.key for other in left}]
-    report = f"; removed again: {', '.join(removed)}" if removed else "; nothing was created"
+    report = "" if made else "; nothing was created"
+    if removed:
+        report += f"; removed again: {', '.join(removed)}"
     if left:
         report += f"; not removed, remove by hand: {', '.join(volume.full_name for volume in left)}"
-    before = any(one.changes for one in done if one not in creations)
-    return _Undone(report, removal.stderr if removal is not None else "", bool(left) or before)
+    return report, bool(left)
 
 
 def _made(host_state: HostState, creations: Sequence[CreateSnapshot]) -> tuple[Volume, ...]:
@@ -113,8 +171,10 @@ def _made(host_state: HostState, creations: Sequence[CreateSnapshot]) -> tuple[V
     )
 
 
-def _delete_refused_records(step: Merge, outcome: CommandResult, done: Sequence[Step], runner: Runner) -> CommandFailed:
-    host_state = runner.observe()
+def _delete_refused_records(
+    step: Merge, outcome: CommandResult, done: Sequence[Step], undoing: _Undoing
+) -> CommandFailed:
+    host_state = undoing.observe()
     refused = [one for one in step.members if (there := host_state.by_key(one.key)) is not None and not there.merging]
     removed = [one for one in step.members if _is_removed(host_state, one, refused)]
     origins = {one.origin for one in (*refused, *removed)}
@@ -122,26 +182,20 @@ def _delete_refused_records(step: Merge, outcome: CommandResult, done: Sequence[
     for undo in recorded.undo if recorded is not None else ():
         names = tuple(name for name in undo.volumes if name in origins)
         if names:
-            replace(undo, volumes=names).run(runner)
+            undoing.run(replace(undo, volumes=names))
     started = [one for one in step.members if one.origin not in origins]
     report = f"; refused: {_snapshots(refused)}"
     report += f"; removed by somebody else: {_snapshots(removed)}" if removed else ""
     report += f"; started or done: {_snapshots(started)} (to continue with these, run state: merged again)"
     started_by_hand = set(recorded.volumes) - origins if recorded is not None else set()
-    report += _allow_again(done, runner) if not started and not started_by_hand else ""
+    if not started and not started_by_hand:
+        for one in done:
+            if isinstance(one, UndoableStep) and not isinstance(one, LvmStep):
+                undoing.undo(one)
     before = any(one.changes for one in done if one is not recorded)
-    return _error(step, outcome, report, changed=bool(started or started_by_hand) or before)
-
-
-def _allow_again(done: Sequence[Step], runner: Runner) -> str:
-    """Undo what was forbidden because of merges. Return what could not be undone, as a part of the error."""
-    forbidden = [one for one in done if isinstance(one, UndoableStep) and not isinstance(one, LvmStep)]
-    try:
-        for one in forbidden:
-            one.undo(runner)
-    except OSError as error:
-        return f"; hibernation is still forbidden: {error_text(error)}"
-    return ""
+    # A record that could not be deleted is a change.
+    changed = bool(started or started_by_hand or undoing.problems) or before
+    return _error(step, outcome, report, undoing, changed=changed)
 
 
 def _is_removed(host_state: HostState, one: MemberMerge, refused: Sequence[MemberMerge]) -> bool:
@@ -172,14 +226,15 @@ def _still_there(host_state: HostState, step: Remove) -> tuple[Volume, ...]:
     return tuple(volume for volume in host_state.volumes if volume.key in step.keys)
 
 
-def _error(step: LvmStep, outcome: CommandResult, report: str, *, undoing: str = "", changed: bool) -> CommandFailed:
-    """The error of a failed step. ``report`` is what was undone, ``undoing`` is LVM's output during that."""
+def _error(step: LvmStep, outcome: CommandResult, report: str, undoing: _Undoing, *, changed: bool) -> CommandFailed:
+    """The error of a failed step. ``report`` is what was undone."""
     words = dict(step.render())
     wanted = words.pop("step")
     about = ", ".join(f"{key} {value}" for key, value in words.items())
     said = outcome.stderr.strip() or outcome.stdout.strip() or "nothing"
+    report += undoing.report
     return CommandFailed(
-        f"{wanted} failed ({about}): LVM exited with {outcome.rc} and said: {said}{report}{_advice(said + undoing)}",
+        f"{wanted} failed ({about}): LVM exited with {outcome.rc} and said: {said}{report}{_advice(said + report)}",
         cmd=list(outcome.argv),
         rc=outcome.rc,
         stderr=outcome.stderr,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from .._errors import FilesFailed, SafepointError, error_text
@@ -34,7 +35,7 @@ def failure_of(
     built, missing = (
         ", ".join(one.kernel for one in steps if isinstance(one, Build)) for steps in (done, plan.steps[len(done) :])
     )
-    script = f"{INITRAMFS_SCRIPT} {'exists' if INITRAMFS_SCRIPT.exists() else 'does not exist'}"
+    script = f"{INITRAMFS_SCRIPT} {'exists' if os.path.lexists(INITRAMFS_SCRIPT) else 'does not exist'}"
     kernels = f"; built again for kernel {built or 'none'}, not yet for {missing}" if built or missing else ""
     details = error.details if isinstance(error, SafepointError) else {}
     return FilesFailed(

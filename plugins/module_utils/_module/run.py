@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .._errors import FilesFailed, error_text
 from .._steps import FileStep
 from .apply import Done, Failure, apply, take_back
 from .changes import ChangeSession
@@ -112,7 +111,7 @@ def run_change(module: AnsibleModule, build: Callable[[Mapping[str, Any]], UseCa
 
 def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, predicts: bool) -> dict[str, Any]:
     """Carry out the plan, or with ``predicts`` only say what would be done. Returns the module's result."""
-    host_state, before = _observe(session, case, changed=False)
+    host_state, before = _observe(session, case)
     plan = case.plan(before)
     check_steps(case.refusal, host_state, plan.steps)
     for warning in (*plan.warnings, *archive_warnings(host_state, plan.steps)):
@@ -122,7 +121,9 @@ def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, pre
     if plan.steps and not predicts:
         session.subject = f"{case.title} {plan.subject}".rstrip()
         done = apply(plan, session, case.failure)
-        _host_state, now = _observe(session, case, changed=True)
+        # Whatever fails now, this was done.
+        session.changed = any(step.changes for step in plan.steps)
+        _host_state, now = _observe(session, case)
     if not predicts:
         case.verify(before, plan, now)
     return {
@@ -136,15 +137,12 @@ def bring_about(session: ChangeSession, case: UseCase[Observed, Planned], *, pre
     }
 
 
-def _observe(session: ChangeSession, case: UseCase[Observed, Planned], *, changed: bool) -> tuple[HostState, Observed]:
-    try:
-        host_state = case.read(session)
-        check_host(host_state.host)
-        if case.reads_boot:
-            check_boot(case.refusal, host_state.host)
-        return host_state, case.observe(host_state)
-    except OSError as error:
-        raise FilesFailed(error_text(error), changed=changed) from error
+def _observe(session: ChangeSession, case: UseCase[Observed, Planned]) -> tuple[HostState, Observed]:
+    host_state = case.read(session)
+    check_host(host_state.host)
+    if case.reads_boot:
+        check_boot(case.refusal, host_state.host)
+    return host_state, case.observe(host_state)
 
 
 def _diff(case: UseCase[Observed, Planned], before: Observed, plan: Planned) -> dict[str, Any] | list[dict[str, Any]]:

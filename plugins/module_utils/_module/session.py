@@ -13,7 +13,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from .._errors import InvalidParameter, SafepointError
+from .._errors import InvalidParameter, SafepointError, error_text
 from .._host.facts import read_host
 from .._lvm.command import Lvm
 from .._model import HostState
@@ -28,11 +28,16 @@ _LONGEST_TIMEOUT = 7 * 24 * 60 * 60
 
 
 class Session:
-    """One run of a module on one host. ``commands`` are the commands that change the host, in order."""
+    """One run of a module on one host.
+
+    ``commands`` are the commands that change the host, in order. ``changed`` is whether the run has changed the host;
+    an error that knows it better says so itself.
+    """
 
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
         self.commands: list[list[str]] = []
+        self.changed = False
         self.lvm = Lvm(module.get_bin_path("lvm", required=True, opt_dirs=["/usr/sbin", "/sbin"]))
 
     def warn(self, text: str) -> None:
@@ -67,9 +72,10 @@ def open_session(module: AnsibleModule, kind: type[AnySession]) -> Iterator[AnyS
     session = kind(module)
     try:
         yield session
-    except SafepointError as error:
-        common = {"changed": False, "commands": session.commands, "reads": session.lvm.reads}
-        module.fail_json(**_printable({**common, **error.details, "msg": error.message}))
+    except (SafepointError, OSError) as error:
+        common = {"changed": session.changed, "commands": session.commands, "reads": session.lvm.reads}
+        details = error.details if isinstance(error, SafepointError) else {}
+        module.fail_json(**_printable({**common, **details, "msg": error_text(error)}))
 
 
 def check(parameter: str, problem: str | None) -> None:

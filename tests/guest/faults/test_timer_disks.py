@@ -102,36 +102,11 @@ def test_the_vg_of_the_timer_loses_a_disk(host: SimulatedHost) -> None:
         remove()
 
 
-@contextmanager
-def suspended_device(*, filesystem: bool) -> Iterator[None]:
-    """A device that answers no more, with a filesystem that has something to write."""
-    disk = storage.new_disk("stuck", 40)
-    lvm.run("dmsetup", "create", "stuck", "--table", f"0 {40 * 2048} linear {disk} 0")
-    try:
-        if filesystem:
-            lvm.run("mkfs.ext4", "-q", "/dev/mapper/stuck")
-            place = storage.BASE / "mnt" / "stuck"
-            place.mkdir(parents=True, exist_ok=True)
-            lvm.run("mount", "/dev/mapper/stuck", str(place))
-            (place / "file").write_bytes(b"x" * storage.MIB)
-        else:
-            lvm.run("pvcreate", "-q", "/dev/mapper/stuck")
-        lvm.run("dmsetup", "suspend", "--noflush", "--nolockfs", "stuck")
-        try:
-            yield
-        finally:
-            lvm.run("dmsetup", "resume", "stuck")
-    finally:
-        storage.unmount_all()
-        lvm.run("dmsetup", "remove", "--retry", "stuck")
-        storage.remove_disks(disk)
-
-
 def test_another_filesystem_that_hangs(host: SimulatedHost) -> None:
     """sync(2) would wait for it: neither the module nor the program calls it."""
     # LVM accepts a device if it accepts one of its names.
     hidden = 'devices { global_filter = [ "a|^/dev/loop|", "a|^/dev/[usv]|", "r|.*|" ] }'
-    with lvm.settings(hidden), suspended_device(filesystem=True):
+    with lvm.settings(hidden), storage.suspended_device(filesystem=True):
         before = armed("thick/c")
         ok("rollback_timer", {**ARM, "after": "3h"})
         host.let_time_pass()
@@ -145,7 +120,7 @@ def test_another_device_that_hangs(monkeypatch: pytest.MonkeyPatch, host: Simula
     """LVM waits for it when it looks for PVs. Then it is asked again, with only the PVs of the set."""
     monkeypatch.setitem(script.LIMITS, "LOOK_LIMIT", 20)
     before = armed("thick/c")
-    with suspended_device(filesystem=False):
+    with storage.suspended_device():
         host.let_time_pass()
         wait_for_reboot(host)
     rolled_back_after_reboot(host)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._host import facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 def test_udev_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,21 +96,53 @@ def test_block_devices(tmp_path: Path) -> None:
     assert (found[8, 3].dm_uuid, found[8, 3].holders, found[8, 3].slaves) == ("", ("dm-0",), ())
 
 
-@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EINVAL, errno.EIO])
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EINVAL])
 def test_a_device_that_is_removed_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    (tmp_path / "dm-0" / "slaves").mkdir(parents=True)
-    (tmp_path / "dm-0" / "dev").write_text("254:0\n")
+    _device(tmp_path)
+    _break(monkeypatch, "dev", code)
+    assert list(facts._block_devices(tmp_path)) == []
 
-    def gone(*_arguments: object, **_options: object) -> str:
-        raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", gone)
-    if code == errno.EIO:
-        # Every other error is raised: it does not mean that the device disappeared.
-        with pytest.raises(OSError, match=os.strerror(code)):
-            list(facts._block_devices(tmp_path))
-    else:
-        assert list(facts._block_devices(tmp_path)) == []
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EINVAL, errno.EIO])
+@pytest.mark.parametrize("attribute", ["name", "uuid"])
+def test_a_device_of_device_mapper_that_is_removed_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attribute: str, code: int
+) -> None:
+    """There device-mapper returns EIO (dm_attr_name_show, drivers/md/dm-sysfs.c)."""
+    _device(tmp_path)
+    _break(monkeypatch, attribute, code)
+    ((_number, found),) = facts._block_devices(tmp_path)
+    assert {"name": found.dm_name, "uuid": found.dm_uuid} == {"name": "vg-a", "uuid": "LVM-x", attribute: ""}
+
+
+@pytest.mark.parametrize(("attribute", "code"), [("dev", errno.EIO), ("dev", errno.EACCES), ("name", errno.EACCES)])
+def test_any_other_error_is_raised_with_the_name_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attribute: str, code: int
+) -> None:
+    _device(tmp_path)
+    _break(monkeypatch, attribute, code)
+    with pytest.raises(OSError, match=os.strerror(code)) as caught:
+        list(facts._block_devices(tmp_path))
+    assert str(caught.value.filename).endswith(f"/{attribute}")
+
+
+def _device(top: Path) -> None:
+    for name, text in {"dev": "254:0\n", "dm/name": "vg-a\n", "dm/uuid": "LVM-x\n"}.items():
+        file = top / "dm-0" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def _break(monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
+    """Reading a file called ``name`` fails. It can be opened, so that the error does not say which file it is."""
+    read = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == name:
+            raise OSError(code, os.strerror(code))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
 
 
 def test_a_directory_that_is_removed_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def test_the_bytes_of_a_report_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Line ends are not normalized, and bytes that are not UTF-8 become surrogates."""
     printed = SimpleNamespace(args=["lvm"], stdout=b"a\xff\r\n", stderr=b" \xff\n", returncode=5)
-    monkeypatch.setattr("subprocess.run", lambda *_arguments, **_more: printed)
+    monkeypatch.setattr(command, "ask", lambda _argv: printed)
     monkeypatch.setattr(command, "parse_report", lambda text: ((), (text,)))
     monkeypatch.setattr(command, "parse_duplicates", lambda _text: {})
     text: Any = ("a\udcff\r\n",)
@@ -38,12 +38,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     lines: list[list[str]] = []
     printed = {"fullreport": "the report", "pvs": DUPLICATES, "lvmconfig": " 1\n"}
 
-    def run(argv: list[str], **_more: object) -> SimpleNamespace:
+    def run(argv: list[str]) -> SimpleNamespace:
         lines.append(argv)
         return SimpleNamespace(args=argv, stdout=printed[argv[1]].encode(), stderr=b"WARNING", returncode=0)
 
     group = VolumeGroup(name="vg", uuid="u1", extent_size=1, extent_count=1, free_extents=1)
-    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr(command, "ask", run)
     monkeypatch.setattr(command, "parse_report", lambda _text: ((group,), ()))
     monkeypatch.setattr(command, "LVM_CONFIGURATION", tmp_path)
     return lines
@@ -80,11 +80,11 @@ def test_duplicates_that_lvm_may_ignore(asked: list[list[str]], tmp_path: Path) 
 
 
 def test_without_a_warning_one_process_is_enough(asked: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(argv: list[str], **_more: object) -> SimpleNamespace:
+    def run(argv: list[str]) -> SimpleNamespace:
         asked.append(argv)
         return SimpleNamespace(args=argv, stdout=b"", stderr=b"", returncode=0)
 
-    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr(command, "ask", run)
     (group,) = Lvm("lvm").report().volume_groups
     assert (group.duplicates, len(asked)) == ((), 1)
 
@@ -120,7 +120,7 @@ def test_the_limit_of_a_pool(
 def test_a_limit_that_lvm_does_not_print(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "lvm.conf").write_text(THRESHOLD)
     failed = SimpleNamespace(args=["lvm"], stdout=b"", stderr=b" broken\n", returncode=5)
-    monkeypatch.setattr("subprocess.run", lambda _argv, **_more: failed)
+    monkeypatch.setattr(command, "ask", lambda _argv: failed)
     monkeypatch.setattr(command, "LVM_CONFIGURATION", tmp_path)
     with pytest.raises(ReportFailed, match=r"does not print the value of activation/.*; LVM said: broken"):
         Lvm("lvm").creation_limit("")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import supervisor
+from ansible_collections.safepoint.lvm.plugins.module_utils._lvm import modify, supervisor
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.supervisor import FAILED, supervise
 
 if TYPE_CHECKING:
@@ -130,3 +130,12 @@ def _soon(happened: Callable[[], bool]) -> bool:
     while not happened() and time.monotonic() < end:
         time.sleep(0.02)
     return happened()
+
+
+def test_without_a_file_for_its_output_nothing_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """For example /run is full. That is undone like any other failure of LVM."""
+    monkeypatch.setattr(modify, "RUN_DIRECTORY", str(tmp_path / "missing"))
+    result = modify.modify(["/sbin/lvm", "lvcreate"], lock=-1, vgs=["vg"])
+    assert (result.rc, result.stdout) == (FAILED, "")
+    assert result.stderr.startswith(f"cannot run /sbin/lvm: {tmp_path}/missing/")
+    assert result.stderr.endswith(": No such file or directory")

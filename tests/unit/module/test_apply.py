@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import builders as b
@@ -14,7 +14,11 @@ import pytest
 import situations
 from model_lvm import Fault, ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
+    CommandFailed,
+    ReportFailed,
+    error_text,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.failure import failure_of
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CommandResult
@@ -22,6 +26,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Comman
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ansible_collections.safepoint.lvm.plugins.module_utils._errors import SafepointError
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
 
 BOTH = b.request("va/a", "vt/t")
@@ -77,6 +82,15 @@ def test_the_removal_fails_too() -> None:
     assert error.details["changed"] is True
     assert "removed again: va/a_s; not removed, remove by hand: vt/t_s" in error.message
     assert model.get("vt/t_s").tags
+
+
+def test_the_removal_fails_as_a_whole() -> None:
+    """What is left was created: the error must not say the opposite."""
+    model, error = _failed(situations.nothing(), BOTH, {2: "refused", 3: "refused"})
+    assert error.details["changed"] is True
+    assert "nothing was created" not in error.message
+    assert "; not removed, remove by hand: va/a_s, vt/t_s; undoing failed too: remove: " in error.message
+    assert model.get("va/a_s").tags
 
 
 def test_what_others_have_is_never_removed() -> None:
@@ -191,6 +205,71 @@ def test_a_member_is_renamed_before_it_is_merged() -> None:
     with pytest.raises(CommandFailed, match="refused: va/a_s; started or done: vt/t_s"):
         apply(plan, model, failure_of)
     assert model.get("va/a").tags == ()
+
+
+@dataclass
+class Unreadable(ModelLvm):
+    """After the command number ``after``, LVM gives only ``reports`` more reports."""
+
+    after: int = 0
+    reports: int = 0
+    error: Exception = field(default_factory=lambda: ReportFailed("cannot parse LVM's report", cmd=["lvm", "report"]))
+
+    def observe(self) -> HostState:
+        if len(self.commands) > self.after:
+            self.reports -= 1
+            if self.reports < 0:
+                raise self.error
+        return super().observe()
+
+
+NO_FILE = OSError(5, "Input/output error", "/etc/fstab")
+
+
+@pytest.mark.parametrize("error", [ReportFailed("no report", cmd=["report"]), NO_FILE], ids=["lvm", "os"])
+@pytest.mark.parametrize(
+    ("start", "request_", "after", "step", "unknown"),
+    [
+        (situations.nothing(), BOTH, 1, "create", "va/a_s, vt/t_s"),
+        (situations.nothing(), BOTH, 2, "seal", "va/a_s, vt/t_s"),
+        (situations.active(), MERGED, 0, "remember_merge", "va/a, vt/t"),
+        (situations.active(), MERGED, 1, "merge", "va/a_s, vt/t_s"),
+        (situations.active(), b.request(state="absent"), 0, "remove", "va/a_s, vt/t_s"),
+    ],
+)
+def test_the_report_fails_after_the_command(
+    start: HostState, request_: Any, after: int, step: str, unknown: str, error: SafepointError | OSError
+) -> None:
+    """LVM's words stay, and what may be left is named. Nobody can say that nothing was changed."""
+    model = Unreadable(start, faults={after: "refused"}, after=after, error=error)
+    with pytest.raises(CommandFailed) as caught:
+        driver.bring_about(model, request_)
+    assert caught.value.message.startswith(f"{step} failed (")
+    assert caught.value.message.endswith(
+        f": LVM exited with 5 and said: refused by the test; it is not known what was done to {unknown}: look with "
+        f"snapset_info, then run this again; undoing failed too: {error_text(error)}"
+    )
+    assert caught.value.details["changed"] is True
+    assert caught.value.details["cmd"][:2] == ["lvm", model.commands[after][0]]
+
+
+def test_the_report_fails_after_the_undoing() -> None:
+    """LVM refuses to create, then to remove, then to report. All of that is said."""
+    model = Unreadable(situations.nothing(), faults={1: "refused", 2: "refused"}, after=1, reports=2)
+    with pytest.raises(CommandFailed) as caught:
+        driver.bring_about(model, BOTH)
+    assert caught.value.message.endswith(
+        "LVM exited with 5 and said: refused by the test; it is not known what was done to va/a_s, vt/t_s: look with "
+        "snapset_info, then run this again; undoing failed too: remove: LVM exited with 5 and said: refused by the "
+        "test; undoing failed too: cannot parse LVM's report"
+    )
+
+
+def test_a_record_that_cannot_be_deleted_is_a_change() -> None:
+    model, error = _failed(situations.active(), MERGED, {1: "refused", 2: "refused"})
+    assert model.get("va/a").tags != ()
+    assert error.details["changed"] is True
+    assert "; undoing failed too: forget: LVM exited with 5 and said: refused by the test" in error.message
 
 
 def test_the_only_member_is_removed_before_we_do_it() -> None:

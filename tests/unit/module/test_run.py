@@ -13,7 +13,12 @@ import builders as b
 import modules
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import CommandFailed, FilesFailed, Refused
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import (
+    CommandFailed,
+    Refused,
+    ReportFailed,
+    error_text,
+)
 from ansible_collections.safepoint.lvm.plugins.module_utils._lvm.command import Lvm, Report
 from ansible_collections.safepoint.lvm.plugins.module_utils._module import changes, session, snapshots
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
@@ -33,6 +38,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._steps import Comman
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ansible_collections.safepoint.lvm.plugins.module_utils._errors import SafepointError
     from ansible_collections.safepoint.lvm.plugins.module_utils._model import HostState
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Request
 
@@ -136,16 +142,30 @@ def test_what_lvm_would_refuse_is_refused_whichever_module_plans_it() -> None:
     check_steps("it", partial, [StopUnit("s"), Remove.of([ROOT]), Retag(volumes=("vg/root",), purpose="forget")])
 
 
-def test_a_file_that_cannot_be_read_is_an_error_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken filesystem may be why the user wants to roll back."""
+NO_FILE = OSError(5, "Input/output error", "/etc/fstab")
 
-    def fail(_paths: object) -> HostState:
-        raise OSError(5, "Input/output error", "/etc/fstab")
 
-    run = ChangeSession(modules.module())
-    monkeypatch.setattr(run, "observe", fail)
-    with pytest.raises(FilesFailed, match="/etc/fstab: Input/output error"):
-        bring_about(run, SnapshotsCase("snapset", b.request("vg/a")), predicts=False)
+@pytest.mark.parametrize("error", [NO_FILE, ReportFailed("no report"), Refused("no", ["never"])], ids=repr)
+@pytest.mark.parametrize("after", [False, True])
+def test_what_was_done_is_a_change_whatever_fails_later(
+    monkeypatch: pytest.MonkeyPatch, error: SafepointError | OSError, *, after: bool
+) -> None:
+    """The host cannot be read: at the beginning, or after all commands succeeded. A broken filesystem may be why."""
+    origin = b.volume("vg/a")
+    states = [b.host_state([origin, b.member(origin)])] * after
+
+    def observe(_self: object, _paths: object) -> HostState:
+        if states:
+            return states.pop()
+        raise error
+
+    monkeypatch.setattr(ChangeSession, "observe", observe)
+    monkeypatch.setattr(ChangeSession, "run", lambda _self, argv, **_more: CommandResult(tuple(argv), 0, "", ""))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(modules.Failed) as caught, session.open_session(modules.module(), ChangeSession) as run:
+        bring_about(run, SnapshotsCase("snapset", b.request(state="absent")), predicts=False)
+    assert caught.value.result["msg"] == error_text(error)
+    assert caught.value.result["changed"] is after
 
 
 def test_where_nothing_is_to_be_done_udev_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import errno
+from typing import Any
 
 import modules
+import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import SafepointError
+from ansible_collections.safepoint.lvm.plugins.module_utils._module.changes import ChangeSession
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.session import Session, open_session
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_what_is_no_text_is_told_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +32,14 @@ def test_what_is_no_text_is_told_as_text(monkeypatch: pytest.MonkeyPatch) -> Non
     ended = {"changed": True, "members": [{"mountpoints": [r"/ä/\xff"], "size": 1}]}
     failed = {"changed": False, "commands": [], "reads": 0, "msg": r"dev/\xff", "stderr": r"\xff"}
     assert told == [{"warning": r"dev/\xff"}, ended, failed]
+
+
+@pytest.mark.parametrize("kind", [Session, ChangeSession])
+def test_a_file_that_cannot_be_read_is_an_error_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Session]
+) -> None:
+    """In every module, also in those that only read."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(modules.Failed) as caught, open_session(modules.module(), kind):
+        raise OSError(errno.EIO, "Input/output error", "/etc/fstab")
+    assert caught.value.result["msg"] == "/etc/fstab: Input/output error"

@@ -12,7 +12,7 @@ import builders as b
 import pytest
 from model_lvm import ModelLvm
 
-from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed
+from ansible_collections.safepoint.lvm.plugins.module_utils._errors import FilesFailed, SafepointError
 from ansible_collections.safepoint.lvm.plugins.module_utils._module.apply import apply
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.steps import CreateVolume, Retag
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import CommandResult, Step, StepsPlan
@@ -92,6 +92,23 @@ def test_what_cannot_be_undone_is_named_and_the_rest_is_undone() -> None:
     assert "it fails; removed again: a" in error.message
     assert error.message.endswith("b was not removed, remove it by hand: b: Device or resource busy")
     assert error.details["changed"] is True
+
+
+def test_nothing_can_be_undone() -> None:
+    busy = OSError(16, "Device or resource busy", "a")
+    error = failed(Makes([], "a", stuck=busy), Replaces([], FilesFailed("it fails")))
+    assert error.message == "it fails; a was not removed, remove it by hand: a: Device or resource busy"
+    assert error.details["changed"] is True
+
+
+def test_an_error_while_undoing_hides_nothing() -> None:
+    def fails(*_of: object) -> SafepointError:
+        raise OSError(5, "Input/output error", "/boot")
+
+    with pytest.raises(FilesFailed) as caught:
+        apply(StepsPlan((Replaces([], FilesFailed("it fails", cmd=["x"])),), {}), ModelLvm(b.host_state([])), fails)
+    assert caught.value.message == "it fails; then undoing it failed: /boot: Input/output error"
+    assert caught.value.details == {"cmd": ["x"], "changed": True}
 
 
 def test_nothing_was_made() -> None:

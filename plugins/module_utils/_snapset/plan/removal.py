@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from shlex import quote
+from shlex import join
 from typing import TYPE_CHECKING
 
 from ..._names import generated_names
@@ -13,7 +13,7 @@ from ..steps import LvmStep, Remove
 from ..tags import membership_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..._model import HostState, Volume
     from ..state import Instance, Member
@@ -93,8 +93,7 @@ def _merge_status(origin: Volume, member: Member) -> str:
 def _merge_options(instance: Instance, origin: Volume, member: Member) -> str:
     cancel = ""
     if member.state == "merge_pending" and member.kind == "thick":
-        tag = quote(member.outcome.to_tag()) if member.outcome else ""
-        forgetting = f"lvchange --deltag {tag} {origin.full_name}; " if tag else ""
+        forgetting = f"{_untag([member.outcome.to_tag()], origin)}; " if member.outcome else ""
         cancel = (
             f"to cancel that, unmount {origin.full_name}, then type {forgetting}lvchange -an {origin.full_name}; "
             f"lvremove {member.label}; lvchange -ay {origin.full_name}, or "
@@ -135,11 +134,15 @@ def _detached_problem(instance: Instance, member: Member) -> str | None:
     volume = member.snapshot
     if volume is None or _is_leftover(instance, member, volume):
         return None
-    tags = " ".join(f"--deltag {quote(tag)}" for tag in membership_tags(volume.tags))
     return (
         f"{volume.full_name} has the tags of a member but is no longer a snapshot of its recorded origin, "
-        f"so it is not removed: if you want to keep it, type lvchange {tags} {volume.full_name}"
+        f"so it is not removed: if you want to keep it, type {_untag(membership_tags(volume.tags), volume)}"
     )
+
+
+def _untag(tags: Iterable[str], volume: Volume) -> str:
+    """The command that deletes tags, to be typed into a shell: LVM allows & and # in tags (lvm(8))."""
+    return join(["lvchange", *(word for tag in tags for word in ("--deltag", tag)), volume.full_name])
 
 
 def _is_leftover(instance: Instance, member: Member, volume: Volume) -> bool:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import builders as b
 import driver
 import pytest
+import situations
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host.references import of_arguments
 from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import Boot
@@ -215,3 +217,18 @@ def test_every_reason_is_found_at_once() -> None:
     ):
         assert sum(part in reason for reason in reasons) == 1, part
     assert len(reasons) == 12
+
+
+@pytest.mark.parametrize("tag", ["safepoint.member.x=&/tmp/x&", "safepoint.member.x=#y"])
+def test_commands_to_type_are_quoted(tag: str) -> None:
+    """Whoever pastes the command into the shell of root must run nothing else. LVM allows these tags."""
+    start = situations.detached()
+    odd = [replace(one, tags=(*one.tags, tag)) if one.full_name == "va/mine" else one for one in start.volumes]
+    (command,) = [
+        reason.partition("type ")[2]
+        for reason in driver.reasons(replace(start, volumes=tuple(odd)), b.request(state="absent"))
+        if "is no longer a snapshot of" in reason
+    ]
+    words = list(shlex.shlex(command, posix=True, punctuation_chars=True))
+    assert "&" not in words
+    assert shlex.split(command, comments=True)[-3:] == ["--deltag", tag, "va/mine"]
