@@ -110,7 +110,7 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
     asked: list[Sequence[str]] = []
     commands: list[tuple[str, ...]] = []
 
-    def report(argv: Sequence[str], **_options: Any) -> SimpleNamespace:
+    def report(argv: Sequence[str]) -> SimpleNamespace:
         if tuple(argv[1:]) == duplicates_arguments():
             return SimpleNamespace(returncode=0, stdout=b'{"report": [{"pv": []}]}', stderr=b"")
         assert tuple(argv[1:]) == report_arguments()
@@ -127,7 +127,7 @@ def run(module: str, parameters: Mapping[str, Any], *, host: str = ORDINARY, che
         stack.enter_context(redirect_stdout(stdout))
         stack.enter_context(redirect_stderr(stderr))
         stack.enter_context(_surroundings(_host_state(host).host))
-        stack.enter_context(patch.object(_command, "subprocess", SimpleNamespace(run=report, DEVNULL=-3)))
+        stack.enter_context(patch.object(_command, "ask", report))
         stack.enter_context(patch.object(_run, "apply", stop))
         stack.enter_context(patch.object(_boot_backup, "scan", _small_tree))
         stack.enter_context(patch.object(_boot_backup, "missing_tools", lambda _names: []))
