@@ -19,7 +19,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 # If a number grows, give the reason in the commit.
 FILES = {
     "boot_backup": 66,
-    "boot_entry": 59,
+    "boot_entry": 60,
     "initramfs_hook": 48,
     "rollback_timer": 79,
     "snapset": 58,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .._steps import Step
     from .grub import Grub
     from .observed import EntryObserved, Source
+    from .units import Services
 
 # For the menu, the record and the filesystem's own data, in bytes.
 _MARGIN = 4 * 1024 * 1024
@@ -75,7 +76,9 @@ def _removal(observed: EntryObserved) -> Iterator[Step]:
         yield RemoveEntry(one.place)
 
 
-def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot: bool | None) -> StepsPlan:
+def plan_entry_present(
+    observed: EntryObserved, *, kernel: str | None, services: Services, next_boot: bool | None
+) -> StepsPlan:
     """Return the steps to an entry that shows the snapset. Raises Refused with every reason that prevents it.
 
     ``next_boot`` selects the entry for the next boot, or undoes that; None keeps the choice.
@@ -89,9 +92,9 @@ def plan_entry_present(observed: EntryObserved, *, kernel: str | None, next_boot
     steps: list[Step] = []
     chosen = grub.chosen == entry
     wanted = chosen if next_boot is None else next_boot
-    if not observed.is_current(kernel):
+    if not observed.is_current(kernel, services):
         source = _source(observed, kernel)
-        steps += [*_removal(observed), *_creation(observed, instance, backup, grub, source)]
+        steps += [*_removal(observed), *_creation(observed, instance, backup, grub, source, services)]
         after = {**after, "name": observed.context.name, "id": instance.set_id, "kernel": source.kernel.version}
         chosen = False
     if wanted != chosen:
@@ -140,15 +143,22 @@ def _source(observed: EntryObserved, kernel: str | None) -> Source:
 
 
 def _creation(
-    observed: EntryObserved, instance: Instance, backup: BootBackup, grub: Grub, source: Source
+    observed: EntryObserved, instance: Instance, backup: BootBackup, grub: Grub, source: Source, services: Services
 ) -> Iterator[Step]:
     kind, scripts = source.kind or ("dracut", "")
     filesystems = preview_mounts(observed.host_state, instance)
-    image = preview_image(kind, scripts, preview_mounts=filesystems, name=observed.context.name, set_id=instance.set_id)
+    image = preview_image(
+        kind,
+        scripts,
+        preview_mounts=filesystems,
+        name=observed.context.name,
+        set_id=instance.set_id,
+        services=services,
+    )
     _refuse(observed, (*_room_problems(observed, source.size + len(image)), *_uuid_problems(observed, grub)))
     # Refused above if / is not among them.
     (root,) = (one for one in filesystems if one.mountpoint == "/")
-    arguments = kernel_arguments(observed.command_line, root, kind)
+    arguments = kernel_arguments(observed.command_line, root, kind, services)
     yield WriteEntry(
         set_id=instance.set_id,
         name=observed.context.name,
@@ -156,7 +166,7 @@ def _creation(
         manifest=backup.tags.manifest,
         kernel=source.kernel,
         image=image,
-        digest=preview_digest(filesystems),
+        digest=preview_digest(filesystems, services),
     )
     bls = None
     entry = ""
