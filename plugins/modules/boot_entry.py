@@ -54,11 +54,12 @@ options:
     type: str
   services:
     description:
-      - Selects what the preview boot starts. An old system that comes up with all its services can harm others. A member
-        of a cluster comes back with the data of last week, and mails and jobs of the queue are sent or run a second time.
+      - Selects what the preview boot starts. An old system that comes up with all its services can harm others. A
+        member of a cluster comes back with the data of last week, and mails and jobs of a queue are sent or run a
+        second time.
       - V(none) starts a login at the consoles, without a network. There you can start more, with C(systemctl start).
-      - V(ssh) also starts the network, the firewall and the SSH server, as far as they are enabled in the snapset. Ansible
-        needs this to log in.
+      - V(ssh) also starts the network, the firewall and the SSH server, as far as they are enabled in the snapset.
+        Ansible needs this to log in.
       - V(all) starts everything that a normal boot of the snapset would start.
       - Without V(all) the snapset must use systemd. Otherwise the host reboots into the default entry.
     type: str
@@ -72,7 +73,8 @@ notes:
   - It is refused if GRUB could not clear the choice of the next boot. That is so if C(grubenv) is on LVM, RAID, an
     encrypted disk, or a filesystem to which GRUB cannot write. It is also refused if C(/usr) is a separate filesystem.
   - What is written to filesystems during a preview boot is lost. But with O(services=all) the host is on the network
-    under its usual name, and services can write to LVs and disks that they use without a filesystem, and to other hosts.
+    under its usual name, and services can write to other hosts, and to LVs and disks that they use without a
+    filesystem.
   - A rollback timer does not run during a preview boot, but its time goes on.
   - A preview boot that starts but does not work does not end by itself. Reboot the host.
 seealso:

@@ -176,7 +176,8 @@ def test_the_newest_kernel_that_has_an_initramfs() -> None:
 
 CMDLINE = (
     "BOOT_IMAGE=/vmlinuz-1 root=/dev/mapper/vg-root ro rootflags=subvol=x console=ttyS0,115200 quiet boot=UUID=1 "
-    'dyndbg="file a.c +p; file b.c" resume=/dev/mapper/vg-swap rd.lvm.lv=vg/root rd.luks.uuid=1 single systemd.wants=a.service rootdelay=9'
+    'dyndbg="file a.c +p; file b.c" resume=/dev/mapper/vg-swap rd.lvm.lv=vg/root rd.luks.uuid=1 single rootdelay=9 '
+    "systemd.wants=a.service"
 )
 
 

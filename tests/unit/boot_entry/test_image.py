@@ -17,11 +17,12 @@ from cpio import members
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry import image as preview
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, PreviewMount
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.units import Services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.units import Services
 
 ROOT, VAR = b.volume("vg/root"), b.volume("vg/var")
 SHOWN = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import builders as b
 import pytest
@@ -34,11 +34,13 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.plan imp
     plan_entry_present,
 )
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.steps import AddToMenu, WriteEntry
-from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.units import Services
 from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refused
 from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.units import Services
 
 MENU = 'if [ "${next_entry}" ] ; then\nset default="0"\nfi\nsource $prefix/custom.cfg\n'
 GRUB = Grub("/boot/grub", MENU, {})

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program of a preview boot with real overlays, in a mount namespace of its own. Directories stand for snapshots."""
+"""The program of a preview boot with real overlays, in a mount namespace. Directories stand for snapshots."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import builders as b
 import pytest
 from cpio import members
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import preview_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 # Tools that the program uses from the snapset.
@@ -29,16 +32,24 @@ MEMBERS = {
     "/var/db": (0o700, 999),
     "/srv/a 'b' $(c)": (0o2770, 998),
 }
+# Prints mode, owner and label of each directory.
 LOOK = """\
 set -e
 cd "$1"
-# In the namespace of the host there is one already.
 mount -t tmpfs tmpfs new
 $2 ./safepoint-look show "$1/new" >&2
-stat -c '%a %u:%g' "$1/new$3"
-python3 -c 'import os, sys; print(os.getxattr(sys.argv[1], "security.selinux").decode())' "$1/new$3"
 if mountpoint -q new/run; then exit 3; fi
-touch "$1/new$3/written"
+shift 2
+for directory; do
+    stat -c '%a %u:%g' "new$directory"
+    touch "new$directory/written"
+done
+cd new
+exec python3 -c '
+import os, sys
+for path in sys.argv[1:]:
+    print([os.getxattr(f".{path}", name).decode() for name in os.listxattr(f".{path}")])
+' "$@"
 """
 
 
@@ -81,14 +92,25 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("mountpoint", MEMBERS)
-def test_a_member_has_the_owner_mode_and_label_of_its_snapshot(mountpoint: str, shell: str, place: Path) -> None:
-    script = ["sh", "-c", LOOK, "sh", str(place), SHELLS[shell], mountpoint]
+def shown(place: Path, shell: str) -> list[str]:
+    """Run the preview; return mode and owner of every directory, and then the extended attributes of every one."""
+    script = ["sh", "-c", LOOK, "sh", str(place), shell, *MEMBERS]
     env = {**os.environ, "SAFEPOINT_LOOK": str(place)}
     done = subprocess.run(["unshare", "--mount", *script], capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
-    mode, owner = MEMBERS[mountpoint]
-    number = list(MEMBERS).index(mountpoint)
-    assert done.stdout.splitlines() == [f"{mode:o} {owner}:{owner}", f"label{number}"]
-    assert not (place / f"snapshot{number}" / "written").exists()
+    return done.stdout.splitlines()
+
+
+RIGHT = [f"{mode:o} {owner}:{owner}" for mode, owner in MEMBERS.values()]
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_a_member_has_the_owner_mode_and_label_of_its_snapshot(shell: str, place: Path) -> None:
+    assert shown(place, shell) == [*RIGHT, *(f"['label{number}']" for number in range(len(MEMBERS)))]
+    assert list(place.glob("snapshot*/**/written")) == []
+
+
+def test_without_tar_only_labels_are_lost(place: Path) -> None:
+    for program in (place / "snapshot0").rglob("tar"):
+        program.unlink()
+    assert shown(place, "sh") == [*RIGHT, *["[]"] * len(MEMBERS)]
