@@ -118,11 +118,6 @@ class Controller:
         assert any(one.calls or one.shown for one in seen.values()), done.stdout + done.stderr
         return seen
 
-    @property
-    def output(self) -> str:
-        """What the last run printed."""
-        return (self.home / f"run{self._runs}" / "output").read_text()
-
     def order(self, *tasks: str) -> list[list[str]]:
         """The hosts that called these tasks in the last run, in the order of the calls: one list for each change."""
         found: list[tuple[str, list[str]]] = []
