@@ -24,6 +24,7 @@ from ansible_collections.safepoint.lvm.plugins.plugin_utils._progress import (
     left_to_merge,
     pause,
 )
+from ansible_collections.safepoint.lvm.plugins.plugin_utils._python import without_discovered_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,11 +88,7 @@ class ActionModule(ActionBase):
         )
         with self._reporting("rebooting"):
             result: Result = action.run(task_vars=self._vars)
-        # Forget the discovered Python: it may have come with the change and be gone after the rollback.
-        facts = self._vars.get("ansible_facts", {})
-        self._vars["ansible_facts"] = {
-            name: value for name, value in facts.items() if not name.startswith("discovered_interpreter")
-        }
+        self._vars = without_discovered_python(self._vars)
         return result
 
     @contextmanager

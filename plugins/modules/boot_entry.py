@@ -60,6 +60,19 @@ options:
       - It is always only a warning if the host may open the device by itself, for example with a TPM or clevis.
     type: bool
     default: false
+  services:
+    description:
+      - Selects what the preview boot starts. An old system that comes up with all its services can harm others. A
+        member of a cluster comes back with the data of last week, and mails and jobs of a queue are sent or run a
+        second time.
+      - V(none) starts a login at the consoles, without a network. There you can start more, with C(systemctl start).
+      - V(ssh) also starts the network, the firewall and the SSH server, as far as they are enabled in the snapset.
+        Ansible needs this to log in.
+      - V(all) starts everything that a normal boot of the snapset would start.
+      - Without V(all) the snapset must use systemd. Otherwise the host reboots into the default entry.
+    type: str
+    choices: [none, ssh, all]
+    default: none
   lock_timeout:
     description: Limits how many seconds to wait for another run on the same host, at most a week (V(604800)).
     type: int
@@ -67,8 +80,9 @@ options:
 notes:
   - It is refused if GRUB could not clear the choice of the next boot. That is so if C(grubenv) is on LVM, RAID, an
     encrypted disk, or a filesystem to which GRUB cannot write. It is also refused if C(/usr) is a separate filesystem.
-  - During a preview boot the host is on the network under its usual name, and its services run on the old data. What
-    they write is lost.
+  - What is written to filesystems during a preview boot is lost. But with O(services=all) the host is on the network
+    under its usual name, and services can write to other hosts, and to LVs and disks that they use without a
+    filesystem.
   - A rollback timer does not run during a preview boot, but its time goes on.
   - A preview boot that starts but does not work does not end by itself. Reboot the host.
 seealso:
@@ -81,6 +95,7 @@ EXAMPLES = r"""
   safepoint.lvm.boot_entry:
     name: patch_2026_11
     next_boot: true
+    services: ssh
 
 - name: Reboot into the preview; the reboot after that boots the changed system again
   ansible.builtin.reboot:
@@ -168,6 +183,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "next_boot": {"type": "bool"},
     "kernel": {"type": "str"},
     "allow_passphrase": {"type": "bool", "default": False},
+    "services": {"type": "str", "choices": ["none", "ssh", "all"], "default": "none"},
     "lock_timeout": {"type": "int", "default": 60},
 }
 

@@ -289,6 +289,21 @@ MUTANTS = (
         '"$device" "$2/below"',
     ),
     Mutant(
+        "a preview boot shows the mode and owner of a snapshot's directory",
+        """chown "$(stat -c %u:%g /run)" "$1" && chmod "$(stat -c %a /run)" "$1\"""",
+        "",
+    ),
+    Mutant(
+        "a preview boot has no network unless asked",
+        '*(_NETWORK if services == "none" else ())',
+        "",
+    ),
+    Mutant(
+        "mount units are read-only in a preview boot",
+        "Options=$options,ro\n",
+        "Options=$options\n",
+    ),
+    Mutant(
         "a directory never replaces a link in an initramfs",
         'directories = sorted({path.rpartition("/")[0] for path in files} - {""})',
         'directories = sorted({str(p) for path in files for p in __import__("pathlib").Path(path).parents} - {"."})',

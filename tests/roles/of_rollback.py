@@ -16,7 +16,6 @@ REQUEST = "Request the merges"
 WAIT = "Reboot if needed and wait for the merges"
 UNDO = "Undo the restore of /boot"
 _PACK = "Pack the evidence outside of all snapshots"
-_PLACE = "Create a private file for it on the controller"
 _FETCH = "Copy the evidence to the controller"
 _CLEAN = "Remove the packed evidence from the host"
 _DISARM = "Disarm the rollback timer"
@@ -55,7 +54,6 @@ WHOLE = Scenario(
         _PREDICT: _merge("merge_pending", reboot_required=True),
         _PREDICT_BOOT: CHANGED,
         _PACK: {"rc": 1, "stdout_lines": []},
-        _PLACE: {"rc": 0},
         _FETCH: CHANGED,
         # It prevents no rollback, and hides no other failure.
         _CLEAN: _FAILED,
@@ -74,7 +72,7 @@ WHOLE = Scenario(
     in_rescue={UNDO: CHANGED},
     says="/ is rolled back to s since 2026-11-23T14:30:00+00:00; /boot is restored (83 s after the request)",
     expected={
-        **{(task,): Expected(("file absent",), reason(task)) for task in (_PACK, _PLACE, _FETCH)},
+        **{(task,): Expected(("file absent",), reason(task)) for task in (_PACK, _FETCH)},
         (_CANARIES,): Expected(_LAST, ""),
         (RESTORE,): Expected(("boot_backup s",), reason(RESTORE)),
         (REQUEST,): Expected(("boot_backup s",), reason(REQUEST)),

@@ -118,6 +118,17 @@ class Controller:
         assert any(one.calls or one.shown for one in seen.values()), done.stdout + done.stderr
         return seen
 
+    def order(self, *tasks: str) -> list[list[str]]:
+        """The hosts that called these tasks in the last run, in the order of the calls: one list for each change."""
+        found: list[tuple[str, list[str]]] = []
+        for line in (self.home / f"run{self._runs}" / "order").read_text().splitlines():
+            host, task = json.loads(line)
+            if task in tasks:
+                if not found or found[-1][0] != task:
+                    found.append((task, []))
+                found[-1][1].append(host)
+        return [hosts for _task, hosts in found]
+
     def _environment(self, folder: Path) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         return {

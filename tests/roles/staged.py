@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 
 _STUB = Path(__file__).with_name("action_stub.py")
 _PLUGINS = ROOT / "plugins"
-# The module that the action plugins of the collection call.
+# The modules that the action plugins of the collection call, with every answer that a role may need.
 _MODULE = """
     from ansible.module_utils.basic import AnsibleModule
 
-    names = ("name", "state", "accept_loss_of", "min_headroom", "lock_timeout")
-    module = AnsibleModule(argument_spec={name: {"type": "raw"} for name in names}, supports_check_mode=True)
-    snapset = {"name": "s", "id": "0", "state": "rolled_back", "members": []}
-    module.exit_json(changed=False, reboot_required=False, poll_after=None, snapset=snapset)
+    names = ("name", "state", "accept_loss_of", "min_headroom", "lock_timeout", "mountpoints", "volumes", "system")
+    more = ("exclude", "ignore_uncovered", "size", "reserve", "pool_reserve", "max_age", "id")
+    module = AnsibleModule(argument_spec={name: {"type": "raw"} for name in names + more}, supports_check_mode=True)
+    snapset = {"name": "s", "id": "0", "state": "rolled_back", "rolled_back_at": "then", "age": 1, "members": []}
+    lists = ("boot_backups", "boot_entries", "rollback_timers", "foreign", "unmanaged_snapshots", "copies", "coverage")
+    lists += ("planned", "boot_to_save", "boot_ignored", "not_rolled_back", "volume_groups", "thin_pools")
+    answer = {name: [] for name in lists}
+    answer.update(snapset=snapset, snapsets=[snapset], reboot_required=False, poll_after=None, booted_from=None)
+    module.exit_json(changed=False, **answer)
 """
 _ACTION = re.compile(r"^( *(?:- )?)(ansible\.builtin\.(\w+)):", re.MULTILINE)
 
@@ -62,7 +67,8 @@ def _copy_real(home: Path, names: Iterable[str]) -> None:
             text.replace("ansible.builtin.reboot", "safepoint.stub.reboot")
         )
     (home / "plugins" / "modules").mkdir()
-    (home / "plugins" / "modules" / "snapset.py").write_text(textwrap.dedent(_MODULE))
+    for name in ("snapset", "snapset_info"):
+        (home / "plugins" / "modules" / f"{name}.py").write_text(textwrap.dedent(_MODULE))
 
 
 def _stubbed(match: re.Match[str]) -> str:

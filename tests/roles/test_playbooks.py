@@ -142,6 +142,48 @@ def test_a_use_of_the_role_that_goes_well_does_not_fail_for_an_earlier_one(contr
     assert [call.text for call in seen.calls].count("snapset s absent") == 1
 
 
+# As with -e, they hold for every host, localhost included.
+_OF_THE_HOSTS = {"ansible_python_interpreter": "/gone/python3", "ansible_become": True}
+
+
+def test_the_place_of_the_evidence_is_private_and_needs_no_python(controller: Controller, tmp_path: Path) -> None:
+    place = tmp_path / "it's a $(reboot)"
+    variables = {**of_rollback.WHOLE.variables, "snapset": "s", "rollback_fetch_dest": str(place), **_OF_THE_HOSTS}
+    seen = controller.run("safepoint.lvm.rollback", {"one": of_rollback.WHOLE.answers}, variables)["one"]
+    assert seen.last == ""
+    (archive,) = place.iterdir()
+    (fetch,) = (call for call in seen.calls if call.action.endswith(".fetch"))
+    assert fetch.arguments["dest"] == str(archive)
+    assert (archive.name, archive.stat().st_mode & 0o777) == (f"one-s-{ID}.tar.gz", 0o600)
+
+
+def test_without_a_place_for_the_evidence_nothing_is_rolled_back(controller: Controller, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    variables = {**of_rollback.WHOLE.variables, "snapset": "s", "rollback_fetch_dest": str(tmp_path / "file")}
+    seen = controller.run("safepoint.lvm.rollback", {"one": of_rollback.WHOLE.answers}, variables)["one"]
+    assert seen.last.startswith("Cannot save the evidence on the controller: mkdir: ")
+    assert seen.last.endswith("or roll back without evidence (-e rollback_fetch=)")
+    assert [call.text for call in seen.calls][-1] == "file absent"
+
+
+@pytest.mark.parametrize(("serial", "batches"), [(None, [3]), (1, [1, 1, 1]), ("67%", [2, 1])])
+def test_so_many_hosts_roll_back_at_a_time(serial: Any, batches: list[int], controller: Controller) -> None:
+    """The last host of a batch is waited for before the first one of the next batch is looked at."""
+    hosts = dict.fromkeys(("one", "two", "three"), of_rollback.WHOLE.answers)
+    given = {} if serial is None else {"rollback_serial": serial}
+    controller.run("safepoint.lvm.rollback", hosts, {"snapset": "s", "confirm_hosts": 3, **given})
+    begun = controller.order(of_rollback.LOOK, of_rollback.WAIT)
+    assert [len(one) for one in begun[::2]] == [len(one) for one in begun[1::2]] == batches
+
+
+def test_a_batch_that_fails_ends_the_rollback_of_the_others(controller: Controller) -> None:
+    hosts = {name: of_rollback.WHOLE.answers_with(()) for name in ("one", "two")}
+    hosts["one"] = of_rollback.WHOLE.answers_with((of_rollback.WAIT,))
+    seen = controller.run("safepoint.lvm.rollback", hosts, {"snapset": "s", "confirm_hosts": 2, "rollback_serial": 1})
+    assert seen["one"].last == reason(of_rollback.WAIT)
+    assert seen["two"].calls == []
+
+
 def test_a_canary_that_has_survived_is_an_alarm(controller: Controller) -> None:
     found = {"files": [{"path": "/.safepoint-canary-1"}]}
     answers = {**of_rollback.WHOLE.answers, "Find canaries that are still there": found}

@@ -46,3 +46,10 @@ def test_every_task_that_calls_a_module_is_made_to_fail(role: str) -> None:
     mine = [scenario for scenario in SCENARIOS if scenario.role == role]
     answered = {task for scenario in mine for task in (*scenario.answers, *scenario.in_rescue)}
     assert {task for task in module_tasks(role) if not any(name.startswith(task) for name in answered)} == set()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_task_runs_on_the_controller(role: str) -> None:
+    """With -e, the interpreter and become of the hosts would hold for the controller too."""
+    texts = [file.read_text() for file in task_files(role)]
+    assert [word for word in ("delegate_to", "local_action", "connection:") if word in "".join(texts)] == []

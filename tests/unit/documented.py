@@ -37,6 +37,8 @@ MODULES: dict[str, Any] = {
 }
 # These modules are only the documentation of an action plugin.
 ACTIONS: dict[str, Any] = {"rollback_wait": action}
+# These have an action plugin that runs them.
+RUNNERS = ("snapset", "snapset_info")
 
 
 class _Started(Exception):

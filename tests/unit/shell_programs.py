@@ -60,9 +60,9 @@ def previews() -> Iterator[tuple[str, str, bool]]:
     """Yield the programs in the small initramfs of a preview boot, for each kind of initramfs."""
     mounts = [PreviewMount("/", "ext4", ROOT, b.member(ROOT)), PreviewMount("/var", "xfs", VAR, b.member(VAR))]
     for kind, scripts in IMAGES.items():
-        image = preview_image(kind, scripts, preview_mounts=mounts, name="s", set_id=b.SET_ID)
+        image = preview_image(kind, scripts, preview_mounts=mounts, name="s", set_id=b.SET_ID, services="ssh")
         for path, (_mode, text) in members(image).items():
-            if text and not path.endswith((".list", ".set")):
+            if text and not path.endswith((".list", ".set", ".target", ".units")):
                 yield f"preview-{kind}/{path}", text, True
 
 

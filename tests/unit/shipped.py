@@ -47,7 +47,6 @@ def shipped(path: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     init_plugin_loader()
-    # The module of an action plugin is only documentation. It is never sent.
-    actions = Path(sys.argv[1]).with_name("action")
-    modules = [path for path in sorted(Path(sys.argv[1]).glob("*.py")) if not (actions / path.name).exists()]
+    # A module without this function is only the documentation of an action plugin. It is never sent.
+    modules = [path for path in sorted(Path(sys.argv[1]).glob("*.py")) if "def main()" in path.read_text()]
     print(json.dumps({path.stem: shipped(path) for path in modules}, indent=1))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from .._host_model import SWAP
 from .._names import device_path
 from .._paths import initramfs_names
+from .units import TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .._host_model import Mount
     from .._model import HostState, Volume
     from .._snapset.state import Instance
+    from .units import Services
 
 InitramfsKind = Literal["initramfs-tools", "dracut"]
 
@@ -37,7 +39,8 @@ READ_ONLY = {"ext2": "ro", "ext3": "ro,noload", "ext4": "ro,noload", "xfs": "ro,
 # A word of a kernel command line. Spaces inside quotes do not end it (kernel-parameters in the kernel's documentation).
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _COMMON = (
-    r"(BOOT_IMAGE|initrd|root|rootflags|rootfstype|panic|resume|resume_offset|fsck\.mode|systemd\.unit)=.*"
+    r"(BOOT_IMAGE|initrd|root|rootflags|rootfstype|panic|resume|resume_offset|fsck\.mode)=.*"
+    r"|systemd\.(unit|wants|gpt_auto)=.*"
     "|ro|rw|noresume|single|rescue|emergency"
 )
 # Arguments of the current boot that the entry does not use. For dracut, boot= is kept: with FIPS it locates the kernel.
@@ -100,9 +103,9 @@ def _mount_of(host_state: HostState, origin: Volume) -> Mount | None:
     return None
 
 
-def preview_digest(filesystems: Iterable[PreviewMount]) -> str:
-    """Return a SHA-256 that identifies what a preview boot shows."""
-    return hashlib.sha256("".join(one.line for one in filesystems).encode()).hexdigest()
+def preview_digest(filesystems: Iterable[PreviewMount], services: Services) -> str:
+    """Return a SHA-256 that identifies what a preview boot shows and starts."""
+    return hashlib.sha256("".join([services, *(one.line for one in filesystems)]).encode()).hexdigest()
 
 
 def kernels_in(tree: Tree) -> tuple[Kernel, ...]:
@@ -122,12 +125,13 @@ def _version_key(version: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def kernel_arguments(cmdline: str, root: PreviewMount, kind: InitramfsKind) -> list[str]:
+def kernel_arguments(cmdline: str, root: PreviewMount, kind: InitramfsKind, services: Services) -> list[str]:
     """Return the kernel arguments of a preview boot: those of the current boot, ``cmdline``, with another root.
 
     They have no quotes, because GRUB itself puts an argument that contains spaces into quotes
     (grub_create_loader_cmdline of GRUB 2.06 and 2.12). Every failure leads to a reboot, which takes the default entry
-    (initramfs-tools(7), dracut.cmdline(7)).
+    (initramfs-tools(7), dracut.cmdline(7)). Partitions that fstab does not have are not mounted
+    (systemd-gpt-auto-generator(8)).
     """
     dropped = _DROPPED_ARGUMENTS[kind]
     words = (word.replace('"', "") for word in _WORD.findall(cmdline))
@@ -140,6 +144,8 @@ def kernel_arguments(cmdline: str, root: PreviewMount, kind: InitramfsKind) -> l
         "panic=10",
         "noresume",
         "fsck.mode=skip",
+        "systemd.gpt_auto=0",
+        *([] if services == "all" else [f"systemd.unit={TARGET}"]),
     ]
     if kind == "initramfs-tools":
         return [*common, "boot=safepoint"]

@@ -13,11 +13,13 @@ import re
 from typing import TYPE_CHECKING
 
 from .program import BEFORE_MOUNT, BEFORE_PIVOT, INITRAMFS_TOOLS, PROGRAM
+from .units import unit_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .entries import InitramfsKind, PreviewMount
+    from .units import Services
 
 _PROGRAM, _LIST, _NAME = "safepoint-look", "safepoint-look.list", "safepoint-look.set"
 _ALIGNMENT = 4
@@ -40,9 +42,15 @@ def initramfs_kind(listing: Iterable[str]) -> tuple[InitramfsKind, str] | None:
 
 
 def preview_image(
-    kind: InitramfsKind, scripts: str, *, preview_mounts: Sequence[PreviewMount], name: str, set_id: str
+    kind: InitramfsKind,
+    scripts: str,
+    *,
+    preview_mounts: Sequence[PreviewMount],
+    name: str,
+    set_id: str,
+    services: Services,
 ) -> bytes:
-    """Return the small initramfs of a preview boot that shows ``preview_mounts``.
+    """Return the small initramfs of a preview boot that shows ``preview_mounts`` and starts ``services``.
 
     ``kind`` and ``scripts`` are what ``initramfs_kind`` returns.
     """
@@ -50,6 +58,7 @@ def preview_image(
         _PROGRAM: PROGRAM,
         _LIST: "".join(f"{one.line}\n" for one in preview_mounts),
         _NAME: f"{name} {set_id}\n",
+        **unit_files(services),
     }
     if kind == "initramfs-tools":
         return _archive({**files, f"{scripts}/safepoint": INITRAMFS_TOOLS})

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from .._model import HostState
     from .._snapset.context import SnapsetContext
     from .grub import Grub
+    from .units import Services
 
 
-def observe(context: SnapsetContext, *, state: str, kernel: str | None) -> EntryObserved:
+def observe(context: SnapsetContext, *, state: str, kernel: str | None, services: Services) -> EntryObserved:
     """Return all that the plan for ``state`` depends on. ``kernel`` is the requested version, None for the newest.
 
     Raises FilesFailed, Refused, OSError.
@@ -52,7 +53,9 @@ def observe(context: SnapsetContext, *, state: str, kernel: str | None) -> Entry
         boot_device=persistent_name(mount.source) if mount else "",
         command_line=read("/proc/cmdline"),
     )
-    if state == "absent" or observed.is_current(kernel) or context.bound is None or not context.bound.volume.active:
+    if state == "absent" or observed.is_current(kernel, services):
+        return observed
+    if context.bound is None or not context.bound.volume.active:
         return observed
     with mounted(context.bound.device) as backup:
         trees = read_manifest(backup, context.bound.tags.manifest).trees

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .._snapset.context import SnapsetContext
     from .entries import InitramfsKind, Kernel
     from .grub import Grub, InstalledEntry
+    from .units import Services
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ class EntryObserved:
         chosen = self.grub.chosen if self.grub else ""
         return chosen in {entry_id(set_id) for set_id in self.removable_ids}
 
-    def is_current(self, kernel: str | None) -> bool:
-        """Whether the entry exists, is in the menu, is intact, and shows the current instance with ``kernel``."""
+    def is_current(self, kernel: str | None, services: Services) -> bool:
+        """Whether the entry exists, is in the menu, is intact, and shows the current instance as requested."""
         found, instance, grub = self.set_entry, self.context.instance, self.grub
         if found is None or instance is None or grub is None or found.set_id != instance.set_id or found.sums is None:
             return False
         in_menu = entry_id(instance.set_id) in grub.custom
-        digest = preview_digest(preview_mounts(self.host_state, instance))
+        digest = preview_digest(preview_mounts(self.host_state, instance), services)
         as_requested = kernel in (None, found.kernel) and found.digest == digest
         return in_menu and as_requested and found.set_id in self.intact

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .._steps import Step
     from .grub import Grub
     from .observed import EntryObserved, Source
+    from .units import Services
 
 # For the menu, the record and the filesystem's own data, in bytes.
 _MARGIN = 4 * 1024 * 1024
@@ -75,7 +76,12 @@ def _removal(observed: EntryObserved) -> Iterator[Step]:
 
 
 def plan_entry_present(
-    observed: EntryObserved, *, kernel: str | None, next_boot: bool | None, allow_passphrase: bool = False
+    observed: EntryObserved,
+    *,
+    kernel: str | None,
+    services: Services,
+    next_boot: bool | None,
+    allow_passphrase: bool = False,
 ) -> StepsPlan:
     """Return the steps to an entry that shows the snapset. Raises Refused with every reason that prevents it.
 
@@ -93,9 +99,9 @@ def plan_entry_present(
     steps: list[Step] = []
     chosen = grub.chosen == entry
     wanted = chosen if next_boot is None else next_boot
-    if not observed.is_current(kernel):
+    if not observed.is_current(kernel, services):
         source = _source(observed, kernel)
-        steps += [*_removal(observed), *_creation(observed, instance, backup, grub, source)]
+        steps += [*_removal(observed), *_creation(observed, instance, backup, grub, source, services)]
         after = {**after, "name": observed.context.name, "id": instance.set_id, "kernel": source.kernel.version}
         chosen = False
     if wanted != chosen:
@@ -145,15 +151,22 @@ def _source(observed: EntryObserved, kernel: str | None) -> Source:
 
 
 def _creation(
-    observed: EntryObserved, instance: Instance, backup: BootBackup, grub: Grub, source: Source
+    observed: EntryObserved, instance: Instance, backup: BootBackup, grub: Grub, source: Source, services: Services
 ) -> Iterator[Step]:
     kind, scripts = source.kind or ("dracut", "")
     filesystems = preview_mounts(observed.host_state, instance)
-    image = preview_image(kind, scripts, preview_mounts=filesystems, name=observed.context.name, set_id=instance.set_id)
+    image = preview_image(
+        kind,
+        scripts,
+        preview_mounts=filesystems,
+        name=observed.context.name,
+        set_id=instance.set_id,
+        services=services,
+    )
     _refuse(observed, (*_room_problems(observed, source.size + len(image)), *_uuid_problems(observed)))
     # Refused above if / is not among them.
     (root,) = (one for one in filesystems if one.mountpoint == "/")
-    arguments = kernel_arguments(observed.command_line, root, kind)
+    arguments = kernel_arguments(observed.command_line, root, kind, services)
     yield WriteEntry(
         set_id=instance.set_id,
         name=observed.context.name,
@@ -161,7 +174,7 @@ def _creation(
         manifest=backup.tags.manifest,
         kernel=source.kernel,
         image=image,
-        digest=preview_digest(filesystems),
+        digest=preview_digest(filesystems, services),
     )
     entry = menu_entry(instance, uuid=Path(observed.boot_device).name, arguments=arguments)
     yield AddToMenu(instance.set_id, Path(grub.custom_path), custom_part(grub, instance.set_id, entry))

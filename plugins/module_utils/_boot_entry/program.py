@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-# Runs in the shell of any initramfs (dash of klibc too), and uses no tool that an initramfs may lack.
+# Runs in the shell of any initramfs (dash of klibc too), and uses no tool that an initramfs may lack. The others are in
+# the snapset.
 PROGRAM = r"""
 #!/bin/sh
 # activate: activates the snapshots and their origins.
@@ -13,6 +14,8 @@ PROGRAM = r"""
 LIST=${SAFEPOINT_LOOK-}/safepoint-look.list
 MARK=${SAFEPOINT_LOOK-}/run/safepoint-look
 TAB='	'
+# The first directory in which systemd looks for units, before /etc (systemd.unit(5)). It is in memory.
+UNITS=${SAFEPOINT_LOOK-}/run/systemd/system.control
 
 activate() {
     while IFS=$TAB read -r _mountpoint device _type _flags origin snapshot; do
@@ -28,11 +31,15 @@ show() {
     while IFS=$TAB read -r mountpoint device type flags _; do
         number=$((number + 1))
         cover "$1${mountpoint%/}" "$MARK/$number" || return
+        copy_attributes "$1" "$mountpoint" "$MARK/$number/below" || return
     done <"$LIST"
     rewrite_fstab "$1/etc/fstab" || return
+    limit_mounts "$1" || return
+    limit_units "$1" || return
     read -r set <"${SAFEPOINT_LOOK-}/safepoint-look.set"
     echo "$set" >"$MARK/set"
-    echo "This is a preview of the snapset ${set% *}. All changes are lost at the next boot." >>"$1/etc/motd"
+    # It may be a link to a place that does not exist yet.
+    echo "This is a preview of the snapset ${set% *}. All changes are lost at the next boot." >>"$1/etc/motd" || :
 }
 
 # The first one is /. It contains the kernel modules for all of them.
@@ -42,6 +49,21 @@ cover() {
     mount -t "$type" -o "$flags" "$device" "$2/below" || return
     modprobe -q -d "$MARK/1/below" overlay
     mount -t overlay -o "lowerdir=$2/below,upperdir=$2/above,workdir=$2/work" overlay "$1"
+}
+
+# The root of an overlay has the attributes of the directory in memory. Here it gets those of the snapshot: without them
+# everybody could read the directory of a database, and nobody could write to /tmp.
+copy_attributes() {
+    mount -o bind "$3" "$1/run" || return
+    chroot "$1" sh -c 'chown "$(stat -c %u:%g /run)" "$1" && chmod "$(stat -c %a /run)" "$1"' sh "$2"
+    copied=$?
+    # ACL and labels, as far as tar and the filesystem in memory can. /dev is empty there.
+    chroot "$1" sh -c '
+        archive="tar --acls --xattrs --xattrs-include=* --numeric-owner"
+        $archive -C /run --create --no-recursion . | $archive -C "$1" --extract
+    ' sh "$2" 2>/dev/null || :
+    umount "$1/run" || return
+    return "$copied"
 }
 
 # Other filesystems are mounted read-only, and the boot does not wait for them.
@@ -64,6 +86,53 @@ is_shown() {
     while IFS=$TAB read -r mountpoint_shown _; do
         [ "${mountpoint_shown%/}" != "$1" ] || return 0
     done <"$LIST"
+    return 1
+}
+
+# The same for mount units that are not in fstab, except those of the kernel, such as mqueue. Swap is not used.
+limit_mounts() {
+    for unit in "$1"/etc/systemd/system/*.mount "$1"/usr/lib/systemd/system/*.mount; do
+        [ -f "$unit" ] || continue
+        what='' options=defaults
+        while IFS=' =' read -r key value || [ -n "$key" ]; do
+            case $key in What) what=$value ;; Options) options=$value ;; esac
+        done <"$unit"
+        case $what in */* | *=* | *:*) ;; *) continue ;; esac
+        mkdir -p "$UNITS/${unit##*/}.d" || return
+        cat >"$UNITS/${unit##*/}.d/zz-safepoint.conf" <<END
+[Mount]
+Options=$options,ro
+END
+    done
+    for unit in "$1"/etc/systemd/system/*.swap "$1"/usr/lib/systemd/system/*.swap; do
+        [ ! -f "$unit" ] || mask "${unit##*/}" || return
+    done
+}
+
+# If not everything is to start, systemd must be there and gets a target of its own.
+limit_units() {
+    [ -e "${SAFEPOINT_LOOK-}/safepoint-look.target" ] || return 0
+    [ -e "$1/usr/lib/systemd/systemd" ] || [ -e "$1/lib/systemd/systemd" ] || return
+    mkdir -p "$UNITS" || return
+    target=$UNITS/safepoint-preview.target
+    cat "${SAFEPOINT_LOOK-}/safepoint-look.target" >"$target" || return
+    while read -r do unit; do
+        case $do in
+            mask) mask "$unit" || return ;;
+            want) ! is_enabled "$1/etc/systemd/system" "$unit" || echo "Wants=$unit" >>"$target" ;;
+        esac
+    done <"${SAFEPOINT_LOOK-}/safepoint-look.units"
+}
+
+mask() {
+    mkdir -p "$UNITS" && ln -sf /dev/null "$UNITS/$1"
+}
+
+is_enabled() {
+    for target_of_unit in multi-user network-online sockets sysinit; do
+        # Links to absolute paths lead nowhere in an initramfs.
+        [ ! -L "$1/$target_of_unit.target.wants/$2" ] || return 0
+    done
     return 1
 }
 

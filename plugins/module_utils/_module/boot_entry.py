@@ -18,6 +18,7 @@ from .session import check
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .._boot_entry.units import Services
     from .._model import HostState
     from .._steps import StepsPlan
 
@@ -32,20 +33,27 @@ class BootEntryCase(KeptCase[EntryObserved]):
         self._name, self.state = params["name"], params["state"]
         self._kernel, self._next_boot = params["kernel"], params["next_boot"]
         self._allow_passphrase = params["allow_passphrase"]
+        self._services: Services = params["services"]
         check("name", set_name_problem(self._name))
         self.title = f"the boot entry of {self._name}"
         self.refusal = refusal(self._name, self.state)
 
     def observe(self, host_state: HostState) -> EntryObserved:
         """The snapset, its backup, GRUB and /boot. Raises FilesFailed, Refused, OSError."""
-        return observe(snapset_context(host_state, self._name), state=self.state, kernel=self._kernel)
+        return observe(
+            snapset_context(host_state, self._name), state=self.state, kernel=self._kernel, services=self._services
+        )
 
     def plan(self, observed: EntryObserved) -> StepsPlan:
         """The plan. Raises Refused."""
         if self.state == "absent":
             return plan_entry_absent(observed)
         return plan_entry_present(
-            observed, kernel=self._kernel, next_boot=self._next_boot, allow_passphrase=self._allow_passphrase
+            observed,
+            kernel=self._kernel,
+            services=self._services,
+            next_boot=self._next_boot,
+            allow_passphrase=self._allow_passphrase,
         )
 
     def view(self, observed: EntryObserved) -> dict[str, Any]:

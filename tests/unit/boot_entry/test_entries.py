@@ -160,7 +160,8 @@ def test_the_newest_kernel_that_has_an_initramfs() -> None:
 
 CMDLINE = (
     "BOOT_IMAGE=/vmlinuz-1 root=/dev/mapper/vg-root ro rootflags=subvol=x console=ttyS0,115200 quiet boot=UUID=1 "
-    'dyndbg="file a.c +p; file b.c" resume=/dev/mapper/vg-swap rd.lvm.lv=vg/root rd.luks.uuid=1 single rootdelay=9'
+    'dyndbg="file a.c +p; file b.c" resume=/dev/mapper/vg-swap rd.lvm.lv=vg/root rd.luks.uuid=1 single rootdelay=9 '
+    "systemd.wants=a.service"
 )
 
 
@@ -185,9 +186,12 @@ def test_the_command_line_is_that_of_the_present_boot_with_another_root(
 ) -> None:
     host_state = host(ROOT)
     (root,) = entries.preview_mounts(host_state, instance(host_state))
-    words = entries.kernel_arguments(f"{CMDLINE}\n", root, kind)
+    words = entries.kernel_arguments(f"{CMDLINE}\n", root, kind, "all")
     common = ["root=/dev/mapper/vg-root_s", "ro", "rootfstype=ext4", "rootflags=ro,noload", "panic=10", "noresume"]
-    assert words == [*taken_over, "rootdelay=9", *common, "fsck.mode=skip", *added]
+    common += ["fsck.mode=skip", "systemd.gpt_auto=0"]
+    assert words == [*taken_over, "rootdelay=9", *common, *added]
+    limited = entries.kernel_arguments(f"{CMDLINE}\n", root, kind, "none")
+    assert limited == [*taken_over, "rootdelay=9", *common, "systemd.unit=safepoint-preview.target", *added]
 
 
 def test_the_entry_in_the_menu() -> None:

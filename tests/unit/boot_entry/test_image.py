@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.units import Services
+
 ROOT, VAR = b.volume("vg/root"), b.volume("vg/var")
 SHOWN = (
     PreviewMount("/", "ext4", ROOT, b.member(ROOT)),
@@ -40,12 +42,15 @@ tmpfs /tmp tmpfs size=1g 0 0"""
 TOOLS = {
     "lvm": 'cd "$SAFEPOINT_LOOK"; echo "lvm $*" >>said; [ ! -e comes ] || mv comes "$DEVICE"',
     "mount": 'echo "mount $*" >>"$SAFEPOINT_LOOK/said"; [ "$2" != "$BROKEN" ]',
+    "umount": 'echo "umount $*" >>"$SAFEPOINT_LOOK/said"',
+    "chroot": 'echo "chroot $1 $6" >>"$SAFEPOINT_LOOK/said"; [ "$6" != "$BROKEN" ]',
     "modprobe": 'echo "modprobe $*" >>"$SAFEPOINT_LOOK/said"; exit 1',
 }
 
 
-def image(kind: InitramfsKind, scripts: str) -> dict[str, tuple[int, str]]:
-    return members(preview.preview_image(kind, scripts, preview_mounts=SHOWN, name="s", set_id=b.SET_ID))
+def image(kind: InitramfsKind, scripts: str, services: Services = "all") -> dict[str, tuple[int, str]]:
+    found = preview.preview_image(kind, scripts, preview_mounts=SHOWN, name="s", set_id=b.SET_ID, services=services)
+    return members(found)
 
 
 def test_what_initramfs_tools_gets() -> None:
@@ -78,7 +83,12 @@ def test_whatever_the_lengths_the_archive_can_be_read(size: int) -> None:
     preview_mounts = (PreviewMount(f"/{'x' * size}", "ext4", ROOT, b.member(ROOT)),)
     found = members(
         preview.preview_image(
-            "initramfs-tools", "scripts", preview_mounts=preview_mounts, name="s" * (size + 1), set_id=b.SET_ID
+            "initramfs-tools",
+            "scripts",
+            preview_mounts=preview_mounts,
+            name="s" * (size + 1),
+            set_id=b.SET_ID,
+            services="none",
         )
     )
     assert found["safepoint-look.list"][1] == f"{preview_mounts[0].line}\n"
@@ -167,10 +177,16 @@ def test_each_is_mounted_below_a_layer_in_memory(place: Path) -> None:
         f"mount -t ext4 -o ro,noload /dev/mapper/vg-root_s {layer}/1/below",
         f"modprobe -q -d {layer}/1/below overlay",
         f"mount -t overlay -o {layers[0]} overlay /root",
+        f"mount -o bind {layer}/1/below /root/run",
+        *(["chroot /root /"] * 2),
+        "umount /root/run",
         f"modprobe -q -d {layer}/1/below xfs",
         f"mount -t xfs -o ro,norecovery,nouuid /dev/mapper/vg-var_s {layer}/2/below",
         f"modprobe -q -d {layer}/1/below overlay",
         f"mount -t overlay -o {layers[1]} overlay /root/var",
+        f"mount -o bind {layer}/2/below /root/run",
+        *(["chroot /root /var"] * 2),
+        "umount /root/run",
     ]
     assert (place / "run/safepoint-look/set").read_text() == f"s {b.SET_ID}\n"
     assert "the snapset s." in (place / "root/etc/motd").read_text()
@@ -186,7 +202,7 @@ def test_other_filesystems_are_read_only_and_not_waited_for(place: Path) -> None
     ]
 
 
-@pytest.mark.parametrize("broken", ["tmpfs", "ext4", "xfs", "overlay"])
-def test_a_mount_that_fails_ends_it(place: Path, broken: str) -> None:
+@pytest.mark.parametrize("broken", ["tmpfs", "ext4", "xfs", "overlay", "bind", "/var"])
+def test_what_fails_ends_it(place: Path, broken: str) -> None:
     assert run(place, "show", f"{place}/root", BROKEN=broken) != 0
     assert (place / "root/etc/fstab").read_text() == FSTAB

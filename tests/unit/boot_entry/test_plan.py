@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import builders as b
 import pytest
 from backups import ROOT, backup, taken
+from cpio import members
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import (
     Kernel,
@@ -36,6 +37,9 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._errors import Refus
 from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Lock, Mount
 from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.context import snapset_context
 from ansible_collections.safepoint.lvm.plugins.module_utils._steps import StepsPlan
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.units import Services
 
 MENU = 'if [ "${next_entry}" ] ; then\nset default="0"\nfi\nsource $prefix/custom.cfg\n'
 GRUB = Grub("/boot/grub", MENU, {})
@@ -76,7 +80,7 @@ def with_entry(*, chosen: bool = False, intact: bool = True, **more: Any) -> Ent
         Path("/boot/safepoint.lvm") / b.SET_ID,
         "s",
         "6.1",
-        preview_digest(preview_mounts(plain.host_state, instance)),
+        preview_digest(preview_mounts(plain.host_state, instance), "none"),
         {},
     )
     environment = {"next_entry": ENTRY} if chosen else {}
@@ -85,8 +89,10 @@ def with_entry(*, chosen: bool = False, intact: bool = True, **more: Any) -> Ent
     return seen(grub, found=(found,), intact=whole, sizes={b.SET_ID: 40 * b.MIB}, **more)
 
 
-def present(found: EntryObserved, *, kernel: str | None = None, next_boot: bool | None = None) -> StepsPlan:
-    return plan_entry_present(found, kernel=kernel, next_boot=next_boot)
+def present(
+    found: EntryObserved, *, kernel: str | None = None, services: Services = "none", next_boot: bool | None = None
+) -> StepsPlan:
+    return plan_entry_present(found, kernel=kernel, services=services, next_boot=next_boot)
 
 
 def names(found: StepsPlan) -> list[str]:
@@ -143,6 +149,21 @@ def test_another_kernel_is_another_entry() -> None:
     plan = present(with_entry(source=other), kernel="6.0")
     assert names(plan)[-2:] == ["write_entry", "add_to_menu"]
     assert plan.after["kernel"] == "6.0"
+
+
+def test_other_services_are_another_entry() -> None:
+    assert names(present(with_entry(), services="none")) == []
+    plan = present(with_entry(), services="ssh")
+    assert names(plan)[-2:] == ["write_entry", "add_to_menu"]
+
+
+@pytest.mark.parametrize(("services", "limited"), [("none", True), ("ssh", True), ("all", False)])
+def test_the_target_that_the_kernel_is_given_is_in_the_image(services: Services, limited: bool) -> None:  # noqa: FBT001
+    write, add = present(seen(), services=services).steps
+    assert isinstance(write, WriteEntry)
+    assert isinstance(add, AddToMenu)
+    assert ("systemd.unit=safepoint-preview.target" in add.part) is limited
+    assert ("safepoint-look.target" in members(write.image)) is limited
 
 
 def test_the_room_of_the_one_that_is_replaced_counts() -> None:

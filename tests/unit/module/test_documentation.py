@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from documented import ACTIONS, MODULES, argument_spec
+from documented import ACTIONS, MODULES, RUNNERS, argument_spec
 
 from ansible_collections.safepoint.lvm.plugins.doc_fragments import attributes, identity, planning, selection
 
@@ -82,9 +82,9 @@ def is_text(value: Any) -> bool:
 
 
 def test_every_module_fragment_and_action_is_tested() -> None:
-    for directory, names in (("modules", MODULES), ("doc_fragments", FRAGMENTS), ("action", ACTIONS)):
+    for directory, names in (("modules", MODULES), ("doc_fragments", FRAGMENTS), ("action", {*ACTIONS, *RUNNERS})):
         assert {path.stem for path in (PLUGINS / directory).glob("*.py")} == set(names), directory
-    assert set(ACTIONS) <= set(MODULES)
+    assert {*ACTIONS, *RUNNERS} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)
