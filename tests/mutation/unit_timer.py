@@ -150,7 +150,7 @@ MUTANTS = (
     ),
     Mutant(
         "a copy of the disk is not taken for /boot",
-        "    device=$second\n",
+        "    device=$ours\n",
         "",
     ),
     Mutant(
