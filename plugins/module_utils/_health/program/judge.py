@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 JUDGE = r"""
-# Sets `found` to what follows the words $2 in the first line of the text $1 that begins with them; else to a hyphen.
+# Sets `found` to what follows the words $2 in the first line of the text $1 that begins with them. If there is none, it
+# becomes a hyphen, and this returns 1.
 look_up() {
     found=-
+    result=1
     IFS=$NEWLINE
     for line in $1; do
-        case $line in "$2 "*) found=${line#"$2 "}; break ;; esac
+        case $line in "$2 "*) found=${line#"$2 "} result=0; break ;; esac
     done
     IFS=$BLANKS
+    return "$result"
 }
 
 # Whether the difference in the probe $1 at the key $2 is accepted.
@@ -57,12 +60,11 @@ judge_need() {
     before=$word
     while [ -n "$words" ]; do
         next_word
-        look_up "$now" "fact $probe $word"
+        other=$word
         next_word
-        case $word in
-        '*') [ "$found" = - ] || return 0 ;;
-        "$found") return 0 ;;
-        esac
+        if look_up "$now" "fact $probe $other"; then
+            case $word in '*' | "$found") return 0 ;; esac
+        fi
     done
     look_up "$now" "fact $probe $key"
     differs "$level" "$probe" "$key" "$before" "$found"
@@ -75,9 +77,12 @@ next_word() {
 
 # Calls the function $1 for each fact of the probe $3, with the level $2, unless it was so before or is accepted.
 each_new() {
+    seen=$NEWLINE
     while read -r what probe key value; do
         [ "$what $probe" = "fact $3" ] || continue
-        case $known in *"$NEWLINE$probe $key$NEWLINE"*) continue ;; esac
+        # Of two facts with the same key the first one counts.
+        case $seen$known in *"$NEWLINE$probe $key$NEWLINE"*) continue ;; esac
+        seen=$seen$probe\ $key$NEWLINE
         is_accepted "$probe" "$key" || "$1" "$2"
     done <"$present"
 }
@@ -87,8 +92,7 @@ unwanted() {
 }
 
 grown() {
-    look_up "$first" "fact $probe $key"
-    [ "$found" != - ] || found=0
+    look_up "$first" "fact $probe $key" || found=0
     is_number "$found" && is_number "$value" && [ "$value" -gt "$found" ] || return 0
     differs "$1" "$probe" "$key" "$found" "$value"
 }
