@@ -14,6 +14,7 @@ from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as ac
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
     boot_entry,
+    health,
     initramfs_hook,
     rollback_timer,
     rollback_wait,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,
     "boot_entry": boot_entry,
+    "health": health,
     "initramfs_hook": initramfs_hook,
     "rollback_timer": rollback_timer,
     "rollback_wait": rollback_wait,

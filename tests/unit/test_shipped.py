@@ -20,6 +20,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 FILES = {
     "boot_backup": 66,
     "boot_entry": 59,
+    "health": 23,
     "initramfs_hook": 48,
     "rollback_timer": 79,
     "snapset": 58,
