@@ -119,5 +119,5 @@ def test_playbooks_take_the_variables_of_the_commands_in_readmes(line: str) -> N
 
 @pytest.mark.parametrize("readme", READMES)
 def test_variables_that_readmes_mention_exist(readme: str) -> None:
-    every = {option for role in ("pre_upgrade", "rollback", "commit") for option in _options(role)}
+    every = {option for role in ("pre_upgrade", "rollback", "commit", "health") for option in _options(role)}
     assert set(_variables((ROOT / readme).read_text())) <= OF_PLAYBOOKS | every
