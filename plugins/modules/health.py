@@ -39,8 +39,9 @@ options:
     required: true
   state:
     description:
-      - V(recorded) records a baseline. One that exists stays as it is, so that a run that was interrupted and is started
-        again still compares with the state before the change. It is refused if the existing one has other checks.
+      - V(recorded) records a baseline. One that exists stays as it is, so that a run that was interrupted and is
+        started again still compares with the state before the change. It is refused if the existing one has other
+        checks.
       - V(compared) compares the host with the baseline, with the checks that were recorded. It fails if the
         host is not as well as before.
       - V(absent) removes the baseline.
@@ -53,13 +54,13 @@ options:
     default: false
   warned:
     description:
-      - What is observed but only warned of. A difference in everything else makes the comparison fail, and a recording is
-        refused if an observation is not possible, for example because a program is missing.
+      - What is observed but only warned of. A difference in everything else makes the comparison fail, and a recording
+        is refused if an observation is not possible, for example because a program is missing.
       - V(boot) - the host has started, and is not in rescue or emergency mode.
       - V(failed_units) - no unit has failed. Transient units do not count.
       - V(restarts) - systemd does not restart a service again and again.
-      - V(listeners) - the TCP and UDP sockets that were open for requests are open. Ports that the kernel gives to clients do
-        not count.
+      - V(listeners) - the TCP and UDP sockets that were open for requests are open. Ports that the kernel gives to
+        clients do not count.
       - V(mounts) - the filesystems in fstab and on local disks are mounted, and none has become read-only.
       - V(routes) - the default routes, and those with a gateway, exist.
       - V(time_sync) - the clock is synchronized. After a boot that takes minutes, and depends on other hosts.

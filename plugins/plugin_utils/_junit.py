@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The result of a comparison as JUnit XML. Pure; private to this collection.
+r"""The result of a comparison as JUnit XML. Pure; private to this collection.
 
-The texts come from managed hosts. The XML library escapes them; what XML 1.0 cannot contain at all is written as \\xNN.
+The texts come from managed hosts. The XML library escapes them; what XML 1.0 cannot contain at all is written as
+``\xNN``.
 """
 
 from __future__ import annotations

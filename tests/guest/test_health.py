@@ -31,7 +31,14 @@ LISTENS = """\
 [Service]
 ExecStart=/usr/bin/python3 -c "import socket, time; s = socket.create_server(('127.0.0.1', 7070)); time.sleep(1000)"
 """
-LOOPS = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sh -c 'sleep 1; exit 1'\nRestart=always\nRestartSec=0.5\n"
+LOOPS = """\
+[Unit]
+StartLimitIntervalSec=0
+[Service]
+ExecStart=/bin/sh -c 'sleep 1; exit 1'
+Restart=always
+RestartSec=0.5
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +61,6 @@ def systemctl(*arguments: str) -> int:
 
 
 def request(state: str, **more: Any) -> dict[str, Any]:
-    # The guest has no network, and need not have a clock that is synchronized.
     return {"name": "s", "state": state, **TIMES, **more}
 
 
@@ -63,7 +69,7 @@ def recorded(**more: Any) -> dict[str, Any]:
 
 
 def compared(**more: Any) -> dict[str, Any]:
-    """Compare, in check mode and for real. Both must come to the same verdict, because a comparison changes nothing."""
+    """Compare. That never changes anything."""
     result = call("health", request("compared", **more))
     assert result["changed"] is False
     return result
@@ -161,7 +167,10 @@ def test_a_restart_loop() -> None:
     found = failures(compared())
     assert [(check, key) for check, key, _now in found] == [("restarts", "sp-loops.service")]
     # One that was there before is not a failure, although its counter grows.
-    assert "restarts sp-loops.service" in ok("health", request("recorded", replace=True, retry="5s"))["health"]["not_compared"]
+    assert (
+        "restarts sp-loops.service"
+        in ok("health", request("recorded", replace=True, retry="5s"))["health"]["not_compared"]
+    )
     assert compared()["healthy"]
 
 

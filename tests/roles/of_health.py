@@ -34,7 +34,11 @@ def comparison(*verdicts: str, healthy: bool | None = True) -> dict[str, Any]:
     return {"changed": False, "healthy": healthy, "differences": found, "checks": checks, "health": baseline()}
 
 
-ILL = {**comparison("failure", healthy=False), "failed": True, "msg": f"the host is not as well: {HOSTILE}: was rw, is -"}
+ILL = {
+    **comparison("failure", healthy=False),
+    "failed": True,
+    "msg": f"the host is not as well: {HOSTILE}: was rw, is -",
+}
 
 RECORDED = Scenario(
     title="health recorded",

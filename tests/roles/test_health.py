@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import stat
-import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import of_health
@@ -92,8 +91,7 @@ def test_what_is_written(writing: Controller, tmp_path: Path) -> None:
     files = sorted((tmp_path / "new" / "reports").iterdir())
     assert [file.name for file in files] == ["web1.example.com.xml", "well.xml"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    suites = ET.parse(files[0]).getroot()
-    assert suites.attrib["name"] == "safepoint.lvm health s"
+    assert b'<testsuites name="safepoint.lvm health s" ' in files[0].read_bytes()
 
 
 def test_what_is_not_a_comparison_is_not_written(writing: Controller, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timer_directory import SHELLS
@@ -24,6 +23,7 @@ from ansible_collections.safepoint.lvm.plugins.module_utils._health.program.main
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from ansible_collections.safepoint.lvm.plugins.module_utils._health.gate import Check, Level
 
@@ -60,7 +60,7 @@ def gate(*probes: str, checks: Sequence[Check] = (), warned: Sequence[str] = ())
 
 def observed(facts: Iterable[str], one: Gate, *, ended: Mapping[str, str] | None = None, end: str = "end") -> str:
     """The text of an observation. ``ended`` are the probes that have not ended well, with status and detail."""
-    how = {probe: "ok -" for probe in one.probes} | dict(ended or {})
+    how = dict.fromkeys(one.probes, "ok -") | dict(ended or {})
     lines = [*(f"fact {fact}" for fact in facts), *(f"probe {probe} {status}" for probe, status in how.items())]
     return "\n".join(["safepoint-health 1", *lines, end]) + "\n"
 

@@ -109,7 +109,9 @@ def recording_problems(baseline: Baseline) -> Iterator[str]:
             failed = [look.ended[probe] for look in (first, second) if look.status(probe) != OK and probe in look.ended]
             yield from (_problem(probe, *ended) for ended in dict.fromkeys(failed))
     for check in baseline.gate.run_checks:
-        if check.level == REQUIRED and "missing" in [look.facts.get((check.kind, check.key)) for look in (first, second)]:
+        if check.level == REQUIRED and "missing" in [
+            look.facts.get((check.kind, check.key)) for look in (first, second)
+        ]:
             yield (
                 f"{check.kind} {check.key}: a program that it needs is missing. Install it, correct the check, or "
                 "set its level to warned"

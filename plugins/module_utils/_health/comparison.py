@@ -69,7 +69,7 @@ def accept_problem(text: str) -> str | None:
 def differences(
     baseline: Baseline, accept: Sequence[str], first: Observation, now: Observation
 ) -> tuple[Difference, ...]:
-    """Everything that differs now from the baseline. ``first`` is the look with which the present time of rest began."""
+    """Everything that differs now from the baseline. ``first`` is the look with which this time of rest began."""
     if not now.whole:
         return (Difference(GATE, "observation", "whole", "cut_off", "failure"),)
     found = list(_judged(baseline, accept, first, now))
@@ -77,9 +77,7 @@ def differences(
     return (*found, *(one for one in _notes(baseline, now) if (one.probe, one.key) not in named))
 
 
-def _judged(
-    baseline: Baseline, accept: Sequence[str], first: Observation, now: Observation
-) -> Iterator[Difference]:
+def _judged(baseline: Baseline, accept: Sequence[str], first: Observation, now: Observation) -> Iterator[Difference]:
     looks = baseline.looks
     for probe, check, level in baseline.gate.subjects():
         if not check and not is_compared(baseline, probe):

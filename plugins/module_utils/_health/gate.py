@@ -81,7 +81,9 @@ class Gate:
 
 def gate_of(data: Mapping[str, Any]) -> Gate:
     """The gate that ``to_data`` has written. Raises KeyError, TypeError."""
-    return Gate({probe: data["levels"][probe] for probe in DEFAULT_LEVELS}, tuple(Check(**one) for one in data["checks"]))
+    return Gate(
+        {probe: data["levels"][probe] for probe in DEFAULT_LEVELS}, tuple(Check(**one) for one in data["checks"])
+    )
 
 
 def check_of(kind: Kind, given: Mapping[str, Any]) -> Check:
@@ -95,8 +97,10 @@ def check_of(kind: Kind, given: Mapping[str, Any]) -> Check:
 
 @dataclass(frozen=True)
 class Times:
-    """All in seconds. ``settle``: from the end of the start of the host to the first look. ``stable``: how long the
-    host must stay well. ``retry``: between two looks. ``deadline``: for everything. ``limit``: for one probe.
+    """How long to wait for what, in seconds.
+
+    ``settle`` is the time from the end of the start of the host to the first look, ``stable`` how long the host must
+    stay well, ``retry`` the time between two looks, ``deadline`` that for everything, ``limit`` that for one probe.
     """
 
     settle: int

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 NOTHING = "-"
+_FIRST, _LAST = b"!~"
 _WORD = re.compile(r"(?:[!-)+-\[\]-~]|\\x[0-9a-f]{2})+")
 
 
@@ -24,7 +25,7 @@ def to_word(text: str) -> str:
 
 
 def _is_plain(byte: int) -> bool:
-    return 0x20 < byte < 0x7F and byte not in b"\\*"
+    return _FIRST <= byte <= _LAST and byte not in b"\\*"
 
 
 def is_word(text: str) -> bool:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._durations import parse_duration
+from .._durations import iso_date, parse_duration
 from .._errors import FilesFailed, InvalidParameter, Refused, SafepointError, error_text
 from .._health.assertions import assertions, settings
 from .._health.baseline import Baseline, ill_before, recording_problems, shown_facts
@@ -138,13 +138,7 @@ def _record(module: AnsibleModule, request: Request) -> Result:
             former = baseline = _other(request.name)
             written = False
     if former is not None and former.gate != request.gate:
-        raise Refused(
-            f"cannot record the baseline {request.name}",
-            [
-                f"there is one with other checks, recorded at {baseline.to_result('')['recorded_at']}. If the change "
-                "has not begun, record it again with replace: true. Otherwise give the same checks as before"
-            ],
-        )
+        raise Refused(f"cannot record the baseline {request.name}", [_other_checks(baseline)])
     for probe, key, why in ill_before(baseline) if written else ():
         module.warn(f"{probe} {key}".rstrip() + f" is not compared later, because it is {why} before the change")
     facts = "".join(f"{line}\n" for line in shown_facts(baseline.looks[1]))
@@ -154,6 +148,13 @@ def _record(module: AnsibleModule, request: Request) -> Result:
         "health": baseline.to_result(str(path_of(request.name))),
         "diff": {**headers, "before": "" if written else facts, "after": facts},
     }
+
+
+def _other_checks(baseline: Baseline) -> str:
+    return (
+        f"there is one with other checks, recorded at {iso_date(baseline.recorded)}. If the change has not begun, "
+        "record it again with replace: true. Otherwise give the same checks as before"
+    )
 
 
 def _other(name: str) -> Baseline:
@@ -182,9 +183,7 @@ def _compare(module: AnsibleModule, request: Request) -> Result:
             return {"changed": False, "healthy": None, "differences": [], "checks": [], "health": _absent(request.name)}
         raise FilesFailed(f"there is no baseline {request.name}: record one before the change, with state: recorded")
     began = time.monotonic()
-    run = run_program(
-        "wait", settings(baseline.gate, request.times, path=PATH), assertions(baseline, request.accept)
-    )
+    run = run_program("wait", settings(baseline.gate, request.times, path=PATH), assertions(baseline, request.accept))
     found = (*_differences(baseline, request.accept, run), *_late(run))
     bad = [one for one in found if one.verdict == "failure"]
     for one in found:

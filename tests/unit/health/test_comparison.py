@@ -27,7 +27,9 @@ ALL = gate(*DEFAULT_LEVELS, checks=[Check("commands", "c", "true", "required")])
 WELL = "commands c ok"
 
 
-def verdicts(before: list[str], now: list[str], *, again: list[str] | None = None, accept: tuple[str, ...] = ()) -> list[str]:
+def verdicts(
+    before: list[str], now: list[str], *, again: list[str] | None = None, accept: tuple[str, ...] = ()
+) -> list[str]:
     """What differs, each as `verdict: probe key before now`."""
     second = observed([WELL, *(before if again is None else again)], ALL)
     recorded = baseline(ALL, observed([WELL, *before], ALL), second)
@@ -43,7 +45,11 @@ def verdicts(before: list[str], now: list[str], *, again: list[str] | None = Non
         ([], ["failed_units a failed"], ["failure: failed_units a - failed"]),
         (["failed_units a failed"], ["failed_units a failed"], []),
         (["failed_units a failed"], [], ["note: failed_units a failed -"]),
-        (["packages a unpacked:ok"], ["packages a half-configured:ok"], ["note: packages a unpacked:ok half-configured:ok"]),
+        (
+            ["packages a unpacked:ok"],
+            ["packages a half-configured:ok"],
+            ["note: packages a unpacked:ok half-configured:ok"],
+        ),
         ([], ["packages dpkg interrupted"], ["failure: packages dpkg - interrupted"]),
         # boot: failed units are the matter of another probe.
         (["boot system running"], ["boot system degraded"], ["note: boot system running degraded"]),
@@ -78,8 +84,16 @@ def verdicts(before: list[str], now: list[str], *, again: list[str] | None = Non
         (["mounts /a ro"], [], ["failure: mounts /a ro -"]),
         # routes: another gateway is a note.
         (["routes 4/default a%b"], ["routes 4/default c%d"], ["note: routes 4/default a%b c%d"]),
-        (["routes 4/default a%b"], ["routes 6/default a%b"], ["failure: routes 4/default a%b -", "note: routes 6/default - a%b"]),
-        (["time_sync clock synchronised"], ["time_sync clock unsynchronised"], ["failure: time_sync clock synchronised unsynchronised"]),
+        (
+            ["routes 4/default a%b"],
+            ["routes 6/default a%b"],
+            ["failure: routes 4/default a%b -", "note: routes 6/default - a%b"],
+        ),
+        (
+            ["time_sync clock synchronised"],
+            ["time_sync clock unsynchronised"],
+            ["failure: time_sync clock synchronised unsynchronised"],
+        ),
         (["time_sync clock unsynchronised"], ["time_sync clock unsynchronised"], []),
     ],
 )
@@ -97,7 +111,11 @@ def test_what_comes_and_goes_is_not_demanded() -> None:
 
 def test_restarts_are_counted_while_the_host_is_watched() -> None:
     """The counters of two boots have nothing to do with each other."""
-    recorded = baseline(ALL, observed([WELL, "restarts a 5", "restarts loop 1"], ALL), observed([WELL, "restarts a 5", "restarts loop 2"], ALL))
+    recorded = baseline(
+        ALL,
+        observed([WELL, "restarts a 5", "restarts loop 1"], ALL),
+        observed([WELL, "restarts a 5", "restarts loop 2"], ALL),
+    )
     first, now = (
         parse_observation(observed([WELL, *facts], ALL))
         for facts in (["restarts a 9", "restarts loop 1"], ["restarts a 10", "restarts loop 5", "restarts new 1"])
@@ -153,7 +171,11 @@ def test_a_warned_probe_that_was_impossible_is_not_compared() -> None:
 @pytest.mark.parametrize(
     ("facts", "ended", "says"),
     [
-        ([WELL], {"time_sync": r"missing chronyc\x20or\x20timedatectl"}, "time_sync: chronyc or timedatectl is missing: install it"),
+        (
+            [WELL],
+            {"time_sync": r"missing chronyc\x20or\x20timedatectl"},
+            "time_sync: chronyc or timedatectl is missing: install it",
+        ),
         ([WELL], {"mounts": "timeout 30"}, "mounts: it has not ended within 30 s: raise probe_timeout"),
         ([WELL], {"packages": "too_much 9"}, "packages: it wrote more than 9 bytes"),
         ([WELL], {"routes": "failed 2"}, "routes: it failed with exit code 2"),
@@ -161,8 +183,13 @@ def test_a_warned_probe_that_was_impossible_is_not_compared() -> None:
         ([WELL, "boot system starting"], {}, "the host has not finished starting"),
     ],
 )
-def test_what_is_required_must_be_possible_when_it_is_recorded(facts: list[str], ended: dict[str, str], says: str) -> None:
-    for looks in ((observed(facts, ALL, ended=ended), observed([WELL], ALL))[::-1], (observed(facts, ALL, ended=ended),)):
+def test_what_is_required_must_be_possible_when_it_is_recorded(
+    facts: list[str], ended: dict[str, str], says: str
+) -> None:
+    for looks in (
+        (observed(facts, ALL, ended=ended), observed([WELL], ALL))[::-1],
+        (observed(facts, ALL, ended=ended),),
+    ):
         (problem,) = recording_problems(baseline(ALL, *looks))
         assert problem.startswith(says)
     assert list(recording_problems(baseline(ALL, observed(["commands c failed:1"], ALL)))) == []
@@ -185,7 +212,9 @@ def test_what_can_be_accepted(text: str) -> None:
     assert accept_problem(text) is None
 
 
-@pytest.mark.parametrize("text", ["", "mounts", "mounts ", "mount /a", "mounts a b", "mounts *a", "gate well_for", "mounts ä", "a*"])
+@pytest.mark.parametrize(
+    "text", ["", "mounts", "mounts ", "mount /a", "mounts a b", "mounts *a", "gate well_for", "mounts ä", "a*"]
+)
 def test_what_cannot_be_accepted(text: str) -> None:
     assert accept_problem(text) is not None
 

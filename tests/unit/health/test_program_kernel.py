@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from health_directory import TCP_HEAD, gate
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._health.gate import Check
@@ -29,11 +28,11 @@ eth0	000200C0	00000000	0001	0	0	100	00FFFFFF	0	0	0
 lo	0000000B	00000000	0201	0	0	0	000000FF	0	0	0"""
 PPP = "ppp0	00000000	00000000	0001	0	0	0	00000000	0	0	0"
 ROUTES6 = f"""\
-{ALL6} 00 {ALL6} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00450003     eth0
-20010db8000100000000000000000000 30 {ALL6} 00 20010db8000000000000000000000002 00000400 00000001 00000000 00000003     eth0
-20010db8000000000000000000000000 40 {ALL6} 00 {ALL6} 00000100 00000001 00000000 00000001     eth0
-20010db8000000000000000000000009 80 {ALL6} 00 20010db8000000000000000000000002 00000000 00000001 00000000 01000003     eth0
-{ALL6} 00 {ALL6} 00 {ALL6} ffffffff 00000001 00000000 00200200       lo"""
+{ALL6} 00 {ALL6} 00 fe800000000000000000000000000001 00000400 1 0 00450003     eth0
+20010db8000100000000000000000000 30 {ALL6} 00 20010db8000000000000000000000002 400 1 0 00000003     eth0
+20010db8000000000000000000000000 40 {ALL6} 00 {ALL6} 00000100 1 0 00000001     eth0
+20010db8000000000000000000000009 80 {ALL6} 00 20010db8000000000000000000000002 0 1 0 01000003     eth0
+{ALL6} 00 {ALL6} 00 {ALL6} ffffffff 1 0 00200200       lo"""
 FSTAB = r"""
 # a comment
 UUID=1234 / ext4 defaults 0 1
@@ -145,7 +144,7 @@ def test_checks_of_users(health: Health) -> None:
     found = [
         Check("names", "good", "good", "required"),
         Check("names", "bad", "bad", "warned"),
-        Check("commands", r"o\x20k", "test \"$PWD\" = / && test -z \"$(cat)\"", "required"),
+        Check("commands", r"o\x20k", 'test "$PWD" = / && test -z "$(cat)"', "required"),
         Check("commands", "odd", odd, "required"),
         Check("commands", "none", "there-is-no-such-program", "required"),
         Check("urls", "u", "https://h/$(reboot)?a='b'&c", "required"),
@@ -169,7 +168,10 @@ def test_checks_of_users(health: Health) -> None:
 
 
 def test_a_command_that_hangs_does_not_delay_the_others(health: Health) -> None:
-    found = [Check("commands", "hangs", "exec /bin/sleep 1000", "required"), Check("commands", "ok", "true", "required")]
+    found = [
+        Check("commands", "hangs", "exec /bin/sleep 1000", "required"),
+        Check("commands", "ok", "true", "required"),
+    ]
     facts = health.look(gate(checks=found)).facts
     assert facts == {("commands", "hangs"): "timeout", ("commands", "ok"): "ok"}
 

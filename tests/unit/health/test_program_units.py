@@ -157,7 +157,9 @@ def test_a_probe_that_hangs_is_killed_with_its_children(health: Health) -> None:
     health.tool("systemctl", "sleep 1000 & echo $! >$TOP/child; wait")
     # The real one: a stub ends at once.
     health.tool("sleep", 'case $1 in 1000) exec /bin/sleep 1000 ;; *) . "$TOP/bin/quick" ;; esac')
-    health.write("bin/quick", "read -r uptime _ <$TOP/uptime; echo $((${uptime%.*} + 1)).5 >$TOP/uptime; /bin/sleep 0.02")
+    health.write(
+        "bin/quick", "read -r uptime _ <$TOP/uptime; echo $((${uptime%.*} + 1)).5 >$TOP/uptime; /bin/sleep 0.02"
+    )
     health.shows("timedatectl", "yes")
     began = time.monotonic()
     found = health.look(gate("failed_units", "time_sync"))
@@ -177,7 +179,9 @@ def _runs(pid: str) -> bool:
 
 
 def test_a_tool_that_never_stops_writing_is_cut_off(health: Health) -> None:
-    health.tool("systemctl", "i=0; while [ $i -lt 40000 ]; do echo 'Id=an-unit-with-a-long-name.service'; i=$((i+1)); done")
+    health.tool(
+        "systemctl", "i=0; while [ $i -lt 40000 ]; do echo 'Id=an-unit-with-a-long-name.service'; i=$((i+1)); done"
+    )
     assert health.look(gate("failed_units")).ended == {"failed_units": ("too_much", "1048576")}
 
 

@@ -65,8 +65,8 @@ def gates(draw: st.DrawFn) -> Gate:
 def texts(draw: st.DrawFn, one: Gate) -> str:
     facts = []
     for probe in one.probes:
-        for key in draw(st.lists(st.sampled_from(KEYS[probe]), max_size=6)):
-            facts.append(f"{probe} {key} {draw(st.sampled_from(VALUES[probe]))}")
+        keys = draw(st.lists(st.sampled_from(KEYS[probe]), max_size=6))
+        facts += [f"{probe} {key} {draw(st.sampled_from(VALUES[probe]))}" for key in keys]
     facts += [f"{check.kind} {check.key} {draw(st.sampled_from(OF_CHECKS))}" for check in one.checks]
     few = st.dictionaries(st.sampled_from(one.probes), st.sampled_from(ENDED), max_size=2)
     ended = draw(st.just({}) | few) if one.probes else {}

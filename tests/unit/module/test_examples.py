@@ -93,7 +93,9 @@ def test_modules_take_the_arguments_of_their_examples(name: str, arguments: dict
     module = MODULES[name]
     # What a variable has, only a run would know.
     known = {key: value for key, value in arguments.items() if "{{" not in str(value)}
-    spec = {key: {**about, "required": False} if key not in known else about for key, about in argument_spec(name).items()}
+    spec = {
+        key: {**about, "required": False} if key not in known else about for key, about in argument_spec(name).items()
+    }
     assert arguments.keys() <= spec.keys()
     missing = {key for key, about in argument_spec(name).items() if about.get("required")} - arguments.keys()
     result = ArgumentSpecValidator(spec).validate(known)

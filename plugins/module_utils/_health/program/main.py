@@ -24,8 +24,8 @@ run_probe() {
     esac
 }
 
-# Starts all probes in $1 at the same time, each as a process group of its own, and waits until they have ended or the time
-# is over. What hangs in the kernel cannot be killed, so nothing waits for it.
+# Starts all probes in $1 at the same time, each as a process group of its own, and waits until they have ended or the
+# time is over. What hangs in the kernel cannot be killed, so nothing waits for it.
 run_probes() {
     for one in $1; do
         rm -f "$HERE/$one.out" "$HERE/$one.why"

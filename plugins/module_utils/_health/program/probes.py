@@ -90,7 +90,8 @@ probe_packages() {
 
 # dpkg(1): states of packages. Every state but these needs somebody's attention, and so does an error flag.
 packages_of_dpkg() {
-    capped "$HERE/packages.raw" dpkg-query -W -f "\${db:Status-Status}|\${db:Status-Eflag}|\${binary:Package}\\n" || return
+    format="\${db:Status-Status}|\${db:Status-Eflag}|\${binary:Package}\\n"
+    capped "$HERE/packages.raw" dpkg-query -W -f "$format" || return
     while IFS='|' read -r state flag package; do
         case $state:$flag in
         installed:ok | config-files:ok | not-installed:ok) ;;
