@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutation import unit_filesystems, unit_hosts, unit_roles, unit_table, unit_timer
+from mutation import unit_filesystems, unit_health, unit_hosts, unit_roles, unit_table, unit_timer
 from mutation.code import Outdated, broken
 from mutation.unit_table import Mutant
 
@@ -37,6 +37,7 @@ TESTS = (
     *("host/test_lock.py", "lvm/test_report.py", "module/test_run.py", "module/test_snapset.py"),
     "module/test_argspec.py",
     *("boot_files", "boot_backup", "boot_entry", "rollback_timer", "initramfs_hook", "module/test_initramfs_hook.py"),
+    *("health", "module/test_health.py", "action/test_junit.py"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
 AT_ONCE = 2
@@ -46,6 +47,7 @@ MUTANTS = (
     *unit_hosts.MUTANTS,
     *unit_filesystems.MUTANTS,
     *unit_timer.MUTANTS,
+    *unit_health.MUTANTS,
 )
 _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="")
 

@@ -79,7 +79,20 @@ def test_a_systemctl_without_an_answer_has_failed(health: Health) -> None:
 
 
 def test_failed_units_without_transient_ones(health: Health) -> None:
-    health.shows("systemctl", FAILED)
+    listed = (
+        "foo.service loaded failed failed Foo\nrun-u12.service not-found failed failed -\n"
+        "\u25cf dev-disk-by\\x2dlabel-a.swap loaded failed failed A swap"
+    )
+    health.write("listed", listed)
+    health.write("shown", FAILED)
+    health.tool(
+        "systemctl",
+        """case $* in
+        "list-units --state=failed --plain --no-legend --full") cat $TOP/listed ;;
+        "show --property=Id --property=Transient -- foo.service run-u12.service "*a.swap) cat $TOP/shown ;;
+        *) exit 1 ;;
+        esac""",
+    )
     expected = {"foo.service": "failed", r"dev-disk-by\x5cx2dlabel-a.swap": "failed"}
     assert health.facts("failed_units") == expected
 

@@ -43,8 +43,15 @@ failed_unit() {
 
 probe_failed_units() {
     has systemctl || missing systemctl || return
-    set -- --state=failed --property=Id --property=Transient
-    capped "$HERE/failed_units.raw" systemctl show "$@" -- '*' || return
+    # One question, while `show` has one for each unit.
+    capped "$HERE/failed_units.raw" systemctl list-units --state=failed --plain --no-legend --full || return
+    set --
+    while read -r unit second _; do
+        # Some versions print a mark before the name.
+        case $unit in *.*) set -- "$@" "$unit" ;; *) set -- "$@" "$second" ;; esac
+    done <"$HERE/failed_units.raw"
+    [ $# -gt 0 ] || return 0
+    capped "$HERE/failed_units.raw" systemctl show --property=Id --property=Transient -- "$@" || return
     each_unit failed_unit "$HERE/failed_units.raw"
 }
 
