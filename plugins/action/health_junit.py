@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _spec, given = self.validate_argument_spec(ARGUMENTS)
         host = str((task_vars or {}).get("inventory_hostname", "host"))
-        path = Path(self._loader.path_dwim(given["directory"])) / file_name(host)
+        path = Path(given["directory"]).absolute() / file_name(host)
         try:
             text = _xml(host, given["result"])
             changed = not path.is_file() or path.read_bytes() != text

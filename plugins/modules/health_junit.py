@@ -31,7 +31,8 @@ options:
     required: true
   directory:
     description:
-      - The directory on the controller. It is created if it does not exist. A relative path counts from the playbook.
+      - The directory on the controller. It is created if it does not exist. A relative path counts
+        from the directory in which Ansible was started.
       - The file is named after the host. Characters that a file name should not have are written as C(%NN).
     type: path
     required: true

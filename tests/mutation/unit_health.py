@@ -125,8 +125,8 @@ MUTANTS = (
     ),
     Mutant(
         "what becomes ill again must be well for the whole time again",
-        "        else\n            since=\n        fi\n",
-        "        fi\n",
+        "        else\n            since=\n            for name in",
+        "        else\n            for name in",
     ),
     Mutant(
         "a host that is starting is waited for",
@@ -160,13 +160,13 @@ MUTANTS = (
     ),
     Mutant(
         "what is well too late is not well",
-        "found = (*_differences(baseline, request.accept, run), *_late(run))",
-        "found = _differences(baseline, request.accept, run)",
+        "found = (*differences(baseline, accept, *looks), *_late(run))",
+        "found = differences(baseline, accept, *looks)",
     ),
     Mutant(
         "the module and the program must agree",
-        "    if mine != theirs:\n",
-        "    if False:\n",
+        "if mine != sorted(run.printed) or run.well == is_ill:",
+        "if mine != sorted(run.printed):",
     ),
     Mutant(
         "a word stands for exactly one text",

@@ -94,6 +94,13 @@ def test_what_is_written(writing: Controller, tmp_path: Path) -> None:
     assert b'<testsuites name="safepoint.lvm health s" ' in files[0].read_bytes()
 
 
+def test_a_relative_path_counts_from_where_ansible_was_started(writing: Controller) -> None:
+    """Not from the playbook, which is in the collection."""
+    writing.run("safepoint.lvm.health", {"well": HOSTS["well"]}, VARIABLES)
+    (file,) = writing.home.rglob("reports/well.xml")
+    assert file.parents[2] == writing.home
+
+
 def test_what_is_not_a_comparison_is_not_written(writing: Controller, tmp_path: Path) -> None:
     play = f"""
 - hosts: all

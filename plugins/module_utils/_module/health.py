@@ -184,7 +184,7 @@ def _compare(module: AnsibleModule, request: Request) -> Result:
         raise FilesFailed(f"there is no baseline {request.name}: record one before the change, with state: recorded")
     began = time.monotonic()
     run = run_program("wait", settings(baseline.gate, request.times, path=PATH), assertions(baseline, request.accept))
-    found = (*_differences(baseline, request.accept, run), *_late(run))
+    found = _differences(baseline, request.accept, run)
     bad = [one for one in found if one.verdict == "failure"]
     for one in found:
         if one.verdict == "warning":
@@ -214,24 +214,25 @@ def _message(bad: Sequence[Difference]) -> str:
 
 
 def _late(run: Run) -> Iterator[Difference]:
-    """Yield why the program found the host not well although nothing differs: not for long enough."""
+    """Yield the difference of a host that has become well, but not for long enough. Only the program can know."""
     for line in run.printed:
         words = line.split(" ")
         if words[1:3] == [GATE, "well_for"]:
-            yield Difference(GATE, "well_for", f"{words[3]}s", f"{words[4]}s", "failure")
+            yield Difference(GATE, "well_for", words[3], words[4], "failure")
 
 
 def _differences(baseline: Baseline, accept: Sequence[str], run: Run) -> tuple[Difference, ...]:
     """The differences, which the program and this module must find independently. Raises FilesFailed."""
-    found = differences(baseline, accept, parse_observation(run.first), parse_observation(run.now))
+    looks = parse_observation(run.first), parse_observation(run.now)
+    found = (*differences(baseline, accept, *looks), *_late(run))
     levels = {"failure": "required", "warning": "warned"}
     mine = sorted(
         f"{levels[one.verdict]} {one.probe} {one.key} {one.before} {one.now}" for one in found if one.verdict in levels
     )
-    theirs = sorted(line for line in run.printed if f" {GATE} well_for " not in line)
-    if mine != theirs:
+    is_ill = any(one.verdict == "failure" for one in found)
+    if mine != sorted(run.printed) or run.well == is_ill:
         raise FilesFailed(
             "the health program and the module have found different things, which is a fault of this collection: "
-            f"the program {theirs}, the module {mine}"
+            f"the program {'' if run.well else 'not '}well and {sorted(run.printed)}, the module {mine}"
         )
     return found

@@ -113,7 +113,7 @@ def test_the_file_is_inside_the_directory(host: str, name: str) -> None:
 
 
 def test_failures_of_the_gate_itself_are_a_case() -> None:
-    late = {"check": "gate", "key": "well_for", "before": "60s", "now": "20s", "verdict": "failure"}
+    late = {"check": "gate", "key": "well_for", "before": "60", "now": "20", "verdict": "failure"}
     note = {"check": "mounts", "key": "/a", "before": "-", "now": "rw", "verdict": "note"}
     result = {"checks": [check("passed")], "differences": [late, note], "health": {"name": "s"}}
     (suite,) = parsed(_xml("h", result))

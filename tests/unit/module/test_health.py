@@ -210,16 +210,27 @@ def test_a_host_that_is_not_well_for_long_enough(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(health, "run_program", lambda *_arguments: late)
     result = compared()
     assert (result["failed"], result["healthy"]) == (True, False)
-    assert "gate well_for: was 60s, is 20s" in result["msg"]
+    assert "gate well_for: was 60, is 20" in result["msg"]
 
 
-@pytest.mark.parametrize("printed", [(), ("required mounts / rw -",)])
+@pytest.mark.parametrize(
+    ("text", "printed", "well"),
+    [
+        (ILL, (), True),
+        (WELL, ("required mounts / rw -",), False),
+        (WELL, (), False),
+        (ILL, ("required failed_units a.service - failed", "warned time_sync clock synchronised unsynchronised"), True),
+    ],
+)
+@pytest.mark.usefixtures("looks")
 def test_two_different_verdicts_are_an_error(
-    printed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, looks: list[str]
+    text: str,
+    printed: tuple[str, ...],
+    well: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recorded()
-    text = looks[0] if printed else ILL
-    wrong = running.Run(well=True, printed=printed, first=text, now=text)
+    wrong = running.Run(well=well, printed=printed, first=text, now=text)
     monkeypatch.setattr(health, "run_program", lambda *_arguments: wrong)
     result = compared()
     assert result["failed"]

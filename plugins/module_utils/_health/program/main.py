@@ -141,8 +141,8 @@ record() {
     look "$HERE/now"
 }
 
-# Waits until the host is well and has been so for long enough. The observation `first` is that with which this began.
-# Prints what differs at the end, and returns whether the host is well.
+# Waits until the host is well and has been so for long enough, and returns whether it is. Prints what differs: in the
+# last look, or if that was not ill but the host not well for long enough, in the last one that was.
 wait_until_well() {
     settle
     since=
@@ -150,7 +150,7 @@ wait_until_well() {
         read_uptime
         began=$uptime
         look "$HERE/now"
-        [ -n "$since" ] || cp "$HERE/now" "$HERE/first"
+        [ -e "$HERE/first" ] || cp "$HERE/now" "$HERE/first"
         if judge "$HERE/first" "$HERE/now" >"$HERE/differences"; then
             read_uptime
             since=${since:-$uptime}
@@ -160,8 +160,14 @@ wait_until_well() {
             fi
         else
             since=
+            for name in first now differences; do cp "$HERE/$name" "$HERE/$name.ill"; done
+            # From here on the counters of restarts must not grow.
+            cp "$HERE/now" "$HERE/first"
         fi
         pause "$RETRY" || break
+    done
+    for name in first now differences; do
+        [ ! -e "$HERE/$name.ill" ] || cp "$HERE/$name.ill" "$HERE/$name"
     done
     cat "$HERE/differences"
     [ -z "$since" ] || differs required gate well_for "$STABLE" "$((uptime - since))"
