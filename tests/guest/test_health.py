@@ -8,6 +8,7 @@ The times are short, because nothing here needs long to come to rest.
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -212,9 +213,9 @@ def test_a_package_that_is_half_configured() -> None:
     status = Path("/var/lib/dpkg/status")
     text = status.read_text()
     try:
-        head, found, tail = text.partition("Package: grep\nStatus: install ok installed\n")
-        assert found
-        status.write_text(head + found.replace("ok installed", "ok half-configured") + tail)
+        broken = re.sub(r"(?m)^(Package: grep\n(?:\S.*\n)*?Status: install ok )installed$", r"\1half-configured", text)
+        assert broken != text
+        status.write_text(broken)
         assert failures() == [("packages", "grep", "half-configured:ok")]
     finally:
         status.write_text(text)

@@ -150,13 +150,13 @@ MUTANTS = (
     ),
     Mutant(
         "a recording with other checks is refused",
-        "if former is not None and former.gate != request.gate:",
-        "if former is not None and former.gate == Gate():",
+        "    if kept.gate != request.gate:\n",
+        "    if kept.gate == Gate():\n",
     ),
     Mutant(
         "check mode keeps nothing",
-        "if not module.check_mode and not write_baseline(",
-        "if not write_baseline(",
+        "if kept is None and not module.check_mode and not write_baseline(",
+        "if kept is None and not write_baseline(",
     ),
     Mutant(
         "what is well too late is not well",

@@ -21,7 +21,7 @@ from .._host.reading import read, unless_gone
 from .baseline import Baseline, baseline_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DIRECTORY = Path("/var/lib/safepoint.lvm/health")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -37,7 +37,7 @@ def read_baseline(name: str) -> Baseline | None:
     path = path_of(name)
     if unless_gone(path.lstat, None) is None:
         return None
-    for problem in _problems(path):
+    for problem in (*_problems(DIRECTORY, stat.S_ISDIR), *_problems(path, stat.S_ISREG)):
         raise FilesFailed(f"{problem}: remove it, and record the baseline {name} again before the next change")
     found = baseline_of(read(path))
     if found is None or found.name != name:
@@ -48,21 +48,22 @@ def read_baseline(name: str) -> Baseline | None:
     return found
 
 
-def _problems(path: Path) -> Iterator[str]:
-    """Yield why a file, and the directory in which it is, could have been written by others."""
-    for one, is_kind in ((path.parent, stat.S_ISDIR), (path, stat.S_ISREG)):
-        status = one.lstat()
-        if not is_kind(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
-            yield f"{one} is not safe, because others than root may have written it or may read it"
+def _problems(path: Path, is_kind: Callable[[int], bool]) -> Iterator[str]:
+    """Yield why others than root could have written or could read what is at a path, or why it is not of that kind."""
+    status = path.lstat()
+    if not is_kind(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
+        yield f"{path} is not safe, because others than root may have written it or may read it"
 
 
 def write_baseline(baseline: Baseline, *, replace: bool) -> bool:
-    """Write a baseline. Returns whether it was written: without ``replace`` one that is there stays. Raises OSError.
+    """Write a baseline. Returns whether it was written: without ``replace`` one that is there stays.
 
-    The file is never incomplete. If two runs record at the same time, the first one counts.
+    The file is never incomplete. If two runs record at the same time, the first one counts. Raises FilesFailed, OSError.
     """
     path = path_of(baseline.name)
     DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for problem in _problems(DIRECTORY, stat.S_ISDIR):
+        raise FilesFailed(f"{problem}: remove it")
     # Readable only for its owner (tempfile(3) of Python).
     descriptor, new = tempfile.mkstemp(prefix=f".{baseline.name}.", dir=DIRECTORY)
     try:

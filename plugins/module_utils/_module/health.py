@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from .._health.gate import Level
+    from .._health.observation import Observation
     from .._health.running import Run
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -38,6 +39,8 @@ _LONGEST = 24 * 60 * 60
 # What a duration must be at least, in seconds.
 _LEAST = {"settle": 0, "stable": 0, "retry": 1, "deadline": 1, "probe_timeout": 1}
 _MOST_NAMED = 20
+# After which time a baseline may be that of an earlier change, in seconds.
+_OLD = 24 * 60 * 60
 _WARNED = [probe for probe, level in DEFAULT_LEVELS.items() if level == WARNED]
 
 Result = dict[str, Any]
@@ -129,25 +132,40 @@ def _absent(name: str) -> Result:
 
 
 def _record(module: AnsibleModule, request: Request) -> Result:
-    former = None if request.replace else read_baseline(request.name)
-    baseline, written = former, False
-    if baseline is None:
-        baseline = _observed(request)
-        written = True
-        if not module.check_mode and not write_baseline(baseline, replace=request.replace):
-            former = baseline = _other(request.name)
-            written = False
-    if former is not None and former.gate != request.gate:
-        raise Refused(f"cannot record the baseline {request.name}", [_other_checks(baseline)])
-    for probe, key, why in ill_before(baseline) if written else ():
-        module.warn(f"{probe} {key}".rstrip() + f" is not compared later, because it is {why} before the change")
-    facts = "".join(f"{line}\n" for line in shown_facts(baseline.looks[1]))
-    headers = {"before_header": str(path_of(request.name)), "after_header": str(path_of(request.name))}
+    former = read_baseline(request.name)
+    kept = None if request.replace else former
+    baseline = kept or _observed(request)
+    if kept is None and not module.check_mode and not write_baseline(baseline, replace=request.replace):
+        kept = baseline = _other(request.name)
+    if kept is not None:
+        _check_kept(module, kept, request)
+    else:
+        for probe, key, why in ill_before(baseline):
+            module.warn(f"{probe} {key}".rstrip() + f" is not compared later, because it is {why} before the change")
+    path = str(path_of(request.name))
+    before, after = ("" if one is None else _facts(one.looks[1]) for one in (kept or former, baseline))
     return {
-        "changed": written,
-        "health": baseline.to_result(str(path_of(request.name))),
-        "diff": {**headers, "before": "" if written else facts, "after": facts},
+        "changed": kept is None,
+        "health": baseline.to_result(path),
+        "diff": {"before_header": path, "after_header": path, "before": before, "after": after},
     }
+
+
+def _facts(look: Observation) -> str:
+    """The facts of a look as the diff shows them."""
+    return "".join(f"{line}\n" for line in shown_facts(look))
+
+
+def _check_kept(module: AnsibleModule, kept: Baseline, request: Request) -> None:
+    """Warn of a baseline that may be that of an earlier change. Raises Refused if it has other checks."""
+    if kept.gate != request.gate:
+        raise Refused(f"cannot record the baseline {request.name}", [_other_checks(kept)])
+    age = int(time.time()) - kept.recorded
+    if not 0 <= age <= _OLD:
+        module.warn(
+            f"the baseline {kept.name} was recorded at {iso_date(kept.recorded)} and is kept. If it is that of an "
+            "earlier change, record it again with replace: true"
+        )
 
 
 def _other_checks(baseline: Baseline) -> str:
@@ -189,9 +207,7 @@ def _compare(module: AnsibleModule, request: Request) -> Result:
     for one in found:
         if one.verdict == "warning":
             module.warn(str(one))
-    before, after = (
-        "".join(f"{line}\n" for line in shown_facts(look)) for look in (baseline.looks[1], parse_observation(run.now))
-    )
+    before, after = (_facts(look) for look in (baseline.looks[1], parse_observation(run.now)))
     result: Result = {
         "changed": False,
         "healthy": not bad,

@@ -71,6 +71,14 @@ def test_a_file_that_others_can_use_is_refused(mode: int, directory: Path) -> No
         store.read_baseline("s")
 
 
+def test_a_directory_that_others_can_use_is_refused_before_it_is_written(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    directory.chmod(0o777)
+    with pytest.raises(FilesFailed, match="health is not safe"):
+        store.write_baseline(ONE, replace=True)
+    assert list(directory.iterdir()) == []
+
+
 def test_a_link_is_refused(directory: Path, tmp_path: Path) -> None:
     store.write_baseline(ONE, replace=False)
     (directory / "s.json").rename(tmp_path / "elsewhere")

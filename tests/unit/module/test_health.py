@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +131,22 @@ def test_recording_twice_keeps_the_first(looks: list[str]) -> None:
     assert again["diff"]["before"] == again["diff"]["after"] == first["diff"]["after"]
     assert looks == [ILL]
     replaced = recorded(replace=True)
-    assert replaced["changed"]
+    assert (replaced["changed"], replaced["diff"]["before"]) == (True, first["diff"]["after"])
+    assert "failed_units a.service failed" in replaced["diff"]["after"]
     assert replaced["health"]["not_compared"] == ["failed_units a.service", "time_sync clock"]
+
+
+@pytest.mark.usefixtures("looks")
+def test_an_old_baseline_is_kept_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded()
+    assert recorded()["warnings"] == []
+    now = time.time()
+    for moment in (now + 2 * 86400, now - 3600):
+        monkeypatch.setattr(health, "time", SimpleNamespace(time=lambda moment=moment: moment))
+        result = recorded()
+        assert result["changed"] is False
+        (warning,) = result["warnings"]
+        assert "If it is that of an earlier change, record it again with replace: true" in warning
 
 
 @pytest.mark.usefixtures("looks")
