@@ -41,7 +41,8 @@ def junit(host: str, name: str, checks: Iterable[Mapping[str, Any]], other: Sequ
     root = Element("testsuites", {"name": _text(name), **attributes})
     suite = SubElement(root, "testsuite", {"name": _text(host), **attributes})
     suite.extend(cases)
-    return tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    text: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _case(check: Mapping[str, Any], host: str) -> Element:

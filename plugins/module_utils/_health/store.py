@@ -58,7 +58,9 @@ def _problems(path: Path, is_kind: Callable[[int], bool]) -> Iterator[str]:
 def write_baseline(baseline: Baseline, *, replace: bool) -> bool:
     """Write a baseline. Returns whether it was written: without ``replace`` one that is there stays.
 
-    The file is never incomplete. If two runs record at the same time, the first one counts. Raises FilesFailed, OSError.
+    The file is never incomplete. If two runs record at the same time, the first one counts.
+
+    Raises FilesFailed, OSError.
     """
     path = path_of(baseline.name)
     DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)

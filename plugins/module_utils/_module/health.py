@@ -127,7 +127,7 @@ def _remove(name: str, *, predicts: bool) -> Result:
 
 
 def _absent(name: str) -> Result:
-    nothing = {"recorded_at": None, "boot_id": None, "not_compared": [], "facts": []}
+    nothing: Result = {"recorded_at": None, "boot_id": None, "not_compared": [], "facts": []}
     return {"name": name, "state": "absent", "path": str(path_of(name)), **nothing}
 
 
