@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 UNITS = Path("/run/systemd/system")
 DIRECTORY = Path("/var/lib/safepoint.lvm/health")
-TIMES = {"settle": "0s", "stable": "4s", "retry": "1s", "deadline": "60s", "probe_timeout": "20s"}
+TIMES = {"settle": "0s", "stable": "4s", "retry": "1s", "deadline": "120s", "probe_timeout": "60s"}
 NAMES = ("sp-fails", "sp-listens", "sp-loops", "sp-failed-before")
 FAILS = "[Service]\nType=oneshot\nExecStart=/bin/false\n"
 LISTENS = """\
