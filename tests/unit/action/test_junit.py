@@ -18,10 +18,10 @@ from ansible_collections.safepoint.lvm.plugins.plugin_utils._junit import junit
 
 def parsed(text: bytes) -> ET.Element:
     """The root of an XML text, which must be valid."""
-    parser = ET.XMLPullParser(["start"])
+    parser: Any = ET.XMLPullParser(["start"])
     parser.feed(text)
     parser.close()
-    (_event, root), *_more = parser.read_events()
+    root = next(iter(parser.read_events()))[1]
     assert isinstance(root, ET.Element)
     return root
 

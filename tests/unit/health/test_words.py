@@ -37,7 +37,7 @@ def words(tmp_path: Path, shell: str, function: str, texts: list[bytes]) -> list
     functions = BASE[BASE.index("NEWLINE=") :]
     loop = f'for one in "$@"; do {function} "$one"; printf "%s\\n" "$word"; done'
     (tmp_path / "program").write_text(f"set -uf\nexport LC_ALL=C\n{functions}\n{loop}\n")
-    argv = [*SHELLS[shell], str(tmp_path / "program"), *texts]
+    argv: list[str | bytes] = [*SHELLS[shell], str(tmp_path / "program"), *texts]
     return subprocess.run(argv, capture_output=True, check=True).stdout.decode("ascii").splitlines()
 
 

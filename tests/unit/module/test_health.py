@@ -153,7 +153,8 @@ def test_an_old_baseline_is_kept_with_a_warning(monkeypatch: pytest.MonkeyPatch)
 def test_recording_with_other_checks_is_refused(place: Path) -> None:
     recorded()
     kept = (place / "s.json").read_bytes()
-    for other in ({"warned": []}, {"ignored": ["routes"]}, {"ports": [{"port": 22}]}):
+    others: list[Result] = [{"warned": []}, {"ignored": ["routes"]}, {"ports": [{"port": 22}]}]
+    for other in others:
         for check in (True, False):
             result = recorded(check=check, **other)
             assert result["failed"]
