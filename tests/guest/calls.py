@@ -34,7 +34,7 @@ Result = dict[str, Any]
 _MODULES = {
     name: importlib.import_module(f"ansible_collections.safepoint.lvm.plugins.modules.{name}")
     for name in (
-        *("boot_backup", "boot_entry", "initramfs_hook", "rollback_timer"),
+        *("boot_backup", "boot_entry", "health", "initramfs_hook", "rollback_timer"),
         *("snapset", "snapshot", "snapset_info"),
     )
 }

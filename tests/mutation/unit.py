@@ -18,7 +18,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutation import unit_errors, unit_filesystems, unit_hosts, unit_roles, unit_table, unit_taking, unit_timer
+from mutation import (
+    unit_errors,
+    unit_filesystems,
+    unit_health,
+    unit_hosts,
+    unit_roles,
+    unit_table,
+    unit_taking,
+    unit_timer,
+)
 from mutation.code import Outdated, broken
 from mutation.unit_table import Mutant
 
@@ -39,6 +48,7 @@ TESTS = (
     *("snapset/test_packages.py", "snapset/test_warnings.py", "host/test_packages.py"),
     *("module/test_session.py", "module/test_take_back.py", "lvm/test_command.py"),
     *("boot_files", "boot_backup", "boot_entry", "rollback_timer", "initramfs_hook", "module/test_initramfs_hook.py"),
+    *("health", "module/test_health.py", "action/test_junit.py"),
 )
 PYTEST = ("-m", "pytest", "--exitfirst", "--quiet", *(f"tests/unit/{name}" for name in TESTS))
 AT_ONCE = 2
@@ -50,6 +60,7 @@ MUTANTS = (
     *unit_taking.MUTANTS,
     *unit_timer.MUTANTS,
     *unit_errors.MUTANTS,
+    *unit_health.MUTANTS,
 )
 _NOTHING = Mutant(promise="the tests pass when nothing is broken", old="", new="")
 

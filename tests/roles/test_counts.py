@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import of_commit
+import of_health
 import of_pre_upgrade
 import of_rollback
 import pytest
@@ -25,6 +26,8 @@ RESULTS = [
     (of_pre_upgrade.LEFT_OUT, 8),
     (of_rollback.UNUSED, 8),
     (of_commit.UNDISTURBED, 5),
+    (of_health.RECORDED, 3),
+    (of_health.COMPARED, 4),
 ]
 # Ansible runs this task before the tasks of a role with an argument spec.
 VALIDATION = "Validating arguments against arg spec 'main'"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable
 
 import of_commit
+import of_health
 import of_pre_upgrade
 import of_rollback
 import pytest
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from plays import Seen
     from scenarios import Faults, Scenario
 
-SCENARIOS: list[Scenario] = [*of_pre_upgrade.SCENARIOS, *of_rollback.SCENARIOS, *of_commit.SCENARIOS]
+SCENARIOS: list[Scenario] = [
+    *of_pre_upgrade.SCENARIOS,
+    *of_rollback.SCENARIOS,
+    *of_commit.SCENARIOS,
+    *of_health.SCENARIOS,
+]
 SeenIn = Callable[["Scenario"], "dict[Faults, Seen]"]
 
 

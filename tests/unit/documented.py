@@ -10,10 +10,13 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as action
+from ansible_collections.safepoint.lvm.plugins.action import health_junit as junit_action
+from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as wait_action
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
     boot_entry,
+    health,
+    health_junit,
     initramfs_hook,
     rollback_timer,
     rollback_wait,
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,
     "boot_entry": boot_entry,
+    "health": health,
+    "health_junit": health_junit,
     "initramfs_hook": initramfs_hook,
     "rollback_timer": rollback_timer,
     "rollback_wait": rollback_wait,
@@ -36,7 +41,7 @@ MODULES: dict[str, Any] = {
     "snapset_info": snapset_info,
 }
 # These modules are only the documentation of an action plugin.
-ACTIONS: dict[str, Any] = {"rollback_wait": action}
+ACTIONS: dict[str, Any] = {"health_junit": junit_action, "rollback_wait": wait_action}
 # These have an action plugin that runs them.
 RUNNERS = ("snapset", "snapset_info")
 

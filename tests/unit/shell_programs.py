@@ -21,6 +21,9 @@ from cpio import members
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.entries import InitramfsKind, PreviewMount
 from ansible_collections.safepoint.lvm.plugins.module_utils._boot_entry.image import preview_image
+from ansible_collections.safepoint.lvm.plugins.module_utils._health.assertions import settings
+from ansible_collections.safepoint.lvm.plugins.module_utils._health.gate import Check, Gate, Times
+from ansible_collections.safepoint.lvm.plugins.module_utils._health.program.main import PROGRAM as HEALTH
 from ansible_collections.safepoint.lvm.plugins.module_utils._initramfs_hook.program import PROGRAM as HOOK
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer import script
 from ansible_collections.safepoint.lvm.plugins.module_utils._rollback_timer.program.watch import PROGRAM
@@ -71,6 +74,13 @@ def hooks() -> Iterator[tuple[str, str, bool]]:
     yield "initramfs-hook/safepoint-lvm", HOOK, True
 
 
+def health() -> Iterator[tuple[str, str, bool]]:
+    """Yield the program of the module health, and its settings."""
+    gate = Gate(checks=(Check("commands", "it", "echo 'it'", "required"),))
+    yield "health/program", HEALTH, True
+    yield "health/settings", settings(gate, Times(15, 60, 10, 600, 30), path="/usr/bin:/bin"), False
+
+
 def roles() -> Iterator[tuple[str, str, bool]]:
     """Yield the programs that tasks of roles run in a shell. Jinja expressions are replaced by the word true."""
     for role in sorted(path for path in ROLES.iterdir() if path.is_dir()):
@@ -100,7 +110,7 @@ def _shell_tasks(node: Any) -> Iterator[str]:
 def main() -> None:
     """Write all programs below the directory given as the only argument."""
     directory = Path(sys.argv[1])
-    for path, text, is_program in (*timers(), *previews(), *hooks(), *roles()):
+    for path, text, is_program in (*timers(), *previews(), *hooks(), *health(), *roles()):
         file = directory / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

@@ -225,9 +225,7 @@ def test_nothing_to_take_away() -> None:
 def test_a_preview_boot_that_needs_a_person() -> None:
     locks = (Lock("pv", "person", "/etc/crypttab has no key file for it"),)
     assert "allow_passphrase: true" in reasons(seen(locks=locks))[0]
-    plan = plan_entry_present(
-        seen(locks=locks), kernel=None, services="none", next_boot=True, allow_passphrase=True
-    )
+    plan = plan_entry_present(seen(locks=locks), kernel=None, services="none", next_boot=True, allow_passphrase=True)
     assert names(plan)[-1] == "choose_for_next_boot"
     assert len(plan.warnings) == 1
     assert len(present(seen(locks=(Lock("pv", "unknown", "clevis"),))).warnings) == 1

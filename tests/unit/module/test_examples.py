@@ -93,8 +93,13 @@ def test_modules_take_the_arguments_of_their_examples(name: str, arguments: dict
     module = MODULES[name]
     # What a variable has, only a run would know.
     known = {key: value for key, value in arguments.items() if "{{" not in str(value)}
-    result = ArgumentSpecValidator(argument_spec(name)).validate(known)
-    assert result.error_messages == []
+    spec = {
+        key: {**about, "required": False} if key not in known else about for key, about in argument_spec(name).items()
+    }
+    assert arguments.keys() <= spec.keys()
+    missing = {key for key, about in argument_spec(name).items() if about.get("required")} - arguments.keys()
+    result = ArgumentSpecValidator(spec).validate(known)
+    assert (missing, result.error_messages) == (set(), [])
     parse = getattr(module, "SnapsetCase", None) or getattr(module, "build_request", None)
     if parse is not None:
         parse(result.validated_parameters)
@@ -120,5 +125,5 @@ def test_playbooks_take_the_variables_of_the_commands_in_readmes(line: str) -> N
 
 @pytest.mark.parametrize("readme", READMES)
 def test_variables_that_readmes_mention_exist(readme: str) -> None:
-    every = {option for role in ("pre_upgrade", "rollback", "commit") for option in _options(role)}
+    every = {option for role in ("pre_upgrade", "rollback", "commit", "health") for option in _options(role)}
     assert set(_variables((ROOT / readme).read_text())) <= OF_PLAYBOOKS | every
