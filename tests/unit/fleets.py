@@ -83,7 +83,7 @@ def timer(**more: Any) -> dict[str, Any]:
 
 def info(**more: Any) -> dict[str, Any]:
     """A result of snapset_info of a host with an active snapset."""
-    coverage = [filesystem("/", system=True), filesystem("/var", system=True), filesystem("/srv/nas", "nas:/srv is on another host (nfs4)")]
+    coverage = [filesystem("/", system=True), filesystem("/var", system=True), filesystem("/srv/nas", "nas:/srv is on another host (nfs4)", fstype="nfs4")]
     return {
         "snapsets": [snapset()],
         "boot_backups": [
@@ -177,7 +177,7 @@ def _hostile(text: str) -> Visit:
         NOW,
     )
     said = outcome(text, reason=text, evidence=text, gate=[{"check": text, "required": True, "difference": text}])
-    return Visit(text or "nameless", look, said, {"failed": True, "msg": text})
+    return Visit(text.strip() or "nameless", look, said, {"failed": True, "msg": text})
 
 
 def report(visits: Sequence[Visit], title: str = "Safe points of the fleet") -> Fleet:

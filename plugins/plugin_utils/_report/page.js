@@ -50,7 +50,8 @@
     }
     host.details = make("tr", undefined, { class: "detail", id: `host${host.place}` });
     const cell = make("td", undefined, { colspan: String(host.row.cells.length) });
-    cell.append(...data.hosts[host.place].map(detailTable));
+    const tables = cell.appendChild(make("div"));
+    tables.append(...data.hosts[host.place].map(detailTable));
     host.details.append(cell);
     host.row.after(host.details);
   };
@@ -110,8 +111,7 @@
     return button;
   });
 
-  const reasons = byId("reasons");
-  const groupButtons = Array.from(reasons === null ? [] : reasons.tBodies[0].rows, (row, group) => {
+  const groupButtons = Array.from(document.querySelectorAll(".reasons tbody tr"), (row, group) => {
     const label = `Show only the ${row.cells[0].textContent} hosts with: ${row.cells[1].textContent}`;
     const button = make("button", row.cells[0].textContent, { type: "button", "aria-pressed": "false", "aria-label": label });
     button.addEventListener("click", () => {

@@ -32,8 +32,9 @@ SIGNS = {"bad": "✕", "attention": "▲", "good": "✓", "note": "○"}
 
 _STYLE = Path(__file__).with_name("page.css")
 _SCRIPT = Path(__file__).with_name("page.js")
-_NAMED = 6
-_GROUPS = 40
+_OPTIONAL = (COLUMNS.index("Expires"), COLUMNS.index("Timer"))
+# How many reasons are listed, and how many of them at first; how many hosts are named for each.
+_GROUPS, _FIRST, _NAMED = 60, 8, 6
 # What could end the script element, or begin a comment in it (HTML, 13.2.5.15 and following).
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
 
@@ -84,17 +85,22 @@ def _header(fleet: Fleet) -> Iterator[str]:
 
 
 def _reasons(fleet: Fleet) -> Iterator[str]:
-    groups = fleet.groups
+    groups = fleet.groups[:_GROUPS]
     if groups:
-        worst = sum(group.level != "note" for group in groups)
-        is_open = " open" if worst else ""
-        yield f'<details class="reasons"{is_open}><summary>{_count(len(groups), "reason")}, the worst first</summary>'
-        yield '<table id="reasons"><thead><tr><th scope="col">Hosts<th scope="col">Reason<th scope="col">Which<tbody>'
-        yield from (_reason(fleet, group) for group in groups[:_GROUPS])
-        yield "</table>"
-        if len(groups) > _GROUPS:
-            yield f"<p>{_count(len(groups) - _GROUPS, 'more reason')}: see the hosts.</p>"
+        yield f'<details class="reasons" open><summary>{_count(len(fleet.groups), "reason")}, the worst first</summary>'
+        yield from _reason_table(fleet, groups[:_FIRST])
+        if groups[_FIRST:]:
+            yield f"<details><summary>{_count(len(fleet.groups) - _FIRST, 'more reason')}</summary>"
+            yield from _reason_table(fleet, groups[_FIRST:])
+            yield f"<p>{len(fleet.groups) - _GROUPS} are not listed here.</p>" if fleet.groups[_GROUPS:] else ""
+            yield "</details>"
         yield "</details>"
+
+
+def _reason_table(fleet: Fleet, groups: list[Group]) -> Iterator[str]:
+    yield '<table><thead><tr><th scope="col">Hosts<th scope="col">Reason<th scope="col">Which<tbody>'
+    yield from (_reason(fleet, group) for group in groups)
+    yield "</table>"
 
 
 def _reason(fleet: Fleet, group: Group) -> str:
@@ -107,13 +113,15 @@ def _reason(fleet: Fleet, group: Group) -> str:
 
 
 def _table(fleet: Fleet) -> Iterator[str]:
-    yield '<main><div id="controls" hidden></div><p id="shown" role="status"></p><table id="hosts">'
+    rows = [cells(row, fleet.made_at) for row in fleet.rows]
+    # Columns that are often empty.
+    without = [f"without{column + 1}" for column in _OPTIONAL if not any(row[column].text for row in rows)]
+    yield f'<main><div id="controls" hidden></div><p id="shown" role="status"></p><table id="hosts" class="{" ".join(without)}">'
     yield "<caption>The hosts, the worst first</caption>"
     yield "<thead><tr>" + "".join(f'<th scope="col">{name}' for name in COLUMNS) + "<tbody>"
-    for row in fleet.rows:
-        name, outcome, *others = cells(row, fleet.made_at)
+    for row, (name, outcome, *others) in zip(fleet.rows, rows):
         sign = f'<i aria-hidden="true">{SIGNS[row.level]}</i> {html.escape(outcome.text)}'
-        yield f'<tr class={row.level}><th scope=row>{html.escape(name.text)}<td>{sign}{"".join(map(_cell, others))}'
+        yield f'<tr class={row.level}><th scope=row>{html.escape(name.text)}<td>{sign}{"".join(map(_cell, others))}</tr>'
     yield "</table></main>"
 
 

@@ -29,7 +29,7 @@ COLUMNS = (
     "Oldest",
     "Expires",
     "Fullest",
-    "Unprotected",
+    "Not protected",
     "Timer",
     "Looked at",
 )
