@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _STUB = Path(__file__).with_name("action_stub.py")
 _PLUGINS = ROOT / "plugins"
-# The module that the action plugins of the collection call.
-_MODULE = """
+# The modules that the action plugins of the collection call, by action.
+_SNAPSET = """
     from ansible.module_utils.basic import AnsibleModule
 
     names = ("name", "state", "accept_loss_of", "min_headroom", "lock_timeout")
@@ -32,6 +32,21 @@ _MODULE = """
     snapset = {"name": "s", "id": "0", "state": "rolled_back", "members": []}
     module.exit_json(changed=False, reboot_required=False, poll_after=None, snapset=snapset)
 """
+_INFO = """
+    import json
+    import os
+    from pathlib import Path
+
+    from ansible.module_utils.basic import AnsibleModule
+
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    path = Path(os.environ["SAFEPOINT_STUBS"], os.environ["SAFEPOINT_HOST"] + ".answers")
+    answer = json.loads(path.read_text())["Look at the host"]
+    for warning in answer.pop("warnings", ()):
+        module.warn(warning)
+    module.fail_json(**answer) if answer.get("failed") else module.exit_json(**answer)
+"""
+_CALLED = {"rollback_wait": ("snapset", _SNAPSET), "host_report": ("snapset_info", _INFO)}
 _ACTION = re.compile(r"^( *(?:- )?)(ansible\.builtin\.(\w+)):", re.MULTILINE)
 
 
@@ -54,7 +69,7 @@ def stage(base: Path, real: Sequence[str] = ()) -> None:
 
 
 def _copy_real(home: Path, names: Iterable[str]) -> None:
-    """The real action plugins, but with a module that only returns an answer, and without a reboot."""
+    """The real action plugins, but with modules that only return an answer, and without a reboot."""
     shutil.copytree(_PLUGINS / "plugin_utils", home / "plugins" / "plugin_utils")
     for name in names:
         text = (_PLUGINS / "action" / f"{name}.py").read_text(encoding="utf-8")
@@ -62,7 +77,8 @@ def _copy_real(home: Path, names: Iterable[str]) -> None:
             text.replace("ansible.builtin.reboot", "safepoint.stub.reboot")
         )
     (home / "plugins" / "modules").mkdir()
-    (home / "plugins" / "modules" / "snapset.py").write_text(textwrap.dedent(_MODULE))
+    for module, text in (_CALLED[name] for name in names if name in _CALLED):
+        (home / "plugins" / "modules" / f"{module}.py").write_text(textwrap.dedent(text))
 
 
 def _stubbed(match: re.Match[str]) -> str:

@@ -177,7 +177,7 @@ def _hostile(text: str) -> Visit:
         NOW,
     )
     said = outcome(text, reason=text, evidence=text, gate=[{"check": text, "required": True, "difference": text}])
-    return Visit(text.strip() or "nameless", look, said, {"failed": True, "msg": text})
+    return Visit(text.strip() or f"nameless{len(text)}", look, said, {"failed": True, "msg": text})
 
 
 def report(visits: Sequence[Visit], title: str = "Safe points of the fleet") -> Fleet:

@@ -94,7 +94,7 @@ def findings(look: Fact, now: int) -> list[Finding]:
         *_of_rooms(look),
         *_of_boot(look),
         *_of_coverage(look),
-        *(Finding("attention", warning) for warning in look["warnings"]),
+        *(Finding("attention", warning) for warning in look["warnings"] if warning.strip()),
         *(Finding("bad", "the host sent data of a wrong form", sentence) for sentence in look["wrong"]),
         *(Finding("note", "the report does not show all of this host", sentence) for sentence in look["left_out"]),
     ]
