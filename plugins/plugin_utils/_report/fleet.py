@@ -184,5 +184,5 @@ def _is_named(row: Row, fail_on: Sequence[str]) -> bool:
 def _order(row: Row) -> tuple[Any, ...]:
     # The same name with other numbers is in the order of the numbers: web2 before web10.
     parts = re.split(r"(\d+)", row.name.casefold())
-    natural = [(len(part.lstrip("0")), part) if index % 2 else (0, part) for index, part in enumerate(parts)]
-    return (LEVELS.index(row.level), rank_of(row.outcome), natural, row.host)
+    natural = [(len(part.lstrip("0")), part.lstrip("0")) if index % 2 else (0, part) for index, part in enumerate(parts)]
+    return (LEVELS.index(row.level), rank_of(row.outcome), natural, row.name, row.host)

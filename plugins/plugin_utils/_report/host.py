@@ -26,6 +26,7 @@ OUTCOME_FACT = "safepoint_outcome"
 # In characters, for all that is known of a host. A usual host has about a thousand.
 _BUDGET = 24_000
 _SENTENCE = Text(400)
+_REMARKS = Each(_SENTENCE, 20)
 _WORD = Text(40)
 _PERCENT = Number(whole=False)
 _SIZE = Number()
@@ -116,8 +117,8 @@ LOOK = Record(
         "unmanaged_snapshots": Each(_UNMANAGED, 40),
         "foreign": Each(Record({"name": Text(), "host": _WORD, "vgs": Each(Text(), 8)}), 20),
         "copies": Each(Record({"vg": Text(), "original": Text(), "snapsets": Each(Text(), 8)}), 20),
-        "left_out": Each(_SENTENCE, 20),
-        "wrong": Each(_SENTENCE, 20),
+        "left_out": _REMARKS,
+        "wrong": _REMARKS,
     }
 )
 _DIFFERENCE = Record({"check": Text(), "required": Flag(), "difference": _SENTENCE})
@@ -187,10 +188,12 @@ def _known(fact: Any, name: str) -> Known:
 
 
 def _accept_look(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a look. A checked one stays as it is: its remarks do not count for the budget."""
     notes = Notes(_BUDGET)
-    clean: dict[str, Any] = LOOK.accept(raw, "", notes) or {}
-    clean["left_out"] = [*clean["left_out"], *notes.cut][:20]
-    clean["wrong"] = [*clean["wrong"], *notes.wrong][:20]
+    clean: dict[str, Any] = LOOK.accept({**raw, "left_out": None, "wrong": None}, "", notes) or {}
+    for name, new in (("left_out", notes.cut), ("wrong", notes.wrong)):
+        earlier = _REMARKS.accept(raw.get(name), name, Notes(_BUDGET))
+        clean[name] = _REMARKS.accept([*earlier, *new], name, Notes(_BUDGET))
     return clean
 
 

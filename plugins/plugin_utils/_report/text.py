@@ -21,8 +21,8 @@ def visible(text: str, most: int) -> str:
     that is too long ends with an ellipsis. Types of ansible-core that are derived from str become str.
     """
     plain = "".join(iter(text[: most + 1]))
-    cut = plain if len(plain) <= most else plain[: most - 1] + "…"
-    return cut if cut.isprintable() else "".join(one if one.isprintable() else _escape(one) for one in cut)
+    shown = plain if plain.isprintable() else "".join(one if one.isprintable() else _escape(one) for one in plain)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def _escape(char: str) -> str:
