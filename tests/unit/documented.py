@@ -10,10 +10,14 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as action
+from ansible_collections.safepoint.lvm.plugins.action import fleet_report as fleet_report_action
+from ansible_collections.safepoint.lvm.plugins.action import host_report as host_report_action
+from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as rollback_wait_action
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
     boot_entry,
+    fleet_report,
+    host_report,
     initramfs_hook,
     rollback_timer,
     rollback_wait,
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 MODULES: dict[str, Any] = {
     "boot_backup": boot_backup,
     "boot_entry": boot_entry,
+    "fleet_report": fleet_report,
+    "host_report": host_report,
     "initramfs_hook": initramfs_hook,
     "rollback_timer": rollback_timer,
     "rollback_wait": rollback_wait,
@@ -36,7 +42,11 @@ MODULES: dict[str, Any] = {
     "snapset_info": snapset_info,
 }
 # These modules are only the documentation of an action plugin.
-ACTIONS: dict[str, Any] = {"rollback_wait": action}
+ACTIONS: dict[str, Any] = {
+    "fleet_report": fleet_report_action,
+    "host_report": host_report_action,
+    "rollback_wait": rollback_wait_action,
+}
 
 
 class _Started(Exception):
