@@ -3,8 +3,8 @@
 
 """Write the report of a fleet on the controller, from the facts of its hosts. No host is contacted.
 
-The facts are read as they are, not through templates: what a host has sent must never be evaluated, and templates over the
-variables of 2,000 hosts would take minutes.
+The facts are read as they are, not through templates: what a host has sent must never be evaluated, and templates over
+the variables of 2,000 hosts would take minutes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
         _spec, given = self.validate_argument_spec(ARGUMENTS)
         mode = _parsed_mode(given["mode"])
         if mode is None:
-            return _failure(f"mode is {given['mode']!r}: use three or four octal digits in quotes, such as \"0640\"")
+            return _failure(f'mode is {given["mode"]!r}: use three or four octal digits in quotes, such as "0640"')
         visits = _visits(task_vars["hostvars"], given["hosts"], given["looked"])
         fleet = make_fleet(given["title"], visits, int(time.time()))
         # Not `absolute` of the loader: for a playbook of a collection that is the directory of the collection.

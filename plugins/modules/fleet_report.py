@@ -43,9 +43,9 @@ options:
     required: true
   directory:
     description:
-      - The directory for the files C(safepoint-report.html), C(safepoint-report.json) and C(safepoint-report.csv) on the
-        controller. It is created with mode 0700 if it does not exist. A relative path is below the working directory of
-        C(ansible-playbook).
+      - The directory for the files C(safepoint-report.html), C(safepoint-report.json) and C(safepoint-report.csv) on
+        the controller. It is created with mode 0700 if it does not exist. A relative path is below the working directory
+        of C(ansible-playbook).
       - It is refused if a symbolic link of another user, except root, is on the path to it.
       - Existing files are replaced, each at once and whole.
     type: path
@@ -72,8 +72,9 @@ options:
   fail_on:
     description:
       - Which hosts RV(not_as_wanted) lists. This action does not fail because of them.
-      - V(not_looked) means hosts that could not be looked at, or of which nothing is known. V(bad) and V(attention) mean
-        hosts of this level, and V(attention) includes those that are V(bad). The others mean hosts with this outcome.
+      - V(not_looked) means hosts that could not be looked at, or of which nothing is known. V(bad) and V(attention)
+        mean hosts of this level, and V(attention) includes those that are V(bad). The others mean hosts with this
+        outcome.
     type: list
     elements: str
     choices:

@@ -3,8 +3,8 @@
 
 """A headless Chromium, driven by the DevTools protocol through two pipes, so that no package is needed.
 
-With --remote-debugging-pipe Chromium reads commands from descriptor 3 and writes answers and events to descriptor 4, each
-as JSON that ends with a zero byte (content/browser/devtools/devtools_pipe_handler.cc).
+With --remote-debugging-pipe Chromium reads commands from descriptor 3 and writes answers and events to descriptor 4,
+each as JSON that ends with a zero byte (content/browser/devtools/devtools_pipe_handler.cc).
 """
 
 from __future__ import annotations

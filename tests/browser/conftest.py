@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One browser for all tests, and the pages of three fleets. Pictures are kept in `<cache>/report`, for people to look at."""
+"""One browser for all tests. Pictures are kept in `<cache>/report`, for people to look at."""
 
 from __future__ import annotations
 
@@ -26,25 +26,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     one = Browser(tmp_path_factory.mktemp("chromium"))
     yield one
     one.close()
-
-
-@pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The page of each fleet, by name."""
-    from unit import fleets
-
-    from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.page import page
-
-    home = tmp_path_factory.mktemp("pages")
-    texts = {
-        "small": page(fleets.report(fleets.small())),
-        "hostile": page(fleets.report(fleets.hostile(), fleets.HOSTILE[0])),
-        "large": page(fleets.report(fleets.large())),
-        "none": page(fleets.report([])),
-    }
-    for name, text in texts.items():
-        (home / f"{name}.html").write_text(text, encoding="utf-8")
-    return {name: home / f"{name}.html" for name in texts}
 
 
 @pytest.fixture(scope="session")

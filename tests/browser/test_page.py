@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The page of the report in a real browser: it sorts, filters, opens details, prints, and runs nothing that hosts send."""
+"""The page of the report in a browser: it sorts, filters, opens details, prints, and runs nothing that hosts send."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from unit.fleets import HOSTILE, hostile, large, report, small
 
+from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.page import page
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.shown import COLUMNS
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.text import visible
 
@@ -42,6 +43,16 @@ def type_text(browser: Browser, text: str) -> None:
     """Type into the filter as a user does."""
     browser.run("document.getElementById('filter').select()")
     browser.send("Input.insertText", text=text)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The page of each fleet, by name."""
+    home = tmp_path_factory.mktemp("pages")
+    fleets = {"small": report(small()), "large": report(large()), "none": report([])}
+    for name, fleet in {**fleets, "hostile": report(hostile(), HOSTILE[0])}.items():
+        (home / f"{name}.html").write_text(page(fleet), encoding="utf-8")
+    return {path.stem: path for path in home.iterdir()}
 
 
 @pytest.fixture
@@ -117,7 +128,9 @@ def test_names_sort_by_their_numbers(small_page: Browser) -> None:
         ("nothing of this kind", set()),
     ],
 )
-def test_the_filter_finds_what_is_in_the_rows_and_in_the_details(text: str, names: set[str], small_page: Browser) -> None:
+def test_the_filter_finds_what_is_in_the_rows_and_in_the_details(
+    text: str, names: set[str], small_page: Browser
+) -> None:
     type_text(small_page, text)
     assert set(small_page.run(NAMES)) == names
     assert small_page.run("document.getElementById('shown').textContent") == f"{len(names)} of 14 hosts"
@@ -224,15 +237,15 @@ def test_a_report_without_hosts_is_a_page(browser: Browser, pages: dict[str, Pat
     assert "0 hosts" in browser.run("document.body.innerText")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_it_is_readable_in_every_form(
-    size: tuple[int, int], dark: bool, browser: Browser, pages: dict[str, Path], pictures: Path, request: pytest.FixtureRequest  # noqa: FBT001
+    size: tuple[int, int], theme: str, browser: Browser, pages: dict[str, Path], pictures: Path
 ) -> None:
-    browser.window(*size, dark=dark)
+    browser.window(*size, dark=theme == "dark")
     browser.open(pages["small"])
     click(browser, "web10")
-    browser.screenshot(pictures / f"{request.node.callspec.id}.png", whole=True)
+    browser.screenshot(pictures / f"{theme}-{size[0]}.png", whole=True)
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")
     assert browser.run(CONTRASTS) == []
     # In every row a sign and a word say what the colour says.

@@ -25,8 +25,20 @@ _RECAP = re.compile(r"^(\S+) +: ok=.*?unreachable=(\d+) +failed=(\d+)", re.MULTI
 
 def info(*snapsets: str, **more: Any) -> dict[str, Any]:
     """An answer of snapset_info with snapsets in these states."""
-    found = [{"name": "patch", "id": "0", "state": state, "created": "2026-11-28T10:00:00+00:00", "members": []} for state in snapsets]
-    lists = ("boot_backups", "rollback_timers", "boot_entries", "unmanaged_snapshots", "copies", "foreign", "thin_pools", "coverage")
+    found = [
+        {"name": "patch", "id": "0", "state": state, "created": "2026-11-28T10:00:00+00:00", "members": []}
+        for state in snapsets
+    ]
+    lists = (
+        "boot_backups",
+        "rollback_timers",
+        "boot_entries",
+        "unmanaged_snapshots",
+        "copies",
+        "foreign",
+        "thin_pools",
+        "coverage",
+    )
     groups = [{"name": "sysvg", "size": 20 * GIB, "free": 6 * GIB, "partial": False}]
     known = {"snapsets": found, "booted_from": None, "host_id": None, "volume_groups": groups, "reads": 1}
     return {LOOK: {**known, **{name: [] for name in lists}, **more}}

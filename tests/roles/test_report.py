@@ -129,7 +129,12 @@ def test_what_a_host_sends_is_never_evaluated(fleet: FleetController, tmp_path: 
 
 
 def test_data_of_a_wrong_form_are_a_finding(fleet: FleetController) -> None:
-    more = {"snapsets": "none", "volume_groups": [7], "coverage": {"a": 1}, "thin_pools": [{"vg": [], "data_percent": "full"}]}
+    more = {
+        "snapsets": "none",
+        "volume_groups": [7],
+        "coverage": {"a": 1},
+        "thin_pools": [{"vg": [], "data_percent": "full"}],
+    }
     seen = fleet.report({"odd": info(**more)})
     (host,) = seen.document["hosts"]
     assert (host["outcome"], host["level"]) == ("no_snapset", "bad")

@@ -66,7 +66,7 @@ def roles(folder: Path) -> bool:
 
 
 def browser(folder: Path) -> bool:
-    """Run the tests of the report's page in Debian's Chromium, which is installed if needed. Return whether they passed."""
+    """Run the tests of the report's page in Debian's Chromium, installed if needed. Return whether they passed."""
     cases = run_all([Job("chromium", functools.partial(_browser, folder))])
     return all(case.failure is None for case in cases)
 
@@ -75,7 +75,9 @@ def _browser(folder: Path) -> Outcome:
     if shutil.which("chromium") is None:
         envs.install_package("chromium", "in which the page of the report is tested")
     if shutil.which("chromium") is None:
-        raise ToolError("the page of the report is tested in Debian's chromium, which is not installed: install it, then try again")
+        raise ToolError(
+            "the page of the report is tested in Debian's chromium, which is not installed: install it, then try again"
+        )
     return _pytest(envs.MAIN, "browser", folder)
 
 

@@ -83,11 +83,22 @@ def timer(**more: Any) -> dict[str, Any]:
 
 def info(**more: Any) -> dict[str, Any]:
     """A result of snapset_info of a host with an active snapset."""
-    coverage = [filesystem("/", system=True), filesystem("/var", system=True), filesystem("/srv/nas", "nas:/srv is on another host (nfs4)", fstype="nfs4")]
+    coverage = [
+        filesystem("/", system=True),
+        filesystem("/var", system=True),
+        filesystem("/srv/nas", "nas:/srv is on another host (nfs4)", fstype="nfs4"),
+    ]
     return {
         "snapsets": [snapset()],
         "boot_backups": [
-            {"name": "patch_2026_11", "id": None, "state": "present", "vg": "sysvg", "volume": "safepoint_boot", "size": 140 * 1024**2}
+            {
+                "name": "patch_2026_11",
+                "id": None,
+                "state": "present",
+                "vg": "sysvg",
+                "volume": "safepoint_boot",
+                "size": 140 * 1024**2,
+            }
         ],
         "rollback_timers": [],
         "boot_entries": [],
@@ -115,28 +126,70 @@ def visit(name: str, outcome_fact: Any = None, *, looked: Any = None, at: int = 
 
 def small() -> list[Visit]:
     """A host of each kind."""
-    gone = {"unreachable": True, "msg": "Failed to connect to the host via ssh: connect to host db3 port 22: No route to host"}
+    gone = {
+        "unreachable": True,
+        "msg": "Failed to connect to the host via ssh: connect to host db3 port 22: No route to host",
+    }
     gate = [
         {"check": "failed units", "required": True, "difference": "nginx.service failed"},
         {"check": "sockets", "required": True, "difference": "0.0.0.0:443 is not listening"},
         {"check": "routes", "required": False, "difference": "10.9.0.0/16 via 10.0.0.1 is new"},
     ]
     overflown = [member("root", "/"), member("var", "/var", "invalid", used_percent=100.0, auto_basis="estimate")]
-    expired = snapset(age=9 * DAY, name="patch_2026_10", expires=iso(NOW - 6 * DAY), owner="Ana Ruiz", reason="OpenSSL 3.0.17", series="monthly")
+    expired = snapset(
+        age=9 * DAY,
+        name="patch_2026_10",
+        expires=iso(NOW - 6 * DAY),
+        owner="Ana Ruiz",
+        reason="OpenSSL 3.0.17",
+        series="monthly",
+    )
     kept = {"expires": NOW + 2 * DAY, "owner": "Ana Ruiz", "reason": "November updates", "series": "monthly"}
-    warning = "the host rolls back to patch_2026_11 by itself at 2026-11-28T14:20:00+00:00 or a little later, unless the change is accepted: ansible-playbook safepoint.lvm.commit -e snapset=patch_2026_11"
+    warning = (
+        "the host rolls back to patch_2026_11 by itself at 2026-11-28T14:20:00+00:00 or a little later, unless the "
+        "change is accepted: ansible-playbook safepoint.lvm.commit -e snapset=patch_2026_11"
+    )
     return [
         visit("web1", outcome("patched"), snapsets=[snapset(**kept)]),
         visit("web2", outcome("patched"), snapsets=[snapset(**kept)]),
-        visit("web10", outcome("rolled_back", reason="the health gate has failed", gate=gate, evidence="evidence/web10"), snapsets=[]),
+        visit(
+            "web10",
+            outcome("rolled_back", reason="the health gate has failed", gate=gate, evidence="evidence/web10"),
+            snapsets=[],
+        ),
         visit("db1", outcome("refused", reason="VG sysvg lacks 1.2 GiB for the snapsets"), snapsets=[]),
         visit("db2", outcome("refused", reason="VG sysvg lacks 3.4 GiB for the snapsets"), snapsets=[]),
         visit("db3", looked=gone, at=NOW - 2 * DAY, snapsets=[snapset(age=2 * DAY + HOUR)]),
         visit("mail1", snapsets=[snapset("invalid", members=overflown)]),
         visit("app1", snapsets=[snapset(**kept)], rollback_timers=[timer()], warnings=[warning]),
-        visit("app2", snapsets=[snapset("merging", members=[member("root", "/", "merging", used_percent=None, merge_percent=41.0)])]),
-        visit("old1", snapsets=[expired], unmanaged_snapshots=[{"vg": "data", "snapshot": "db_before_migration", "origin": "db", "kind": "thick", "size": 2 * GIB, "used_percent": 61.0, "state": "active"}]),
-        visit("kvm1", snapsets=[], thin_pools=[{"vg": "data", "pool": "pool0", "size": 100 * GIB, "data_percent": 87.2, "metadata_percent": 31.0}]),
+        visit(
+            "app2",
+            snapsets=[
+                snapset("merging", members=[member("root", "/", "merging", used_percent=None, merge_percent=41.0)])
+            ],
+        ),
+        visit(
+            "old1",
+            snapsets=[expired],
+            unmanaged_snapshots=[
+                {
+                    "vg": "data",
+                    "snapshot": "db_before_migration",
+                    "origin": "db",
+                    "kind": "thick",
+                    "size": 2 * GIB,
+                    "used_percent": 61.0,
+                    "state": "active",
+                }
+            ],
+        ),
+        visit(
+            "kvm1",
+            snapsets=[],
+            thin_pools=[
+                {"vg": "data", "pool": "pool0", "size": 100 * GIB, "data_percent": 87.2, "metadata_percent": 31.0}
+            ],
+        ),
         visit("idle1", snapsets=[], coverage=[filesystem("/", system=True, snapsets=[])]),
         Visit("late1", None, outcome("not_begun", reason="the run stopped after 2 hosts had gone back"), None),
         Visit("new1"),

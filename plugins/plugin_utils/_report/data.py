@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .host import LOOK, LOOK_FACT, OUTCOME, OUTCOME_FACT, SCHEMA
-from .shapes import Each, Flag, Moment, Number, Record, Text
+from .shapes import Each, Flag, Moment, Number, Record
 
 if TYPE_CHECKING:
     from .fleet import Fleet, Row
@@ -56,7 +56,9 @@ def schema() -> dict[str, Any]:
     text, count = {"type": "string"}, {"type": "integer", "minimum": 0}
     counts = {"type": "object", "additionalProperties": count}
     finding = _object({"level": {"enum": ["bad", "attention", "note"]}, "reason": text, "detail": text})
-    reason = _object({"level": {"enum": ["bad", "attention", "note"]}, "reason": text, "count": count, "hosts": _list(text)})
+    reason = _object(
+        {"level": {"enum": ["bad", "attention", "note"]}, "reason": text, "count": count, "hosts": _list(text)}
+    )
     host = _object(
         {
             "host": text,

@@ -14,11 +14,11 @@ import os
 import secrets
 import stat
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _DIRECTORY_MODE = 0o700
 
@@ -69,7 +69,8 @@ def _check_link(path: Path) -> None:
         return
     if stat.S_ISLNK(known.st_mode) and known.st_uid not in (0, os.geteuid()):
         raise CannotWriteError(
-            f"{path} is a symbolic link of another user (UID {known.st_uid}), who could redirect the report: name another directory"
+            f"{path} is a symbolic link of another user (UID {known.st_uid}), who could redirect the report: "
+            "name another directory"
         )
 
 

@@ -115,7 +115,9 @@ def _of_difference(difference: Fact) -> Finding:
 def _of_snapset(snapset: Fact, now: int) -> Iterator[Finding]:
     name, state = snapset["name"] or "", snapset["state"] or "unknown"
     if state in _DAMAGED:
-        broken = ", ".join(f"{_lv(one)} {spaced(one['state'])}" for one in snapset["members"] if one["state"] != "active")
+        broken = ", ".join(
+            f"{_lv(one)} {spaced(one['state'])}" for one in snapset["members"] if one["state"] != "active"
+        )
         yield Finding("bad", f"the snapset is {spaced(state)}", ": ".join(filter(None, (name, broken))))
     elif state in _ROLLING:
         yield Finding("attention", f"the snapset is rolling back ({spaced(state)})", name)
@@ -168,7 +170,9 @@ def _of_boot(look: Fact) -> Iterator[Finding]:
             yield Finding("attention", f"a backup of /boot is {backup['state']}", backup["name"] or "")
     for snapshot in look["unmanaged_snapshots"]:
         if snapshot["state"] == "invalid":
-            yield Finding("attention", "a snapshot outside of snapsets has overflowed", f"{snapshot['vg']}/{snapshot['snapshot']}")
+            yield Finding(
+                "attention", "a snapshot outside of snapsets has overflowed", f"{snapshot['vg']}/{snapshot['snapshot']}"
+            )
 
 
 def _of_coverage(look: Fact) -> Iterator[Finding]:

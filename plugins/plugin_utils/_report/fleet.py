@@ -28,7 +28,7 @@ from .shapes import iso
 from .text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 NAME, SENTENCE = 200, 400
 """How many characters of a host's name and of an error are shown."""
@@ -123,7 +123,7 @@ class Fleet:
 
 
 def make_fleet(title: str, visits: Iterable[Visit], now: int) -> Fleet:
-    """Make the report of these hosts at a moment in seconds since the epoch. It never fails for what a host has sent."""
+    """Make the report at a moment in seconds since the epoch. Nothing that a host has sent makes this fail."""
     rows = [_row(visit, now) for visit in visits]
     return Fleet(visible(title, NAME), now, tuple(sorted(rows, key=_order)))
 
@@ -184,5 +184,7 @@ def _is_named(row: Row, fail_on: Sequence[str]) -> bool:
 def _order(row: Row) -> tuple[Any, ...]:
     # The same name with other numbers is in the order of the numbers: web2 before web10.
     parts = re.split(r"(\d+)", row.name.casefold())
-    natural = [(len(part.lstrip("0")), part.lstrip("0")) if index % 2 else (0, part) for index, part in enumerate(parts)]
+    natural = [
+        (len(part.lstrip("0")), part.lstrip("0")) if index % 2 else (0, part) for index, part in enumerate(parts)
+    ]
     return (LEVELS.index(row.level), rank_of(row.outcome), natural, row.name, row.host)

@@ -3,8 +3,8 @@
 
 """What the report knows of one host: the facts `safepoint_report` and `safepoint_outcome`. Pure; private.
 
-The shapes below are the schema of both facts and of the JSON report, and docs/fleets.schema.json says the same. If a field
-changes its meaning, the number of the schema grows. New fields do not change it.
+The shapes below are the schema of both facts and of the JSON report, and docs/fleets.schema.json says the same. If a
+field changes its meaning, the number of the schema grows. New fields do not change it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ LOOK = Record(
         "warnings": Each(_SENTENCE, 30),
         "snapsets": Each(_SNAPSET, 40),
         "rollback_timers": Each(_TIMER, 20),
-        "boot_backups": Each(Record({"name": Text(), "state": _WORD, "vg": Text(), "volume": Text(), "size": _SIZE}), 20),
+        "boot_backups": Each(
+            Record({"name": Text(), "state": _WORD, "vg": Text(), "volume": Text(), "size": _SIZE}), 20
+        ),
         "boot_entries": Each(Record({"name": Text(), "kernel": Text(), "next_boot": Flag()}), 20),
         "booted_from": Record({"name": Text(), "id": _WORD}),
         "volume_groups": Each(Record({"name": Text(), "size": _SIZE, "free": _SIZE, "partial": Flag()}), 40),
@@ -147,7 +149,7 @@ class Known:
 
 
 def condense(info: Mapping[str, Any], now: int) -> dict[str, Any]:
-    """Make the fact of a host from a result of snapset_info, and the time of the controller in seconds since the epoch."""
+    """Make the fact of a host from a result of snapset_info. ``now`` is in seconds since the epoch."""
     coverage = _coverage(info.get("coverage"))
     unprotected = [one for one in coverage if not one.get("snapsets")]
     return _accept_look(

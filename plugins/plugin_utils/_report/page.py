@@ -42,7 +42,9 @@ _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
 def page(fleet: Fleet) -> str:
     """Return the page as text."""
     style, script = (path.read_text(encoding="utf-8") for path in (_STYLE, _SCRIPT))
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -116,12 +118,14 @@ def _table(fleet: Fleet) -> Iterator[str]:
     rows = [cells(row, fleet.made_at) for row in fleet.rows]
     # Columns that are often empty.
     without = [f"without{column + 1}" for column in _OPTIONAL if not any(row[column].text for row in rows)]
-    yield f'<main><div id="controls" hidden></div><p id="shown" role="status"></p><table id="hosts" class="{" ".join(without)}">'
+    yield '<main><div id="controls" hidden></div><p id="shown" role="status"></p>'
+    yield f'<table id="hosts" class="{" ".join(without)}">'
     yield "<caption>The hosts, the worst first</caption>"
     yield "<thead><tr>" + "".join(f'<th scope="col">{name}' for name in COLUMNS) + "<tbody>"
     for row, (name, outcome, *others) in zip(fleet.rows, rows):
         sign = f'<i aria-hidden="true">{SIGNS[row.level]}</i> {html.escape(outcome.text)}'
-        yield f'<tr class={row.level}><th scope=row>{html.escape(name.text)}<td>{sign}{"".join(map(_cell, others))}</tr>'
+        rest = "".join(map(_cell, others))
+        yield f"<tr class={row.level}><th scope=row>{html.escape(name.text)}<td>{sign}{rest}</tr>"
     yield "</table></main>"
 
 

@@ -87,7 +87,9 @@ def cells(row: Row, now: int) -> list[Cell]:
 
 def fullest(look: dict[str, Any]) -> float | None:
     """Return the percentage of the fullest COW store or thin pool of a host; None if it has none."""
-    stores = [one["used_percent"] for snapset in look["snapsets"] for one in snapset["members"] if one["kind"] == "thick"]
+    stores = [
+        one["used_percent"] for snapset in look["snapsets"] for one in snapset["members"] if one["kind"] == "thick"
+    ]
     pools = [one[key] for one in look["thin_pools"] for key in ("data_percent", "metadata_percent")]
     return max((float(one) for one in (*stores, *pools) if one is not None), default=None)
 
@@ -193,7 +195,12 @@ def _entries(look: dict[str, Any], _now: int) -> Cells:
 
 def _unprotected(look: dict[str, Any], _now: int) -> Cells:
     return [
-        [one["mountpoint"] or "", one["fstype"] or "", f"{one['vg']}/{one['lv']}" if one["lv"] else "", one["reason"] or ""]
+        [
+            one["mountpoint"] or "",
+            one["fstype"] or "",
+            f"{one['vg']}/{one['lv']}" if one["lv"] else "",
+            one["reason"] or "",
+        ]
         for one in look["unprotected"]
     ]
 
@@ -213,7 +220,12 @@ def _groups(look: dict[str, Any], _now: int) -> Cells:
 
 def _pools(look: dict[str, Any], _now: int) -> Cells:
     return [
-        [f"{one['vg']}/{one['pool']}", size(one["size"]), percent(one["data_percent"]), percent(one["metadata_percent"])]
+        [
+            f"{one['vg']}/{one['pool']}",
+            size(one["size"]),
+            percent(one["data_percent"]),
+            percent(one["metadata_percent"]),
+        ]
         for one in look["thin_pools"]
     ]
 
@@ -233,7 +245,9 @@ def _unmanaged(look: dict[str, Any], _now: int) -> Cells:
 
 
 def _elsewhere(look: dict[str, Any], _now: int) -> Cells:
-    foreign = [["of another host", one["name"] or "", ", ".join(one["vgs"]), one["host"] or ""] for one in look["foreign"]]
+    foreign = [
+        ["of another host", one["name"] or "", ", ".join(one["vgs"]), one["host"] or ""] for one in look["foreign"]
+    ]
     copies = [["copy", ", ".join(one["snapsets"]), one["vg"] or "", ""] for one in look["copies"]]
     return foreign + copies
 

@@ -47,8 +47,8 @@ def table(fleet: Fleet) -> str:
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in fleet.rows:
-        values = {column: "" for column in COLUMNS} | _of_row(row) | (_of_look(row.look, fleet.made_at) if row.look else {})
-        writer.writerow([harmless_cell(values[column]) for column in COLUMNS])
+        values = _of_row(row) | (_of_look(row.look, fleet.made_at) if row.look else {})
+        writer.writerow([harmless_cell(values.get(column, "")) for column in COLUMNS])
     return text.getvalue()
 
 
@@ -66,7 +66,9 @@ def _of_look(look: dict[str, Any], now: int) -> dict[str, str]:
     snapsets = look["snapsets"]
     created = min((one["created"] for one in snapsets if one["created"]), default="")
     used = fullest(look)
-    merging = [f"{one['name']}:{part['vg']}/{part['origin']}" for one in snapsets for part in one["members"] if _merges(part)]
+    merging = [
+        f"{one['name']}:{part['vg']}/{part['origin']}" for one in snapsets for part in one["members"] if _merges(part)
+    ]
     return {
         "snapsets": _list(snapsets, "name"),
         "states": _list(snapsets, "state"),

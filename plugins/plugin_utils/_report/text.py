@@ -14,10 +14,10 @@ _FORMULA = re.compile("(^|[;|])(?=[\\s\"']*[-=+@\uff1d\uff0b\uff0d\uff20]|[\\t\\
 
 
 def visible(text: str, most: int) -> str:
-    """Return at most ``most`` characters of a text, with every character that cannot be seen as an escape.
+    r"""Return at most ``most`` characters of a text, with every character that cannot be seen as an escape.
 
     These are control characters, marks that change the direction of writing, surrogates, line separators and all blanks
-    but the space: `\\x1b`, `\\u202e`. So the text is the same in every format, and cannot look like another one. A text
+    but the space: `\x1b`, `\u202e`. So the text is the same in every format, and cannot look like another one. A text
     that is too long ends with an ellipsis. Types of ansible-core that are derived from str become str.
     """
     plain = "".join(iter(text[: most + 1]))

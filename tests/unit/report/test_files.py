@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report import files
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.files import CannotWriteError, write_files
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def names(directory: Path) -> list[str]:

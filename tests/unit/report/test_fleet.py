@@ -48,7 +48,15 @@ def test_the_order_is_the_worst_first_and_then_by_name() -> None:
 
 def test_numbers_in_names_are_in_the_order_of_numbers() -> None:
     names = ["web10", "web9", "web09", "Web1", "web", "10", "9"]
-    assert [one.name for one in report([visit(name) for name in names]).rows] == ["9", "10", "web", "Web1", "web09", "web9", "web10"]
+    assert [one.name for one in report([visit(name) for name in names]).rows] == [
+        "9",
+        "10",
+        "web",
+        "Web1",
+        "web09",
+        "web9",
+        "web10",
+    ]
 
 
 def test_reasons_that_differ_only_in_numbers_are_one_group() -> None:
@@ -95,19 +103,37 @@ def test_an_outcome_of_a_later_release_needs_attention() -> None:
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ({"thin_pools": [{"vg": "d", "pool": "p", "data_percent": 80.0}]}, ("attention", "a thin pool is nearly full", "d/p 80 %")),
-        ({"thin_pools": [{"vg": "d", "pool": "p", "metadata_percent": 99}]}, ("bad", "the metadata of a thin pool is full", "d/p 99 %")),
+        (
+            {"thin_pools": [{"vg": "d", "pool": "p", "data_percent": 80.0}]},
+            ("attention", "a thin pool is nearly full", "d/p 80 %"),
+        ),
+        (
+            {"thin_pools": [{"vg": "d", "pool": "p", "metadata_percent": 99}]},
+            ("bad", "the metadata of a thin pool is full", "d/p 99 %"),
+        ),
         ({"volume_groups": [{"name": "d", "partial": True}]}, ("bad", "a PV is missing", "VG d")),
-        ({"rollback_timers": [timer(running=False)]}, ("bad", "a rollback timer is armed but does not run", "patch_2026_11")),
+        (
+            {"rollback_timers": [timer(running=False)]},
+            ("bad", "a rollback timer is armed but does not run", "patch_2026_11"),
+        ),
         ({"booted_from": {"name": "s", "id": "0"}}, ("attention", "the host runs in a preview boot", "s")),
         ({"warnings": ["udev does not run"]}, ("attention", "udev does not run", "")),
-        ({"snapsets": [snapset(expires=NOW)]}, ("attention", "a snapset is kept longer than it should be", "patch_2026_11")),
-        ({"snapsets": [snapset(expires=NOW + 3 * DAY)]}, ("note", "a snapset expires within three days", "patch_2026_11")),
+        (
+            {"snapsets": [snapset(expires=NOW)]},
+            ("attention", "a snapset is kept longer than it should be", "patch_2026_11"),
+        ),
+        (
+            {"snapsets": [snapset(expires=NOW + 3 * DAY)]},
+            ("note", "a snapset expires within three days", "patch_2026_11"),
+        ),
         (
             {"snapsets": [snapset(members=[member("var", "/var", used_percent=96.0, auto_basis="estimate")])]},
             ("bad", "a snapshot is full", "patch_2026_11 /var 96 %"),
         ),
-        ({"coverage": [filesystem("/opt", "it is on nas", system=True)]}, ("attention", "/opt is not protected", "it is on nas")),
+        (
+            {"coverage": [filesystem("/opt", "it is on nas", system=True)]},
+            ("attention", "/opt is not protected", "it is on nas"),
+        ),
         ({"boot_backups": [{"name": "s", "state": "restoring"}]}, ("attention", "a backup of /boot is restoring", "s")),
     ],
 )

@@ -35,7 +35,20 @@ TAGS = {
     *("html", "meta", "title", "style", "header", "h1", "p", "ul", "li", "span", "b", "i", "details", "summary"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td", "main", "div", "script"),
 }
-ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "id", "open", "hidden", "role", "scope", "type"}
+ATTRIBUTES = {
+    "lang",
+    "charset",
+    "http-equiv",
+    "content",
+    "name",
+    "class",
+    "id",
+    "open",
+    "hidden",
+    "role",
+    "scope",
+    "type",
+}
 
 
 class Page(HTMLParser):
@@ -84,11 +97,17 @@ def rows_of(fleet: Fleet) -> list[dict[str, str]]:
 # HTML
 
 
-@pytest.mark.parametrize("fleet", [report(small()), report(hostile(), HOSTILE[0]), report([])], ids=["small", "hostile", "none"])
+@pytest.mark.parametrize(
+    "fleet", [report(small()), report(hostile(), HOSTILE[0]), report([])], ids=["small", "hostile", "none"]
+)
 def test_the_page_has_only_the_tags_and_attributes_that_it_should_have(fleet: Fleet) -> None:
     found = Page(page(fleet))
     assert {tag for tag, _attributes in found.tags} <= TAGS
-    assert {name for _tag, attributes in found.tags for name in attributes} <= ATTRIBUTES | {"aria-hidden", "aria-label", "data-n"}
+    assert {name for _tag, attributes in found.tags for name in attributes} <= ATTRIBUTES | {
+        "aria-hidden",
+        "aria-label",
+        "data-n",
+    }
     assert [tag for tag, _attributes in found.tags].count("script") == 2
 
 
@@ -111,7 +130,7 @@ def test_the_page_names_no_other_resource() -> None:
 
 def test_the_script_makes_only_text_nodes() -> None:
     script = Page(page(report([]))).inside["script"][1]
-    forbidden = r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|Function\(|setTimeout|createContextualFragment|\.on\w+ ="
+    forbidden = r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|Function\(|setTimeout|Fragment|\.on\w+ ="
     assert re.findall(forbidden, script) == []
 
 
@@ -121,7 +140,9 @@ def test_hostile_texts_are_texts_in_the_page(text: str) -> None:
     found, shown = Page(page(fleet)), visible(text, 200)
     # The title, the heading, and the host.
     assert sum(one.strip() == shown.strip() for one in found.texts) >= 2
-    assert any(shown in cell for host in details(page(fleet))["hosts"] for _kind, rows in host for row in rows for cell in row)
+    assert any(
+        shown in cell for host in details(page(fleet))["hosts"] for _kind, rows in host for row in rows for cell in row
+    )
 
 
 @given(TEXT)
@@ -131,7 +152,11 @@ def test_any_name_is_a_text_in_the_page(name: str) -> None:
     assert [tag for tag, _attributes in found.tags].count("script") == 2
 
 
-@given(st.recursive(TEXT | st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)))
+@given(
+    st.recursive(
+        TEXT | st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
+    )
+)
 def test_json_in_a_script_element_is_ascii_without_markup(value: Any) -> None:
     text = script_json(value)
     assert text.isascii()
@@ -196,7 +221,7 @@ def test_no_cell_of_the_csv_is_a_formula_or_breaks_its_line(text: str) -> None:
     rows = rows_of(report(hostile()))
     assert len(rows) == len(HOSTILE)
     cells = [cell for row in rows for cell in row.values()]
-    assert not [cell for cell in cells if cell.lstrip(" \"").startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))]
+    assert not [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))]
     assert all(cell.isprintable() for cell in cells)
 
 
@@ -229,6 +254,10 @@ def test_the_json_has_everything() -> None:
     assert value["hosts_total"] == len(value["hosts"]) == 14
     assert value["outcomes"]["refused"] == 2
     web10 = next(host for host in value["hosts"] if host["host"] == "web10")
-    assert web10["safepoint_outcome"]["gate"][0] == {"check": "failed units", "required": True, "difference": "nginx.service failed"}
+    assert web10["safepoint_outcome"]["gate"][0] == {
+        "check": "failed units",
+        "required": True,
+        "difference": "nginx.service failed",
+    }
     assert web10["safepoint_report"]["unprotected"][0]["mountpoint"] == "/srv/nas"
     assert NOW == 1795872000

@@ -16,16 +16,40 @@ from hypothesis import strategies as st
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.fleet import Visit, make_fleet
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.host import condense, known_look, known_outcome
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.page import page
-from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.shapes import Each, Moment, Notes, Number, Record, Text
+from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.shapes import (
+    Each,
+    Moment,
+    Notes,
+    Number,
+    Record,
+    Text,
+)
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.table import table
 
 # Any JSON, and values that only Python's JSON knows.
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20)
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4))
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+)
 # Results with the keys of snapset_info and anything in them.
 KEYS = [*info(), "schema", "looked_at", "protected", "unprotected", "left_out", "wrong", "outcome", "gate", "reason"]
-MEMBERS = ["name", "state", "members", "created", "expires", "used_percent", "kind", "mountpoints", "running", "deadline", "size", "free"]
-PARTS = st.dictionaries(st.sampled_from(MEMBERS), JSON | st.lists(st.dictionaries(st.sampled_from(MEMBERS), JSON), max_size=2))
+MEMBERS = [
+    "name",
+    "state",
+    "members",
+    "created",
+    "expires",
+    "used_percent",
+    "kind",
+    "mountpoints",
+    "running",
+    "deadline",
+    "size",
+    "free",
+]
+PARTS = st.dictionaries(
+    st.sampled_from(MEMBERS), JSON | st.lists(st.dictionaries(st.sampled_from(MEMBERS), JSON), max_size=2)
+)
 INFOS = st.dictionaries(st.sampled_from(KEYS), JSON | PARTS | st.lists(PARTS, max_size=3))
 
 
@@ -84,7 +108,7 @@ def test_a_host_that_sends_much_gets_a_small_fact(key: str) -> None:
     text = "x" * 10_000
     one: Any = text
     if key != "warnings":
-        one = {name: text for name in ("name", "state", "vg", "mountpoint", "reason", "snapshot", "origin")}
+        one = dict.fromkeys(("name", "state", "vg", "mountpoint", "reason", "snapshot", "origin"), text)
         one |= {"members": [{"vg": text, "mountpoints": [text] * 100}] * 100, "vgs": [text] * 100}
     fact = condense(info(**{key: [one] * 10_000}), NOW)
     assert len(json.dumps(fact)) < 60_000
