@@ -44,8 +44,8 @@ options:
   directory:
     description:
       - The directory for the files C(safepoint-report.html), C(safepoint-report.json) and C(safepoint-report.csv) on
-        the controller. It is created with mode 0700 if it does not exist. A relative path is below the working directory
-        of C(ansible-playbook).
+        the controller. It is created with mode 0700 if it does not exist. A relative path is below the working
+        directory of C(ansible-playbook).
       - It is refused if a symbolic link of another user, except root, is on the path to it.
       - Existing files are replaced, each at once and whole.
     type: path

@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report import files
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.files import CannotWriteError, write_files
 
-
 if TYPE_CHECKING:
     from pathlib import Path
 
