@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLES = tuple(sorted(path.name for path in (ROOT / "roles").iterdir()))
 # Actions that Ansible runs on the controller. Every other action would run on a host.
 CONTROL = frozenset(
-    f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "import_role", "import_tasks", "meta", "set_fact")
+    f"ansible.builtin.{name}"
+    for name in ("add_host", "assert", "debug", "fail", "import_role", "import_tasks", "meta", "set_fact")
 )
 _LISTS = ("block", "rescue", "always")
 
