@@ -58,26 +58,50 @@ def iso(seconds: int) -> str:
 
 
 def member(origin: str, mountpoint: str, state: str = "active", **more: Any) -> dict[str, Any]:
-    values = {"vg": "sysvg", "origin": origin, "snapshot": f"{origin}_patch", "kind": "thick", "state": state}
+    values: dict[str, Any] = {
+        "vg": "sysvg",
+        "origin": origin,
+        "snapshot": f"{origin}_patch",
+        "kind": "thick",
+        "state": state,
+    }
     values |= {"mountpoints": [mountpoint], "size": 2 * GIB, "used_percent": 12.3, "merge_percent": None}
     return {**values, "auto_basis": "cannot_overflow", **more}
 
 
 def snapset(state: str = "active", age: int = 2 * HOUR, name: str = "patch_2026_11", **more: Any) -> dict[str, Any]:
     members = [member("root", "/", state), member("var", "/var", state)]
-    values = {"name": name, "id": "0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71", "state": state, "created": iso(NOW - age)}
+    values: dict[str, Any] = {
+        "name": name,
+        "id": "0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71",
+        "state": state,
+        "created": iso(NOW - age),
+    }
     return {**values, "age": age, "rolled_back_at": None, "members": members, **more}
 
 
 def filesystem(mountpoint: str, reason: str | None = None, **more: Any) -> dict[str, Any]:
     """An entry of the coverage; without a reason it is protected."""
-    where = {"source": "/dev/mapper/sysvg-x", "fstype": "ext4", "mounted": True, "vg": None, "lv": None, "kind": None}
-    known = {"protectable": reason is None, "reason": reason, "system": False, "boot": False}
+    where: dict[str, Any] = {
+        "source": "/dev/mapper/sysvg-x",
+        "fstype": "ext4",
+        "mounted": True,
+        "vg": None,
+        "lv": None,
+        "kind": None,
+    }
+    known: dict[str, Any] = {"protectable": reason is None, "reason": reason, "system": False, "boot": False}
     return {"mountpoint": mountpoint, **where, **known, "snapsets": [] if reason else ["patch_2026_11"], **more}
 
 
 def timer(**more: Any) -> dict[str, Any]:
-    values = {"name": "patch_2026_11", "state": "armed", "running": True, "phase": "watching", "reason": None}
+    values: dict[str, Any] = {
+        "name": "patch_2026_11",
+        "state": "armed",
+        "running": True,
+        "phase": "watching",
+        "reason": None,
+    }
     return {**values, "deadline": iso(NOW + HOUR), "fired_at": None, "after": 1800, "failed_boots": 0, **more}
 
 
@@ -144,7 +168,12 @@ def small() -> list[Visit]:
         reason="OpenSSL 3.0.17",
         series="monthly",
     )
-    kept = {"expires": NOW + 2 * DAY, "owner": "Ana Ruiz", "reason": "November updates", "series": "monthly"}
+    kept: dict[str, Any] = {
+        "expires": NOW + 2 * DAY,
+        "owner": "Ana Ruiz",
+        "reason": "November updates",
+        "series": "monthly",
+    }
     warning = (
         "the host rolls back to patch_2026_11 by itself at 2026-11-28T14:20:00+00:00 or a little later, unless the "
         "change is accepted: ansible-playbook safepoint.lvm.commit -e snapset=patch_2026_11"
@@ -199,7 +228,12 @@ def small() -> list[Visit]:
 def large(count: int = 2000) -> list[Visit]:
     """A usual large fleet: most hosts are well, and each eighth one is one of those above."""
     kinds = small()
-    expires = {"expires": iso(NOW + 2 * DAY), "owner": "Ana Ruiz", "reason": "November updates", "series": "monthly"}
+    expires: dict[str, Any] = {
+        "expires": iso(NOW + 2 * DAY),
+        "owner": "Ana Ruiz",
+        "reason": "November updates",
+        "series": "monthly",
+    }
     visits = []
     for number in range(count):
         name = f"host{number:04}.rack{number % 40}.example.com"

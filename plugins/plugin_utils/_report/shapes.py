@@ -44,7 +44,8 @@ class Text:
         if value is None:
             return None
         if not isinstance(value, str):
-            return notes.refuse(path, "text")
+            notes.refuse(path, "text")
+            return None
         text = visible(value, self.most)
         notes.left -= len(text)
         return text
@@ -63,7 +64,8 @@ class Number:
         kinds = (int,) if self.whole else (int, float)
         # This is also false for what is not a number, such as NaN.
         if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= _MOST:
-            return notes.refuse(path, "a whole number, 0 or more" if self.whole else "a number, 0 or more")
+            notes.refuse(path, "a whole number, 0 or more" if self.whole else "a number, 0 or more")
+            return None
         notes.left -= 8
         return int(value) if isinstance(value, int) else float(value)
 
@@ -76,7 +78,8 @@ class Flag:
         """Return the value; None if it is missing or another one."""
         if value is None or isinstance(value, bool):
             return value
-        return notes.refuse(path, "true or false")
+        notes.refuse(path, "true or false")
+        return None
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class Moment:
             return None
         seconds = _epoch(value)
         if seconds is None:
-            return notes.refuse(path, "a time in ISO 8601 with its time zone, or in seconds since the epoch")
+            notes.refuse(path, "a time in ISO 8601 with its time zone, or in seconds since the epoch")
+            return None
         notes.left -= 25
         return iso(seconds)
 
@@ -129,7 +133,8 @@ class Record:
         if value is None:
             return None
         if not isinstance(value, Mapping):
-            return notes.refuse(path, "a dictionary")
+            notes.refuse(path, "a dictionary")
+            return None
         inside = f"{path}." if path else ""
         return {key: shape.accept(value.get(key), f"{inside}{key}", notes) for key, shape in self.fields.items()}
 
