@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.fleet import Fleet
 
+Fact = dict[str, Any]
+
 NOW = 1795872000
 """The moment of all reports here: 2026-11-28 13:20:00 UTC."""
 
@@ -58,7 +60,7 @@ def iso(seconds: int) -> str:
 
 
 def member(origin: str, mountpoint: str, state: str = "active", **more: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {
+    values: Fact = {
         "vg": "sysvg",
         "origin": origin,
         "snapshot": f"{origin}_patch",
@@ -71,7 +73,7 @@ def member(origin: str, mountpoint: str, state: str = "active", **more: Any) -> 
 
 def snapset(state: str = "active", age: int = 2 * HOUR, name: str = "patch_2026_11", **more: Any) -> dict[str, Any]:
     members = [member("root", "/", state), member("var", "/var", state)]
-    values: dict[str, Any] = {
+    values: Fact = {
         "name": name,
         "id": "0f6b2f9e5d9e4f0f8a1c6e0b8f3d2a71",
         "state": state,
@@ -82,7 +84,7 @@ def snapset(state: str = "active", age: int = 2 * HOUR, name: str = "patch_2026_
 
 def filesystem(mountpoint: str, reason: str | None = None, **more: Any) -> dict[str, Any]:
     """An entry of the coverage; without a reason it is protected."""
-    where: dict[str, Any] = {
+    where: Fact = {
         "source": "/dev/mapper/sysvg-x",
         "fstype": "ext4",
         "mounted": True,
@@ -90,12 +92,12 @@ def filesystem(mountpoint: str, reason: str | None = None, **more: Any) -> dict[
         "lv": None,
         "kind": None,
     }
-    known: dict[str, Any] = {"protectable": reason is None, "reason": reason, "system": False, "boot": False}
+    known: Fact = {"protectable": reason is None, "reason": reason, "system": False, "boot": False}
     return {"mountpoint": mountpoint, **where, **known, "snapsets": [] if reason else ["patch_2026_11"], **more}
 
 
 def timer(**more: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {
+    values: Fact = {
         "name": "patch_2026_11",
         "state": "armed",
         "running": True,
@@ -168,7 +170,7 @@ def small() -> list[Visit]:
         reason="OpenSSL 3.0.17",
         series="monthly",
     )
-    kept: dict[str, Any] = {
+    kept: Fact = {
         "expires": NOW + 2 * DAY,
         "owner": "Ana Ruiz",
         "reason": "November updates",
@@ -228,7 +230,7 @@ def small() -> list[Visit]:
 def large(count: int = 2000) -> list[Visit]:
     """A usual large fleet: most hosts are well, and each eighth one is one of those above."""
     kinds = small()
-    expires: dict[str, Any] = {
+    expires: Fact = {
         "expires": iso(NOW + 2 * DAY),
         "owner": "Ana Ruiz",
         "reason": "November updates",
@@ -249,7 +251,7 @@ def hostile() -> list[Visit]:
 
 
 def _hostile(text: str) -> Visit:
-    names = {"name": text, "owner": text, "reason": text, "series": text}
+    names: Fact = {"name": text, "owner": text, "reason": text, "series": text}
     mine = snapset(members=[member(text, text)], **names)
     look = condense(
         info(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.plugin_utils._report import files
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.files import CannotWriteError, write_files
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def test_a_link_of_another_user_is_refused(below: str, tmp_path: Path, monkeypat
     if uid == 0:
         os.chown(link, 12345, 12345, follow_symlinks=False)
     else:
-        monkeypatch.setattr(files.os, "geteuid", lambda: uid + 1)
+        monkeypatch.setattr(os, "geteuid", lambda: uid + 1)
     with pytest.raises(CannotWriteError, match="link is a symbolic link of another user"):
         write_files(link / below, {"a": "2"}, 0o600)
     assert (tmp_path / "real" / below / "a").read_text() == "1"
@@ -78,7 +77,7 @@ def test_if_one_file_cannot_be_written_none_is_changed(tmp_path: Path, monkeypat
         if len(written) == 2:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CannotWriteError, match=r"No space left on device\. Make room, or name another directory"):
         write_files(tmp_path, {"a": "new", "b": "new"}, 0o600)
     assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["old", "old"]
@@ -113,7 +112,7 @@ def test_no_partial_file_is_ever_visible(tmp_path: Path, monkeypatch: pytest.Mon
         seen.append(names(tmp_path))
         replace(source, target, **more)
 
-    monkeypatch.setattr(files.os, "replace", spied)
+    monkeypatch.setattr(os, "replace", spied)
     write_files(tmp_path, {"a": "1"}, 0o600)
     assert [name.startswith(".a.") for name in seen[0]] == [True]
     assert names(tmp_path) == ["a"]

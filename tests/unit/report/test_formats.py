@@ -79,10 +79,14 @@ class Page(HTMLParser):
         else:
             self.texts.append(data)
 
-    def unexpected(self, *_arguments: Any) -> None:
-        raise AssertionError("a comment or a declaration")
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(f"a comment: {data}")
 
-    handle_comment = handle_pi = unknown_decl = unexpected
+    def handle_pi(self, data: str) -> None:
+        raise AssertionError(f"an instruction: {data}")
+
+    def unknown_decl(self, data: str) -> None:
+        raise AssertionError(f"a declaration: {data}")
 
 
 def details(text: str) -> Any:
