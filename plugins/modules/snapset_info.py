@@ -329,6 +329,13 @@ coverage:
       type: list
       elements: str
       returned: always
+remarks:
+  description:
+    - The sentences of the warnings. From ansible-core 2.21 on, actions and templates do not get the warnings of a module.
+  type: list
+  elements: str
+  returned: success
+  sample: []
 reads:
   description: Number of LVM processes that only read, almost always one report each.
   type: int

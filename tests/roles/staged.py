@@ -42,8 +42,6 @@ _INFO = """
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     path = Path(os.environ["SAFEPOINT_STUBS"], os.environ["SAFEPOINT_HOST"] + ".answers")
     answer = json.loads(path.read_text())["Look at the host"]
-    for warning in answer.pop("warnings", ()):
-        module.warn(warning)
     module.fail_json(**answer) if answer.get("failed") else module.exit_json(**answer)
 """
 _CALLED = {"rollback_wait": ("snapset", _SNAPSET), "host_report": ("snapset_info", _INFO)}

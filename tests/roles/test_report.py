@@ -111,7 +111,7 @@ def test_what_a_host_sends_is_never_evaluated(fleet: FleetController, tmp_path: 
     marker = tmp_path / "taken"
     evil = f"{{{{ lookup('ansible.builtin.pipe', 'touch {marker}') }}}}{{% raw %}}"
     snapset = {"name": evil, "state": "invalid", "members": [{"vg": evil, "origin": evil, "state": "invalid"}]}
-    hosts = {"evil": info(snapsets=[snapset], warnings=[evil]), "broken": broken(evil)}
+    hosts = {"evil": info(snapsets=[snapset], remarks=[evil]), "broken": broken(evil)}
     seen = fleet.report(hosts, report_fail_on=["bad"])
     assert sorted(seen.failed) == ["broken", "evil"]
     shown = {host["host"]: host for host in seen.document["hosts"]}

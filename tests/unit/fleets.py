@@ -136,7 +136,7 @@ def info(**more: Any) -> dict[str, Any]:
         "volume_groups": [{"name": "sysvg", "size": 20 * GIB, "free": 6 * GIB, "partial": False, "exported": False}],
         "thin_pools": [],
         "coverage": coverage,
-        "warnings": [],
+        "remarks": [],
         **more,
     }
 
@@ -192,7 +192,7 @@ def small() -> list[Visit]:
         visit("db2", outcome("refused", reason="VG sysvg lacks 3.4 GiB for the snapsets"), snapsets=[]),
         visit("db3", looked=gone, at=NOW - 2 * DAY, snapsets=[snapset(age=2 * DAY + HOUR)]),
         visit("mail1", snapsets=[snapset("invalid", members=overflown)]),
-        visit("app1", snapsets=[snapset(**kept)], rollback_timers=[timer()], warnings=[warning]),
+        visit("app1", snapsets=[snapset(**kept)], rollback_timers=[timer()], remarks=[warning]),
         visit(
             "app2",
             snapsets=[
@@ -257,7 +257,7 @@ def _hostile(text: str) -> Visit:
         info(
             snapsets=[mine, text],
             coverage=[filesystem(text, text, system=True)],
-            warnings=[text],
+            remarks=[text],
             volume_groups=[{"name": text, "size": text, "free": text, "partial": text}],
             unmanaged_snapshots=[{"vg": text, "snapshot": text, "origin": text, "state": "invalid", "size": 1}],
             foreign=[{"name": text, "host": text, "vgs": [text]}],

@@ -157,7 +157,7 @@ def condense(info: Mapping[str, Any], now: int) -> dict[str, Any]:
             **info,
             "schema": SCHEMA,
             "looked_at": now,
-            "warnings": _warnings(info.get("warnings")),
+            "warnings": info.get("remarks"),
             "protected": len(coverage) - len(unprotected),
             "unprotected": unprotected,
             "left_out": None,
@@ -201,9 +201,3 @@ def _accept_look(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _coverage(value: Any) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, (list, tuple)) else []
-
-
-def _warnings(value: Any) -> list[Any]:
-    """Return the texts: since ansible-core 2.19 a warning can be an object with an event."""
-    found = value if isinstance(value, (list, tuple)) else []
-    return [one if isinstance(one, str) else getattr(getattr(one, "event", None), "msg", None) for one in found]

@@ -117,7 +117,7 @@ def test_an_outcome_of_a_later_release_needs_attention() -> None:
             ("bad", "a rollback timer is armed but does not run", "patch_2026_11"),
         ),
         ({"booted_from": {"name": "s", "id": "0"}}, ("attention", "the host runs in a preview boot", "s")),
-        ({"warnings": ["udev does not run"]}, ("attention", "udev does not run", "")),
+        ({"remarks": ["udev does not run"]}, ("attention", "udev does not run", "")),
         (
             {"snapsets": [snapset(expires=NOW)]},
             ("attention", "a snapset is kept longer than it should be", "patch_2026_11"),
