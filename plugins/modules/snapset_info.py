@@ -331,7 +331,7 @@ coverage:
       returned: always
 remarks:
   description:
-    - The sentences of the warnings. From ansible-core 2.21 on, actions and templates do not get the warnings of a module.
+    - The sentences of the warnings. From ansible-core 2.21 on, actions do not get the warnings of a module.
   type: list
   elements: str
   returned: success
