@@ -263,18 +263,8 @@ coverage:
       system: false
       boot: true
       snapsets: []
-    - mountpoint: /opt/app
-      source: nas:/app
-      fstype: nfs4
-      mounted: true
-      vg: null
-      lv: null
-      kind: null
-      protectable: false
-      reason: nas:/app is on another host (nfs4)
-      system: false
-      boot: false
-      snapsets: []
+    - {mountpoint: /opt/app, source: "nas:/app", fstype: nfs4, mounted: true, vg: null, lv: null, kind: null,
+       protectable: false, reason: "nas:/app is on another host (nfs4)", system: false, boot: false, snapsets: []}
   contains:
     mountpoint:
       description: Where it is mounted; C([SWAP]) for swap.

@@ -152,78 +152,50 @@ def visit(name: str, outcome_fact: Any = None, *, looked: Any = None, at: int = 
 
 def small() -> list[Visit]:
     """A host of each kind."""
-    gone = {
-        "unreachable": True,
-        "msg": "Failed to connect to the host via ssh: connect to host db3 port 22: No route to host",
-    }
-    gate = [
-        {"check": "failed units", "required": True, "difference": "nginx.service failed"},
-        {"check": "sockets", "required": True, "difference": "0.0.0.0:443 is not listening"},
-        {"check": "routes", "required": False, "difference": "10.9.0.0/16 via 10.0.0.1 is new"},
-    ]
-    overflown = [member("root", "/"), member("var", "/var", "invalid", used_percent=100.0, auto_basis="estimate")]
-    expired = snapset(
-        age=9 * DAY,
-        name="patch_2026_10",
-        expires=iso(NOW - 6 * DAY),
-        owner="Ana Ruiz",
-        reason="OpenSSL 3.0.17",
-        series="monthly",
-    )
-    kept: Fact = {
-        "expires": NOW + 2 * DAY,
-        "owner": "Ana Ruiz",
-        "reason": "November updates",
-        "series": "monthly",
-    }
-    warning = (
-        "the host rolls back to patch_2026_11 by itself at 2026-11-28T14:20:00+00:00 or a little later, unless the "
-        "change is accepted: ansible-playbook safepoint.lvm.commit -e snapset=patch_2026_11"
-    )
+    return [*_changed(), *_looked_at(), Visit("late1", None, LATE), Visit("new1")]
+
+
+GATE = [
+    {"check": "failed units", "required": True, "difference": "nginx.service failed"},
+    {"check": "sockets", "required": True, "difference": "0.0.0.0:443 is not listening"},
+    {"check": "routes", "required": False, "difference": "10.9.0.0/16 via 10.0.0.1 is new"},
+]
+GONE = "Failed to connect to the host via ssh: connect to host db3 port 22: No route to host"
+KEPT: Fact = {"expires": NOW + 2 * DAY, "owner": "Ana Ruiz", "reason": "November updates", "series": "monthly"}
+OLD: Fact = {"expires": iso(NOW - 6 * DAY), "owner": "Ana Ruiz", "reason": "OpenSSL 3.0.17", "series": "monthly"}
+LATE = outcome("not_begun", reason="the run stopped after 2 hosts had gone back")
+REMARK = (
+    "the host rolls back to patch_2026_11 by itself at 2026-11-28T14:20:00+00:00 or a little later, unless the "
+    "change is accepted: ansible-playbook safepoint.lvm.commit -e snapset=patch_2026_11"
+)
+
+
+def _changed() -> list[Visit]:
+    back = outcome("rolled_back", reason="the health gate has failed", gate=GATE, evidence="evidence/web10")
     return [
-        visit("web1", outcome("patched"), snapsets=[snapset(**kept)]),
-        visit("web2", outcome("patched"), snapsets=[snapset(**kept)]),
-        visit(
-            "web10",
-            outcome("rolled_back", reason="the health gate has failed", gate=gate, evidence="evidence/web10"),
-            snapsets=[],
-        ),
+        visit("web1", outcome("patched"), snapsets=[snapset(**KEPT)]),
+        visit("web2", outcome("patched"), snapsets=[snapset(**KEPT)]),
+        visit("web10", back, snapsets=[]),
         visit("db1", outcome("refused", reason="VG sysvg lacks 1.2 GiB for the snapsets"), snapsets=[]),
         visit("db2", outcome("refused", reason="VG sysvg lacks 3.4 GiB for the snapsets"), snapsets=[]),
+    ]
+
+
+def _looked_at() -> list[Visit]:
+    gone = {"unreachable": True, "msg": GONE}
+    overflown = [member("root", "/"), member("var", "/var", "invalid", used_percent=100.0, auto_basis="estimate")]
+    merging = [member("root", "/", "merging", used_percent=None, merge_percent=41.0)]
+    other: Fact = {"vg": "data", "snapshot": "db_before_migration", "origin": "db", "kind": "thick", "state": "active"}
+    pool: Fact = {"vg": "data", "pool": "pool0", "size": 100 * GIB, "data_percent": 87.2, "metadata_percent": 31.0}
+    old = snapset(age=9 * DAY, name="patch_2026_10", **OLD)
+    return [
         visit("db3", looked=gone, at=NOW - 2 * DAY, snapsets=[snapset(age=2 * DAY + HOUR)]),
         visit("mail1", snapsets=[snapset("invalid", members=overflown)]),
-        visit("app1", snapsets=[snapset(**kept)], rollback_timers=[timer()], remarks=[warning]),
-        visit(
-            "app2",
-            snapsets=[
-                snapset("merging", members=[member("root", "/", "merging", used_percent=None, merge_percent=41.0)])
-            ],
-        ),
-        visit(
-            "old1",
-            snapsets=[expired],
-            unmanaged_snapshots=[
-                {
-                    "vg": "data",
-                    "snapshot": "db_before_migration",
-                    "origin": "db",
-                    "kind": "thick",
-                    "size": 2 * GIB,
-                    "used_percent": 61.0,
-                    "state": "active",
-                }
-            ],
-        ),
-        visit(
-            "kvm1",
-            snapsets=[],
-            thin_pools=[
-                {"vg": "data", "pool": "pool0", "size": 100 * GIB, "data_percent": 87.2, "metadata_percent": 31.0}
-            ],
-        ),
+        visit("app1", snapsets=[snapset(**KEPT)], rollback_timers=[timer()], remarks=[REMARK]),
+        visit("app2", snapsets=[snapset("merging", members=merging)]),
+        visit("old1", snapsets=[old], unmanaged_snapshots=[{**other, "size": 2 * GIB, "used_percent": 61.0}]),
+        visit("kvm1", snapsets=[], thin_pools=[pool]),
         visit("idle1", snapsets=[], coverage=[filesystem("/", system=True, snapsets=[])]),
-        Visit("late1", None, outcome("not_begun", reason="the run stopped after 2 hosts had gone back"), None),
-        Visit("new1"),
     ]
 
 
