@@ -39,7 +39,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "fail_on": {"type": "list", "elements": "str", "choices": list(FAIL_ON), "default": ["not_looked"]},
 }
 _NAME = "safepoint-report"
-_MODES = 0o777
+_OWNER, _MODES = 0o600, 0o777
 
 Result = dict[str, Any]
 
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
         _spec, given = self.validate_argument_spec(ARGUMENTS)
         mode = _parsed_mode(given["mode"])
         if mode is None:
-            return _failure(f'mode is {given["mode"]!r}: use three or four octal digits in quotes, such as "0640"')
+            return _failure(f'mode is {given["mode"]}: use octal digits in quotes, with 6 or 7 first, such as "0640"')
         visits = _visits(task_vars["hostvars"], given["hosts"], given["looked"])
         fleet = make_fleet(given["title"], visits, int(time.time()))
         # Not `absolute` of the loader: for a playbook of a collection that is the directory of the collection.
@@ -74,13 +74,17 @@ def _failure(message: str) -> Result:
 
 
 def _parsed_mode(value: Any) -> int | None:
-    """Return a mode given as text. YAML makes 416 of 0640 without quotes; then nobody knows what was written."""
+    """Return a mode given as text. The owner must be able to read and write.
+
+    YAML makes 416 of 0640 without quotes, and templates before ansible-core 2.19 make a text of that. The demand for the
+    owner finds these.
+    """
     digits = value if isinstance(value, str) and len(value) in (3, 4) else ""
     try:
         mode = int(digits, 8)
     except ValueError:
         return None
-    return mode if 0 <= mode <= _MODES else None
+    return mode if mode & _OWNER == _OWNER and mode <= _MODES else None
 
 
 def _visits(hostvars: Any, hosts: list[str], looked: str | None) -> Iterator[Visit]:

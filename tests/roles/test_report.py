@@ -178,7 +178,7 @@ def test_the_files_that_are_asked_for_are_written(fleet: FleetController) -> Non
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        ({"report_mode": 416}, 'mode is 416: use three or four octal digits in quotes, such as "0640"'),
+        ({"report_mode": 416}, 'mode is 416: use octal digits in quotes, with 6 or 7 first, such as "0640"'),
         ({"report_directory": "/proc/nothing"}, "cannot write the report to /proc/nothing: No such file or directory"),
         ({"report_fail_on": ["everything"]}, "fail_on"),
     ],
