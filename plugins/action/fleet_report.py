@@ -76,8 +76,8 @@ def _failure(message: str) -> Result:
 def _parsed_mode(value: Any) -> int | None:
     """Return a mode given as text. The owner must be able to read and write.
 
-    YAML makes 416 of 0640 without quotes, and templates before ansible-core 2.19 make a text of that. The demand for the
-    owner finds these.
+    YAML makes 416 of 0640 without quotes, and templates before ansible-core 2.19 make a text of that. The demand for
+    the owner finds these.
     """
     digits = value if isinstance(value, str) and len(value) in (3, 4) else ""
     try:

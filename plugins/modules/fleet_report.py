@@ -57,7 +57,9 @@ options:
     choices: [html, json, csv]
     default: [html, json, csv]
   mode:
-    description: The mode of the files, in octal digits and in quotes; the owner can read and write. They show names of hosts, volumes and people.
+    description:
+      - The mode of the files, in octal digits and in quotes; the owner can read and write. They show names of hosts,
+        volumes and people.
     type: raw
     default: "0600"
   title:
