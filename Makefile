@@ -8,7 +8,7 @@ IMAGE ?= trixie
 DEV = dev-$(IMAGE)
 T ?=
 
-.PHONY: help setup demo test test-all test-faults guest shell unit roles lint guests build clean
+.PHONY: help setup demo test test-all test-faults guest shell unit roles browser lint guests build clean
 
 help: ## list the commands (the default)
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -42,6 +42,9 @@ unit: ## run the unit tests with every ansible-core
 
 roles: ## run the roles with every ansible-core, on simulated hosts
 	@$(PY) tests/tools roles
+
+browser: ## run the tests of the report's page in Chromium
+	@$(PY) tests/tools browser
 
 lint: ## run the static checks
 	@$(PY) tests/tools lint

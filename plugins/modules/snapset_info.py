@@ -263,18 +263,8 @@ coverage:
       system: false
       boot: true
       snapsets: []
-    - mountpoint: /opt/app
-      source: nas:/app
-      fstype: nfs4
-      mounted: true
-      vg: null
-      lv: null
-      kind: null
-      protectable: false
-      reason: nas:/app is on another host (nfs4)
-      system: false
-      boot: false
-      snapsets: []
+    - {mountpoint: /opt/app, source: "nas:/app", fstype: nfs4, mounted: true, vg: null, lv: null, kind: null,
+       protectable: false, reason: "nas:/app is on another host (nfs4)", system: false, boot: false, snapsets: []}
   contains:
     mountpoint:
       description: Where it is mounted; C([SWAP]) for swap.
@@ -329,6 +319,13 @@ coverage:
       type: list
       elements: str
       returned: always
+remarks:
+  description:
+    - The sentences of the warnings. From ansible-core 2.21 on, actions do not get the warnings of a module.
+  type: list
+  elements: str
+  returned: success
+  sample: []
 reads:
   description: Number of LVM processes that only read, almost always one report each.
   type: int

@@ -81,6 +81,8 @@ class Controller:
     def __init__(self, home: Path, *, real: Sequence[str] = ()) -> None:
         self.home = home
         self._runs = 0
+        # Of the last run.
+        self.status, self.output = 0, ""
         # Empty, so that the settings of this machine are not used.
         (home / "ansible.cfg").touch()
         stage(home / "collections", real=real)
@@ -99,7 +101,7 @@ class Controller:
         folder.mkdir()
         for host, answers in hosts.items():
             (folder / f"{host}.answers").write_text(json.dumps(answers))
-        (folder / "hosts").write_text("".join(f"{host} ansible_connection=local\n" for host in hosts))
+        (folder / "hosts").write_text("".join(f"{self.line(folder, host)}\n" for host in hosts))
         if "\n" in playbook:
             (folder / "play.yml").write_text(playbook)
             playbook = str(folder / "play.yml")
@@ -114,6 +116,7 @@ class Controller:
             check=False,
         )
         (folder / "output").write_text(done.stdout + done.stderr)
+        self.status, self.output = done.returncode, done.stdout
         seen = _seen(folder, done.stdout, list(hosts))
         assert any(one.calls or one.shown for one in seen.values()), done.stdout + done.stderr
         return seen
@@ -128,6 +131,11 @@ class Controller:
                     found.append((task, []))
                 found[-1][1].append(host)
         return [hosts for _task, hosts in found]
+
+    def line(self, folder: Path, host: str) -> str:
+        """Return the line of a host in the inventory of a run, which is in `folder`."""
+        del folder
+        return f"{host} ansible_connection=local"
 
     def _environment(self, folder: Path) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}

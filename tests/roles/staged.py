@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _STUB = Path(__file__).with_name("action_stub.py")
 _PLUGINS = ROOT / "plugins"
 # The modules that the action plugins of the collection call, with every answer that a role may need.
-_MODULE = """
+_SNAPSET = """
     from ansible.module_utils.basic import AnsibleModule
 
     names = ("name", "state", "accept_loss_of", "min_headroom", "lock_timeout", "mountpoints", "volumes", "system")
@@ -36,6 +36,18 @@ _MODULE = """
     answer = {name: [] for name in lists}
     answer.update(snapset=snapset, snapsets=[snapset], reboot_required=False, poll_after=None, booted_from=None)
     module.exit_json(changed=False, **answer)
+"""
+_INFO = """
+    import json
+    import os
+    from pathlib import Path
+
+    from ansible.module_utils.basic import AnsibleModule
+
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    path = Path(os.environ["SAFEPOINT_STUBS"], os.environ["SAFEPOINT_HOST"] + ".answers")
+    answer = json.loads(path.read_text())["Look at the host"]
+    module.fail_json(**answer) if answer.get("failed") else module.exit_json(**answer)
 """
 _ACTION = re.compile(r"^( *(?:- )?)(ansible\.builtin\.(\w+)):", re.MULTILINE)
 
@@ -59,7 +71,7 @@ def stage(base: Path, real: Sequence[str] = ()) -> None:
 
 
 def _copy_real(home: Path, names: Iterable[str]) -> None:
-    """The real action plugins, but with a module that only returns an answer, and without a reboot."""
+    """The real action plugins, but with modules that only return an answer, and without a reboot."""
     shutil.copytree(_PLUGINS / "plugin_utils", home / "plugins" / "plugin_utils")
     for name in names:
         text = (_PLUGINS / "action" / f"{name}.py").read_text(encoding="utf-8")
@@ -67,8 +79,9 @@ def _copy_real(home: Path, names: Iterable[str]) -> None:
             text.replace("ansible.builtin.reboot", "safepoint.stub.reboot")
         )
     (home / "plugins" / "modules").mkdir()
-    for name in ("snapset", "snapset_info"):
-        (home / "plugins" / "modules" / f"{name}.py").write_text(textwrap.dedent(_MODULE))
+    modules = {"snapset": _SNAPSET, "snapset_info": _INFO if "host_report" in names else _SNAPSET}
+    for name, text in modules.items():
+        (home / "plugins" / "modules" / f"{name}.py").write_text(textwrap.dedent(text))
 
 
 def _stubbed(match: re.Match[str]) -> str:

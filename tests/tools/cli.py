@@ -44,6 +44,10 @@ def _roles(_options: argparse.Namespace) -> bool:
     return stages.set_up((envs.MAIN, *envs.CONTROLLERS)) and stages.roles(RESULTS / "roles")
 
 
+def _browser(_options: argparse.Namespace) -> bool:
+    return stages.set_up((envs.MAIN,)) and stages.browser(RESULTS / "browser")
+
+
 def _test(options: argparse.Namespace) -> bool:
     guests = functools.partial(stages.guests, arguments=("--series", "all") if options.all else ())
     return stages.run_stages(
@@ -51,6 +55,7 @@ def _test(options: argparse.Namespace) -> bool:
             Stage("lint", stages.lint),
             Stage("unit", stages.unit),
             Stage("roles", stages.roles),
+            Stage("browser", stages.browser),
             Stage("guests", guests),
         ]
     )
@@ -97,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     lint.set_defaults(run=_lint)
     commands.add_parser("unit", help="run the unit tests with every ansible-core").set_defaults(run=_unit)
     commands.add_parser("roles", help="run the tests of the roles with every ansible-core").set_defaults(run=_roles)
+    browser = commands.add_parser("browser", help="run the tests of the report's page in Chromium")
+    browser.set_defaults(run=_browser)
     test = commands.add_parser("test", help="run everything and print the counts")
     test.add_argument("--all", action="store_true", help="run also the jobs of the series `all`")
     test.set_defaults(run=_test)

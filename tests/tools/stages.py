@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The safepoint.lvm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stages of `make test`: setup, static checks, unit tests, roles, guests; and the counts of all tests."""
+"""The stages of `make test`: setup, static checks, unit tests, roles, browser, guests; and the counts of all tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Callable
 from tools import envs, reports
 from tools.gates import GATES
 from tools.jobs import Job, Outcome, run_all, run_command
-from tools.paths import CACHE, RESULTS, ROOT
+from tools.paths import CACHE, RESULTS, ROOT, ToolError
 from tools.reports import Case, Counts
 
 if TYPE_CHECKING:
@@ -63,6 +63,22 @@ def unit(folder: Path) -> bool:
 def roles(folder: Path) -> bool:
     """Run the tests of the roles with each supported ansible-core. Return whether they passed."""
     return _series("roles", envs.CONTROLLERS, folder)
+
+
+def browser(folder: Path) -> bool:
+    """Run the tests of the report's page in Debian's Chromium, installed if needed. Return whether they passed."""
+    cases = run_all([Job("chromium", functools.partial(_browser, folder))])
+    return all(case.failure is None for case in cases)
+
+
+def _browser(folder: Path) -> Outcome:
+    if shutil.which("chromium") is None:
+        envs.install_package("chromium", "in which the page of the report is tested")
+    if shutil.which("chromium") is None:
+        raise ToolError(
+            "the page of the report is tested in Debian's chromium, which is not installed: install it, then try again"
+        )
+    return _pytest(envs.MAIN, "browser", folder)
 
 
 def _series(name: str, environments: Sequence[Environment], folder: Path) -> bool:

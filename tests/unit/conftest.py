@@ -16,7 +16,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 _CACHE = Path(os.environ.get("SAFEPOINT_CACHE") or _ROOT / ".cache").resolve()
 
 
-def _link_checkout() -> Path:
+def link_checkout() -> Path:
+    """Return the directory that makes the checkout importable, for `sys.path`."""
     base = _CACHE / "link"
     link = base / "ansible_collections" / "safepoint" / "lvm"
     if link.resolve() != _ROOT:
@@ -28,7 +29,7 @@ def _link_checkout() -> Path:
     return base
 
 
-sys.path.insert(0, str(_link_checkout()))
+sys.path.insert(0, str(link_checkout()))
 set_hypothesis_home_dir(_CACHE / "hypothesis")
 # The machines that run the tests may be slow and busy: time is no verdict.
 settings.register_profile("safepoint", parent=settings.default, deadline=None)

@@ -10,13 +10,17 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.safepoint.lvm.plugins.action import health_junit as junit_action
-from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as wait_action
+from ansible_collections.safepoint.lvm.plugins.action import fleet_report as fleet_report_action
+from ansible_collections.safepoint.lvm.plugins.action import health_junit as health_junit_action
+from ansible_collections.safepoint.lvm.plugins.action import host_report as host_report_action
+from ansible_collections.safepoint.lvm.plugins.action import rollback_wait as rollback_wait_action
 from ansible_collections.safepoint.lvm.plugins.modules import (
     boot_backup,
     boot_entry,
+    fleet_report,
     health,
     health_junit,
+    host_report,
     initramfs_hook,
     rollback_timer,
     rollback_wait,
@@ -33,6 +37,8 @@ MODULES: dict[str, Any] = {
     "boot_entry": boot_entry,
     "health": health,
     "health_junit": health_junit,
+    "fleet_report": fleet_report,
+    "host_report": host_report,
     "initramfs_hook": initramfs_hook,
     "rollback_timer": rollback_timer,
     "rollback_wait": rollback_wait,
@@ -41,7 +47,12 @@ MODULES: dict[str, Any] = {
     "snapset_info": snapset_info,
 }
 # These modules are only the documentation of an action plugin.
-ACTIONS: dict[str, Any] = {"health_junit": junit_action, "rollback_wait": wait_action}
+ACTIONS: dict[str, Any] = {
+    "fleet_report": fleet_report_action,
+    "health_junit": health_junit_action,
+    "host_report": host_report_action,
+    "rollback_wait": rollback_wait_action,
+}
 # These have an action plugin that runs them.
 RUNNERS = ("snapset", "snapset_info")
 

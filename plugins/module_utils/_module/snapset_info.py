@@ -56,12 +56,14 @@ def run_snapset_info(module: AnsibleModule) -> None:
         entries, problems = ([], [unread]) if unread else boot_entries()
         info["rollback_timers"] = [with_program(timer) for timer in info["rollback_timers"]]
         about_timers = [sentence for timer in info["rollback_timers"] for sentence in warnings_about(timer)]
-        for warning in (*info.pop("warnings"), *problems, *about_timers):
-            session.warn(warning)
+        remarks = [*info.pop("warnings"), *problems, *about_timers]
+        for remark in remarks:
+            session.warn(remark)
         session.end(
             changed=False,
             reads=session.lvm.reads,
             boot_entries=entries,
+            remarks=remarks,
             **info,
         )
 
