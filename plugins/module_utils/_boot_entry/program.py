@@ -55,13 +55,15 @@ cover() {
 # everybody could read the directory of a database, and nobody could write to /tmp.
 copy_attributes() {
     mount -o bind "$3" "$1/run" || return
-    chroot "$1" sh -c 'chown "$(stat -c %u:%g /run)" "$1" && chmod "$(stat -c %a /run)" "$1"' sh "$2"
+    chroot "$1" sh -s "$2" <<'END'
+        chown "$(stat -c %u:%g /run)" "$1" && chmod "$(stat -c %a /run)" "$1"
+END
     copied=$?
-    # ACL and labels, as far as tar and the filesystem in memory can. /dev is empty there.
-    chroot "$1" sh -c '
+    # ACL and labels, as far as tar and the filesystem in memory can.
+    chroot "$1" sh -s "$2" 2>/dev/null <<'END' || :
         archive="tar --acls --xattrs --xattrs-include=* --numeric-owner"
         $archive -C /run --create --no-recursion . | $archive -C "$1" --extract
-    ' sh "$2" 2>/dev/null || :
+END
     umount "$1/run" || return
     return "$copied"
 }
@@ -116,8 +118,8 @@ limit_units() {
     mkdir -p "$UNITS" || return
     target=$UNITS/safepoint-preview.target
     cat "${SAFEPOINT_LOOK-}/safepoint-look.target" >"$target" || return
-    while read -r do unit; do
-        case $do in
+    while read -r what unit; do
+        case $what in
             mask) mask "$unit" || return ;;
             want) ! is_enabled "$1/etc/systemd/system" "$unit" || echo "Wants=$unit" >>"$target" ;;
         esac

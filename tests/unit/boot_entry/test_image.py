@@ -43,7 +43,7 @@ TOOLS = {
     "lvm": 'cd "$SAFEPOINT_LOOK"; echo "lvm $*" >>said; [ ! -e comes ] || mv comes "$DEVICE"',
     "mount": 'echo "mount $*" >>"$SAFEPOINT_LOOK/said"; [ "$2" != "$BROKEN" ]',
     "umount": 'echo "umount $*" >>"$SAFEPOINT_LOOK/said"',
-    "chroot": 'echo "chroot $1 $6" >>"$SAFEPOINT_LOOK/said"; [ "$6" != "$BROKEN" ]',
+    "chroot": 'echo "chroot $1 $4" >>"$SAFEPOINT_LOOK/said"; [ "$4" != "$BROKEN" ]',
     "modprobe": 'echo "modprobe $*" >>"$SAFEPOINT_LOOK/said"; exit 1',
 }
 
