@@ -19,7 +19,17 @@ ROLES = tuple(sorted(path.name for path in (ROOT / "roles").iterdir()))
 # Actions that Ansible runs on the controller. Every other action would run on a host.
 CONTROL = frozenset(
     f"ansible.builtin.{name}"
-    for name in ("assert", "debug", "fail", "import_role", "import_tasks", "include_tasks", "set_fact", "add_host", "meta")
+    for name in (
+        "assert",
+        "debug",
+        "fail",
+        "import_role",
+        "import_tasks",
+        "include_tasks",
+        "set_fact",
+        "add_host",
+        "meta",
+    )
 )
 _LISTS = ("block", "rescue", "always")
 
