@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.safepoint.lvm.plugins.plugin_utils._python import without_discovered_python
 from ansible_collections.safepoint.lvm.plugins.plugin_utils._report.host import LOOK_FACT, condense
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class ActionModule(ActionBase):
         _spec, given = self.validate_argument_spec(ARGUMENTS)
         info = given["info"]
         if info is None:
-            info = self._execute_module(module_name="safepoint.lvm.snapset_info", module_args={}, task_vars=task_vars)
+            variables = without_discovered_python(task_vars or {})
+            info = self._execute_module(module_name="safepoint.lvm.snapset_info", module_args={}, task_vars=variables)
         if info.get("failed") or info.get("unreachable") or info.get("skipped"):
             return _not_looked(info)
         return {"changed": False, "ansible_facts": {**_interpreter(info), LOOK_FACT: condense(info, int(time.time()))}}

@@ -46,8 +46,8 @@ MUTANTS = (
     ),
     Mutant(
         "a check that fails removes the snapshots",
-        "        if not creations:\n",
-        "        if True:\n",
+        "            return _undo_checked(error, creations, done, undoing)\n",
+        "            return take_back(plan, step, error, done, runner)\n",
     ),
     Mutant(
         "the span ends with the last creation",

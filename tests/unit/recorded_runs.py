@@ -49,7 +49,10 @@ if TYPE_CHECKING:
     from ansible_collections.safepoint.lvm.plugins.module_utils._snapset.plan.base import Plan
 
 # An action plugin runs on the controller.
-MODULES = {name: module for name, module in documented.MODULES.items() if name not in documented.ACTIONS}
+# The module health does not look at LVM.
+MODULES = {
+    name: module for name, module in documented.MODULES.items() if name not in documented.ACTIONS and name != "health"
+}
 RECORDINGS = [path.stem for path in recorded.RECORDINGS]
 # A host that has a whole set "s" of thick/c and thin/t2.
 ORDINARY = "debian13-active"

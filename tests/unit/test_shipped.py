@@ -18,13 +18,14 @@ from ansible_collections.safepoint.lvm.plugins.module_utils import _model
 
 # If a number grows, give the reason in the commit.
 FILES = {
-    "boot_backup": 69,
-    "boot_entry": 62,
-    "initramfs_hook": 49,
-    "rollback_timer": 83,
-    "snapset": 62,
-    "snapset_info": 36,
-    "snapshot": 62,
+    "boot_backup": 71,
+    "boot_entry": 65,
+    "health": 23,
+    "initramfs_hook": 51,
+    "rollback_timer": 85,
+    "snapset": 77,
+    "snapset_info": 39,
+    "snapshot": 66,
 }
 # Only needed to change something: snapset_info must not send these.
 ONLY_WRITES = ("_lvm/modify.py", "_lvm/supervisor.py", "_host/lock.py", "_host/files.py", "_module/apply.py", "/plan/")

@@ -43,9 +43,9 @@ def failure_of(
     undoing = _Undoing(runner)
     if not isinstance(step, LvmStep) or not isinstance(error, StepFailed):
         creations = [one for one in done if isinstance(one, CreateSnapshot)]
-        return (
-            _undo_checked(error, creations, done, undoing) if creations else take_back(plan, step, error, done, runner)
-        )
+        if creations:
+            return _undo_checked(error, creations, done, undoing)
+        return take_back(plan, step, error, done, runner)
     outcome = error.result
     try:
         outcome = _with_active_origins(outcome, plan, undoing)
