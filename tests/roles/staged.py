@@ -28,7 +28,7 @@ _SNAPSET = """
     from ansible.module_utils.basic import AnsibleModule
 
     names = ("name", "state", "accept_loss_of", "min_headroom", "lock_timeout", "mountpoints", "volumes", "system")
-    more = ("exclude", "ignore_uncovered", "size", "reserve", "pool_reserve", "max_age", "id")
+    more = ("exclude", "ignore_uncovered", "size", "reserve", "pool_reserve", "max_age", "id", "package_timeout")
     module = AnsibleModule(argument_spec={name: {"type": "raw"} for name in names + more}, supports_check_mode=True)
     snapset = {"name": "s", "id": "0", "state": "rolled_back", "rolled_back_at": "then", "age": 1, "members": []}
     lists = ("boot_backups", "boot_entries", "rollback_timers", "foreign", "unmanaged_snapshots", "copies", "coverage")

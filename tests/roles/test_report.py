@@ -99,7 +99,8 @@ def test_a_fact_cache_is_enough(fleet: FleetController, tmp_path: Path) -> None:
     assert second.outcomes == {**OUTCOMES, "gone": "unknown", "broken": "unknown", "new": "unknown"}
     assert sorted(second.failed) == ["broken", "gone", "new"]
     looks = [{host["host"]: host["safepoint_report"] for host in seen.document["hosts"]} for seen in (first, second)]
-    assert looks[0]["well"] == looks[1]["well"] is not None
+    assert looks[0]["well"] == looks[1]["well"]
+    assert looks[0]["well"]
     # And if they are asked, what was known of them is still shown.
     third = fleet.report(silent, **cache)
     assert set(third.outcomes.values()) == {"unreachable"}

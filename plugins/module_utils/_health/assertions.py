@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .baseline import is_compared
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
     from .baseline import Baseline
     from .gate import Gate, Level, Times
 
-PLACES = {
-    "UPTIME": "/proc/uptime",
-    "NET": "/proc/net",
-    "PORT_RANGE": "/proc/sys/net/ipv4/ip_local_port_range",
-    "MOUNTS": "/proc/self/mountinfo",
-    "FSTAB": "/etc/fstab",
-    "DPKG": "/var/lib/dpkg",
-}
+PLACES: Mapping[str, str] = MappingProxyType(
+    {
+        "UPTIME": "/proc/uptime",
+        "NET": "/proc/net",
+        "PORT_RANGE": "/proc/sys/net/ipv4/ip_local_port_range",
+        "MOUNTS": "/proc/self/mountinfo",
+        "FSTAB": "/etc/fstab",
+        "DPKG": "/var/lib/dpkg",
+    }
+)
 """What the program reads of the host."""
 
 CAP = 1024 * 1024

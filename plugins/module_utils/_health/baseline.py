@@ -87,7 +87,7 @@ def ill_before(baseline: Baseline) -> Iterator[tuple[str, str, str]]:
     first, second = baseline.looks
     for probe, key, _level in baseline.gate.subjects():
         if not key and not is_compared(baseline, probe):
-            yield probe, "", next(status for status in (first.status(probe), second.status(probe)) if status != OK)
+            yield probe, "", second.status(probe) if first.status(probe) == OK else first.status(probe)
         elif not key and probe not in NEEDED:
             yield from ((probe, one, second.facts.get((probe, one), OK)) for one in known_keys(first, second, probe))
         else:
