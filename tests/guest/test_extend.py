@@ -61,11 +61,12 @@ def test_by_headroom() -> None:
 def test_headroom_before_a_merge() -> None:
     """A pending merge still records changes and cannot be extended, so the store is extended first."""
     ok("snapset", present("s", "thick/b", size="8MiB"))
-    assert [step["step"] for step in predicted("snapset", merged("s"))["planned"]] == ["remember_merge", "merge"]
+    steps = [step["step"] for step in predicted("snapset", merged("s"))["planned"]]
+    assert steps == ["forbid_hibernation", "remember_merge", "merge"]
     storage.write("thick/b", 7.5)
     # The reserve does not block this: the merge frees the store.
     assert predicted("snapset", merged("s", reserve="100%VG"))["planned"][0]["step"] == "extend"
     larger = predicted("snapset", merged("s", min_headroom="16MiB"))
-    assert [step.get("size") for step in larger["planned"]] == [24 * MIB, None, None]
+    assert [step.get("size") for step in larger["planned"]] == [24 * MIB, None, None, None]
     requested = predicted_and_done("snapset", merged("s"), commands=4 + 1)
     assert verbs(requested["commands"]) == ["lvextend", "lvchange", "lvconvert"]
