@@ -158,14 +158,15 @@ class TestBuilds:
 
     def test_a_build_that_fails(self, tools: Path) -> None:
         ok("initramfs_hook", ABSENT)
-        write_program(tools / "update-initramfs", "#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
+        write_program(tools / "mkinitramfs", "#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
         result = call("initramfs_hook", PRESENT)
         assert (result["failed"], result["changed"]) == (True, True)
-        assert "failed with exit code 1: no space left" in result["msg"]
+        assert "failed with exit code 1: " in result["msg"]
+        assert "no space left" in result["msg"]
         assert (
             f"{SCRIPT} exists; built again for kernel none, not yet for {', '.join(sorted(images()))}" in result["msg"]
         )
-        (tools / "update-initramfs").unlink()
+        write_program(tools / "mkinitramfs", QUICK_MKINITRAMFS)
         assert ok("initramfs_hook", PRESENT)["initramfs_hook"]["kernels"] == sorted(images())
 
     @pytest.mark.usefixtures("tools")
