@@ -15,6 +15,7 @@ SECTIONS = {
     "booted_from",
     "changed",
     "reads",
+    "remarks",
     "coverage",
     "rollback_timers",
     "copies",
