@@ -40,6 +40,9 @@ KEXEC_LIMIT = Path("/proc/sys/kernel/kexec_load_limit_reboot")
 KEXEC_DISABLED = Path("/proc/sys/kernel/kexec_load_disabled")
 """Whether no kernel can be loaded any more, not even for a crash; it can only be set (kernel.rst)."""
 
+SYSTEMD = Path("/run/systemd/system")
+"""Exists if systemd booted the host (sd_booted(3))."""
+
 PREVIEW_MARK = "/run/safepoint-look"
 """In a preview boot: the directory below which layers are mounted. Its file ``set`` has the snapset's name and ID."""
 

@@ -20,7 +20,7 @@ from .process import find_tool, run_tool
 from .reading import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # The script of initramfs-tools that stops udev, and the script of the module initramfs_hook, which runs before it.
 # Without udev, LVM waits for an answer that never comes.
@@ -29,15 +29,20 @@ _ENDS_POLLERS = "/".join(INITRAMFS_SCRIPT.parts[-3:])
 _MODULE_FILE = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 
-def read_boot() -> Boot:
-    """Return the running kernel, and the initramfs of each kernel in /boot except rescue kernels. Takes seconds."""
-    found = tuple(_read_initramfs(kernel, path) for kernel, path in _each_initramfs())
-    return Boot(running_kernel=os.uname().release, initramfs=found)
+Listings = dict[str, "list[str] | None"]
+"""The files in each initramfs, by kernel; None if they cannot be listed."""
 
 
-def list_each_initramfs() -> dict[str, list[str] | None]:
+def list_each_initramfs() -> Listings:
     """Return the files in the initramfs of each kernel in /boot, as ``list_initramfs`` does. Takes seconds."""
     return {kernel: list_initramfs(path) for kernel, path in _each_initramfs() if path is not None}
+
+
+def read_boot(listings: Callable[[], Listings] = list_each_initramfs) -> Boot:
+    """Return the running kernel, and the initramfs of each kernel in /boot except rescue kernels. Takes seconds."""
+    listed = listings()
+    found = tuple(_read_initramfs(kernel, path, listed.get(kernel)) for kernel, path in _each_initramfs())
+    return Boot(running_kernel=os.uname().release, initramfs=found)
 
 
 def _each_initramfs() -> Iterator[tuple[str, str | None]]:
@@ -48,9 +53,8 @@ def _each_initramfs() -> Iterator[tuple[str, str | None]]:
             yield kernel, next((str(candidate) for candidate in candidates if candidate.is_file()), None)
 
 
-def _read_initramfs(kernel: str, path: str | None) -> Initramfs:
+def _read_initramfs(kernel: str, path: str | None, listing: list[str] | None) -> Initramfs:
     modules_dir = Path("/lib/modules") / kernel
-    listing = list_initramfs(path) if path else None
     builtin = modules_in(read(modules_dir / "modules.builtin").splitlines())
     return Initramfs(
         kernel=kernel,

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .._host_model import Host
-
-Listings = dict[str, "list[str] | None"]
-"""The files in each initramfs, by kernel; None if they cannot be listed."""
+    from .boot import Listings
 
 # Where cryptsetup-initramfs of Debian and systemd put key files.
 _KEY_FILE = re.compile(r"(cryptroot/keyfiles|etc/cryptsetup-keys\.d)/.")

@@ -28,6 +28,7 @@ from .._paths import (
     NO_HIBERNATION,
     PREVIEW_MARK,
     SYSTEM_MOUNTPOINTS,
+    SYSTEMD,
 )
 from .links import links_out_of, resolve
 from .mounts import parse_fstab
@@ -51,8 +52,6 @@ _DEVICES_FILE = Path("/etc/lvm/devices/system.devices")
 _EFI = Path("/sys/firmware/efi")
 # ostree(1) creates it in the initramfs, also for bootc(8).
 _OSTREE = Path("/run/ostree-booted")
-# Exists if systemd booted the host (sd_booted(3)).
-_SYSTEMD = Path("/run/systemd/system")
 _UDEV_DATA = Path("/run/udev/data")
 # ext4 reports up to 4096 clusters as free that even root cannot use (ext4_calculate_resv_clusters, fs/ext4/super.c).
 _ARCHIVE_ROOM = 32 * 1024 * 1024
@@ -120,7 +119,7 @@ def _host_id() -> str:
 
 def _shutdown() -> Shutdown:
     hibernation: Literal["", "allowed", "forbidden"] = (
-        "forbidden" if NO_HIBERNATION.exists() else "allowed" if _SYSTEMD.is_dir() else ""
+        "forbidden" if NO_HIBERNATION.exists() else "allowed" if SYSTEMD.is_dir() else ""
     )
     if read(KEXEC_LOADED).strip() == "1":
         return Shutdown(hibernation, "loaded")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import uuid
 from dataclasses import replace
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING
 
 from .._boot_files.manifest import read_manifest
 from .._errors import FilesFailed
-from .._host.boot import read_boot
+from .._host.boot import list_each_initramfs, read_boot
 from .._host.crypt import read_locks
 from .._host.filesystem import NEEDED_TOOLS, mounted
 from .._host.mounts import persistent_names
 from .._host.process import missing_tools, run_tool
 from .._host.reading import read
+from .._paths import SYSTEMD
 from .._snapset.coverage import boot_mounts
 from .._snapset.volumes import ROOM_FOR_ENTRY
 from .observed import TimerObserved
-from .running import SYSTEMD, UNITS, is_active, read_status, runs
+from .running import UNITS, is_active, read_status, runs
 from .script import PLACES
 from .timers import unit_name
 from .toolbox import TOOLS, toolbox
@@ -57,7 +59,9 @@ def observe_for_arming(observed: TimerObserved) -> TimerObserved:
 
 def _with_files(observed: TimerObserved) -> TimerObserved:
     context = observed.context
-    host = replace(context.host_state.host, locks=read_locks(context.host_state.host))
+    # It takes seconds, and may be needed twice or not at all.
+    listings = functools.cache(list_each_initramfs)
+    host = replace(context.host_state.host, locks=read_locks(context.host_state.host, listings))
     missing = tuple(missing_tools((*NEEDED_TOOLS, "ldd", "systemctl", *TOOLS)))
     backup = observed.context.bound
     saved: tuple[Tree, ...] = ()
@@ -69,7 +73,7 @@ def _with_files(observed: TimerObserved) -> TimerObserved:
         context=replace(context, host_state=replace(context.host_state, host=host)),
         missing_tools=missing,
         tools_size=0 if missing else sum(Path(one).stat().st_size + ROOM_FOR_ENTRY for one, _target in toolbox()),
-        initramfs=read_boot().initramfs if observed.needed_filesystems else (),
+        initramfs=read_boot(listings).initramfs if observed.needed_filesystems else (),
         saved=saved,
         devices={one.mountpoint: persistent_names(one.source) for one in boot_mounts(observed.host_state)}
         if saved

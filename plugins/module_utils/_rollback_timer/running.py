@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import FilesFailed
 from .._host.process import run_tool
 from .._host.reading import read
+from .._paths import SYSTEMD
 from .timers import parse_status, status_path, unit_name, with_status
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 UNITS = Path("/etc/systemd/system")
 WANTED_BY = "sysinit.target.wants"
-SYSTEMD = Path("/run/systemd/system")
-"""Exists if systemd booted the host (sd_booted(3))."""
 
 
 def with_program(view: dict[str, Any]) -> dict[str, Any]:

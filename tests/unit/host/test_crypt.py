@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import builders as b
 import pytest
 
 from ansible_collections.safepoint.lvm.plugins.module_utils._host import crypt
 from ansible_collections.safepoint.lvm.plugins.module_utils._host_model import BlockDevice, Host, Mount
+
+if TYPE_CHECKING:
+    from ansible_collections.safepoint.lvm.plugins.module_utils._host.boot import Listings
 
 DISK, CRYPT, ROOT = (254, 1), (252, 0), (252, 1)
 DEVICES = {
@@ -40,7 +44,7 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return found
 
 
-def never() -> crypt.Listings:
+def never() -> Listings:
     raise AssertionError
 
 
@@ -67,7 +71,7 @@ def never() -> crypt.Listings:
     ],
 )
 def test_what_opens_it(
-    texts: dict[str, str], line: str, words: str, listings: crypt.Listings, opened_by: str, reason: str
+    texts: dict[str, str], line: str, words: str, listings: Listings, opened_by: str, reason: str
 ) -> None:
     texts |= {"/etc/crypttab": f"{line}\n", "/proc/cmdline": words}
     (lock,) = crypt.read_locks(host(), lambda: listings)

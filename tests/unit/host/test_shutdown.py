@@ -27,7 +27,7 @@ def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("KEXEC_LOADED", "KEXEC_LIMIT", "KEXEC_DISABLED"):
         set_path(monkeypatch, name, tmp_path / name)
     set_path(monkeypatch, "NO_HIBERNATION", tmp_path / "sleep.conf.d" / "zzz.conf")
-    set_path(monkeypatch, "_SYSTEMD", tmp_path)
+    set_path(monkeypatch, "SYSTEMD", tmp_path)
     (tmp_path / "KEXEC_LOADED").write_text("0\n")
     (tmp_path / "KEXEC_DISABLED").write_text("0\n")
     return tmp_path
@@ -52,7 +52,7 @@ def test_kexec(top: Path, loaded: str, limit: str | None, disabled: str, kexec: 
 
 
 def test_a_kernel_without_kexec_and_a_host_without_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KEXEC_LOADED", "KEXEC_LIMIT", "KEXEC_DISABLED", "NO_HIBERNATION", "_SYSTEMD"):
+    for name in ("KEXEC_LOADED", "KEXEC_LIMIT", "KEXEC_DISABLED", "NO_HIBERNATION", "SYSTEMD"):
         set_path(monkeypatch, name, tmp_path / name)
     assert facts._shutdown() == Shutdown()
 
