@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lvm
+import storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+BOOT = Path("/boot")
+ESP = BOOT / "efi"
 _FSTAB = Path("/etc/fstab")
 _LAZY = 2  # MNT_DETACH of umount2(2)
 _PATIENCE = 30
@@ -34,6 +37,22 @@ def fstab(*lines: str) -> Iterator[None]:
     finally:
         _FSTAB.write_text(former)
         lvm.run("systemctl", "daemon-reload")
+
+
+@contextmanager
+def separate_boot() -> Iterator[None]:
+    """An empty /boot and an empty ESP on disks of their own, mounted over those of the guest."""
+    disks = [storage.new_disk("boot", 48), storage.new_disk("esp", 34)]
+    lvm.run("mkfs.ext4", "-q", disks[0])
+    lvm.run("mkfs.vfat", "-F", "32", disks[1])
+    lvm.run("mount", disks[0], str(BOOT))
+    ESP.mkdir()
+    lvm.run("mount", disks[1], str(ESP))
+    try:
+        yield
+    finally:
+        lvm.run("umount", *([str(ESP)] if ESP.is_mount() else []), str(BOOT))
+        storage.remove_disks(*disks)
 
 
 @contextmanager

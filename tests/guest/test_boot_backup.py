@@ -16,12 +16,11 @@ import lvm
 import pytest
 import storage
 from calls import absent, call, merged, ok, present, refused, rolled_back, start, verbs
+from mounts import BOOT, ESP, separate_boot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOOT = Path("/boot")
-ESP = BOOT / "efi"
 VOLUME = "other/safepoint_boot_s"
 SAVE = {"name": "s", "vg": "other"}
 RESTORE = {"name": "s", "state": "restored"}
@@ -31,30 +30,23 @@ Attributes = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def _boot() -> Iterator[None]:
-    disks = [storage.new_disk("boot", 48), storage.new_disk("esp", 34)]
-    lvm.run("mkfs.ext4", "-q", disks[0])
-    lvm.run("mkfs.vfat", "-F", "32", disks[1])
-    lvm.run("mount", disks[0], str(BOOT))
-    ESP.mkdir()
-    lvm.run("mount", disks[1], str(ESP))
-    (BOOT / "grub").mkdir(mode=0o750)
-    for name, text in {
-        "vmlinuz-1": "kernel 1" * 100_000,
-        "initrd.img-1": "initramfs 1" * 300_000,
-        "grub/grub.cfg": "menu of 1",
-        "grub/grubenv": "saved_entry=1",
-        "efi/boot.efi": "loader 1",
-    }.items():
-        (BOOT / name).write_text(text)
-    (BOOT / "vmlinuz").symlink_to("vmlinuz-1")
-    (BOOT / "vmlinuz-1").chmod(0o640)
-    os.chown(BOOT / "vmlinuz-1", 0, 12)
-    os.setxattr(BOOT / "initrd.img-1", "user.kept", b"yes")
-    os.utime(BOOT / "initrd.img-1", (1_000_000_000, 1_000_000_000))
-    lvm.run("sync")
-    yield
-    lvm.run("umount", *([str(ESP)] if ESP.is_mount() else []), str(BOOT))
-    storage.remove_disks(*disks)
+    with separate_boot():
+        (BOOT / "grub").mkdir(mode=0o750)
+        for name, text in {
+            "vmlinuz-1": "kernel 1" * 100_000,
+            "initrd.img-1": "initramfs 1" * 300_000,
+            "grub/grub.cfg": "menu of 1",
+            "grub/grubenv": "saved_entry=1",
+            "efi/boot.efi": "loader 1",
+        }.items():
+            (BOOT / name).write_text(text)
+        (BOOT / "vmlinuz").symlink_to("vmlinuz-1")
+        (BOOT / "vmlinuz-1").chmod(0o640)
+        os.chown(BOOT / "vmlinuz-1", 0, 12)
+        os.setxattr(BOOT / "initrd.img-1", "user.kept", b"yes")
+        os.utime(BOOT / "initrd.img-1", (1_000_000_000, 1_000_000_000))
+        lvm.run("sync")
+        yield
 
 
 def change() -> None:

@@ -5,36 +5,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lvm
 import pytest
 import storage
 from calls import absent, ok, present, refused, start, verbs
+from mounts import BOOT, ESP, separate_boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-BOOT = Path("/boot")
-ESP = BOOT / "efi"
 SAVE = {"name": "s", "vg": "other"}
 REMOVE = {"name": "s", "state": "absent"}
 
 
 @pytest.fixture(autouse=True)
 def _boot() -> Iterator[None]:
-    disks = [storage.new_disk("boot", 48), storage.new_disk("esp", 34)]
-    lvm.run("mkfs.ext4", "-q", disks[0])
-    lvm.run("mkfs.vfat", "-F", "32", disks[1])
-    lvm.run("mount", disks[0], str(BOOT))
-    ESP.mkdir()
-    lvm.run("mount", disks[1], str(ESP))
-    (BOOT / "vmlinuz-1").write_text("kernel 1" * 100_000)
-    (ESP / "boot.efi").write_text("loader 1")
-    yield
-    lvm.run("umount", str(ESP), str(BOOT))
-    storage.remove_disks(*disks)
+    with separate_boot():
+        (BOOT / "vmlinuz-1").write_text("kernel 1" * 100_000)
+        (ESP / "boot.efi").write_text("loader 1")
+        yield
 
 
 def _new_kernel() -> None:
