@@ -20,15 +20,9 @@ ROLES = tuple(sorted(path.name for path in (ROOT / "roles").iterdir()))
 CONTROL = frozenset(
     f"ansible.builtin.{name}"
     for name in (
-        "assert",
-        "debug",
-        "fail",
-        "import_role",
-        "import_tasks",
-        "include_tasks",
-        "set_fact",
-        "add_host",
-        "meta",
+        *("add_host", "assert", "debug", "fail"),
+        *("import_role", "import_tasks", "include_tasks"),
+        *("meta", "set_fact"),
     )
 )
 _LISTS = ("block", "rescue", "always")

@@ -134,8 +134,8 @@ def place(tmp_path: Path) -> Path:
     for name, text in TOOLS.items():
         (tools / name).write_text(f"#!/bin/sh\n{text}\n")
         (tools / name).chmod(0o755)
-    (tmp_path / "root/etc").mkdir(parents=True)
-    (tmp_path / "root/etc/fstab").write_text(FSTAB)
+    (tmp_path / "new/etc").mkdir(parents=True)
+    (tmp_path / "new/etc/fstab").write_text(FSTAB)
     return tmp_path
 
 
@@ -168,7 +168,7 @@ def test_snapshots_are_activated_with_their_origins_until_they_are_there(place: 
 
 
 def test_each_is_mounted_below_a_layer_in_memory(place: Path) -> None:
-    assert run(place, "show", f"{place}/root") == 0
+    assert run(place, "show", f"{place}/new") == 0
     layer = "/run/safepoint-look"
     layers = [f"lowerdir={layer}/{n}/below,upperdir={layer}/{n}/above,workdir={layer}/{n}/work" for n in (1, 2)]
     assert said(place) == [
@@ -176,25 +176,25 @@ def test_each_is_mounted_below_a_layer_in_memory(place: Path) -> None:
         f"modprobe -q -d {layer}/1/below ext4",
         f"mount -t ext4 -o ro,noload /dev/mapper/vg-root_s {layer}/1/below",
         f"modprobe -q -d {layer}/1/below overlay",
-        f"mount -t overlay -o {layers[0]} overlay /root",
-        f"mount -o bind {layer}/1/below /root/run",
-        *(["chroot /root /"] * 2),
-        "umount /root/run",
+        f"mount -t overlay -o {layers[0]} overlay /new",
+        f"mount -o bind {layer}/1/below /new/run",
+        *(["chroot /new /"] * 2),
+        "umount /new/run",
         f"modprobe -q -d {layer}/1/below xfs",
         f"mount -t xfs -o ro,norecovery,nouuid /dev/mapper/vg-var_s {layer}/2/below",
         f"modprobe -q -d {layer}/1/below overlay",
-        f"mount -t overlay -o {layers[1]} overlay /root/var",
-        f"mount -o bind {layer}/2/below /root/run",
-        *(["chroot /root /var"] * 2),
-        "umount /root/run",
+        f"mount -t overlay -o {layers[1]} overlay /new/var",
+        f"mount -o bind {layer}/2/below /new/run",
+        *(["chroot /new /var"] * 2),
+        "umount /new/run",
     ]
     assert (place / "run/safepoint-look/set").read_text() == f"s {b.SET_ID}\n"
-    assert "the snapset s." in (place / "root/etc/motd").read_text()
+    assert "the snapset s." in (place / "new/etc/motd").read_text()
 
 
 def test_other_filesystems_are_read_only_and_not_waited_for(place: Path) -> None:
-    run(place, "show", f"{place}/root")
-    assert (place / "root/etc/fstab").read_text().splitlines() == [
+    run(place, "show", f"{place}/new")
+    assert (place / "new/etc/fstab").read_text().splitlines() == [
         "UUID=1 /boot ext4 defaults,noatime,ro,nofail 0 0",
         "/dev/vdb1 /srv/with\\040blank ext4 defaults,ro,nofail 0 0",
         "tmpfs /tmp tmpfs size=1g 0 0",
@@ -204,5 +204,5 @@ def test_other_filesystems_are_read_only_and_not_waited_for(place: Path) -> None
 
 @pytest.mark.parametrize("broken", ["tmpfs", "ext4", "xfs", "overlay", "bind", "/var"])
 def test_what_fails_ends_it(place: Path, broken: str) -> None:
-    assert run(place, "show", f"{place}/root", BROKEN=broken) != 0
-    assert (place / "root/etc/fstab").read_text() == FSTAB
+    assert run(place, "show", f"{place}/new", BROKEN=broken) != 0
+    assert (place / "new/etc/fstab").read_text() == FSTAB
